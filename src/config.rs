@@ -1,0 +1,141 @@
+//! The limits and the switches of a connection and of its opening handshake.
+
+/// Limits and switches, all with finite, strict defaults.
+///
+/// ```
+/// use websocket_proto::Config;
+///
+/// let config = Config::new().max_message_size(16 * 1024 * 1024);
+/// assert_ne!(config, Config::default());
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Config {
+    pub(crate) max_message_size: u64,
+    pub(crate) max_head_size: usize,
+    pub(crate) max_fields: usize,
+    pub(crate) max_interim_responses: usize,
+    pub(crate) auto_pong: AutoPong,
+    pub(crate) auto_close: bool,
+    pub(crate) accept_unmasked: bool,
+    pub(crate) accept_non_minimal_length: bool,
+    pub(crate) accept_any_close_code: bool,
+    pub(crate) require_subprotocol: bool,
+}
+
+/// When a Ping is answered by a Pong in the same call of `receive` (RFC 6455 section 5.5.2).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AutoPong {
+    /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong).
+    Off,
+    /// While neither side has sent a Close. A peer that was sent one waits for nothing but the answering Close.
+    #[default]
+    WhileOpen,
+    /// Until the peer's Close was received, thus after our own Close as well: the letter of RFC 6455 section 5.5.2.
+    UntilPeerCloses,
+}
+
+impl Config {
+    /// The defaults: every limit finite, every rule strict.
+    pub const fn new() -> Self {
+        Self {
+            max_message_size: 1024 * 1024,
+            max_head_size: 16 * 1024,
+            max_fields: 100,
+            max_interim_responses: 8,
+            auto_pong: AutoPong::WhileOpen,
+            auto_close: true,
+            accept_unmasked: false,
+            accept_non_minimal_length: false,
+            accept_any_close_code: false,
+            require_subprotocol: false,
+        }
+    }
+
+    /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB (1,048,576).
+    ///
+    /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before its payload is
+    /// awaited or stored. What is sent is not limited. The default holds what applications send as one message, and bounds what
+    /// one connection can make the receiver hold: the limit, and no more.
+    pub const fn max_message_size(mut self, bytes: u64) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    /// The largest HTTP head that is read in the opening handshake, in bytes. Default: 16 KiB (16,384).
+    ///
+    /// A longer request is answered with 414 if it is still in its first line, else with 431; a longer response fails the
+    /// handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line, and browsers send cookies of up to 4 KiB each.
+    pub const fn max_head_size(mut self, bytes: usize) -> Self {
+        self.max_head_size = bytes;
+        self
+    }
+
+    /// The largest number of field lines in an HTTP head. Default: 100.
+    ///
+    /// A browser's request has about 15; the limit keeps the work for one head small. More are answered with 431.
+    pub const fn max_fields(mut self, lines: usize) -> Self {
+        self.max_fields = lines;
+        self
+    }
+
+    /// How many interim (1xx) responses a client skips before the final one. Default: 8.
+    ///
+    /// RFC 9110 section 15.2 wants them skipped; servers send one or two, and a limit stops those that never end.
+    pub const fn max_interim_responses(mut self, responses: usize) -> Self {
+        self.max_interim_responses = responses;
+        self
+    }
+
+    /// When Pings are answered without the caller. Default: [`AutoPong::WhileOpen`].
+    pub const fn auto_pong(mut self, auto_pong: AutoPong) -> Self {
+        self.auto_pong = auto_pong;
+        self
+    }
+
+    /// Whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
+    ///
+    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may finish a message that it is
+    /// sending in fragments before (RFC 6455 section 5.5.1).
+    pub const fn auto_close(mut self, auto_close: bool) -> Self {
+        self.auto_close = auto_close;
+        self
+    }
+
+    /// Leniency for a server: unmasked frames of the client are taken too. Default: `false` (RFC 6455 section 5.1: fail).
+    ///
+    /// For trusted peers only, as inside one host, that save the cost of masking.
+    pub const fn accept_unmasked(mut self, accept: bool) -> Self {
+        self.accept_unmasked = accept;
+        self
+    }
+
+    /// Leniency: lengths in more bytes than needed are taken too. Default: `false` (RFC 6455 section 5.2: fail).
+    ///
+    /// For old peers whose encoder always writes the long form. Does not apply to control frames.
+    pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
+        self.accept_non_minimal_length = accept;
+        self
+    }
+
+    /// Leniency: any close code is taken but those that must never be on the wire (1005, 1006, 1015). Default: `false`
+    /// (RFC 6455 section 7.4: undefined codes fail).
+    pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
+        self.accept_any_close_code = accept;
+        self
+    }
+
+    /// Strictness for a client: if subprotocols were offered, the server has to choose one. Default: `false`.
+    ///
+    /// RFC 6455 section 4.1 lets the connection open without; the WHATWG API, thus browsers, fail it.
+    pub const fn require_subprotocol(mut self, require: bool) -> Self {
+        self.require_subprotocol = require;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
