@@ -14,6 +14,7 @@ pub struct Config {
     pub(crate) max_head_size: usize,
     pub(crate) max_fields: usize,
     pub(crate) max_interim_responses: usize,
+    pub(crate) hold: bool,
     pub(crate) auto_pong: AutoPong,
     pub(crate) auto_close: bool,
     pub(crate) accept_unmasked: bool,
@@ -43,6 +44,7 @@ impl Config {
             max_head_size: 16 * 1024,
             max_fields: 100,
             max_interim_responses: 8,
+            hold: false,
             auto_pong: AutoPong::WhileOpen,
             auto_close: true,
             accept_unmasked: false,
@@ -84,6 +86,17 @@ impl Config {
     /// RFC 9110 section 15.2 wants them skipped; servers send one or two, and a limit stops those that never end.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
         self.max_interim_responses = responses;
+        self
+    }
+
+    /// Whether a frame that is not whole stays in the caller's buffer. Default: `false`, its payload is copied.
+    ///
+    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in place whatever its size, and
+    /// nothing is copied. When [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may hold the front of a payload; call
+    /// again with the same bytes in front and more after them, [`remaining`](crate::Connection::remaining) bytes at least. A text is
+    /// then validated when it is whole, not as it comes.
+    pub const fn hold(mut self, hold: bool) -> Self {
+        self.hold = hold;
         self
     }
 

@@ -25,3 +25,86 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
         self(bytes);
     }
 }
+
+/// The operating system's random bytes, asked for many at a time.
+///
+/// ```
+/// use websocket_proto::{Config, Connection, OsEntropy};
+///
+/// let mut client = Connection::client(&Config::new(), OsEntropy);
+/// let mut out = Vec::new();
+/// client.send_ping(b"", &mut out)?;
+/// assert_eq!(out.len(), 6);
+/// # Ok::<(), websocket_proto::Misuse>(())
+/// ```
+///
+/// # Panics
+///
+/// If the operating system has no random bytes to give. No system that runs otherwise is known to do so.
+#[cfg(feature = "getrandom")]
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "it has no state of its own")]
+pub struct OsEntropy;
+
+#[cfg(feature = "getrandom")]
+impl Entropy for OsEntropy {
+    #[inline]
+    fn fill(&mut self, bytes: &mut [u8]) {
+        pool::fill(bytes);
+    }
+}
+
+/// One pool a thread, so that a connection needs no memory for its keys: 1 KiB is 256 keys for one call of the system.
+#[cfg(all(feature = "getrandom", feature = "std"))]
+mod pool {
+    use core::cell::RefCell;
+
+    const SIZE: usize = 1024;
+
+    struct Pool {
+        bytes: [u8; SIZE],
+        used: usize,
+    }
+
+    std::thread_local! {
+        static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; SIZE], used: SIZE }) };
+    }
+
+    #[inline]
+    pub(super) fn fill(bytes: &mut [u8]) {
+        POOL.with_borrow_mut(|pool| {
+            if let Some(fresh) = pool
+                .bytes
+                .get(pool.used..)
+                .and_then(|fresh| fresh.get(..bytes.len()))
+            {
+                bytes.copy_from_slice(fresh);
+                pool.used += bytes.len();
+            } else {
+                pool.refill(bytes);
+            }
+        });
+    }
+
+    impl Pool {
+        #[cold]
+        fn refill(&mut self, bytes: &mut [u8]) {
+            super::ask(bytes);
+            super::ask(&mut self.bytes);
+            self.used = 0;
+        }
+    }
+}
+
+/// Without threads to keep a pool in, the system is asked each time.
+#[cfg(all(feature = "getrandom", not(feature = "std")))]
+mod pool {
+    pub(super) use super::ask as fill;
+}
+
+#[cfg(feature = "getrandom")]
+fn ask(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        panic!("the operating system gave no random bytes: {error}");
+    }
+}

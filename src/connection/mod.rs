@@ -1,18 +1,310 @@
-//! One open connection.
-use crate::{Config, Entropy};
+//! One open connection: bytes in, events and replies out.
+//!
+//! # The contract of `receive`
+//!
+//! ```text
+//!                 input: &mut &'i mut [u8]                    out: &mut Vec<u8>
+//!   from the  +---------+-----------------------+      +----------------------------+
+//!   transport | consumed| still to be looked at |      | replies and what you send  |  to the
+//!             +---------+-----------------------+      +----------------------------+  transport
+//!                  |                                       ^
+//!                  +-> Event<'i>: lent from the input      +-- Pong, Close: in the same call
+//! ```
+//!
+//! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that lies whole
+//!    in the input is unmasked in place and lent; one that came in pieces is moved out.
+//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed, and the only thing to do is to read more.
+//!    One event per call. After a Close or an error the rest stays in `input`, and nothing is looked at any more.
+//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message in the
+//!    same input is answered with its own event, so the message can be answered before.
+//! 4. Limits are checked on the header, before the payload is awaited or stored.
+//! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close frame that tells the
+//!    peer is already in `out`.
+//!
+//! What is kept between calls is a cut header (at most 13 bytes), the part of a message that came, and nothing else. Calls cannot
+//! be cancelled half-way, so futures around them can be dropped at any await.
+//!
+//! # The end
+//!
+//! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the transport, and
+//! [`Connection::receive_eof`] yields the end as one fact. The core never closes anything, and has no clock: where it says
+//! [`Transport::AwaitPeer`], the timer is yours.
 
-/// One open connection.
+mod event;
+mod prepared;
+mod receive;
+mod send;
+mod state;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+pub use event::{Close, Event};
+pub use prepared::Prepared;
+use receive::Receiver;
+pub use send::Fin;
+use send::Sender;
+use state::ReceiveState;
+pub use state::{Closed, ClosedBy, State, Transport};
+
+use crate::config::AutoPong;
+use crate::error::{Error, Misuse};
+use crate::frame::{OpCode, Role};
+use crate::message::MessageKind;
+use crate::{CloseCode, Config, Entropy};
+
+/// One open connection, either end. See the [module](self) for the contract.
+///
+/// ```
+/// use websocket_proto::{CloseCode, Config, Connection, Event, State};
+///
+/// let config = Config::new();
+/// let mut server = Connection::server(&config);
+/// let mut client = Connection::client(&config, |key: &mut [u8]| key.fill(7)); // tests may be deterministic
+///
+/// // The client sends a message and says good-bye ...
+/// let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+/// client.send_text("Hello", &mut to_server)?;
+/// client.close(CloseCode::NORMAL, "done", &mut to_server)?;
+///
+/// // ... and the server echoes both.
+/// let mut input = &mut to_server[..];
+/// while let Some(event) = server.receive(&mut input, &mut to_client)? {
+///     match event {
+///         Event::Text(text) => server.send_text(&text, &mut to_client)?,
+///         Event::Close(close) => assert_eq!(close.reason, "done"),
+///         other => panic!("unexpected {other:?}"),
+///     }
+/// }
+/// assert_eq!(to_client, b"\x81\x05Hello\x88\x02\x03\xe8");
+/// assert_eq!(server.state(), State::Closed);
+/// assert!(server.receive_eof().is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub struct Connection(());
+pub struct Connection {
+    receiver: Receiver,
+    sender: Sender,
+    auto_pong: AutoPong,
+    auto_close: bool,
+}
 
 impl Connection {
-    /// The server's end of a connection whose opening handshake is done.
-    pub fn server(_config: &Config) -> Self {
-        Self(())
+    /// The server's end of a connection whose opening handshake is done, by this crate or by anything else.
+    pub fn server(config: &Config) -> Self {
+        Self::new(Sender::server(), config)
     }
 
-    /// The client's end of a connection whose opening handshake is done.
-    pub fn client(_config: &Config, _entropy: impl Entropy + 'static) -> Self {
-        Self(())
+    /// The client's end of a connection whose opening handshake is done. The mask key of each frame is drawn from `entropy`,
+    /// which has to be cryptographically strong (RFC 6455 section 10.3).
+    pub fn client(config: &Config, entropy: impl Entropy + 'static) -> Self {
+        Self::new(Sender::client(Box::new(entropy)), config)
+    }
+
+    fn new(sender: Sender, config: &Config) -> Self {
+        Self {
+            receiver: Receiver::new(sender.role(), config),
+            sender,
+            auto_pong: config.auto_pong,
+            auto_close: config.auto_close,
+        }
+    }
+
+    /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
+    ///
+    /// `Ok(None)`: all of `input` is consumed (or, with [`Config::hold`], all but a payload that is not whole); or the
+    /// connection is closed, and then `input` is untouched.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`; write it, then do what
+    /// [`transport`](Self::transport) says.
+    #[inline]
+    pub fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let result = self.receiver.receive(input);
+        match &result {
+            Ok(Some(Event::Ping(payload))) if self.owes_pong() => self.sender.pong(payload, out),
+            Ok(Some(Event::Close(close))) if self.auto_close => self.sender.echo_close(close.code, out),
+            Ok(_) => {}
+            Err(error) => self.sender.fail(error.close_code(), error, out),
+        }
+        result
+    }
+
+    /// Tells that the transport ended, orderly or not, and yields how the connection ended. Can be asked again.
+    pub fn receive_eof(&mut self) -> Closed {
+        self.receiver.end_of_transport();
+        Closed::new(self.sender.state, self.receiver.state)
+    }
+
+    /// Sends a text message in one frame.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::UnfinishedMessage`] between the fragments of another message.
+    #[inline]
+    pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.sender.message(MessageKind::Text, text.as_bytes(), out)
+    }
+
+    /// Sends a binary message in one frame.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.sender.message(MessageKind::Binary, payload, out)
+    }
+
+    /// Sends a message that was encoded before, as for a broadcast.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.sender.prepared(prepared, out)
+    }
+
+    /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being sent. Fragments may
+    /// have any size, 0 included, and Pings, Pongs and a Close may be sent between them. The fragments of a text may be cut
+    /// inside a code point.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Fin, MessageKind};
+    ///
+    /// let mut server = Connection::server(&Config::new());
+    /// let mut out = Vec::new();
+    /// server.send_fragment(MessageKind::Text, b"Hel", Fin::More, &mut out)?;
+    /// server.send_fragment(MessageKind::Text, b"lo", Fin::Last, &mut out)?;
+    /// assert_eq!(out, b"\x01\x03Hel\x80\x02lo");
+    /// # Ok::<(), websocket_proto::Misuse>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's; [`Misuse::UnfinishedMessage`] if the message
+    /// being sent is of the other kind; [`Misuse::InvalidUtf8`] if a text is none.
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: Fin,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        // RFC 6455 section 5.5.1: the answer to a Close may wait until the current message is sent.
+        if !self.sender.is_mid_message() {
+            self.check_open()?;
+        }
+        self.check_alive()?;
+        self.sender.fragment(kind, payload, fin, out)
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload, also between fragments.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::ControlTooLong`].
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.sender.control(OpCode::Ping, payload, out)
+    }
+
+    /// Sends a Pong with at most 125 bytes of payload, also between fragments: an answer to a Ping where
+    /// [`AutoPong::Off`] is set, or an unasked sign of life.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_ping`](Self::send_ping).
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.sender.control(OpCode::Pong, payload, out)
+    }
+
+    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section 7.1.2). With
+    /// `None` for a code the frame is empty, and so must be `reason`, which otherwise has at most 123 bytes. A fragmented
+    /// message that is being sent ends unfinished.
+    ///
+    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] if a Close was sent before, [`Misuse::InvalidCloseCode`] for codes that this role must not send,
+    /// [`Misuse::ReasonTooLong`], [`Misuse::ReasonWithoutCode`].
+    pub fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        self.check_alive()?;
+        match self.receiver.state {
+            ReceiveState::Closed(_) => self.sender.answer_close(code.into(), reason, out),
+            _ => self.sender.close(code.into(), reason, out),
+        }
+    }
+
+    /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message is put together in
+    /// it. Without this, each takes an allocation; with it, the connection holds one buffer while it is idle.
+    pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
+        if self.receiver.state == ReceiveState::Open {
+            self.receiver.recycle(buffer.into());
+        }
+    }
+
+    /// Open, closing or closed.
+    pub fn state(&self) -> State {
+        state::state(&self.sender.state, &self.receiver.state)
+    }
+
+    /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or close it.
+    pub fn transport(&self) -> Transport {
+        state::transport(self.role(), &self.sender.state, &self.receiver.state)
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.sender.role()
+    }
+
+    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between frames.
+    ///
+    /// With [`Config::hold`] this is how long the input has to become for the frame to be whole; otherwise it may serve to size
+    /// the next read.
+    pub fn remaining(&self) -> u64 {
+        self.receiver.remaining()
+    }
+
+    fn owes_pong(&self) -> bool {
+        match self.auto_pong {
+            AutoPong::Off => false,
+            AutoPong::WhileOpen => self.sender.state.is_open(),
+            AutoPong::UntilPeerCloses => true,
+        }
+    }
+
+    /// RFC 6455 section 6.1: messages are sent while the connection is open.
+    #[inline]
+    fn check_open(&self) -> Result<(), Misuse> {
+        match self.receiver.state {
+            ReceiveState::Open => Ok(()),
+            _ => Err(Misuse::Closed),
+        }
+    }
+
+    fn check_alive(&self) -> Result<(), Misuse> {
+        match self.receiver.state {
+            ReceiveState::Open | ReceiveState::Closed(_) => Ok(()),
+            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
+                Err(Misuse::Closed)
+            }
+        }
     }
 }

@@ -1,0 +1,116 @@
+//! Close codes (RFC 6455 section 7.4).
+
+use core::fmt;
+
+use crate::Role;
+
+/// The longest reason of a Close frame, in bytes of UTF-8: the 125 of a control frame less the two of the code.
+pub const MAX_REASON_SIZE: usize = 123;
+
+/// A close code, as in the registry of RFC 6455 section 11.7. Any `u16` can be held; which of them may stand on the wire is
+/// told by [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable).
+///
+/// ```
+/// use websocket_proto::{CloseCode, Role};
+///
+/// assert!(CloseCode::NORMAL.is_sendable(Role::Client));
+/// assert!(CloseCode::from(4001).is_receivable());
+/// assert!(!CloseCode::ABNORMAL.is_receivable());
+/// assert_eq!(CloseCode::TOO_BIG.to_string(), "1009 (message too big)");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[allow(clippy::exhaustive_structs, reason = "a close code is a number")]
+pub struct CloseCode(pub u16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: the endpoint goes away, as a server that stops or a page that is left.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the peer broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a kind of data that the endpoint does not take.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: never on the wire; stands for a Close frame without a code.
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: never on the wire; stands for a transport that ended without a Close frame.
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1007: data that do not fit the type of the message, as text that is not UTF-8.
+    pub const INVALID_DATA: Self = Self(1007);
+    /// 1008: a message against the endpoint's policy, when no other code fits.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: a message over the endpoint's limit.
+    pub const TOO_BIG: Self = Self(1009);
+    /// 1010: the client misses an extension in the server's answer. Not for servers to send.
+    pub const MISSING_EXTENSION: Self = Self(1010);
+    /// 1011: the server met a condition that it did not expect.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the service restarts.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the service is overloaded; try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: a gateway got a bad answer from upstream.
+    pub const BAD_GATEWAY: Self = Self(1014);
+    /// 1015: never on the wire; stands for a TLS handshake that failed.
+    pub const TLS_FAILURE: Self = Self(1015);
+
+    /// Whether a Close frame may carry it: 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4 and the registry).
+    pub const fn is_receivable(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// Whether this role may send it: what is receivable, but for a server not 1010 (RFC 6455 section 7.4.1).
+    pub const fn is_sendable(self, role: Role) -> bool {
+        match role {
+            Role::Client => self.is_receivable(),
+            Role::Server => self.is_receivable() && self.0 != Self::MISSING_EXTENSION.0,
+        }
+    }
+
+    /// Whether it only ever stands for the absence of a Close frame or of its code: 1005, 1006 and 1015 MUST NOT be on the wire.
+    pub const fn is_local(self) -> bool {
+        matches!(self, Self::NO_STATUS | Self::ABNORMAL | Self::TLS_FAILURE)
+    }
+
+    const fn meaning(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NORMAL => "normal closure",
+            Self::GOING_AWAY => "going away",
+            Self::PROTOCOL_ERROR => "protocol error",
+            Self::UNSUPPORTED_DATA => "unsupported data",
+            Self::NO_STATUS => "no status received",
+            Self::ABNORMAL => "abnormal closure",
+            Self::INVALID_DATA => "invalid payload data",
+            Self::POLICY_VIOLATION => "policy violation",
+            Self::TOO_BIG => "message too big",
+            Self::MISSING_EXTENSION => "missing extension",
+            Self::INTERNAL_ERROR => "internal error",
+            Self::SERVICE_RESTART => "service restart",
+            Self::TRY_AGAIN_LATER => "try again later",
+            Self::BAD_GATEWAY => "bad gateway",
+            Self::TLS_FAILURE => "tls handshake failure",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.meaning() {
+            Some(meaning) => write!(f, "{} ({meaning})", self.0),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        Self(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
+}

@@ -1,0 +1,62 @@
+//! What `receive` reports.
+
+use crate::error::Error;
+use crate::message::{Payload, Text};
+use crate::{CloseCode, utf8};
+
+/// One thing that the peer sent. Borrows from the input, never from the connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// A whole text message (RFC 6455 section 5.6).
+    Text(Text<'i>),
+    /// A whole binary message (section 5.6).
+    Binary(Payload<'i>),
+    /// A Ping (section 5.5.2). Its Pong is already in the output, unless [`Config::auto_pong`](crate::Config::auto_pong) says
+    /// otherwise or a Close was sent before.
+    Ping(Payload<'i>),
+    /// A Pong (section 5.5.3), whether asked for or not.
+    Pong(Payload<'i>),
+    /// The peer's Close (section 5.5.1), and the last event. The answer is already in the output, unless a Close was sent before
+    /// or [`Config::auto_close`](crate::Config::auto_close) is off.
+    Close(Close<'i>),
+}
+
+/// The body of the peer's Close frame.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Close<'i> {
+    /// The code, `None` if the body is empty.
+    pub code: Option<CloseCode>,
+    /// The reason: at most 123 bytes, often empty. Not meant for people (RFC 6455 section 5.5.1).
+    pub reason: Text<'i>,
+}
+
+impl<'i> Close<'i> {
+    /// The close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
+    pub fn status(&self) -> CloseCode {
+        self.code.unwrap_or(CloseCode::NO_STATUS)
+    }
+
+    /// Reads the body of a Close frame.
+    pub(super) fn parse(body: Payload<'i>, accept_any_code: bool) -> Result<Self, Error> {
+        let code = match *body {
+            [] => None,
+            // RFC 6455 section 5.5.1: if there is a body, its first two bytes are the code.
+            [_] => return Err(Error::TruncatedCloseCode),
+            [high, low, ..] => Some(CloseCode(u16::from_be_bytes([high, low]))),
+        };
+        if let Some(code) = code {
+            // RFC 6455 section 7.4: undefined codes are not used; 1005, 1006 and 1015 never, whatever the leniency.
+            let valid = code.is_receivable() || accept_any_code && !code.is_local();
+            if !valid {
+                return Err(Error::InvalidCloseCode(code));
+            }
+        }
+        let reason = body
+            .slice_from(2)
+            .into_text()
+            .map_err(|utf8::InvalidUtf8| Error::InvalidUtf8)?;
+        Ok(Self { code, reason })
+    }
+}

@@ -1,0 +1,70 @@
+//! A message that is encoded once and sent to many.
+
+use alloc::vec::Vec;
+
+use crate::frame::Header;
+use crate::message::MessageKind;
+
+/// A message encoded once, for any number of connections: a broadcast.
+///
+/// A server's connections copy it into their output as it is. Where even that copy is too much, [`frame`](Self::frame) is what a
+/// server without extensions may write to its transport directly, between two messages. A client's connections mask it anew
+/// each time (RFC 6455 section 5.3).
+///
+/// ```
+/// use websocket_proto::{Config, Connection, Prepared};
+///
+/// let news = Prepared::text("news");
+/// for _ in 0..3 {
+///     let mut connection = Connection::server(&Config::new());
+///     let mut out = Vec::new();
+///     connection.send_prepared(&news, &mut out)?;
+///     assert_eq!(out, b"\x81\x04news");
+/// }
+/// # Ok::<(), websocket_proto::Misuse>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Prepared {
+    kind: MessageKind,
+    header_size: usize,
+    frame: Vec<u8>,
+}
+
+impl Prepared {
+    /// A text message.
+    pub fn text(text: &str) -> Self {
+        Self::new(MessageKind::Text, text.as_bytes())
+    }
+
+    /// A binary message.
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::new(MessageKind::Binary, payload)
+    }
+
+    fn new(kind: MessageKind, payload: &[u8]) -> Self {
+        let header = Header::new(kind.opcode(), payload.len() as u64).encode();
+        let mut frame = Vec::with_capacity(header.len().saturating_add(payload.len()));
+        frame.extend_from_slice(&header);
+        frame.extend_from_slice(payload);
+        Self {
+            kind,
+            header_size: header.len(),
+            frame,
+        }
+    }
+
+    /// Text or binary.
+    pub fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The message itself.
+    pub fn payload(&self) -> &[u8] {
+        self.frame.get(self.header_size..).unwrap_or_default()
+    }
+
+    /// The message as one unmasked frame: what a server sends.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+}

@@ -1,0 +1,246 @@
+//! The receiving half: bytes in, events out.
+
+use alloc::vec::Vec;
+
+use super::event::{Close, Event};
+use super::state::ReceiveState;
+use crate::Config;
+use crate::error::Error;
+use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation};
+use crate::message::{Assembled, Assembler, MessageKind, Payload, Text};
+use crate::utf8::{self, InvalidUtf8};
+
+/// Everything that is kept of what the peer sent: a header or a message that is not whole yet, and how the direction ended.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    decoder: Decoder,
+    /// What the payload that the decoder stands in is for.
+    frame: Option<Frame>,
+    message: Assembler,
+    /// The payload of a control frame that a read has cut; it may stand between the fragments of `message`.
+    control: Vec<u8>,
+    max_message_size: u64,
+    accept_any_close_code: bool,
+    hold: bool,
+    pub(super) state: ReceiveState,
+}
+
+/// A frame whose payload is not complete.
+#[derive(Clone, Copy, Debug)]
+enum Frame {
+    /// A message in one frame, of which no payload was taken yet: it may turn out to lie whole in the input.
+    Whole(MessageKind),
+    /// A piece of the message in the assembler, the last one or not.
+    Piece {
+        fin: bool,
+    },
+    Control(Control),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Control {
+    Close,
+    Ping,
+    Pong,
+}
+
+impl Receiver {
+    pub(super) fn new(role: Role, config: &Config) -> Self {
+        let rules = Rules::new(role)
+            .max_payload(config.max_message_size)
+            .accept_unmasked(config.accept_unmasked)
+            .accept_non_minimal_length(config.accept_non_minimal_length);
+        Self {
+            decoder: Decoder::new(rules),
+            frame: None,
+            message: Assembler::new(),
+            control: Vec::new(),
+            max_message_size: config.max_message_size,
+            accept_any_close_code: config.accept_any_close_code,
+            hold: config.hold,
+            state: ReceiveState::Open,
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        match self.state {
+            ReceiveState::Open => {}
+            ReceiveState::Failed(error) => return Err(error),
+            // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
+            ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
+                return Ok(None);
+            }
+        }
+        let result = self.next_event(input);
+        match &result {
+            Ok(Some(Event::Close(close))) => self.state = ReceiveState::Closed(close.code),
+            Err(error) => self.state = ReceiveState::Failed(*error),
+            Ok(_) => return result,
+        }
+        self.drop_unfinished();
+        result
+    }
+
+    /// How many bytes the payload that has begun still lacks, held ones counted in.
+    pub(super) fn remaining(&self) -> u64 {
+        self.decoder.remaining().unwrap_or(0)
+    }
+
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        self.message.recycle(buffer);
+    }
+
+    pub(super) fn end_of_transport(&mut self) {
+        self.state.end();
+        self.drop_unfinished();
+    }
+
+    /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
+    fn drop_unfinished(&mut self) {
+        self.message = Assembler::new();
+        self.control = Vec::new();
+    }
+
+    #[inline]
+    fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        loop {
+            let frame = match self.frame {
+                Some(frame) => frame,
+                None => match self.decoder.header(input) {
+                    Ok(Some(header)) => self.begin(header)?,
+                    Ok(None) => return Ok(None),
+                    Err(violation) => return Err(self.violation(violation)),
+                },
+            };
+            if self.hold && self.must_hold(frame, input) {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            let chunk = self.decoder.chunk(input);
+            let complete = self.decoder.finish_frame();
+            self.frame = if complete { None } else { Some(frame) };
+            let event = match frame {
+                Frame::Whole(kind) if complete => Some(lend(kind, chunk)?),
+                Frame::Whole(kind) => {
+                    self.begin_pieces(kind, chunk)?;
+                    None
+                }
+                Frame::Piece { fin } => self.piece(chunk, fin && complete)?,
+                Frame::Control(control) => self.control(control, chunk, complete)?,
+            };
+            // An incomplete frame has taken all of the input.
+            if event.is_some() || !complete {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The rules that take more than one header: the order of fragments (RFC 6455 section 5.4).
+    #[inline]
+    fn begin(&mut self, header: Header) -> Result<Frame, Error> {
+        let kind = match header.opcode {
+            OpCode::Text => MessageKind::Text,
+            OpCode::Binary => MessageKind::Binary,
+            OpCode::Continuation if self.message.is_idle() => return Err(Error::UnexpectedContinuation),
+            OpCode::Continuation => return Ok(Frame::Piece { fin: header.fin }),
+            OpCode::Close => return Ok(Frame::Control(Control::Close)),
+            OpCode::Ping => return Ok(Frame::Control(Control::Ping)),
+            OpCode::Pong => return Ok(Frame::Control(Control::Pong)),
+        };
+        if !self.message.is_idle() {
+            return Err(Error::UnfinishedMessage);
+        }
+        if header.fin {
+            return Ok(Frame::Whole(kind));
+        }
+        self.message.begin(kind);
+        Ok(Frame::Piece { fin: false })
+    }
+
+    /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together elsewhere anyway.
+    fn must_hold(&self, frame: Frame, input: &[u8]) -> bool {
+        let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
+        whole && self.remaining() > input.len() as u64
+    }
+
+    /// A message in one frame that a read has cut.
+    fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
+        self.message.begin(kind);
+        self.frame = Some(Frame::Piece { fin: true });
+        Ok(self.message.push(chunk, self.max_message_size)?)
+    }
+
+    fn piece<'i>(&mut self, chunk: &[u8], last: bool) -> Result<Option<Event<'i>>, Error> {
+        self.message.push(chunk, self.max_message_size)?;
+        let event = match last {
+            true => self.message.finish()?.map(Event::from),
+            false => None,
+        };
+        // RFC 6455 section 10.4: the next fragment may have what the limit leaves.
+        if self.frame.is_none() {
+            let left = self.max_message_size.saturating_sub(self.message.size() as u64);
+            self.decoder.set_max_payload(left);
+        }
+        Ok(event)
+    }
+
+    fn control<'i>(
+        &mut self,
+        control: Control,
+        chunk: &'i [u8],
+        complete: bool,
+    ) -> Result<Option<Event<'i>>, Error> {
+        if !complete {
+            self.control.extend_from_slice(chunk);
+            return Ok(None);
+        }
+        let payload = match self.control.is_empty() {
+            true => Payload::from(chunk),
+            false => {
+                self.control.extend_from_slice(chunk);
+                Payload::from(core::mem::take(&mut self.control))
+            }
+        };
+        Ok(Some(match control {
+            Control::Close => Event::Close(Close::parse(payload, self.accept_any_close_code)?),
+            Control::Ping => Event::Ping(payload),
+            Control::Pong => Event::Pong(payload),
+        }))
+    }
+
+    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message.
+    fn violation(&self, violation: Violation) -> Error {
+        match violation {
+            Violation::PayloadTooBig { len, .. } => Error::MessageTooBig {
+                limit: self.max_message_size,
+                size: len.saturating_add(self.message.size() as u64),
+            },
+            violation => Error::Frame(violation),
+        }
+    }
+}
+
+/// A message that lies whole in the input.
+#[inline]
+fn lend(kind: MessageKind, payload: &[u8]) -> Result<Event<'_>, Error> {
+    Ok(match kind {
+        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload)?)),
+        MessageKind::Binary => Event::Binary(Payload::from(payload)),
+    })
+}
+
+impl From<Assembled> for Event<'_> {
+    fn from(message: Assembled) -> Self {
+        match message {
+            Assembled::Text(text) => Event::Text(text),
+            Assembled::Binary(payload) => Event::Binary(payload),
+        }
+    }
+}
+
+impl From<InvalidUtf8> for Error {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}

@@ -1,0 +1,210 @@
+//! How a connection ends (RFC 6455 section 7): the state of each direction, and every conclusion drawn from the two.
+//!
+//! The two directions close apart from each other. What the caller is told follows from the pair, here and nowhere else:
+//!
+//! ```text
+//!                    receiving: Open      Closed (peer's Close came)   Failed    Ended (transport)
+//!  sending: Open     Open                 Closing                      Closed    Closed
+//!           Closed   Closing, await peer  Closed, clean                Closed    Closed
+//! ```
+
+use core::fmt;
+
+use crate::error::Error;
+use crate::{CloseCode, Role};
+
+/// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers). `CONNECTING` is the
+/// [handshake's](crate::handshake) type.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "the states of RFC 6455")]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// A Close was sent or received, not both: the closing handshake has started (section 7.1.3).
+    Closing,
+    /// Nothing will be sent or received any more: both Closes have passed, the connection failed, or the transport ended.
+    Closed,
+}
+
+/// What to do with the transport now, once the output is written.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "open, about to end, or to be closed")]
+pub enum Transport {
+    /// Keep reading.
+    Open,
+    /// Keep reading, but not for ever: arm a timer, and close the transport when it fires. 10 seconds are usual.
+    ///
+    /// The peer owes something: its Close, after ours was sent; or, to a client, the end of the transport, which the server is
+    /// to close first (RFC 6455 section 7.1.1).
+    AwaitPeer,
+    /// Close it. On TCP: shut down writing, then read and drop what still comes until the end or for a second or two, so that
+    /// a reset does not overtake the Close frame; then close.
+    Close,
+}
+
+/// Who brought the connection to its end.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ClosedBy {
+    /// This side sent its Close before the peer's came.
+    Local,
+    /// The peer's Close came first.
+    Peer,
+    /// The peer broke a rule or passed a limit.
+    Failure(Error),
+    /// The transport ended without a Close of either side.
+    Transport,
+}
+
+/// The end of a connection, as one fact. [`Display`](fmt::Display) gives one line for the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Closed {
+    send: SendState,
+    receive: ReceiveState,
+}
+
+/// The sending direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SendState {
+    Open,
+    /// We sent the first Close, or the Close of a failure.
+    Closed(Option<CloseCode>),
+    /// We answered the peer's Close.
+    Answered(Option<CloseCode>),
+}
+
+/// The receiving direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ReceiveState {
+    Open,
+    /// The peer's Close came.
+    Closed(Option<CloseCode>),
+    /// Fused: every later call returns the same error.
+    Failed(Error),
+    /// The transport ended before the peer's Close.
+    Ended,
+    /// The transport ended after the peer's Close.
+    EndedAfterClose(Option<CloseCode>),
+}
+
+impl SendState {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    fn code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Open => None,
+            Self::Closed(code) | Self::Answered(code) => Some(code.unwrap_or(CloseCode::NO_STATUS)),
+        }
+    }
+}
+
+impl ReceiveState {
+    /// The transport ended. A failure stays the failure it is.
+    pub(super) fn end(&mut self) {
+        *self = match *self {
+            Self::Open | Self::Ended => Self::Ended,
+            Self::Closed(code) | Self::EndedAfterClose(code) => Self::EndedAfterClose(code),
+            Self::Failed(error) => Self::Failed(error),
+        };
+    }
+
+    fn code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Open | Self::Failed(_) | Self::Ended => None,
+            Self::Closed(code) | Self::EndedAfterClose(code) => Some(code.unwrap_or(CloseCode::NO_STATUS)),
+        }
+    }
+}
+
+/// The table of the module's documentation.
+pub(super) fn state(send: &SendState, receive: &ReceiveState) -> State {
+    match (send, receive) {
+        (SendState::Open, ReceiveState::Open) => State::Open,
+        (SendState::Open, ReceiveState::Closed(_)) => State::Closing,
+        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Open) => State::Closing,
+        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Closed(_)) => State::Closed,
+        (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
+            State::Closed
+        }
+    }
+}
+
+/// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
+pub(super) fn transport(role: Role, send: &SendState, receive: &ReceiveState) -> Transport {
+    match (send, receive) {
+        (SendState::Open, ReceiveState::Open | ReceiveState::Closed(_)) => Transport::Open,
+        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Open) => Transport::AwaitPeer,
+        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Closed(_)) => match role {
+            Role::Server => Transport::Close,
+            Role::Client => Transport::AwaitPeer,
+        },
+        (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
+            Transport::Close
+        }
+    }
+}
+
+impl Closed {
+    pub(super) fn new(send: SendState, receive: ReceiveState) -> Self {
+        Self { send, receive }
+    }
+
+    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had none, 1006 if none
+    /// came, also after a failure that this side found.
+    pub fn code(&self) -> CloseCode {
+        self.code_received().unwrap_or(CloseCode::ABNORMAL)
+    }
+
+    /// The code of the Close frame that was sent, 1005 if it had none; `None` if none was sent.
+    pub fn code_sent(&self) -> Option<CloseCode> {
+        self.send.code()
+    }
+
+    /// The code of the Close frame that was received, 1005 if it had none; `None` if none was received.
+    pub fn code_received(&self) -> Option<CloseCode> {
+        self.receive.code()
+    }
+
+    /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4; `wasClean` in browsers).
+    pub fn is_clean(&self) -> bool {
+        self.code_sent().is_some() && self.code_received().is_some()
+    }
+
+    /// Who brought the connection to its end.
+    pub fn by(&self) -> ClosedBy {
+        match (self.send, self.receive) {
+            (_, ReceiveState::Failed(error)) => ClosedBy::Failure(error),
+            (SendState::Closed(_), _) => ClosedBy::Local,
+            (SendState::Answered(_), _) => ClosedBy::Peer,
+            (SendState::Open, ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_)) => ClosedBy::Peer,
+            (SendState::Open, ReceiveState::Open | ReceiveState::Ended) => ClosedBy::Transport,
+        }
+    }
+}
+
+impl fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by us"),
+            Self::Peer => f.write_str("closed by the peer"),
+            Self::Failure(error) => write!(f, "failed: {error}"),
+            Self::Transport => f.write_str("transport ended"),
+        }
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clean = if self.is_clean() { "clean" } else { "not clean" };
+        write!(f, "{}, {clean}, code {}", self.by(), self.code())?;
+        for (what, code) in [("sent", self.code_sent()), ("received", self.code_received())] {
+            match code {
+                Some(code) => write!(f, ", {what} {}", code.0)?,
+                None => write!(f, ", {what} none")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! What goes wrong on an open connection: [`Error`] is the peer's doing, [`Misuse`] the caller's.
+
+use core::fmt;
+
+use crate::CloseCode;
+use crate::frame::Violation;
+
+/// Why a connection failed while receiving. Always the peer's doing; the Close frame with [`close_code`](Self::close_code) is
+/// already in the output, and the connection stays failed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A frame header breaks a rule (RFC 6455 section 5).
+    Frame(Violation),
+    /// A continuation frame without a message to continue (section 5.4).
+    UnexpectedContinuation,
+    /// A text or binary frame before the last message was complete (section 5.4).
+    UnfinishedMessage,
+    /// A text message, or the reason of a Close frame, is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A message over the limit of [`Config::max_message_size`](crate::Config::max_message_size).
+    MessageTooBig {
+        /// The limit, in bytes.
+        limit: u64,
+        /// The size of the message up to the end of the frame that passed the limit, in bytes.
+        size: u64,
+    },
+    /// A Close frame with a body of one byte (section 5.5.1).
+    TruncatedCloseCode,
+    /// A Close frame with a code that must not be on the wire (section 7.4).
+    InvalidCloseCode(CloseCode),
+}
+
+impl Error {
+    /// The code of the Close frame that answers this error. The only such table (RFC 6455 section 7.4.1).
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Frame(_)
+            | Self::UnexpectedContinuation
+            | Self::UnfinishedMessage
+            | Self::TruncatedCloseCode
+            | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
+            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frame(violation) => violation.fmt(f),
+            Self::UnexpectedContinuation => f.write_str("peer continued a message that was not begun"),
+            Self::UnfinishedMessage => f.write_str("peer began a message before the last one was complete"),
+            Self::InvalidUtf8 => f.write_str("peer sent text that is not UTF-8"),
+            Self::MessageTooBig { limit, size } => {
+                write!(
+                    f,
+                    "message of at least {size} bytes is over the limit of {limit} bytes"
+                )
+            }
+            Self::TruncatedCloseCode => f.write_str("peer sent a close frame with a body of one byte"),
+            Self::InvalidCloseCode(code) => write!(f, "peer sent close code {code}, which must not be sent"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// A call that the state of the connection or the rules for what it sends do not allow. To be found by reading the code, never
+/// caused by the peer's bytes; the output is untouched.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection failed (RFC 6455
+    /// section 6.1). After the peer's Close, only a message that was begun before may be finished.
+    Closed,
+    /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
+    ControlTooLong(usize),
+    /// A whole message, or a fragment of the other kind, while a fragmented message is being sent (section 5.4).
+    UnfinishedMessage,
+    /// The fragments of a text message are not UTF-8 up to here, or end inside a code point (section 5.6).
+    InvalidUtf8,
+    /// A code that this role must not send in a Close frame (section 7.4).
+    InvalidCloseCode(CloseCode),
+    /// The reason of a Close is over 123 bytes (section 5.5). Holds its length.
+    ReasonTooLong(usize),
+    /// A reason, but no code to stand before it (section 5.5.1).
+    ReasonWithoutCode,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("connection is closing or closed"),
+            Self::ControlTooLong(len) => {
+                write!(f, "control payload of {len} bytes is over the limit of 125 bytes")
+            }
+            Self::UnfinishedMessage => f.write_str("a fragmented message is not complete"),
+            Self::InvalidUtf8 => f.write_str("fragments of a text message are not UTF-8"),
+            Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
+            Self::ReasonTooLong(len) => {
+                write!(f, "close reason of {len} bytes is over the limit of 123 bytes")
+            }
+            Self::ReasonWithoutCode => f.write_str("close reason without a code"),
+        }
+    }
+}
+
+impl core::error::Error for Misuse {}

@@ -1,0 +1,171 @@
+//! The streaming decoder: frames in, as start, chunks and end, in place.
+
+use super::{Header, MAX_HEADER_SIZE, Rules, Violation, mask};
+use crate::cursor::take;
+
+/// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and lent as it comes.
+///
+/// The state is some 50 bytes whatever the frames are. See the [module](super) for an example.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    rules: Rules,
+    state: State,
+}
+
+/// One step of a frame.
+#[derive(Debug, Eq, PartialEq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a frame has a start, a payload and an end"
+)]
+pub enum Item<'i> {
+    /// A whole header that keeps the rules.
+    Start(Header),
+    /// The next bytes of the payload, unmasked; never empty.
+    Chunk(&'i mut [u8]),
+    /// The payload is complete.
+    End,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Between frames, or inside a header: these are its first bytes.
+    Header { bytes: [u8; MAX_HEADER_SIZE], size: u8 },
+    /// Inside a payload: so many bytes to come, the next one masked with `key[0]`.
+    Payload { remaining: u64, key: Option<[u8; 4]> },
+    /// Fused.
+    Failed(Violation),
+}
+
+impl State {
+    const IDLE: Self = Self::Header {
+        bytes: [0; MAX_HEADER_SIZE],
+        size: 0,
+    };
+}
+
+impl Decoder {
+    /// A decoder that stands before the first frame.
+    pub const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            state: State::IDLE,
+        }
+    }
+
+    /// Takes the next step of a frame from the front of `input`. `Ok(None)` if and only if all of `input` is consumed and no
+    /// [`Item::End`] is owed.
+    ///
+    /// # Errors
+    ///
+    /// A [`Violation`] of the rules, and the same one ever after; what follows the header's bytes stays in `input`.
+    #[inline]
+    pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
+        if self.finish_frame() {
+            return Ok(Some(Item::End));
+        }
+        match self.remaining() {
+            None => Ok(self.header(input)?.map(Item::Start)),
+            Some(_) if input.is_empty() => Ok(None),
+            Some(_) => Ok(Some(Item::Chunk(self.chunk(input)))),
+        }
+    }
+
+    /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a header.
+    #[inline]
+    pub fn remaining(&self) -> Option<u64> {
+        match self.state {
+            State::Payload { remaining, .. } => Some(remaining),
+            State::Header { .. } | State::Failed(_) => None,
+        }
+    }
+
+    /// Sets the limit of [`Rules::max_payload`] for the headers to come, as for what a message's limit leaves to its fragments.
+    #[inline]
+    pub fn set_max_payload(&mut self, bytes: u64) {
+        self.rules = self.rules.max_payload(bytes);
+    }
+
+    /// Reads a header, which the caller follows with `chunk` until `finish_frame` says `true`.
+    #[inline]
+    pub(crate) fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+        let parsed = match &self.state {
+            State::Header { size: 0, .. } => Header::parse(input, &self.rules),
+            State::Header { .. } => return self.cut_header(input),
+            State::Failed(violation) => return Err(*violation),
+            // Not reached: a payload is taken with `chunk`.
+            State::Payload { .. } => return Ok(None),
+        };
+        match parsed {
+            Ok(Some((header, size))) => {
+                take(input, size);
+                Ok(Some(self.begin(header)))
+            }
+            Ok(None) if input.is_empty() => Ok(None),
+            Ok(None) | Err(_) => self.cut_header(input),
+        }
+    }
+
+    /// Reads a header that does not lie whole in the input, byte by byte: it is kept, and each byte is checked as it comes.
+    #[cold]
+    fn cut_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+        let State::Header { mut bytes, mut size } = self.state else {
+            return Ok(None);
+        };
+        while let Some(byte) = take(input, 1).first() {
+            // Never `None`: a header is whole after 14 bytes at the latest.
+            let Some(free) = bytes.get_mut(usize::from(size)) else {
+                break;
+            };
+            *free = *byte;
+            size = size.saturating_add(1);
+            let known = bytes.get(..usize::from(size)).unwrap_or(&bytes);
+            match Header::parse(known, &self.rules) {
+                Ok(Some((header, _))) => return Ok(Some(self.begin(header))),
+                Ok(None) => {}
+                Err(violation) => {
+                    self.state = State::Failed(violation);
+                    return Err(violation);
+                }
+            }
+        }
+        self.state = State::Header { bytes, size };
+        Ok(None)
+    }
+
+    #[inline]
+    fn begin(&mut self, header: Header) -> Header {
+        self.state = State::Payload {
+            remaining: header.len,
+            key: header.mask,
+        };
+        header
+    }
+
+    /// The next bytes of the payload, unmasked; empty if the input is, or between frames.
+    #[inline]
+    pub(crate) fn chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        let State::Payload { remaining, key } = &mut self.state else {
+            return &mut [];
+        };
+        // A length over the address space is over the input's too.
+        let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
+        let chunk = take(input, size);
+        *remaining = remaining.saturating_sub(chunk.len() as u64);
+        if let Some(key) = key {
+            mask::apply(chunk, *key);
+            *key = mask::advance(*key, chunk.len());
+        }
+        chunk
+    }
+
+    /// Goes on to the next header, if the payload is complete.
+    #[inline]
+    pub(crate) fn finish_frame(&mut self) -> bool {
+        let complete = self.remaining() == Some(0);
+        if complete {
+            self.state = State::IDLE;
+        }
+        complete
+    }
+}

@@ -1,0 +1,340 @@
+//! The frame header (RFC 6455 section 5.2): every rule that can be decided on it alone stands here, once.
+
+use super::{Role, Violation};
+
+/// The longest header: 2 bytes, 8 of length, 4 of masking key.
+pub const MAX_HEADER_SIZE: usize = 14;
+
+/// The longest payload of a control frame (RFC 6455 section 5.5), in bytes.
+pub const MAX_CONTROL_PAYLOAD: usize = 125;
+
+const FIN: u8 = 0x80;
+const RSV: u8 = 0x70;
+const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
+const MASK: u8 = 0x80;
+
+/// What a frame is for (RFC 6455 section 5.2).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "RFC 6455 defines these; the reserved ones are refused"
+)]
+pub enum OpCode {
+    /// A further fragment of the message begun before.
+    Continuation = 0x0,
+    /// The first or only frame of a text message.
+    Text = 0x1,
+    /// The first or only frame of a binary message.
+    Binary = 0x2,
+    /// The closing handshake.
+    Close = 0x8,
+    /// A question whether the peer is there.
+    Ping = 0x9,
+    /// The answer to a Ping, or an unasked sign of life.
+    Pong = 0xa,
+}
+
+impl OpCode {
+    /// The opcode of these four bits, `None` if they are reserved (3 to 7, 11 to 15) or over 15.
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0x0 => Some(Self::Continuation),
+            0x1 => Some(Self::Text),
+            0x2 => Some(Self::Binary),
+            0x8 => Some(Self::Close),
+            0x9 => Some(Self::Ping),
+            0xa => Some(Self::Pong),
+            _ => None,
+        }
+    }
+
+    /// The four bits on the wire.
+    pub const fn bits(self) -> u8 {
+        self as u8
+    }
+
+    /// Whether this is Close, Ping or Pong: at most 125 bytes, never fragmented, allowed between fragments.
+    pub const fn is_control(self) -> bool {
+        self.bits() & 0x8 != 0
+    }
+}
+
+/// A frame header.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "these are the fields of RFC 6455 section 5.2"
+)]
+pub struct Header {
+    /// Whether this is the last fragment of its message.
+    pub fin: bool,
+    /// First reserved bit; with permessage-deflate: the message is compressed.
+    pub rsv1: bool,
+    /// Second reserved bit.
+    pub rsv2: bool,
+    /// Third reserved bit.
+    pub rsv3: bool,
+    /// What the frame is for.
+    pub opcode: OpCode,
+    /// The masking key, on every frame of a client and on none of a server.
+    pub mask: Option<[u8; 4]>,
+    /// Length of the payload in bytes, at most 2^63 - 1.
+    pub len: u64,
+}
+
+impl Header {
+    /// An unfragmented, unmasked header without reserved bits.
+    pub const fn new(opcode: OpCode, len: u64) -> Self {
+        Self {
+            fin: true,
+            rsv1: false,
+            rsv2: false,
+            rsv3: false,
+            opcode,
+            mask: None,
+            len,
+        }
+    }
+
+    /// Reads the header that `bytes` begins with: the header and its size in bytes, or `None` if more bytes are needed.
+    ///
+    /// Each rule is applied to the first byte that can break it, whether or not the rest of the header is there.
+    ///
+    /// # Errors
+    ///
+    /// A [`Violation`] of `rules`.
+    ///
+    /// ```
+    /// use websocket_proto::Role;
+    /// use websocket_proto::frame::{Header, Rules, Violation};
+    ///
+    /// let rules = Rules::new(Role::Client);
+    /// let (header, size) = Header::parse(&[0x82, 0x7e, 0x01, 0x00], &rules)?.unwrap();
+    /// assert_eq!((header.len, size), (256, 4));
+    /// assert_eq!(Header::parse(&[0x82, 0x7e], &rules), Ok(None));
+    /// assert_eq!(Header::parse(&[0x83], &rules), Err(Violation::ReservedOpCode(3)));
+    /// # Ok::<(), Violation>(())
+    /// ```
+    #[inline]
+    pub fn parse(bytes: &[u8], rules: &Rules) -> Result<Option<(Self, usize)>, Violation> {
+        let Some((&first, rest)) = bytes.split_first() else {
+            return Ok(None);
+        };
+        let opcode = rules.check_first(first)?;
+        let Some((&second, rest)) = rest.split_first() else {
+            return Ok(None);
+        };
+        rules.check_second(opcode, second)?;
+        let Some((len, len_size)) = read_len(second & !MASK, rest) else {
+            return Ok(None);
+        };
+        rules.check_len(opcode, len, len_size)?;
+        let (mask, mask_size) = match second & MASK {
+            0 => (None, 0),
+            _ => match rest.get(len_size..).and_then(|rest| rest.first_chunk()) {
+                Some(key) => (Some(*key), 4),
+                None => return Ok(None),
+            },
+        };
+        let header = Self {
+            fin: first & FIN != 0,
+            rsv1: first & RSV1 != 0,
+            rsv2: first & RSV2 != 0,
+            rsv3: first & RSV3 != 0,
+            opcode,
+            mask,
+            len,
+        };
+        Ok(Some((header, 2 + len_size + mask_size)))
+    }
+
+    /// The header as it stands on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
+    ///
+    /// ```
+    /// use websocket_proto::frame::{Header, OpCode};
+    ///
+    /// let header = Header::new(OpCode::Binary, 65_536).encode();
+    /// assert_eq!(*header, [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+    /// ```
+    #[inline]
+    pub fn encode(&self) -> EncodedHeader {
+        let mut encoded = EncodedHeader {
+            bytes: [0; MAX_HEADER_SIZE],
+            size: 0,
+        };
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let first = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
+        let mask_bit = bit(self.mask.is_some(), MASK);
+        encoded.push([first | self.opcode.bits()]);
+        match self.len {
+            0..=125 => encoded.push([mask_bit | self.len as u8]),
+            126..=0xffff => {
+                encoded.push([mask_bit | 126]);
+                encoded.push((self.len as u16).to_be_bytes());
+            }
+            _ => {
+                encoded.push([mask_bit | 127]);
+                encoded.push(self.len.to_be_bytes());
+            }
+        }
+        if let Some(key) = self.mask {
+            encoded.push(key);
+        }
+        encoded
+    }
+}
+
+/// A header as it stands on the wire; derefs to its 2 to 14 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedHeader {
+    bytes: [u8; MAX_HEADER_SIZE],
+    size: usize,
+}
+
+impl EncodedHeader {
+    #[inline]
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        let free = self
+            .bytes
+            .get_mut(self.size..)
+            .and_then(|free| free.first_chunk_mut());
+        // Never `None`: `Header::encode` pushes at most 1 + 1 + 8 + 4 bytes.
+        if let Some(free) = free {
+            *free = bytes;
+            self.size += N;
+        }
+    }
+}
+
+impl core::ops::Deref for EncodedHeader {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.size).unwrap_or(&self.bytes)
+    }
+}
+
+/// Which headers are taken: those of RFC 6455 for one [`Role`], with the leniency that the caller asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rules {
+    max_payload: u64,
+    role: Role,
+    rsv1: bool,
+    accept_unmasked: bool,
+    accept_non_minimal_length: bool,
+}
+
+impl Rules {
+    /// The strict rules for headers that this role *receives*. The payload of data frames is limited by 2^63 - 1 alone.
+    pub const fn new(role: Role) -> Self {
+        Self {
+            max_payload: i64::MAX as u64,
+            role,
+            rsv1: false,
+            accept_unmasked: false,
+            accept_non_minimal_length: false,
+        }
+    }
+
+    /// Refuses data frames with more than this many bytes of payload, as soon as the length is read.
+    pub const fn max_payload(mut self, bytes: u64) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Allows RSV1 on Text and Binary frames, as permessage-deflate does (RFC 7692 section 6).
+    pub const fn allow_rsv1(mut self, allow: bool) -> Self {
+        self.rsv1 = allow;
+        self
+    }
+
+    /// As a server, takes unmasked frames too.
+    pub const fn accept_unmasked(mut self, accept: bool) -> Self {
+        self.accept_unmasked = accept;
+        self
+    }
+
+    /// Takes lengths that are written in more bytes than needed.
+    pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
+        self.accept_non_minimal_length = accept;
+        self
+    }
+
+    /// The role these rules are for.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    #[inline]
+    fn check_first(&self, first: u8) -> Result<OpCode, Violation> {
+        // RFC 6455 section 5.2: an unknown opcode fails the connection, and so does a reserved bit without a meaning.
+        let Some(opcode) = OpCode::from_bits(first & 0xf) else {
+            return Err(Violation::ReservedOpCode(first & 0xf));
+        };
+        // RFC 7692 section 6: RSV1 marks the first frame of a message, no other.
+        let allowed = match opcode {
+            OpCode::Text | OpCode::Binary if self.rsv1 => RSV1,
+            _ => 0,
+        };
+        if first & RSV & !allowed != 0 {
+            return Err(Violation::ReservedBits((first & RSV) >> 4));
+        }
+        // RFC 6455 section 5.5: control frames are never fragmented.
+        if opcode.is_control() && first & FIN == 0 {
+            return Err(Violation::FragmentedControl);
+        }
+        Ok(opcode)
+    }
+
+    #[inline]
+    fn check_second(&self, opcode: OpCode, second: u8) -> Result<(), Violation> {
+        // RFC 6455 section 5.1: clients mask every frame, servers none.
+        match (self.role, second & MASK != 0) {
+            (Role::Server, false) if !self.accept_unmasked => return Err(Violation::Unmasked),
+            (Role::Client, true) => return Err(Violation::Masked),
+            (Role::Server | Role::Client, _) => {}
+        }
+        // RFC 6455 section 5.5: 126 and 127 announce a longer length, whatever it turns out to be.
+        if opcode.is_control() && usize::from(second & !MASK) > MAX_CONTROL_PAYLOAD {
+            return Err(Violation::ControlTooLong);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_len(&self, opcode: OpCode, len: u64, len_size: usize) -> Result<(), Violation> {
+        let minimum = match len_size {
+            0 => 0,
+            2 => 126,
+            _ => 0x1_0000,
+        };
+        // RFC 6455 section 5.2: the top bit is 0, and the fewest bytes are used.
+        if len > i64::MAX as u64 {
+            return Err(Violation::LengthOutOfRange(len));
+        }
+        if len < minimum && !self.accept_non_minimal_length {
+            return Err(Violation::NonMinimalLength(len));
+        }
+        // RFC 6455 section 10.4: the limit is held before any payload is awaited.
+        if len > self.max_payload && !opcode.is_control() {
+            return Err(Violation::PayloadTooBig {
+                limit: self.max_payload,
+                len,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The payload length and the size of its long form, `None` if more bytes are needed.
+#[inline]
+fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
+    match short {
+        126 => Some((u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2)),
+        127 => Some((u64::from_be_bytes(*rest.first_chunk()?), 8)),
+        len => Some((u64::from(len), 0)),
+    }
+}

@@ -1,0 +1,52 @@
+//! What a peer can do wrong within one frame header.
+
+use core::fmt;
+
+/// A frame header that breaks a rule of RFC 6455 section 5, or a limit. Always the peer's fault.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit is set that no negotiated extension gives a meaning (section 5.2). Holds the three bits, RSV1 as 4.
+    ReservedBits(u8),
+    /// The opcode is one of 3 to 7 or 11 to 15 (section 5.2).
+    ReservedOpCode(u8),
+    /// A control frame without the FIN bit (section 5.5).
+    FragmentedControl,
+    /// A control frame that announces more than 125 bytes (section 5.5).
+    ControlTooLong,
+    /// A client sent a frame without a mask (section 5.1).
+    Unmasked,
+    /// A server sent a frame with a mask (section 5.1).
+    Masked,
+    /// A length written in more bytes than it needs (section 5.2). Holds the length.
+    NonMinimalLength(u64),
+    /// A 64-bit length with the most significant bit set (section 5.2). Holds the length.
+    LengthOutOfRange(u64),
+    /// A data frame longer than the limit set with [`Rules::max_payload`](super::Rules::max_payload).
+    PayloadTooBig {
+        /// The limit in force, in bytes.
+        limit: u64,
+        /// What the header announces, in bytes.
+        len: u64,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ReservedBits(bits) => write!(f, "peer set reserved bits {bits:#05b} without an extension"),
+            Self::ReservedOpCode(opcode) => write!(f, "peer sent reserved opcode {opcode:#x}"),
+            Self::FragmentedControl => f.write_str("peer fragmented a control frame"),
+            Self::ControlTooLong => f.write_str("peer sent a control frame over the limit of 125 bytes"),
+            Self::Unmasked => f.write_str("client sent an unmasked frame"),
+            Self::Masked => f.write_str("server sent a masked frame"),
+            Self::NonMinimalLength(len) => write!(f, "peer wrote length {len} in more bytes than needed"),
+            Self::LengthOutOfRange(len) => write!(f, "peer sent length {len} with the top bit set"),
+            Self::PayloadTooBig { limit, len } => {
+                write!(f, "frame of {len} bytes is over the limit of {limit} bytes")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Violation {}

@@ -1,0 +1,118 @@
+//! Puts a message together that came in pieces, whatever cut it: a read, or the fragments that the peer chose.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{MessageKind, Payload, Text};
+use crate::utf8::{InvalidUtf8, Utf8};
+
+/// The message being received. Text is kept as a `String` that grows by what is valid, so that it is validated once.
+#[derive(Debug)]
+pub(crate) enum Assembler {
+    /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
+    Idle { spare: Vec<u8> },
+    /// Inside a text message.
+    Text { text: String, utf8: Utf8 },
+    /// Inside a binary message.
+    Binary { bytes: Vec<u8> },
+}
+
+/// A message that came in pieces.
+#[derive(Debug)]
+pub(crate) enum Assembled {
+    Text(Text<'static>),
+    Binary(Payload<'static>),
+}
+
+impl Assembler {
+    pub(crate) const fn new() -> Self {
+        Self::Idle { spare: Vec::new() }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle { .. })
+    }
+
+    /// The bytes received of the message so far.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Idle { .. } => 0,
+            Self::Text { text, utf8 } => text.len().saturating_add(utf8.carried()),
+            Self::Binary { bytes } => bytes.len(),
+        }
+    }
+
+    /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the fragments.
+    pub(crate) fn begin(&mut self, kind: MessageKind) {
+        let spare = match self {
+            Self::Idle { spare } => core::mem::take(spare),
+            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
+        };
+        *self = match kind {
+            MessageKind::Text => Self::Text {
+                // Never fails: an empty buffer is UTF-8.
+                text: String::from_utf8(spare).unwrap_or_default(),
+                utf8: Utf8::new(),
+            },
+            MessageKind::Binary => Self::Binary { bytes: spare },
+        };
+    }
+
+    /// Appends a piece. The memory grows with what has come, and never beyond `limit` bytes.
+    pub(crate) fn push(&mut self, piece: &[u8], limit: u64) -> Result<(), InvalidUtf8> {
+        match self {
+            Self::Idle { .. } => {}
+            Self::Text { text, utf8 } => {
+                let (completed, rest) = utf8.push(piece)?;
+                let more = completed.map_or(0, char::len_utf8).saturating_add(rest.len());
+                text.reserve_exact(growth(text.len(), text.capacity(), more, limit));
+                text.extend(completed);
+                text.push_str(rest);
+            }
+            Self::Binary { bytes } => {
+                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), piece.len(), limit));
+                bytes.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the message and moves it out; `None` if none was begun.
+    pub(crate) fn finish(&mut self) -> Result<Option<Assembled>, InvalidUtf8> {
+        match core::mem::replace(self, Self::new()) {
+            idle @ Self::Idle { .. } => {
+                *self = idle;
+                Ok(None)
+            }
+            Self::Text { text, utf8 } => {
+                utf8.finish()?;
+                Ok(Some(Assembled::Text(text.into())))
+            }
+            Self::Binary { bytes } => Ok(Some(Assembled::Binary(bytes.into()))),
+        }
+    }
+
+    /// Takes a buffer for the next message, unless one is in use or a larger one is there.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if let Self::Idle { spare } = self {
+            if spare.capacity() < buffer.capacity() {
+                buffer.clear();
+                *spare = buffer;
+            }
+        }
+    }
+}
+
+/// How much to reserve for `more` bytes: twice the capacity, so that growing costs linear work, but no more than `limit`.
+fn growth(len: usize, capacity: usize, more: usize, limit: u64) -> usize {
+    let needed = len.saturating_add(more);
+    if needed <= capacity {
+        return more;
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    capacity
+        .saturating_mul(2)
+        .min(limit)
+        .max(needed)
+        .saturating_sub(len)
+}

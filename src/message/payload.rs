@@ -1,0 +1,211 @@
+//! Bytes and text that are borrowed where they can be and owned where they have to be.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+use crate::utf8::{self, InvalidUtf8};
+
+/// The bytes of a binary message, a Ping or a Pong: lent from the input if they lay whole in it, owned if they came in pieces.
+///
+/// ```
+/// use websocket_proto::Payload;
+///
+/// let payload = Payload::from(&b"abc"[..]);
+/// assert_eq!(payload.len(), 3); // derefs to `[u8]`
+/// let owned: Vec<u8> = payload.into_owned(); // copies now; would not if it were owned
+/// # assert_eq!(owned, b"abc");
+/// ```
+#[derive(Clone)]
+pub struct Payload<'i>(Repr<&'i [u8], Vec<u8>>);
+
+/// The text of a message or of a close reason: lent from the input if it lay whole in it, owned if it came in pieces.
+///
+/// ```
+/// use websocket_proto::Text;
+///
+/// let text = Text::from("abc");
+/// assert_eq!(text.to_uppercase(), "ABC"); // derefs to `str`
+/// let owned: String = text.into_owned();
+/// # assert_eq!(owned, "abc");
+/// ```
+#[derive(Clone)]
+pub struct Text<'i>(Repr<&'i str, String>);
+
+#[derive(Clone)]
+enum Repr<B, O> {
+    Borrowed(B),
+    Owned(O),
+}
+
+impl Payload<'_> {
+    /// The bytes for keeps. Copies them if they are borrowed from the input.
+    pub fn into_owned(self) -> Vec<u8> {
+        match self.0 {
+            Repr::Borrowed(bytes) => bytes.into(),
+            Repr::Owned(bytes) => bytes,
+        }
+    }
+
+    /// Whether the bytes lie in the input, so that nothing was allocated for them.
+    pub fn is_borrowed(&self) -> bool {
+        matches!(self.0, Repr::Borrowed(_))
+    }
+}
+
+impl<'i> Payload<'i> {
+    /// What follows the first `start` bytes; nothing if there are fewer.
+    pub(crate) fn slice_from(self, start: usize) -> Self {
+        match self.0 {
+            Repr::Borrowed(bytes) => bytes.get(start..).unwrap_or_default().into(),
+            Repr::Owned(mut bytes) => {
+                bytes.drain(..start.min(bytes.len()));
+                bytes.into()
+            }
+        }
+    }
+
+    /// The same bytes as text.
+    #[inline]
+    pub(crate) fn into_text(self) -> Result<Text<'i>, InvalidUtf8> {
+        match self.0 {
+            Repr::Borrowed(bytes) => Ok(utf8::validate(bytes)?.into()),
+            Repr::Owned(bytes) => Ok(String::from_utf8(bytes).map_err(|_| InvalidUtf8)?.into()),
+        }
+    }
+}
+
+impl Text<'_> {
+    /// The text for keeps. Copies it if it is borrowed from the input.
+    pub fn into_owned(self) -> String {
+        match self.0 {
+            Repr::Borrowed(text) => text.into(),
+            Repr::Owned(text) => text,
+        }
+    }
+
+    /// Whether the text lies in the input, so that nothing was allocated for it.
+    pub fn is_borrowed(&self) -> bool {
+        matches!(self.0, Repr::Borrowed(_))
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Borrowed(bytes) => bytes,
+            Repr::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Repr::Borrowed(text) => text,
+            Repr::Owned(text) => text,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl<'i> From<&'i [u8]> for Payload<'i> {
+    #[inline]
+    fn from(bytes: &'i [u8]) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Payload<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Owned(bytes))
+    }
+}
+
+impl<'i> From<&'i str> for Text<'i> {
+    #[inline]
+    fn from(text: &'i str) -> Self {
+        Self(Repr::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Repr::Owned(text))
+    }
+}
+
+impl<'i> From<Text<'i>> for Payload<'i> {
+    fn from(text: Text<'i>) -> Self {
+        match text.0 {
+            Repr::Borrowed(text) => text.as_bytes().into(),
+            Repr::Owned(text) => text.into_bytes().into(),
+        }
+    }
+}
+
+impl From<Payload<'_>> for Vec<u8> {
+    fn from(payload: Payload<'_>) -> Self {
+        payload.into_owned()
+    }
+}
+
+impl From<Text<'_>> for String {
+    fn from(text: Text<'_>) -> Self {
+        text.into_owned()
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Payload<'_> {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl Eq for Payload<'_> {}
+
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for Text<'_> {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl Eq for Text<'_> {}
+
+/// The size alone: what peers send does not belong into logs.
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.len())
+    }
+}
+
+/// The size alone: what peers send does not belong into logs.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.len())
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}

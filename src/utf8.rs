@@ -1,0 +1,160 @@
+//! UTF-8 of text that comes in pieces (RFC 6455 section 8.1, RFC 3629).
+//!
+//! [`Utf8`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out what it found
+//! valid as `&str`, so that nothing is looked at twice.
+
+use core::fmt;
+
+/// An incremental validator. Carries at most 3 bytes: the front of a code point that the end of a piece cut.
+///
+/// ```
+/// use websocket_proto::utf8::Utf8;
+///
+/// let mut utf8 = Utf8::new();
+/// assert_eq!(utf8.push(b"1 \xe2")?, (None, "1 "));
+/// assert_eq!(utf8.push(b"\x82\xac and more")?, (Some('€'), " and more"));
+/// utf8.finish()?;
+/// # Ok::<(), websocket_proto::utf8::InvalidUtf8>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Utf8 {
+    carry: [u8; 3],
+    carried: u8,
+}
+
+/// The text is not UTF-8.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct InvalidUtf8;
+
+impl Utf8 {
+    /// A validator at the start of a text.
+    pub const fn new() -> Self {
+        Self {
+            carry: [0; 3],
+            carried: 0,
+        }
+    }
+
+    /// Validates the next piece. Gives the code point that an earlier piece had begun and this one completed, then all that
+    /// is whole after it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if no continuation makes the text valid; the validator is then of no further use.
+    #[inline]
+    pub fn push<'a>(&mut self, piece: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
+        let (completed, rest) = match self.carried {
+            0 => (None, piece),
+            _ => self.complete(piece)?,
+        };
+        if rest.is_empty() {
+            return Ok((completed, ""));
+        }
+        let (whole, cut) = rest.split_at(rest.len() - cut_tail(rest));
+        let text = validate(whole)?;
+        self.carry(cut)?;
+        Ok((completed, text))
+    }
+
+    /// Ends the text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if it ends inside a code point.
+    #[inline]
+    pub fn finish(self) -> Result<(), InvalidUtf8> {
+        match self.carried {
+            0 => Ok(()),
+            _ => Err(InvalidUtf8),
+        }
+    }
+
+    /// How many bytes of a cut code point are carried, 0 to 3.
+    pub fn carried(&self) -> usize {
+        usize::from(self.carried)
+    }
+
+    /// Adds bytes to the carried ones until they make a code point: at most three.
+    #[cold]
+    fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<(Option<char>, &'a [u8]), InvalidUtf8> {
+        let [a, b, c] = self.carry;
+        let mut bytes = [a, b, c, 0];
+        let carried = self.carried();
+        let mut rest = piece;
+        for end in carried..bytes.len() {
+            let (Some((byte, after)), Some(free)) = (rest.split_first(), bytes.get_mut(end)) else {
+                break;
+            };
+            *free = *byte;
+            rest = after;
+            let known = bytes.get(..=end).unwrap_or(&bytes);
+            match core::str::from_utf8(known) {
+                Ok(text) => {
+                    self.carried = 0;
+                    return Ok((text.chars().next(), rest));
+                }
+                Err(_) => self.carry(known)?,
+            }
+        }
+        Ok((None, rest))
+    }
+
+    /// Keeps a cut code point, if some completion makes it valid.
+    #[inline]
+    fn carry(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
+        if cut.is_empty() {
+            return Ok(());
+        }
+        match core::str::from_utf8(cut) {
+            // No `error_len` means: valid so far, more bytes needed.
+            Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {}
+            _ => return Err(InvalidUtf8),
+        }
+        let Some(kept) = self.carry.get_mut(..cut.len()) else {
+            return Err(InvalidUtf8);
+        };
+        kept.copy_from_slice(cut);
+        self.carried = cut.len() as u8;
+        Ok(())
+    }
+}
+
+/// Validates a text that is whole.
+///
+/// # Errors
+///
+/// [`InvalidUtf8`].
+#[inline]
+pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    // The standard library is faster on short input, SIMD on long (and ten times so outside of ASCII).
+    #[cfg(feature = "simd")]
+    if bytes.len() >= 128 {
+        return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
+    }
+    core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
+}
+
+/// How many bytes at the end begin a code point that is longer than what is there, going by its first byte.
+#[inline]
+fn cut_tail(bytes: &[u8]) -> usize {
+    for (before, &byte) in bytes.iter().rev().take(3).enumerate() {
+        let size = before + 1;
+        match byte {
+            0x80..=0xbf => {}
+            0xc0..=0xdf if size < 2 => return size,
+            0xe0..=0xef if size < 3 => return size,
+            0xf0..=0xff if size < 4 => return size,
+            _ => return 0,
+        }
+    }
+    0
+}
+
+impl fmt::Display for InvalidUtf8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text is not valid UTF-8")
+    }
+}
+
+impl core::error::Error for InvalidUtf8 {}
