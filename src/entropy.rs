@@ -3,7 +3,7 @@
 /// A source of unpredictable bytes, for the nonce of a client's handshake and for the mask key of each frame it sends.
 ///
 /// RFC 6455 section 5.3 wants keys that the application's peer, and scripts whose data are sent, cannot foresee (section 10.3
-/// tells the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`](crate::OsEntropy) is; tests
+/// tells the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`] is; tests
 /// pass a closure instead and are deterministic.
 ///
 /// ```
