@@ -1,1 +1,3 @@
 //! The opening handshake.
+
+pub mod key;
