@@ -15,7 +15,7 @@ def check(peer, name, run):
         run()
         print(f"ok   {peer:12} {name}")
     except Exception as error:
-        print(f"FAIL {peer:12} {name}: {error}")
+        print(f"FAIL {peer:12} {name}: {str(error) or repr(error)}")
     sys.stdout.flush()
 
 

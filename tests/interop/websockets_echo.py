@@ -19,7 +19,7 @@ def check(name, run, code=1000):
             expect(socket.close_code, code)
         print(f"ok   {PEER:12} {name}")
     except Exception as error:
-        print(f"FAIL {PEER:12} {name}: {error or repr(error)}")
+        print(f"FAIL {PEER:12} {name}: {str(error) or repr(error)}")
     sys.stdout.flush()
 
 
