@@ -73,6 +73,7 @@ const say = async (page, text) => {
     await appears(two, "still here");
   });
 
-  socket.terminate();
   await browser.close();
+  // A socket that was not dropped would keep the script running.
+  process.exit();
 })();

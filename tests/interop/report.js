@@ -37,6 +37,6 @@ exports.check = async (peer, name, run) => {
 };
 
 function short(value) {
-  const text = inspect(value, { breakLength: Infinity });
+  const text = inspect(value, { breakLength: Infinity, compact: true, maxArrayLength: 20 });
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }
