@@ -55,6 +55,7 @@ for difference in differences:
     print(f"autobahn {role}: {difference}")
 counts = collections.Counter(result["behavior"] for result in results.values())
 figures = ", ".join(f"{verdict} {count}" for verdict, count in counts.most_common()) or "none"
-print(f"autobahn {role}: report in {folder / 'index.html'}")
+if results:
+    print(f"autobahn {role}: report in {folder / 'index.html'}")
 print(f"autobahn {role}: {len(results)} cases: {figures}; {len(differences)} differences from expected.json")
 sys.exit(bool(differences))
