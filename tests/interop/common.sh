@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the runners share: building and starting the examples, and the form of the result lines.
 # To be sourced from the root of the repository.
 
