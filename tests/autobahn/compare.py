@@ -1,0 +1,61 @@
+"""compare.py ROLE AGENT FOLDER PATTERN...: compares a run's report in FOLDER with expected.json.
+
+Fails for any difference: a case that did worse, one that did better, one that is missing.
+"""
+
+import ast
+import collections
+import fnmatch
+import json
+import re
+import sys
+from pathlib import Path
+
+role, agent, folder, *patterns = sys.argv[1:]
+expectations = json.loads(Path(__file__).with_name("expected.json").read_text())
+folder = Path(folder)
+
+
+def expected(case):
+    """The two verdicts to expect: on the messages and on the closing handshake."""
+    for pattern, exception in expectations[role]["exceptions"].items():
+        if fnmatch.fnmatchcase(case, pattern):
+            return exception["behavior"], exception.get("behaviorClose", exception["behavior"])
+    default = expectations[role]["default"]
+    return default, default
+
+
+def numerically(case):
+    return [int(part) for part in case.split(".")]
+
+
+# The report has only the cases that were run: which should have been is in the suite's log.
+log = (folder / "wstest.log").read_text(errors="replace")
+cases = re.search(r"^Cases = (\[.*\])$", log, re.MULTILINE)
+if not cases:
+    sys.exit(f"autobahn {role}: wstest said nothing of its cases: {log[-300:]}")
+planned = ast.literal_eval(cases.group(1))
+differences = []
+if patterns == ["*"] and len(planned) != expectations["cases"]:
+    differences.append(f"the suite has {len(planned)} cases, expected {expectations['cases']}")
+
+index = folder / "index.json"
+results = json.loads(index.read_text()).get(agent, {}) if index.exists() else {}
+if not results:
+    differences.append(f"no case was run; see {folder / 'wstest.log'}")
+else:
+    for case in sorted(set(planned) | set(results), key=numerically):
+        result = results.get(case)
+        got = (result["behavior"], result["behaviorClose"]) if result else ("missing", "missing")
+        if got != expected(case):
+            wanted, wanted_close = expected(case)
+            differences.append(f"{case}: {got[0]}, close {got[1]}; expected {wanted}, close {wanted_close}")
+
+for difference in differences:
+    print(f"autobahn {role}: {difference}")
+counts = collections.Counter(result["behavior"] for result in results.values())
+figures = ", ".join(f"{verdict} {count}" for verdict, count in counts.most_common()) or "none"
+if results:
+    print(f"autobahn {role}: report in {folder / 'index.html'}")
+print(f"autobahn {role}: {len(results)} cases: {figures}; {len(differences)} differences from expected.json")
+sys.exit(bool(differences))

@@ -1,0 +1,105 @@
+"""cat.py PROGRAM: the `cat` example as a client of servers on node's `ws` and on Python's `websockets`."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PROGRAM = sys.argv[1]
+LINES = ["hello", "Zażółć gęślą jaźń, 日本語, 🦀", "", "last"]
+
+
+def check(peer, name, run):
+    try:
+        run()
+        print(f"ok   {peer:12} {name}")
+    except Exception as error:
+        print(f"FAIL {peer:12} {name}: {str(error) or repr(error)}")
+    sys.stdout.flush()
+
+
+def cat(url, lines, answers=0):
+    """Runs `cat` with these lines, and ends its standard input once this many lines have come back."""
+    return converse(url, lines, lambda stdout: [stdout.readline() for _ in range(answers)])
+
+
+def cat_at_a_terminal(url, lines=()):
+    """Runs `cat` with a standard input that stays open, as a person's does: the server ends the connection."""
+    return converse(url, lines, lambda stdout: list(stdout))
+
+
+def converse(url, lines, read):
+    process = subprocess.Popen(
+        [PROGRAM, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+    watchdog = threading.Timer(15, process.kill)
+    watchdog.start()
+    with process:
+        process.stdin.write("".join(f"{line}\n" for line in lines))
+        process.stdin.flush()
+        received = read(process.stdout)
+        stdout, stderr = process.communicate()
+        watchdog.cancel()
+        return process.returncode, [line.rstrip("\n") for line in received] + stdout.splitlines(), stderr
+
+
+def expect(got, expected):
+    if got != expected:
+        raise AssertionError(f"got {got!r:.200}, expected {expected!r:.200}")
+
+
+def tells(stderr, *words):
+    missing = [word for word in words if word not in stderr]
+    if missing:
+        raise AssertionError(f"stderr does not tell {missing}: {stderr!r:.200}")
+
+
+def all_cases(peer, url):
+    def echoed():
+        expect(cat(f"{url}/echo", LINES, answers=len(LINES))[:2], (0, LINES))
+
+    def no_input():
+        expect(cat(f"{url}/echo", [])[:2], (0, []))
+
+    def long_line():
+        line = "aé日🦀" * 7000
+        expect(cat(f"{url}/echo", [line], answers=1)[:2], (0, [line]))
+
+    def binary():
+        expect(cat(f"{url}/binary", [], answers=1)[:2], (0, ["007f80ff"]))
+
+    def closed_by_server():
+        status, _, stderr = cat_at_a_terminal(f"{url}/close")
+        tells(stderr, "4001", "bye")
+        expect(status, 0)
+
+    def cut():
+        status, _, stderr = cat_at_a_terminal(f"{url}/cut", ["cut me"])
+        if status <= 0 or not stderr:
+            raise AssertionError(f"got exit code {status} and stderr {stderr!r}, expected neither 0 nor silence")
+
+    def refused():
+        status, stdout, stderr = cat_at_a_terminal(f"{url}/forbidden")
+        tells(stderr, "403")
+        if status <= 0 or stdout:
+            raise AssertionError(f"got exit code {status} and stdout {stdout!r}")
+
+    check(peer, "lines are echoed", echoed)
+    check(peer, "no input: a clean close", no_input)
+    check(peer, "a line of 70,000 bytes", long_line)
+    check(peer, "binary is shown as hex", binary)
+    check(peer, "a close by the server is told, exit code 0", closed_by_server)
+    check(peer, "a cut connection: told, exit code not 0", cut)
+    check(peer, "a refused handshake: told, exit code not 0", refused)
+
+
+for peer, command in [
+    ("cat/node-ws", ["node", HERE / "cat_peer.js"]),
+    ("cat/python", [sys.executable, HERE / "cat_peer.py"]),
+]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            all_cases(peer, f"ws://127.0.0.1:{int(server.stdout.readline())}")
+        finally:
+            server.kill()

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# What the runners share: building and starting the examples, and the form of the result lines.
+# To be sourced from the root of the repository.
+
+work=$(mktemp -d)
+servers=()
+trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+
+# build_examples NAME...: leaves in $examples the folder of the programs.
+build_examples() {
+  if [ -z "${EXAMPLES:-}" ]; then
+    cargo build --quiet --release --all-features "${@/#/--example=}"
+  fi
+  examples=${EXAMPLES:-${CARGO_TARGET_DIR:-target}/release/examples}
+}
+
+# start NAME ARGUMENTS...: starts an example and waits for its `listening on` line; leaves $address and $pid.
+# What it prints is in $work/NAME.out and $work/NAME.err.
+start() {
+  local name=$1
+  shift
+  "$examples/$name" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
+  pid=$!
+  servers+=("$pid")
+  for _ in $(seq 100); do
+    address=$(sed -n 's|^listening on [a-z]*://||p' "$work/$name.out")
+    [ -z "$address" ] || return 0
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "$name did not start:" >&2
+  cat "$work/$name.out" "$work/$name.err" >&2
+  return 1
+}
+
+# report ok|FAIL PEER CASE
+report() {
+  printf '%-4s %-12s %s\n' "$@"
+}
+
+# summary RESULTS: counts the lines, and succeeds if there are some and none failed.
+summary() {
+  local passed failed
+  passed=$(grep -c '^ok ' "$1" || true)
+  failed=$(grep -c '^FAIL ' "$1" || true)
+  echo "$passed passed, $failed failed"
+  [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
+}
