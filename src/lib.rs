@@ -1,4 +1,107 @@
-//! A sans-IO WebSocket core.
+//! A sans-IO WebSocket core: RFC 6455 as a pure state machine, both roles. Byte slices go in; handshake responses, decoded frames
+//! and whole messages come out.
+//!
+//! It knows no socket, no runtime, no clock and no random number of its own. You move the bytes, on TCP, TLS, io_uring, a pipe or
+//! nothing at all; it decides what they mean and what has to be answered.
+//!
+//! # The layers
+//!
+//! ```text
+//!  transport bytes
+//!      |  handshake    the opening handshake over HTTP/1.1: a request or a response in, a Connection out
+//!      v
+//!      |  connection   one open connection: events, replies, closing, limits
+//!      |  message      payloads and text, put together from their pieces
+//!      v
+//!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
+//! ```
+//!
+//! Dependencies point downwards. Each layer can be used without those above it: [`handshake`], [`connection`], [`frame`], [`utf8`].
+//!
+//! # The loop
+//!
+//! ```
+//! use std::error::Error;
+//! use std::io::{Read, Write};
+//! use websocket_proto::{Closed, Config, Connection, Event, Transport};
+//!
+//! /// Echoes messages until the connection ends.
+//! fn echo(stream: &mut (impl Read + Write), mut connection: Connection) -> Result<Closed, Box<dyn Error>> {
+//!     let mut buffer = vec![0; 64 * 1024]; // any buffer; one may serve all connections of a thread
+//!     let mut out = Vec::new();
+//!     while connection.transport() != Transport::Close {
+//!         let size = stream.read(&mut buffer)?;
+//!         if size == 0 {
+//!             break;
+//!         }
+//!         let mut input = &mut buffer[..size];
+//!         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
+//!             match event {
+//!                 Event::Text(text) => connection.send_text(&text, &mut out)?,
+//!                 Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
+//!                 _ => {} // a Ping's Pong is in `out` already, and so is the answer to a Close
+//!             }
+//!         }
+//!         stream.write_all(&out)?; // the caller's only duty: also after an error, whose Close frame is in `out`
+//!         out.clear();
+//!     }
+//!     Ok(connection.receive_eof())
+//! }
+//! # struct Link { input: std::io::Cursor<Vec<u8>>, output: Vec<u8> }
+//! # impl Read for Link { fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> { self.input.read(bytes) } }
+//! # impl Write for Link {
+//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.output.write(bytes) }
+//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+//! # }
+//! # fn link(input: &[u8]) -> Link { Link { input: std::io::Cursor::new(input.to_vec()), output: Vec::new() } }
+//!
+//! // The client sends "Hello", a Ping and a Close with code 1000, all masked with a key of zeros.
+//! let mut stream = link(b"\x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8");
+//! let end = echo(&mut stream, Connection::server(&Config::new()))?;
+//! assert_eq!(stream.output, b"\x81\x05Hello\x8a\x00\x88\x02\x03\xe8");
+//! assert!(end.is_clean());
+//!
+//! // An unmasked frame is an error: the answer is a Close with code 1002, and the reason says why.
+//! let mut stream = link(b"\x81\x05Hello");
+//! let end = echo(&mut stream, Connection::server(&Config::new()))?;
+//! assert!(stream.output.starts_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
+//! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, code 1006 (abnormal closure), sent 1002, received none");
+//! # Ok::<(), Box<dyn Error>>(())
+//! ```
+//!
+//! The [`handshake`] gives the [`Connection`], to a server and to a client; the example `echo_server` is the whole of a server.
+//!
+//! # What you can rely on
+//!
+//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read more. There is no call order to
+//!   keep, nothing to flush, nothing to poll; replies are in `out` when `receive` returns.
+//! - **Cutting the input anywhere changes nothing**: the same events, the same output, the same error, for any partition of the bytes.
+//! - **Cancel safety.** No call waits. A future around them can be dropped at any await and loses nothing.
+//! - **Threads.** Everything is `Send` and `Sync`, and nothing is shared.
+//! - **Memory.** An idle connection holds no heap. A message that lies whole in the input is lent from there; one that came in pieces
+//!   takes as much as has come of it, never what its header declares, and never more than [`Config::max_message_size`].
+//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the `bufferedAmount` of browsers.
+//! - **No panic** can be reached from the peer's bytes, nor from arguments that a program may compute.
+//!
+//! # What it leaves to you
+//!
+//! Sockets, TLS (do it first, for `wss`), proxies (CONNECT first), timeouts (a deadline for the opening handshake, one where
+//! [`Transport::AwaitPeer`] says so), reconnecting (RFC 6455 section 7.2.3: a random delay of up to 5 seconds first, longer ones after),
+//! at most one connection in its opening handshake for each remote address (section 4.1), authentication (cookies or HTTP authentication,
+//! seen before the request is accepted), and whether an [origin](handshake::Upgrade::origin) is welcome. Confidentiality and integrity
+//! come from TLS; the SHA-1 of the handshake proves only that the peer speaks WebSocket. What peers send is data: check it before it
+//! goes into a query or a page.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
+//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`] and [`handshake::key`], which need no heap |
+//! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
+//! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
+//!
+//! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
@@ -47,3 +150,8 @@ pub use error::{Error, Misuse};
 pub use frame::Role;
 #[cfg(feature = "alloc")]
 pub use message::{MessageKind, Payload, Text};
+
+/// The code of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
