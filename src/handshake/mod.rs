@@ -1,1 +1,117 @@
-//! The opening handshake.
+//! The opening handshake of RFC 6455 section 4, over HTTP/1.1, both roles.
+//!
+//! ```text
+//!   server                                                       client
+//!
+//!   bytes -> ServerHandshake                                     ClientRequest -> bytes
+//!                 |  any well-formed request                           |  start
+//!              Request -> respond (a page, a health check)       ClientHandshake <- bytes
+//!                 |  upgrade: the rules of a WebSocket request         |  the rules of the answer
+//!              Upgrade -> reject (any status)                        Answer -> Rejected (any other status)
+//!                 |  accept: the 101                                   |  Accepted
+//!            Connection                                           Connection
+//! ```
+//!
+//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes to send are
+//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read in one pass however
+//! they are cut, within the limits of [`Config`](crate::Config), and strictly: two parties that disagree about where a line
+//! or a body ends are how requests are smuggled. An error is found at the byte that makes it, and a server's answer to it
+//! is in `out` by then. Whatever the caller adds is checked before a byte is written, so no value can start a line of its
+//! own.
+//!
+//! Where another HTTP server reads the requests, [`Upgrade::from_fields`] applies the same rules to what it read. The proof
+//! alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
+//!
+//! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle of it, so the
+//! caller sets a deadline, and closes the transport then.
+//!
+//! ```
+//! use websocket_proto::Config;
+//! use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
+//!
+//! let config = Config::new();
+//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//!
+//! // The client asks. (The entropy is for this page only: it has to be `OsEntropy` or as good.)
+//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
+//! let request = ClientRequest::from_url("ws://example.com/chat")?.protocol("soap")?.protocol("chat")?;
+//! let mut client = request.start(&config, entropy, &mut to_server);
+//!
+//! // The server reads, looks at the request, and accepts.
+//! let mut server = ServerHandshake::new(&config);
+//! let mut input = &mut to_server[..];
+//! let request = server.receive(&mut input, &mut to_client)?.expect("the head is complete");
+//! let upgrade = request.upgrade(&mut to_client)?;
+//! assert_eq!((upgrade.path(), upgrade.host()), ("/chat", "example.com"));
+//! let connection_of_server = upgrade.protocol("chat")?.accept(&mut to_client);
+//!
+//! // The client checks the answer.
+//! let mut input = &mut to_client[..];
+//! match client.receive(&mut input, &mut to_server)? {
+//!     Some(Answer::Accepted { connection, response }) => {
+//!         assert_eq!(response.protocol(), Some("chat"));
+//! #       drop(connection);
+//!     }
+//!     Some(Answer::Rejected(response)) => panic!("status {}", response.status()),
+//!     None => panic!("the answer is not complete"),
+//! }
+//! # drop(connection_of_server);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#[cfg(feature = "alloc")]
+mod client;
+#[cfg(feature = "alloc")]
+mod error;
+#[cfg(feature = "alloc")]
+mod extensions;
+#[cfg(feature = "alloc")]
+mod fields;
+#[cfg(feature = "alloc")]
+mod grammar;
+#[cfg(feature = "alloc")]
+mod head;
+pub mod key;
+#[cfg(feature = "alloc")]
+mod request;
+#[cfg(feature = "alloc")]
+mod response;
+#[cfg(feature = "alloc")]
+mod rules;
+#[cfg(feature = "alloc")]
+mod server;
+#[cfg(feature = "alloc")]
+mod target;
+#[cfg(feature = "alloc")]
+mod upgrade;
+#[cfg(feature = "alloc")]
+mod write;
+
+#[cfg(feature = "alloc")]
+pub use client::ClientRequest;
+#[cfg(feature = "alloc")]
+pub use error::HandshakeError;
+#[cfg(feature = "alloc")]
+pub use error::HandshakeMisuse;
+#[cfg(feature = "alloc")]
+pub use extensions::Extension;
+#[cfg(feature = "alloc")]
+pub use extensions::ExtensionList;
+#[cfg(feature = "alloc")]
+pub use extensions::ExtensionParam;
+#[cfg(feature = "alloc")]
+pub use extensions::ExtensionParams;
+#[cfg(feature = "alloc")]
+pub use fields::Fields;
+#[cfg(feature = "alloc")]
+pub use request::Request;
+#[cfg(feature = "alloc")]
+pub use response::Answer;
+#[cfg(feature = "alloc")]
+pub use response::ClientHandshake;
+#[cfg(feature = "alloc")]
+pub use response::Response;
+#[cfg(feature = "alloc")]
+pub use server::ServerHandshake;
+#[cfg(feature = "alloc")]
+pub use upgrade::Upgrade;

@@ -1,0 +1,266 @@
+//! The client's request.
+
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::error::HandshakeMisuse;
+use super::extensions::ExtensionList;
+use super::grammar::is_origin;
+use super::grammar::is_target_byte;
+use super::grammar::is_token;
+use super::grammar::text;
+use super::key::accept_key;
+use super::key::encode_nonce;
+use super::response::ClientHandshake;
+use super::target::Authority;
+use super::target::Url;
+use super::write;
+use crate::Config;
+use crate::Connection;
+use crate::Entropy;
+
+/// The request of a client, put together and checked before anything is written.
+///
+/// ```
+/// use websocket_proto::Config;
+/// use websocket_proto::handshake::ClientRequest;
+///
+/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.protocol("chat")?.field("Cookie", "a=b")?;
+/// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
+/// // The caller connects the transport, then:
+/// let mut out = Vec::new();
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // for this page only: it has to be `OsEntropy` or as good
+/// let handshake = request.start(&Config::new(), entropy, &mut out);
+/// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
+/// # drop(handshake);
+/// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
+/// ```
+///
+/// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and port; to ask a
+/// proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if [`secure`](Self::secure).
+#[derive(Clone)]
+pub struct ClientRequest {
+    secure: bool,
+    host: String,
+    port: Option<u16>,
+    target: String,
+    origin: Option<String>,
+    protocols: Vec<String>,
+    extensions: String,
+    /// Whole lines, as they are written.
+    fields: String,
+}
+
+impl ClientRequest {
+    /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
+    ///
+    /// The authority becomes the Host field, with the port if it has one. [`secure`](Self::secure) is `false`; see
+    /// [`from_url`](Self::from_url) for the other way.
+    ///
+    /// # Errors
+    ///
+    /// An authority that is empty or none, a target that does not start with `/` or has a `#`, a space or anything but
+    /// printable ASCII.
+    pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
+        let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
+        let authority = authority.ok_or(HandshakeMisuse::Authority)?;
+        if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
+            return Err(HandshakeMisuse::Target);
+        }
+        Ok(Self::from_parts(authority, target.to_string(), false))
+    }
+
+    /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3).
+    ///
+    /// A port that is the scheme's own is left out of the Host field, and an empty path becomes `/`.
+    ///
+    /// # Errors
+    ///
+    /// Another scheme, a host that is empty or none, a user name, a fragment, or anything but printable ASCII: other letters
+    /// have to be percent-encoded, or in Punycode, beforehand.
+    pub fn from_url(url: &str) -> Result<Self, HandshakeMisuse> {
+        let Url {
+            secure,
+            mut authority,
+            resource,
+        } = Url::parse(url)?;
+        // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
+        authority.port = authority.port.filter(|&port| port != default_port(secure));
+        // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left out with its
+        // mark.
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        let resource = match resource.split_once('?') {
+            Some((path, "")) => path,
+            _ => resource,
+        };
+        let mut target = String::from(slash);
+        target.push_str(resource);
+        Ok(Self::from_parts(authority, target, secure))
+    }
+
+    fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
+        Self {
+            secure,
+            host: authority.host.to_string(),
+            port: authority.port,
+            target,
+            origin: None,
+            protocols: Vec::new(),
+            extensions: String::new(),
+            fields: String::new(),
+        }
+    }
+
+    /// Whether the transport has to be TLS: the URL was a `wss:` one.
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host to connect to, as written, an IPv6 address in its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(default_port(self.secure))
+    }
+
+    /// The path and the query that are asked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Says from which site this comes, as a browser does; it is sent as given.
+    ///
+    /// # Errors
+    ///
+    /// An origin that is empty or not printable ASCII, or a second one.
+    pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
+        if self.origin.is_some() || !is_origin(origin.as_bytes()) {
+            return Err(HandshakeMisuse::Origin);
+        }
+        self.origin = Some(origin.to_string());
+        Ok(self)
+    }
+
+    /// Offers a subprotocol; those offered first are preferred.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
+    pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+        if !is_token(name.as_bytes()) {
+            return Err(HandshakeMisuse::Protocol);
+        }
+        if self.protocols.iter().any(|other| other == name) {
+            return Err(HandshakeMisuse::RepeatedProtocol);
+        }
+        self.protocols.push(name.to_string());
+        Ok(self)
+    }
+
+    /// Offers an extension with its parameters (`name; param; param=value`); those offered first are preferred.
+    ///
+    /// The connection itself knows no extension in this stage: if the server takes one that is offered here, the caller has
+    /// to deal with it, and frames that use reserved bits fail. Without an offer, a server that names any fails the
+    /// handshake.
+    ///
+    /// # Errors
+    ///
+    /// What is not exactly one extension by the grammar of [`ExtensionList`].
+    pub fn extension(mut self, offer: &str) -> Result<Self, HandshakeMisuse> {
+        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::Extension)?;
+        let (Some(extension), None) = (list.next(), list.next()) else {
+            return Err(HandshakeMisuse::Extension);
+        };
+        if !self.extensions.is_empty() {
+            self.extensions.push_str(", ");
+        }
+        self.extensions.push_str(&extension.to_string());
+        Ok(self)
+    }
+
+    /// Adds a field, such as `Cookie`, `Authorization` or `User-Agent`.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+        write::check_field(name, value)?;
+        write::push_field_text(&mut self.fields, name, value);
+        Ok(self)
+    }
+
+    /// Appends the request to `out`, and waits for the answer.
+    ///
+    /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then draws its mask
+    /// keys from it.
+    pub fn start(
+        self,
+        config: &Config,
+        mut entropy: impl Entropy + 'static,
+        out: &mut Vec<u8>,
+    ) -> ClientHandshake {
+        // RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
+        let mut nonce = [0; 16];
+        entropy.fill(&mut nonce);
+        let key = encode_nonce(nonce);
+        self.write(text(&key), out);
+        let connection = Connection::client(config, entropy);
+        ClientHandshake::new(
+            config,
+            accept_key(&key),
+            self.protocols,
+            self.extensions,
+            connection,
+        )
+    }
+
+    fn write(&self, key: &str, out: &mut Vec<u8>) {
+        for part in ["GET ", &self.target, " HTTP/1.1\r\nHost: ", &self.host] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        if let Some(port) = self.port {
+            out.push(b':');
+            out.extend_from_slice(port.to_string().as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        write::push_field(out, "Upgrade", "websocket");
+        write::push_field(out, "Connection", "Upgrade");
+        write::push_field(out, "Sec-WebSocket-Key", key);
+        write::push_field(out, "Sec-WebSocket-Version", "13");
+        if let Some(origin) = &self.origin {
+            write::push_field(out, "Origin", origin);
+        }
+        if !self.protocols.is_empty() {
+            write::push_field(out, "Sec-WebSocket-Protocol", &self.protocols.join(", "));
+        }
+        if !self.extensions.is_empty() {
+            write::push_field(out, "Sec-WebSocket-Extensions", &self.extensions);
+        }
+        out.extend_from_slice(self.fields.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    /// Without the fields that were added, which hold cookies and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("port", &self.port())
+            .field("target", &self.target)
+            .field("origin", &self.origin)
+            .field("protocols", &self.protocols)
+            .field("extensions", &self.extensions)
+            .finish_non_exhaustive()
+    }
+}
+
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}

@@ -1,0 +1,346 @@
+//! What can go wrong in the opening handshake, and the one table from there to an HTTP status.
+
+use core::error::Error;
+use core::fmt;
+
+/// Why an opening handshake failed: what the peer did, or which limit it passed.
+///
+/// The value is fused: the handshake that returned it returns it for ever. A server finds the whole HTTP response already in
+/// `out`; a client sends nothing. Neither sends a Close frame, as there is no connection yet.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HandshakeError {
+    /// The transport ended before the head was whole.
+    Eof,
+    /// `receive` was called again after it had returned its result. Nothing is written for it.
+    Finished,
+
+    /// The request line does not fit into the limit of [`Config::max_head_size`](crate::Config::max_head_size).
+    RequestLineTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The head does not fit into the limit of [`Config::max_head_size`](crate::Config::max_head_size).
+    HeadTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The head has more field lines than [`Config::max_fields`](crate::Config::max_fields) allows.
+    TooManyFields {
+        /// The limit, in lines.
+        limit: usize,
+    },
+    /// More interim responses came than
+    /// [`Config::max_interim_responses`](crate::Config::max_interim_responses) allows.
+    TooManyInterimResponses {
+        /// The limit, in responses.
+        limit: usize,
+    },
+
+    /// A CR without its LF (RFC 9112 section 2.2).
+    BareCarriageReturn,
+    /// An LF without its CR (RFC 9112 section 2.2; taking it as a line end is allowed, but not done here).
+    BareLineFeed,
+    /// The first word is no method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
+    MalformedMethod,
+    /// The request target is empty, of a form that the method does not have, or holds a `#` or a byte that must be
+    /// percent-encoded (RFC 9112 section 3.2).
+    MalformedTarget,
+    /// The version is not `HTTP/`, a digit, a dot and a digit, or not alone at its place (RFC 9112 section 2.3).
+    MalformedHttpVersion,
+    /// The status is not three digits from 100 on with a space on either side (RFC 9112 section 4).
+    MalformedStatus,
+    /// A well-formed version of another major number than 1 (RFC 9112 section 2.3).
+    UnsupportedHttpVersion {
+        /// The major number.
+        major: u8,
+        /// The minor number.
+        minor: u8,
+    },
+    /// White space between the first line and the first field (RFC 9112 section 2.2).
+    SpaceBeforeFields,
+    /// A field line that does not start with a token and a colon (RFC 9112 section 5).
+    MalformedFieldName,
+    /// White space between a field's name and its colon (RFC 9112 section 5.1).
+    SpaceBeforeColon,
+    /// A NUL or another control byte in a field's value, or in the reason of a status line (RFC 9110 section 5.5).
+    MalformedFieldValue,
+    /// A field line of a request that goes on in the next line (RFC 9112 section 5.2).
+    FoldedField,
+
+    /// A request without Host (RFC 9112 section 3.2).
+    MissingHost,
+    /// A request with several Host lines (RFC 9112 section 3.2).
+    RepeatedHost,
+    /// A Host that is no host with an optional port; or an empty one, in a request that wants to upgrade.
+    MalformedHost,
+    /// A Content-Length that is no number, or several (RFC 9112 section 6.3).
+    MalformedContentLength,
+    /// Content-Length and Transfer-Encoding in one request, or the latter in HTTP/1.0 (RFC 9112 sections 6.1 and 6.3).
+    ConflictingFraming,
+
+    /// A WebSocket request by another method than GET (RFC 6455 section 4.2.1, item 1).
+    MethodNotGet,
+    /// HTTP/1.0, which has no upgrade (RFC 6455 section 4.2.1, item 1; RFC 9110 section 7.8).
+    HttpVersionTooOld,
+    /// A WebSocket request with content: its bytes would be mistaken for frames.
+    UnexpectedContent,
+    /// A WebSocket request with an Expect field: there is no content to go on with (RFC 9110 section 10.1.1).
+    UnmetExpectation,
+    /// The Upgrade field does not say `websocket`; in a response it has to say nothing else (RFC 6455 sections 4.1 and
+    /// 4.2.1).
+    MissingUpgrade,
+    /// The Connection field has no option `upgrade` (RFC 6455 sections 4.1 and 4.2.1).
+    MissingConnectionUpgrade,
+    /// A WebSocket request without Sec-WebSocket-Version (RFC 6455 section 4.2.1, item 6).
+    MissingVersion,
+    /// Several Sec-WebSocket-Version lines in a request (RFC 6455 section 11.3.5).
+    RepeatedVersion,
+    /// A Sec-WebSocket-Version that is not exactly `13` (RFC 6455 section 4.2.1, item 6).
+    UnsupportedVersion,
+    /// A WebSocket request without Sec-WebSocket-Key (RFC 6455 section 4.2.1, item 5).
+    MissingKey,
+    /// Several Sec-WebSocket-Key lines (RFC 6455 section 11.3.1).
+    RepeatedKey,
+    /// A Sec-WebSocket-Key that is not the base64 form of 16 bytes (RFC 6455 section 4.2.1, item 5).
+    MalformedKey,
+    /// Several Origin lines.
+    RepeatedOrigin,
+    /// An Origin that is empty or not printable ASCII (RFC 6454 section 7.1).
+    MalformedOrigin,
+    /// A Sec-WebSocket-Protocol with an element that is no token, or with none (RFC 6455 section 4.3).
+    MalformedProtocol,
+    /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections 4.1 and 11.3.4).
+    RepeatedProtocol,
+    /// A Sec-WebSocket-Extensions outside its grammar (RFC 6455 section 9.1).
+    MalformedExtensions,
+
+    /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
+    MissingAccept,
+    /// Several Sec-WebSocket-Accept lines (RFC 6455 section 11.3.3).
+    RepeatedAccept,
+    /// A Sec-WebSocket-Accept that does not answer the key that was sent (RFC 6455 section 4.1).
+    WrongAccept,
+    /// A subprotocol that was not offered, letter by letter (RFC 6455 section 4.1).
+    UnofferedProtocol,
+    /// No subprotocol, though some were offered and
+    /// [`Config::require_subprotocol`](crate::Config::require_subprotocol) is on.
+    MissingProtocol,
+    /// An extension that was not offered (RFC 6455 section 4.1).
+    UnofferedExtension,
+    /// An extension that is named twice (RFC 6455 section 9.1).
+    RepeatedExtension,
+}
+
+impl HandshakeError {
+    /// The status of the HTTP response that tells a client about this error.
+    ///
+    /// What only a client can meet is 502: a gateway would say so of the server behind it.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::MethodNotGet => 405,
+            Self::RequestLineTooLong { .. } => 414,
+            Self::UnmetExpectation => 417,
+            Self::HttpVersionTooOld
+            | Self::MissingUpgrade
+            | Self::MissingVersion
+            | Self::UnsupportedVersion => 426,
+            Self::HeadTooLarge { .. } | Self::TooManyFields { .. } => 431,
+            Self::UnsupportedHttpVersion { .. } => 505,
+            Self::TooManyInterimResponses { .. }
+            | Self::MalformedStatus
+            | Self::MissingAccept
+            | Self::RepeatedAccept
+            | Self::WrongAccept
+            | Self::UnofferedProtocol
+            | Self::MissingProtocol
+            | Self::UnofferedExtension
+            | Self::RepeatedExtension => 502,
+            Self::Eof
+            | Self::Finished
+            | Self::BareCarriageReturn
+            | Self::BareLineFeed
+            | Self::MalformedMethod
+            | Self::MalformedTarget
+            | Self::MalformedHttpVersion
+            | Self::SpaceBeforeFields
+            | Self::MalformedFieldName
+            | Self::SpaceBeforeColon
+            | Self::MalformedFieldValue
+            | Self::FoldedField
+            | Self::MissingHost
+            | Self::RepeatedHost
+            | Self::MalformedHost
+            | Self::MalformedContentLength
+            | Self::ConflictingFraming
+            | Self::UnexpectedContent
+            | Self::MissingConnectionUpgrade
+            | Self::RepeatedVersion
+            | Self::MissingKey
+            | Self::RepeatedKey
+            | Self::MalformedKey
+            | Self::RepeatedOrigin
+            | Self::MalformedOrigin
+            | Self::MalformedProtocol
+            | Self::RepeatedProtocol
+            | Self::MalformedExtensions => 400,
+        }
+    }
+
+    /// The fields that the response with this [`status`](Self::status) must have, for callers whose own HTTP server sends
+    /// it.
+    ///
+    /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
+    /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2). Otherwise none.
+    pub const fn response_fields(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            405 => &[("Allow", "GET")],
+            426 => &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", "13"),
+            ],
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match *self {
+            Self::RequestLineTooLong { limit } => {
+                return write!(f, "request line is longer than {limit} bytes");
+            }
+            Self::HeadTooLarge { limit } => return write!(f, "head is larger than {limit} bytes"),
+            Self::TooManyFields { limit } => return write!(f, "head has more than {limit} fields"),
+            Self::TooManyInterimResponses { limit } => {
+                return write!(f, "more than {limit} interim responses");
+            }
+            Self::UnsupportedHttpVersion { major, minor } => {
+                return write!(f, "HTTP/{major}.{minor} is not supported");
+            }
+            Self::Eof => "transport ended before the head was complete",
+            Self::Finished => "handshake is finished already",
+            Self::BareCarriageReturn => "head has a CR without LF",
+            Self::BareLineFeed => "head has an LF without CR",
+            Self::MalformedMethod => "request does not start with an HTTP method",
+            Self::MalformedTarget => "request target is malformed",
+            Self::MalformedHttpVersion => "first line has no HTTP version at its place",
+            Self::MalformedStatus => "status line has no three-digit status at its place",
+            Self::SpaceBeforeFields => "white space before the first field",
+            Self::MalformedFieldName => "field line does not start with a name and a colon",
+            Self::SpaceBeforeColon => "white space between a field name and its colon",
+            Self::MalformedFieldValue => "control byte in a field value",
+            Self::FoldedField => "request has a folded field line",
+            Self::MissingHost => "request has no Host field",
+            Self::RepeatedHost => "request has more than one Host field",
+            Self::MalformedHost => "Host is not a host with an optional port",
+            Self::MalformedContentLength => "Content-Length is not one number",
+            Self::ConflictingFraming => "Transfer-Encoding together with Content-Length or HTTP/1.0",
+            Self::MethodNotGet => "method of a WebSocket request is not GET",
+            Self::HttpVersionTooOld => "HTTP/1.0 has no upgrade",
+            Self::UnexpectedContent => "WebSocket request has content",
+            Self::UnmetExpectation => "WebSocket request has an Expect field",
+            Self::MissingUpgrade => "Upgrade field does not say websocket",
+            Self::MissingConnectionUpgrade => "Connection field does not say upgrade",
+            Self::MissingVersion => "request has no Sec-WebSocket-Version field",
+            Self::RepeatedVersion => "request has more than one Sec-WebSocket-Version field",
+            Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
+            Self::MissingKey => "request has no Sec-WebSocket-Key field",
+            Self::RepeatedKey => "request has more than one Sec-WebSocket-Key field",
+            Self::MalformedKey => "Sec-WebSocket-Key is not 16 bytes in base64",
+            Self::RepeatedOrigin => "request has more than one Origin field",
+            Self::MalformedOrigin => "Origin is empty or not printable ASCII",
+            Self::MalformedProtocol => "Sec-WebSocket-Protocol is not a list of tokens",
+            Self::RepeatedProtocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
+            Self::MalformedExtensions => "Sec-WebSocket-Extensions is malformed",
+            Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
+            Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
+            Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
+            Self::UnofferedProtocol => "server chose a subprotocol that was not offered",
+            Self::MissingProtocol => "server chose none of the offered subprotocols",
+            Self::UnofferedExtension => "server chose an extension that was not offered",
+            Self::RepeatedExtension => "server chose an extension twice",
+        };
+        f.write_str(text)
+    }
+}
+
+impl Error for HandshakeError {}
+
+/// A call that would have put something on the wire that must not be there. Nothing was written.
+///
+/// These follow from the caller's arguments alone, never from what the peer sent.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HandshakeMisuse {
+    /// A field name that is no token (RFC 9110 section 5.1).
+    FieldName,
+    /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
+    FieldValue,
+    /// A field that the handshake writes itself, or that would change how the message is framed: Host, Origin, Upgrade,
+    /// Connection, Expect, Content-Length, Transfer-Encoding and whatever starts with `Sec-WebSocket-`.
+    ReservedField,
+    /// No host with an optional port (RFC 3986 section 3.2; no user information).
+    Authority,
+    /// No path that starts with `/`, with an optional query, all in printable ASCII and without `#`.
+    Target,
+    /// No `ws:` or `wss:` URL (RFC 6455 section 3).
+    Url,
+    /// An origin that is empty or not printable ASCII, or a second one.
+    Origin,
+    /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
+    Protocol,
+    /// The same subprotocol twice, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
+    RepeatedProtocol,
+    /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
+    UnofferedProtocol,
+    /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
+    Extension,
+    /// A status that is no final answer to the request: outside 200 to 599, or a success of CONNECT.
+    Status,
+    /// A body with a status that has none: 204, 205, 304.
+    Body,
+}
+
+impl fmt::Display for HandshakeMisuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FieldName => "field name is not a token",
+            Self::FieldValue => "field value has a control byte",
+            Self::ReservedField => "field is written by the handshake itself",
+            Self::Authority => "authority is not a host with an optional port",
+            Self::Target => "target is not a path with an optional query",
+            Self::Url => "URL is not a ws or wss URL without fragment and user",
+            Self::Origin => "origin is not printable ASCII or is given twice",
+            Self::Protocol => "subprotocol is not a token",
+            Self::RepeatedProtocol => "subprotocol is given twice",
+            Self::UnofferedProtocol => "subprotocol was not offered by the client",
+            Self::Extension => "extension is not one name with its parameters",
+            Self::Status => "status is not a final one",
+            Self::Body => "status has no body",
+        })
+    }
+}
+
+impl Error for HandshakeMisuse {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn errors_are_small() {
+        assert!(size_of::<HandshakeError>() <= 24);
+        assert!(size_of::<Result<(), HandshakeMisuse>>() <= 1);
+    }
+
+    #[test]
+    fn errors_name_limit_and_value() {
+        let error = HandshakeError::HeadTooLarge { limit: 16_384 };
+        assert_eq!(error.to_string(), "head is larger than 16384 bytes");
+        let error = HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 };
+        assert_eq!(error.to_string(), "HTTP/2.0 is not supported");
+    }
+}

@@ -1,0 +1,400 @@
+//! The list of extensions, as offered and as answered: RFC 6455 section 9.1, over any transport.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+use super::error::HandshakeError;
+use super::grammar::is_token;
+use super::grammar::is_token_byte;
+
+/// The extensions of one `Sec-WebSocket-Extensions` value, in order.
+///
+/// The whole value is checked by [`parse`](Self::parse), so the iteration cannot fail. It borrows from the value, and its
+/// work is linear in its length, whatever it holds. Several lines make one list, and it is the same to read one line after
+/// the other, as no element can go on in the next. A list may be empty, and empty elements are skipped: both say nothing.
+///
+/// What is written back ([`Display`](fmt::Display)) is the list in its plainest form, which reads as the same list.
+///
+/// ```
+/// use websocket_proto::handshake::ExtensionList;
+///
+/// let mut list = ExtensionList::parse("permessage-deflate ; client_max_window_bits = \"10\" ,, x-other")?;
+/// assert_eq!(list.to_string(), "permessage-deflate; client_max_window_bits=10, x-other");
+/// let deflate = list.next().unwrap();
+/// assert_eq!(deflate.name(), "permessage-deflate");
+/// let bits = deflate.params().next().unwrap();
+/// assert_eq!((bits.name(), bits.value()), ("client_max_window_bits", Some("10")));
+/// assert!(ExtensionList::parse("permessage-deflate;;").is_err());
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ExtensionList<'a> {
+    rest: Cursor<'a>,
+}
+
+impl<'a> ExtensionList<'a> {
+    /// Checks a value, and makes the iterator over what it lists.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar: `a;;`, `a b`, `a;=1`, `a; b="`, `,;`. A
+    /// quoted value has to be a token once its quotes and backslashes are gone (RFC 6455 section 9.1).
+    pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
+        let list = Self { rest: Cursor(value) };
+        let mut check = list.rest;
+        while next_element(&mut check)
+            .map_err(|Malformed| HandshakeError::MalformedExtensions)?
+            .is_some()
+        {}
+        Ok(list)
+    }
+
+    /// The same from the bytes of a field. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
+    pub(super) fn parse_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
+        let value = core::str::from_utf8(value).map_err(|_| HandshakeError::MalformedExtensions)?;
+        Self::parse(value)
+    }
+}
+
+impl<'a> Iterator for ExtensionList<'a> {
+    type Item = Extension<'a>;
+
+    fn next(&mut self) -> Option<Extension<'a>> {
+        next_element(&mut self.rest).ok().flatten()
+    }
+}
+
+impl fmt::Display for ExtensionList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, extension) in self.clone().enumerate() {
+            // RFC 9110 section 5.6.1: an empty element is never written.
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            extension.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// One extension with its parameters.
+///
+/// Names compare letter by letter: nothing in the RFC says that their case is without meaning.
+#[derive(Clone, Debug)]
+pub struct Extension<'a> {
+    name: &'a str,
+    params: ExtensionParams<'a>,
+}
+
+impl<'a> Extension<'a> {
+    /// The extension's name, a token.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The parameters, in order. One may stand several times; what that means is up to the extension.
+    pub fn params(&self) -> ExtensionParams<'a> {
+        self.params.clone()
+    }
+}
+
+impl fmt::Display for Extension<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        for param in self.params() {
+            write!(f, "; {param}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Eq for Extension<'_> {}
+
+impl PartialEq for Extension<'_> {
+    /// Equal in meaning: `a; b="c"` is `a;b=c`.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.params().eq(other.params())
+    }
+}
+
+/// The parameters of an [`Extension`].
+#[derive(Clone, Debug)]
+pub struct ExtensionParams<'a> {
+    rest: Cursor<'a>,
+}
+
+impl<'a> Iterator for ExtensionParams<'a> {
+    type Item = ExtensionParam<'a>;
+
+    fn next(&mut self) -> Option<ExtensionParam<'a>> {
+        next_param(&mut self.rest).ok().flatten()
+    }
+}
+
+/// A parameter: a name, or a name with a value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExtensionParam<'a> {
+    name: &'a str,
+    value: Option<Cow<'a, str>>,
+}
+
+impl<'a> ExtensionParam<'a> {
+    /// The parameter's name, a token.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The value, a token, without quotes if it had any.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for ExtensionParam<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        match &self.value {
+            Some(value) => write!(f, "={value}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The next element of a list, up to its comma or the end.
+fn next_element<'a>(rest: &mut Cursor<'a>) -> Result<Option<Extension<'a>>, Malformed> {
+    // RFC 9110 section 5.6.1: empty elements are ignored. They cost one step each, as every other byte.
+    rest.skip_while(|byte| matches!(byte, b' ' | b'\t' | b','));
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let name = rest.token()?;
+    let params = ExtensionParams { rest: *rest };
+    while next_param(rest)?.is_some() {}
+    if !rest.is_empty() && !rest.eat(b',') {
+        return Err(Malformed);
+    }
+    Ok(Some(Extension { name, params }))
+}
+
+/// The next parameter of an element, if there is one.
+fn next_param<'a>(rest: &mut Cursor<'a>) -> Result<Option<ExtensionParam<'a>>, Malformed> {
+    if !rest.eat_delimiter(b';') {
+        return Ok(None);
+    }
+    let name = rest.token()?;
+    let value = match rest.eat_delimiter(b'=') {
+        true if rest.eat(b'"') => Some(rest.quoted_token()?),
+        true => Some(Cow::Borrowed(rest.token()?)),
+        false => None,
+    };
+    rest.skip_space();
+    Ok(Some(ExtensionParam { name, value }))
+}
+
+/// What is left of a value.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor<'a>(&'a str);
+
+impl<'a> Cursor<'a> {
+    fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn skip_while(&mut self, is_kind: impl Fn(u8) -> bool) -> &'a str {
+        let run = self
+            .0
+            .bytes()
+            .position(|byte| !is_kind(byte))
+            .unwrap_or(self.0.len());
+        // A cut inside a character cannot come out of ASCII kinds; it would leave nothing to read.
+        let (run, rest) = self.0.split_at_checked(run).unwrap_or_default();
+        self.0 = rest;
+        run
+    }
+
+    fn skip_space(&mut self) {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        match self.0.strip_prefix(char::from(byte)) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A delimiter, with white space on either side (RFC 6455 section 4.3 by way of RFC 2616 section 2.1).
+    fn eat_delimiter(&mut self, byte: u8) -> bool {
+        self.skip_space();
+        let found = self.eat(byte);
+        self.skip_space();
+        found
+    }
+
+    fn token(&mut self) -> Result<&'a str, Malformed> {
+        match self.skip_while(is_token_byte) {
+            "" => Err(Malformed),
+            token => Ok(token),
+        }
+    }
+
+    /// What follows an opening quote, up to the closing one (RFC 9110 section 5.6.4).
+    fn quoted_token(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        let plain = self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
+        let value = if self.0.starts_with('\\') {
+            Cow::Owned(self.unescape(plain)?)
+        } else {
+            Cow::Borrowed(plain)
+        };
+        // RFC 6455 section 9.1: without quotes and backslashes, it has to be a token.
+        if !self.eat(b'"') || !is_token(value.as_bytes()) {
+            return Err(Malformed);
+        }
+        Ok(value)
+    }
+
+    /// The rest of a quoted string that has backslashes, up to its closing quote.
+    fn unescape(&mut self, start: &str) -> Result<String, Malformed> {
+        let mut value = String::from(start);
+        while self.eat(b'\\') {
+            let mut chars = self.0.chars();
+            value.push(chars.next().ok_or(Malformed)?);
+            self.0 = chars.as_str();
+            value.push_str(self.skip_while(|byte| !matches!(byte, b'"' | b'\\')));
+        }
+        Ok(value)
+    }
+}
+
+/// Outside the grammar.
+struct Malformed;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    fn plain(value: &str) -> Result<String, HandshakeError> {
+        ExtensionList::parse(value).map(|list| list.to_string())
+    }
+
+    // RFC 6455 section 9.1: 6455-9.1-01; RFC 9110 section 5.6.1: 9110-5.6.1-01, 9110-5.6.1-02
+    #[test]
+    fn list_accepts_the_grammar() {
+        for (value, expected) in [
+            ("", ""),
+            (" \t", ""),
+            (",, ,", ""),
+            ("a", "a"),
+            (",a,,b , ", "a, b"),
+            ("a;b;c", "a; b; c"),
+            ("a;b=1;b=2", "a; b=1; b=2"),
+            ("a, a", "a, a"),
+            (
+                "permessage-deflate; client_max_window_bits",
+                "permessage-deflate; client_max_window_bits",
+            ),
+            // RFC 6455 section 4.3: 6455-4.3-04
+            (
+                "permessage-deflate ; client_max_window_bits = 10",
+                "permessage-deflate; client_max_window_bits=10",
+            ),
+            ("a\t;\tb\t=\t\"c\"\t,\td", "a; b=c, d"),
+            // RFC 6455 section 4.3: 6455-4.3-03
+            ("a; b=\"c\"", "a; b=c"),
+            ("a; b=\"\\c\\d\"", "a; b=cd"),
+            ("a; b=\"c\\d\"", "a; b=cd"),
+            ("A!#$%&'*+-.^_`|~9", "A!#$%&'*+-.^_`|~9"),
+        ] {
+            assert_eq!(plain(value).as_deref(), Ok(expected), "{value:?}");
+        }
+    }
+
+    // RFC 6455 section 9.1: 6455-9.1-02, 6455-4.3-03
+    #[test]
+    fn list_refuses_the_rest() {
+        for value in [
+            ";",
+            ",;",
+            "=",
+            "a;",
+            "a;;",
+            "a;;b",
+            "permessage-deflate;;",
+            "a b",
+            "a b;c",
+            "a;=1",
+            "a;b=",
+            "a;b=,c",
+            "a;b==c",
+            "a;b=c d",
+            "a; b=\"",
+            "a; b=\"c",
+            "a; b=\"\"",
+            "a; b=\"c d\"",
+            "a; b=\"c\\ d\"",
+            "a; b=\"c\\",
+            "a; b=\"c\\\"",
+            "a; b=\"c\\\"\"",
+            "a; b=\"c\"d",
+            "a; b=\"x,y;z\"",
+            "a; \"b\"",
+            "\"a\"",
+            "a=b",
+            "a/b",
+            "a(b)",
+            "a\r\n",
+            "a\0",
+            "é",
+            "a; b=é",
+            "a; b=\"\\é\"",
+        ] {
+            assert_eq!(
+                plain(value),
+                Err(HandshakeError::MalformedExtensions),
+                "{value:?}"
+            );
+        }
+    }
+
+    // RFC 9110 section 5.6.4: 9110-5.6.4-01. The comma and the semicolon do not split, and then are no token.
+    #[test]
+    fn quoted_delimiters_do_not_split() {
+        assert_eq!(
+            plain("foo; a=\"x,y;z\", bar"),
+            Err(HandshakeError::MalformedExtensions)
+        );
+        assert_eq!(
+            plain("foo; a=\"x\\,y\""),
+            Err(HandshakeError::MalformedExtensions)
+        );
+    }
+
+    #[test]
+    fn values_are_copied_for_a_backslash_only() {
+        let list = ExtensionList::parse("a; b=\"c\"; d=\"\\e\"").unwrap();
+        let values: Vec<_> = list
+            .flat_map(|extension| extension.params())
+            .filter_map(|param| param.value)
+            .collect();
+        assert!(matches!(values.as_slice(), [Cow::Borrowed("c"), Cow::Owned(e)] if e == "e"));
+    }
+
+    // RFC 6455 section 9.1: 6455-9.1-08. Far beyond any head; quadratic work would not end.
+    #[test]
+    fn list_takes_linear_work() {
+        for pattern in ["a;", ", ,", "\\\\", "a;b=\"\\c\",", "a;b;c="] {
+            let _ = plain(&pattern.repeat(1 << 15));
+            let _ = plain(&("a; b=\"".to_string() + &pattern.repeat(1 << 15)));
+        }
+        assert_eq!(
+            plain(&"a;b=\"\\c\",".repeat(1 << 16)).map(|list| list.len()),
+            Ok(8 * (1 << 16) - 2)
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The fields of a head: walking over them, and finding those that the handshake is about.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::error::HandshakeError;
+use super::grammar::is_token;
+use super::grammar::list;
+use super::grammar::text;
+use super::grammar::trim;
+
+/// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
+///
+/// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without regard to case.
+#[derive(Clone)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Over the records of a head.
+    pub(super) fn new(records: &'a [u8]) -> Self {
+        Self { rest: records }
+    }
+
+    pub(super) fn find(mut self, name: &str) -> Option<&'a [u8]> {
+        self.find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.rest.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
+        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
+        self.rest = rest;
+        Some((text(name), value))
+    }
+}
+
+impl core::fmt::Debug for Fields<'_> {
+    /// Names only: values hold cookies and passwords.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list()
+            .entries(self.clone().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// The fields that the handshake is about, all lines of each.
+#[derive(Debug, Default)]
+pub(super) struct KnownFields<'a> {
+    pub(super) accept: Lines<'a>,
+    pub(super) connection: Lines<'a>,
+    pub(super) content_length: Lines<'a>,
+    pub(super) expect: Lines<'a>,
+    pub(super) extensions: Lines<'a>,
+    pub(super) host: Lines<'a>,
+    pub(super) key: Lines<'a>,
+    pub(super) origin: Lines<'a>,
+    pub(super) protocol: Lines<'a>,
+    pub(super) transfer_encoding: Lines<'a>,
+    pub(super) upgrade: Lines<'a>,
+    pub(super) version: Lines<'a>,
+}
+
+impl<'a> KnownFields<'a> {
+    pub(super) fn collect(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut known = Self::default();
+        for (name, value) in fields {
+            // RFC 6455 section 4.2.1: fields that are not known have no effect.
+            if let Some(name) = KnownName::of(name) {
+                known.lines(name).push(trim(value));
+            }
+        }
+        known
+    }
+
+    fn lines(&mut self, name: KnownName) -> &mut Lines<'a> {
+        match name {
+            KnownName::Accept => &mut self.accept,
+            KnownName::Connection => &mut self.connection,
+            KnownName::ContentLength => &mut self.content_length,
+            KnownName::Expect => &mut self.expect,
+            KnownName::Extensions => &mut self.extensions,
+            KnownName::Host => &mut self.host,
+            KnownName::Key => &mut self.key,
+            KnownName::Origin => &mut self.origin,
+            KnownName::Protocol => &mut self.protocol,
+            KnownName::TransferEncoding => &mut self.transfer_encoding,
+            KnownName::Upgrade => &mut self.upgrade,
+            KnownName::Version => &mut self.version,
+        }
+    }
+}
+
+/// A field that the handshake is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum KnownName {
+    Accept,
+    Connection,
+    ContentLength,
+    Expect,
+    Extensions,
+    Host,
+    Key,
+    Origin,
+    Protocol,
+    TransferEncoding,
+    Upgrade,
+    Version,
+}
+
+impl KnownName {
+    pub(super) fn of(name: &str) -> Option<Self> {
+        // RFC 9110 section 5.1: names have no case. Almost all comparisons end at the length.
+        KNOWN_NAMES
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+            .map(|&(known, _)| known)
+    }
+}
+
+const KNOWN_NAMES: [(KnownName, &str); 12] = [
+    (KnownName::Accept, "Sec-WebSocket-Accept"),
+    (KnownName::Connection, "Connection"),
+    (KnownName::ContentLength, "Content-Length"),
+    (KnownName::Expect, "Expect"),
+    (KnownName::Extensions, "Sec-WebSocket-Extensions"),
+    (KnownName::Host, "Host"),
+    (KnownName::Key, "Sec-WebSocket-Key"),
+    (KnownName::Origin, "Origin"),
+    (KnownName::Protocol, "Sec-WebSocket-Protocol"),
+    (KnownName::TransferEncoding, "Transfer-Encoding"),
+    (KnownName::Upgrade, "Upgrade"),
+    (KnownName::Version, "Sec-WebSocket-Version"),
+];
+
+/// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Lines<'a> {
+    #[default]
+    None,
+    One(&'a [u8]),
+    Many(Vec<&'a [u8]>),
+}
+
+impl<'a> Lines<'a> {
+    fn push(&mut self, value: &'a [u8]) {
+        match self {
+            Self::None => *self = Self::One(value),
+            Self::One(first) => *self = Self::Many(vec![*first, value]),
+            Self::Many(values) => values.push(value),
+        }
+    }
+
+    fn as_slice(&self) -> &[&'a [u8]] {
+        match self {
+            Self::None => &[],
+            Self::One(value) => core::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The value of a field that must not repeat.
+    pub(super) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
+        match self {
+            Self::None => Ok(None),
+            Self::One(value) => Ok(Some(value)),
+            Self::Many(_) => Err(repeated),
+        }
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.as_slice().iter().copied()
+    }
+
+    /// The elements of the list that the lines make together (RFC 9110 section 5.3), the empty ones skipped.
+    pub(super) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.as_slice().iter().copied().flat_map(list)
+    }
+
+    /// Whether the list has this element, in any case.
+    pub(super) fn has(&self, element: &[u8]) -> bool {
+        self.elements().any(|other| other.eq_ignore_ascii_case(element))
+    }
+
+    /// Checks that this is a list of subprotocols: tokens, at least one, none twice (RFC 6455 sections 4.1 and 4.3).
+    pub(super) fn check_protocols(&self) -> Result<(), HandshakeError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut count = 0_usize;
+        for element in self.elements() {
+            if !is_token(element) {
+                return Err(HandshakeError::MalformedProtocol);
+            }
+            count += 1;
+        }
+        match count {
+            0 => Err(HandshakeError::MalformedProtocol),
+            1 => Ok(()),
+            _ => self.check_unique(),
+        }
+    }
+
+    fn check_unique(&self) -> Result<(), HandshakeError> {
+        // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an attacker.
+        let mut names: Vec<&[u8]> = self.elements().collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(HandshakeError::RepeatedProtocol);
+        }
+        Ok(())
+    }
+}

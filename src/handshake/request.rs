@@ -1,0 +1,164 @@
+//! A request as a server sees it: any request, before it is known what it asks for.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::error::HandshakeError;
+use super::error::HandshakeMisuse;
+use super::fields::Fields;
+use super::fields::KnownFields;
+use super::head::Head;
+use super::rules::check_framing;
+use super::rules::check_host;
+use super::target::Target;
+use super::upgrade::Upgrade;
+use super::write::push_error;
+use super::write::push_response;
+use crate::Config;
+
+/// The head of a well-formed HTTP/1 request, WebSocket or not.
+///
+/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port looks at
+/// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); what wants to be
+/// a WebSocket goes through [`upgrade`](Self::upgrade).
+///
+/// ```
+/// use websocket_proto::Config;
+/// use websocket_proto::handshake::ServerHandshake;
+///
+/// let mut bytes = *b"GET /health?full HTTP/1.1\r\nHost: example.com\r\n\r\n";
+/// let (mut input, mut out) = (&mut bytes[..], Vec::new());
+/// let request = ServerHandshake::new(&Config::new()).receive(&mut input, &mut out)?.unwrap();
+/// assert_eq!((request.path(), request.query(), request.is_upgrade()), ("/health", Some("full"), false));
+/// request.respond(200, &[("Content-Type", "text/plain")], b"well", &mut out).unwrap();
+/// assert!(out.ends_with(b"Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nwell"));
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    head: Head,
+    config: Config,
+}
+
+impl Request {
+    /// Checks what holds for any request.
+    pub(super) fn new(head: Head, config: Config) -> Result<Self, HandshakeError> {
+        let known = KnownFields::collect(head.fields());
+        check_host(&known, head.version())?;
+        check_framing(&known, head.version())?;
+        Ok(Self { head, config })
+    }
+
+    /// The method, as sent: methods have a case (RFC 9110 section 9.1).
+    pub fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    /// The request target, as sent: most often the path with the query (RFC 9112 section 3.2).
+    pub fn target(&self) -> &str {
+        self.head.target()
+    }
+
+    /// The path of the target, as sent, thus with its percent-encoding; `/` if the target has none.
+    ///
+    /// It starts with `/`, but for the two requests that have no path: it is `*` for `OPTIONS *`, and empty for CONNECT.
+    pub fn path(&self) -> &str {
+        self.split_target().path
+    }
+
+    /// What follows the first `?` of the target, as sent.
+    pub fn query(&self) -> Option<&str> {
+        self.split_target().query
+    }
+
+    /// Major and minor number of the version. The major one is 1.
+    pub fn version(&self) -> (u8, u8) {
+        self.head.version()
+    }
+
+    /// The fields, in the order of their lines.
+    pub fn fields(&self) -> Fields<'_> {
+        self.head.fields()
+    }
+
+    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields().find(name)
+    }
+
+    /// The authority that the client means: that of the target if it has one, otherwise Host (RFC 9112 section 3.2.2).
+    ///
+    /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by HTTP, but not in a
+    /// request to upgrade.
+    pub fn host(&self) -> Option<&str> {
+        match self.split_target().authority {
+            Some(authority) => Some(authority),
+            None => self
+                .field("Host")
+                .and_then(|host| core::str::from_utf8(host).ok()),
+        }
+    }
+
+    /// The value of the first Origin line, as sent: the site of the script that made a browser send this.
+    ///
+    /// Programs other than browsers send none, or any. [`Upgrade::origin`] is the checked form.
+    pub fn origin(&self) -> Option<&[u8]> {
+        self.field("Origin")
+    }
+
+    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`.
+    ///
+    /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
+    pub fn is_upgrade(&self) -> bool {
+        KnownFields::collect(self.fields()).upgrade.has(b"websocket")
+    }
+
+    /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.
+    ///
+    /// # Errors
+    ///
+    /// The rule that is broken. The whole HTTP response that says so has been appended to `out`: 405 for another method than
+    /// GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if Upgrade does not name `websocket`, 417 for
+    /// a request that expects to be asked for its content, otherwise 400. The caller sends it and closes the transport.
+    pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
+        let parts = (self.method(), self.split_target(), self.version());
+        Upgrade::check(&self.config, parts, self.fields()).inspect_err(|&error| {
+            push_error(out, error, self.method() == "HEAD");
+        })
+    }
+
+    /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.
+    ///
+    /// `Content-Length` and `Connection: close` are added, as this handshake reads no second request; so are Upgrade and
+    /// Sec-WebSocket-Version with status 426. A request by HEAD gets the length without the body.
+    ///
+    /// # Errors
+    ///
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved. `out` is
+    /// untouched.
+    pub fn respond(
+        &self,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        push_response(out, self.method(), status, fields, body)
+    }
+
+    fn split_target(&self) -> Target<'_> {
+        Target::split(self.method(), self.target())
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Without the values of the fields, which hold cookies and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("target", &self.target())
+            .field("version", &self.version())
+            .field("fields", &self.fields())
+            .finish()
+    }
+}

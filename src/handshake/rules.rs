@@ -1,0 +1,128 @@
+//! What a server demands of a request, rule by rule.
+
+use super::error::HandshakeError;
+use super::extensions::ExtensionList;
+use super::fields::KnownFields;
+use super::grammar::is_origin;
+use super::grammar::text;
+use super::key::is_key;
+use super::target::Authority;
+
+/// Any request has one valid Host, but HTTP/1.0 may do without; its value, if any.
+pub(super) fn check_host<'a>(
+    known: &KnownFields<'a>,
+    version: (u8, u8),
+) -> Result<Option<&'a str>, HandshakeError> {
+    // RFC 9112 section 3.2: no Host, several, or one that is none, are answered with 400.
+    let Some(host) = known.host.at_most_one(HandshakeError::RepeatedHost)? else {
+        return if version >= (1, 1) {
+            Err(HandshakeError::MissingHost)
+        } else {
+            Ok(None)
+        };
+    };
+    let host = core::str::from_utf8(host).map_err(|_| HandshakeError::MalformedHost)?;
+    Authority::parse(host).ok_or(HandshakeError::MalformedHost)?;
+    Ok(Some(host))
+}
+
+/// Any request says in one way how long its content is. Whether it says that there is some.
+pub(super) fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
+    // RFC 9112 section 6.3: a length that is no number, or two, is an error that cannot be mended.
+    let length = known
+        .content_length
+        .at_most_one(HandshakeError::MalformedContentLength)?;
+    if length.is_some_and(|length| length.is_empty() || !length.iter().all(u8::is_ascii_digit)) {
+        return Err(HandshakeError::MalformedContentLength);
+    }
+    // RFC 9112 sections 6.1 and 6.3: both at once is how requests are smuggled; HTTP/1.0 knows the one only.
+    if !known.transfer_encoding.is_empty() {
+        if length.is_some() || version < (1, 1) {
+            return Err(HandshakeError::ConflictingFraming);
+        }
+        return Ok(true);
+    }
+    Ok(length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')))
+}
+
+/// RFC 6455 section 4.2.1, items 1 and 3: GET, and HTTP/1.1 or later.
+pub(super) fn check_request_line(method: &str, version: (u8, u8)) -> Result<(), HandshakeError> {
+    let (major, minor) = version;
+    // RFC 9112 section 2.3: a later minor version is read as this one.
+    if major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
+    }
+    // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored, so there is nothing to accept.
+    if minor == 0 {
+        return Err(HandshakeError::HttpVersionTooOld);
+    }
+    if method != "GET" {
+        return Err(HandshakeError::MethodNotGet);
+    }
+    Ok(())
+}
+
+/// RFC 6455 section 4.2.1, items 3 and 4: both fields of the upgrade.
+pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    // RFC 9110 section 7.8: names compare whole and without case; `websocket/13` is another name.
+    if !known.upgrade.has(b"websocket") {
+        return Err(HandshakeError::MissingUpgrade);
+    }
+    // RFC 9110 section 7.6.1: a list, over all lines.
+    if !known.connection.has(b"upgrade") {
+        return Err(HandshakeError::MissingConnectionUpgrade);
+    }
+    Ok(())
+}
+
+/// There is no content, and the client does not wait to be asked for it.
+pub(super) fn check_no_content(known: &KnownFields<'_>, version: (u8, u8)) -> Result<(), HandshakeError> {
+    // RFC 9112 section 6.3: what follows the head would be content, and frames after it.
+    if check_framing(known, version)? {
+        return Err(HandshakeError::UnexpectedContent);
+    }
+    // RFC 9110 section 7.8 wants a 100 before the 101 if 100-continue is expected. But a client must not expect it without
+    // content (section 10.1.1), which this request does not have; so the expectation is one that cannot be met.
+    if !known.expect.is_empty() {
+        return Err(HandshakeError::UnmetExpectation);
+    }
+    Ok(())
+}
+
+/// RFC 6455 section 4.2.1, item 6.
+pub(super) fn check_version(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    // RFC 6455 section 11.3.5: once in a request.
+    match known.version.at_most_one(HandshakeError::RepeatedVersion)? {
+        Some(b"13") => Ok(()),
+        // RFC 6455 section 4.2.2: whatever else, well-formed or not, is answered with the version that there is.
+        Some(_) => Err(HandshakeError::UnsupportedVersion),
+        None => Err(HandshakeError::MissingVersion),
+    }
+}
+
+/// RFC 6455 section 4.2.1, item 5: the key, as text.
+pub(super) fn check_key<'a>(known: &KnownFields<'a>) -> Result<&'a [u8], HandshakeError> {
+    // RFC 6455 section 11.3.1: at most once.
+    match known.key.at_most_one(HandshakeError::RepeatedKey)? {
+        Some(key) if is_key(key) => Ok(key),
+        Some(_) => Err(HandshakeError::MalformedKey),
+        None => Err(HandshakeError::MissingKey),
+    }
+}
+
+/// RFC 6455 section 4.2.1, item 7: optional. A script's site must not be in doubt, so there is one, and it is text.
+pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
+    match known.origin.at_most_one(HandshakeError::RepeatedOrigin)? {
+        Some(origin) if is_origin(origin) => Ok(Some(text(origin))),
+        Some(_) => Err(HandshakeError::MalformedOrigin),
+        None => Ok(None),
+    }
+}
+
+/// RFC 6455 section 9.1: a value outside the grammar fails the handshake. All lines are one list (erratum 3433).
+pub(super) fn check_extensions(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    known
+        .extensions
+        .lines()
+        .try_for_each(|line| ExtensionList::parse_bytes(line).map(drop))
+}

@@ -1,0 +1,119 @@
+//! The server's side of the transport: bytes in, a request or an error response out.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::error::HandshakeError;
+use super::head::HeadReader;
+use super::request::Request;
+use super::write::push_error;
+use crate::Config;
+
+/// Reads the request of a client.
+///
+/// ```
+/// use websocket_proto::Config;
+/// use websocket_proto::handshake::ServerHandshake;
+///
+/// let mut handshake = ServerHandshake::new(&Config::new());
+/// let mut out = Vec::new();
+/// let mut read = *b"GET / HTTP/1.1\r\nHost: exa";
+/// assert!(handshake.receive(&mut &mut read[..], &mut out)?.is_none()); // all of it was consumed
+/// let mut read = *b"mple.com\r\n\r\nframes";
+/// let mut input = &mut read[..];
+/// let request = handshake.receive(&mut input, &mut out)?.unwrap();
+/// assert_eq!(request.host(), Some("example.com"));
+/// assert_eq!(input, b"frames");
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+///
+/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
+/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: one look at each
+/// byte, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
+/// leaves the time to it).
+#[derive(Clone)]
+pub struct ServerHandshake {
+    config: Config,
+    state: State,
+}
+
+#[derive(Clone)]
+enum State {
+    Reading(HeadReader),
+    Finished(HandshakeError),
+}
+
+impl ServerHandshake {
+    /// Waits for a request.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            config: *config,
+            state: State::Reading(HeadReader::request(config)),
+        }
+    }
+
+    /// Takes what the transport has read.
+    ///
+    /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is complete; what
+    /// follows it stays in `input`, and is frames if the request is accepted. The handshake is then finished.
+    ///
+    /// # Errors
+    ///
+    /// What makes the bytes no HTTP request, or the limit that they pass; found at the first byte that decides it, up to
+    /// which `input` is consumed. The whole HTTP response that says so has been appended to `out`; the caller sends it and
+    /// closes the transport. Every later call returns the same error, consumes nothing and writes nothing.
+    pub fn receive(
+        &mut self,
+        input: &mut &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Request>, HandshakeError> {
+        let reader = match &mut self.state {
+            State::Reading(reader) => reader,
+            State::Finished(error) => return Err(*error),
+        };
+        let result = match reader.receive(input) {
+            Ok(None) => return Ok(None),
+            // RFC 9110 section 9.3.2: a HEAD request has no body in its response, whatever it says.
+            Ok(Some(head)) => {
+                let is_head_request = head.method() == "HEAD";
+                Request::new(head, self.config).map_err(|error| (error, is_head_request))
+            }
+            Err(error) => Err((error, reader.is_head_request())),
+        };
+        match result {
+            Ok(request) => {
+                self.state = State::Finished(HandshakeError::Finished);
+                Ok(Some(request))
+            }
+            Err((error, is_head_request)) => {
+                self.state = State::Finished(error);
+                push_error(out, error, is_head_request);
+                Err(error)
+            }
+        }
+    }
+
+    /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.
+    pub fn receive_eof(&mut self) -> HandshakeError {
+        match self.state {
+            State::Reading(_) => {
+                self.state = State::Finished(HandshakeError::Eof);
+                HandshakeError::Eof
+            }
+            State::Finished(error) => error,
+        }
+    }
+}
+
+impl fmt::Debug for ServerHandshake {
+    /// Without the bytes, which hold cookies and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Reading(_) => None,
+            State::Finished(error) => Some(error),
+        };
+        f.debug_struct("ServerHandshake")
+            .field("finished", &state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a request goes: authorities, request targets, and `ws:` URLs.
+
+use core::net::Ipv6Addr;
+
+use super::error::HandshakeError;
+use super::error::HandshakeMisuse;
+use super::grammar::is_target_byte;
+
+/// A host and, if it is given, a port.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Authority<'a> {
+    /// As written, with the brackets of an IPv6 address. It may be empty.
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, port) = rest.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            (text.get(..address.len().checked_add(2)?)?, port)
+        } else {
+            let (host, port) = text.split_at_checked(text.find(':').unwrap_or(text.len()))?;
+            is_name(host).then_some((host, port))?
+        };
+        Some(Self {
+            host,
+            port: parse_port(port)?,
+        })
+    }
+}
+
+/// What a request asks for (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Target<'a> {
+    /// In the absolute form, and with CONNECT.
+    pub(super) authority: Option<&'a str>,
+    /// `*` with OPTIONS, empty with CONNECT.
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
+        if target.is_empty() || !target.bytes().all(is_target_byte) {
+            return Err(HandshakeError::MalformedTarget);
+        }
+        let parts = Self::split(method, target);
+        let is_whole = match parts.authority {
+            // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is for CONNECT.
+            None => parts.path.starts_with('/') || (method == "OPTIONS" && target == "*"),
+            Some(authority) => Authority::parse(authority).is_some_and(|authority| {
+                !authority.host.is_empty() && (authority.port.is_some() || method != "CONNECT")
+            }),
+        };
+        if is_whole {
+            Ok(parts)
+        } else {
+            Err(HandshakeError::MalformedTarget)
+        }
+    }
+
+    /// The parts, where all has been checked before.
+    pub(super) fn split(method: &str, target: &'a str) -> Self {
+        if method == "CONNECT" {
+            return Self {
+                authority: Some(target),
+                path: "",
+                query: None,
+            };
+        }
+        let (authority, resource) = match target.split_once("://") {
+            // RFC 9112 section 3.2.2: the absolute form is understood, though it is meant for proxies.
+            Some((scheme, rest)) if is_known_scheme(scheme) => {
+                let (authority, resource) = split_before(rest, ['/', '?']);
+                (Some(authority), resource)
+            }
+            _ => (None, target),
+        };
+        let (path, query) = match resource.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (resource, None),
+        };
+        let path = if path.is_empty() { "/" } else { path };
+        Self {
+            authority,
+            path,
+            query,
+        }
+    }
+}
+
+/// A `ws:` or `wss:` URL (RFC 6455 section 3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Url<'a> {
+    pub(super) secure: bool,
+    pub(super) authority: Authority<'a>,
+    /// What follows the authority: empty, or starting with `/` or `?`.
+    pub(super) resource: &'a str,
+}
+
+impl<'a> Url<'a> {
+    pub(super) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
+        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::Url)?;
+        let secure = match scheme {
+            _ if scheme.eq_ignore_ascii_case("ws") => false,
+            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ => return Err(HandshakeMisuse::Url),
+        };
+        let (authority, resource) = split_before(rest, ['/', '?']);
+        // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user information.
+        if !resource.bytes().all(is_target_byte) {
+            return Err(HandshakeMisuse::Url);
+        }
+        match Authority::parse(authority) {
+            Some(authority) if !authority.host.is_empty() => Ok(Self {
+                secure,
+                authority,
+                resource,
+            }),
+            _ => Err(HandshakeMisuse::Url),
+        }
+    }
+}
+
+/// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host lines that were
+/// joined on the way have one.
+fn is_name(host: &str) -> bool {
+    let mut bytes = host.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_fine = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';'
+            | b'=' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    true
+}
+
+/// Nothing, a colon, or a colon and a number.
+fn parse_port(text: &str) -> Option<Option<u16>> {
+    let Some(digits) = text.strip_prefix(':') else {
+        return text.is_empty().then_some(None);
+    };
+    if digits.is_empty() {
+        return Some(None);
+    }
+    // `parse` alone would take a sign as well.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(Some)
+}
+
+fn is_known_scheme(scheme: &str) -> bool {
+    ["http", "https", "ws", "wss"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme))
+}
+
+fn split_before(text: &str, ends: [char; 2]) -> (&str, &str) {
+    text.split_at_checked(text.find(ends).unwrap_or(text.len()))
+        .unwrap_or((text, ""))
+}

@@ -1,0 +1,238 @@
+//! A request to upgrade that keeps the rules, and the answer to it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::HandshakeError;
+use super::error::HandshakeMisuse;
+use super::extensions::Extension;
+use super::extensions::ExtensionList;
+use super::fields::KnownFields;
+use super::fields::Lines;
+use super::grammar::text;
+use super::key::accept_key;
+use super::rules;
+use super::target::Target;
+use super::write;
+use crate::Config;
+use crate::Connection;
+
+/// A WebSocket request that is valid, and waits for its answer.
+///
+/// It comes from [`Request::upgrade`](super::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
+/// HTTP server reads the requests. The answer is put together with [`protocol`](Self::protocol) and [`field`](Self::field),
+/// then given by [`accept`](Self::accept); or it is [`reject`](Self::reject).
+///
+/// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that takes its time
+/// for the decision does not read from the transport in the meantime, so the client cannot make it hold more.
+#[derive(Clone, Debug)]
+pub struct Upgrade<'a> {
+    config: Config,
+    path: &'a str,
+    query: Option<&'a str>,
+    host: &'a str,
+    origin: Option<&'a str>,
+    protocols: Lines<'a>,
+    extensions: Lines<'a>,
+    accept: [u8; 28],
+    protocol: Option<&'a str>,
+    /// Whole lines, as they are written.
+    fields: String,
+}
+
+impl<'a> Upgrade<'a> {
+    /// Checks a request that another HTTP server has read: the same rules, and no bytes.
+    ///
+    /// `target` is the request target; path and query alone will do. `version` is the major and the minor number. A field
+    /// that stands several times comes several times, in order.
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::Upgrade;
+    ///
+    /// let fields: [(&str, &[u8]); 5] = [
+    ///     ("host", b"example.com"),
+    ///     ("connection", b"keep-alive, Upgrade"),
+    ///     ("upgrade", b"websocket"),
+    ///     ("sec-websocket-version", b"13"),
+    ///     ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    /// ];
+    /// match Upgrade::from_fields(&Config::new(), "GET", "/chat", (1, 1), fields) {
+    ///     Ok(upgrade) => {
+    ///         let answer: Vec<(&str, &str)> = upgrade.response_fields().collect(); // with status 101
+    ///         assert_eq!(answer[2], ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    ///         let connection = upgrade.into_connection();
+    /// #       drop(connection);
+    ///     }
+    ///     Err(error) => println!("answer {} with {:?}", error.status(), error.response_fields()),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what to answer.
+    pub fn from_fields(
+        config: &Config,
+        method: &str,
+        target: &'a str,
+        version: (u8, u8),
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, HandshakeError> {
+        let target = Target::parse(method, target)?;
+        Self::check(config, (method, target, version), fields)
+    }
+
+    pub(super) fn check(
+        config: &Config,
+        (method, target, version): (&str, Target<'a>, (u8, u8)),
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, HandshakeError> {
+        rules::check_request_line(method, version)?;
+        let known = KnownFields::collect(fields);
+        let host = rules::check_host(&known, version)?.ok_or(HandshakeError::MissingHost)?;
+        // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
+        let host = target.authority.unwrap_or(host);
+        // RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
+        if host.is_empty() || host.starts_with(':') {
+            return Err(HandshakeError::MalformedHost);
+        }
+        rules::check_no_content(&known, version)?;
+        rules::check_upgrade(&known)?;
+        rules::check_version(&known)?;
+        let key = rules::check_key(&known)?;
+        let origin = rules::check_origin(&known)?;
+        known.protocol.check_protocols()?;
+        rules::check_extensions(&known)?;
+        Ok(Self {
+            config: *config,
+            path: target.path,
+            query: target.query,
+            host,
+            origin,
+            protocols: known.protocol,
+            extensions: known.extensions,
+            // RFC 6455 section 4.2.2: over the text as it came.
+            accept: accept_key(key),
+            protocol: None,
+            fields: String::new(),
+        })
+    }
+
+    /// The path of the resource, as sent, thus with its percent-encoding. It starts with `/`.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// What follows the first `?` of the target, as sent.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// The authority that the client means: a host, and a port if it was given. Never empty.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or `null`.
+    ///
+    /// None for most programs that are no browser. A server that is for its own pages only compares it and rejects others
+    /// with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops foreign pages, though not other
+    /// programs.
+    pub fn origin(&self) -> Option<&'a str> {
+        self.origin
+    }
+
+    /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none twice.
+    pub fn protocols(&self) -> impl Iterator<Item = &'a str> + Clone {
+        self.protocols.elements().map(text)
+    }
+
+    /// The extensions that the client offers, in its order of preference, over all lines.
+    ///
+    /// Unknown ones are no error. None is in use in this stage, whatever is offered.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
+        self.extensions
+            .lines()
+            .filter_map(|line| ExtensionList::parse_bytes(line).ok())
+            .flatten()
+    }
+
+    /// Chooses a subprotocol. Without this call the answer names none.
+    ///
+    /// # Errors
+    ///
+    /// One that the client did not offer in these very letters, or a second choice (RFC 6455 section 4.2.2).
+    pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+        if self.protocol.is_some() {
+            return Err(HandshakeMisuse::RepeatedProtocol);
+        }
+        let offered = self.protocols().find(|&offered| offered == name);
+        self.protocol = Some(offered.ok_or(HandshakeMisuse::UnofferedProtocol)?);
+        Ok(self)
+    }
+
+    /// Adds a field to the answer that accepts, such as `Set-Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+        write::check_field(name, value)?;
+        write::push_field_text(&mut self.fields, name, value);
+        Ok(self)
+    }
+
+    /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    pub fn accept(self, out: &mut Vec<u8>) -> Connection {
+        out.reserve(ACCEPT_SIZE.saturating_add(self.fields.len()));
+        // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
+        write::push_status_line(out, 101);
+        for (name, value) in self.response_fields() {
+            write::push_field(out, name, value);
+        }
+        out.extend_from_slice(b"\r\n");
+        self.into_connection()
+    }
+
+    /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any, such as 401,
+    /// 403 (the origin), 404 (the resource), 503 or a redirect.
+    ///
+    /// As [`Request::respond`](super::Request::respond); fields that were added for the answer that accepts are not sent.
+    ///
+    /// # Errors
+    ///
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved. `out` is
+    /// untouched.
+    pub fn reject(
+        &self,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        write::push_response(out, "GET", status, fields, body)
+    }
+
+    /// The fields of the 101 response, for a caller whose own HTTP server sends it.
+    pub fn response_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fixed = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", text(&self.accept)),
+        ];
+        // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
+        let protocol = self.protocol.map(|name| ("Sec-WebSocket-Protocol", name));
+        fixed
+            .into_iter()
+            .chain(protocol)
+            .chain(write::split_fields(&self.fields))
+    }
+
+    /// The connection, for a caller whose own HTTP server has sent the 101.
+    pub fn into_connection(self) -> Connection {
+        Connection::server(&self.config)
+    }
+}
+
+/// The usual 101, with a subprotocol of moderate length.
+const ACCEPT_SIZE: usize = 192;
