@@ -83,7 +83,12 @@ impl<'a> Target<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (resource, None),
         };
-        let path = if path.is_empty() { "/" } else { path };
+        // RFC 9112 section 3.2.2: an absolute target may have no path; a bare one may not.
+        let path = if path.is_empty() && authority.is_some() {
+            "/"
+        } else {
+            path
+        };
         Self {
             authority,
             path,
