@@ -34,6 +34,10 @@ struct Offer {
     extensions: String,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is large until the answer comes, and then moved out"
+)]
 enum State {
     Reading {
         reader: HeadReader,
