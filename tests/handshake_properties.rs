@@ -35,7 +35,8 @@ proptest! {
         prop_assert_eq!(&ask(&cut(&bytes, &vec![1; bytes.len()])), &whole);
     }
 
-    // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, an answer to every error, an end at the limit.
+    // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, an answer to every error, an end at the
+    // limit.
     #[test]
     fn any_bytes_end_within_the_limits(bytes in vec(any::<u8>(), 0..LIMIT + 50)) {
         for end in [serve(&[&bytes]), ask(&[&bytes])] {
@@ -44,8 +45,8 @@ proptest! {
         }
     }
 
-    // RFC 6455 section 4.1: 6455-4.1-05; RFC 9110 section 5.6.1: 9110-5.6.1-02; RFC 9112 sections 4 and 5.2: 9112-4-02, 9112-5.2-01.
-    // Requirements, section 18, property 5: the client takes the server's answer.
+    // RFC 6455 section 4.1: 6455-4.1-05; RFC 9110 section 5.6.1: 9110-5.6.1-02; RFC 9112 sections 4 and 5.2: 9112-4-02,
+    // 9112-5.2-01. Requirements, section 18, property 5: the client takes the server's answer.
     #[test]
     fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<prop::sample::Index>(), answer in fields()) {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());

@@ -216,6 +216,25 @@ fn server_accepts_absolute_targets() {
     assert_eq!((query.path(), query.query()), ("/", Some("q")));
 }
 
+// RFC 9112 section 3.2: the path ends at the first question mark, and an empty query is there all the same.
+#[test]
+fn server_splits_the_target() {
+    for (target, path, query) in [
+        ("/", "/", None),
+        ("/a%20b", "/a%20b", None),
+        ("/a?", "/a", Some("")),
+        ("/a?b?c", "/a", Some("b?c")),
+        ("//a/b", "//a/b", None),
+        ("/?u=http://x/y?z", "/", Some("u=http://x/y?z")),
+    ] {
+        let request = request(&changed(b"/chat?x=1", target.as_bytes()));
+        assert_eq!(
+            (request.target(), request.path(), request.query()),
+            (target, path, query)
+        );
+    }
+}
+
 // RFC 9112 section 3.2.2: 9112-3.2.2-02
 #[test]
 fn server_prefers_the_authority_of_the_target() {

@@ -25,7 +25,8 @@
 //! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle of it, so the
 //! caller sets a deadline, and closes the transport then.
 //!
-//! ```
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use websocket_proto::Config;
 //! use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 //!

@@ -20,6 +20,23 @@ use crate::Connection;
 ///
 /// The connection comes out of it with the answer that accepts, so no frame can be sent before (RFC 6455 section 4.1).
 ///
+/// ```
+/// use websocket_proto::Config;
+/// use websocket_proto::handshake::{Answer, ClientRequest};
+///
+/// let mut out = Vec::new();
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // for this page only: it has to be `OsEntropy` or as good
+/// let mut handshake = ClientRequest::new("example.com", "/")?.start(&Config::new(), entropy, &mut out);
+/// let mut read = *b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone";
+/// let mut input = &mut read[..];
+/// match handshake.receive(&mut input, &mut out)? {
+///     Some(Answer::Accepted { .. }) => println!("open"),
+///     Some(Answer::Rejected(response)) => assert_eq!((response.status(), &input[..]), (404, &b"gone"[..])),
+///     None => println!("read on"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Memory: what has come of one head, up to [`Config::max_head_size`]. Work: one look at each byte, however they are cut.
 pub struct ClientHandshake {
     offer: Offer,

@@ -71,8 +71,13 @@ impl<'a> Target<'a> {
                 query: None,
             };
         }
-        let (authority, resource) = match target.split_once("://") {
-            // RFC 9112 section 3.2.2: the absolute form is understood, though it is meant for proxies.
+        // RFC 9112 section 3.2.2: the absolute form is understood, though it is meant for proxies.
+        let absolute = if target.starts_with('/') {
+            None
+        } else {
+            target.split_once("://")
+        };
+        let (authority, resource) = match absolute {
             Some((scheme, rest)) if is_known_scheme(scheme) => {
                 let (authority, resource) = split_before(rest, ['/', '?']);
                 (Some(authority), resource)
