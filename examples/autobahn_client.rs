@@ -89,7 +89,7 @@ fn run(
 /// Connects and performs the opening handshake. Yields also where in the buffer the bytes are that followed the response: frames.
 fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<usize>), Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;
-    let mut stream = TcpStream::connect(format!("{}:{}", request.host(), request.port()))?;
+    let mut stream = TcpStream::connect((request.host(), request.port()))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(HANDSHAKE_TIME))?;
     let mut out = Vec::new();

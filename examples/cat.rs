@@ -70,7 +70,7 @@ fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<us
     if request.secure() {
         return Err("this example has no TLS, only ws:// works".into());
     }
-    let mut stream = TcpStream::connect(format!("{}:{}", request.host(), request.port()))?;
+    let mut stream = TcpStream::connect((request.host(), request.port()))?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_TIME))?;
     let deadline = Instant::now() + HANDSHAKE_TIME;

@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{env, mem, thread};
 
-use websocket_proto::handshake::{Request, ServerHandshake, Upgrade};
+use websocket_proto::handshake::{Request, ServerHandshake};
 use websocket_proto::{CloseCode, Config, Connection, Event, Prepared, Transport};
 
 /// For the opening handshake and for the closing one, each in total.
@@ -134,7 +134,8 @@ fn answer(request: &Request, out: &mut Vec<u8>) -> Result<Option<Connection>, Bo
         }
         (_, "/chat") => {
             let upgrade = request.upgrade(out)?;
-            if is_own_page(&upgrade) {
+            // Browsers say from which page a connection comes; other programs need not.
+            if upgrade.origin().is_none() || upgrade.is_same_origin() {
                 return Ok(Some(upgrade.accept(out)));
             }
             upgrade.reject(403, &[], b"foreign origin\n", out)?;
@@ -145,15 +146,6 @@ fn answer(request: &Request, out: &mut Vec<u8>) -> Result<Option<Connection>, Bo
             Ok(None)
         }
     }
-}
-
-/// Browsers say from which page a connection comes; other programs need not.
-fn is_own_page(upgrade: &Upgrade) -> bool {
-    upgrade.origin().is_none_or(|origin| {
-        // Behind a proxy the page may have come by TLS.
-        let host = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
-        host.is_some_and(|host| host.eq_ignore_ascii_case(upgrade.host()))
-    })
 }
 
 /// Everyone who is here.

@@ -65,7 +65,7 @@
 //! let mut stream = link(b"\x81\x05Hello");
 //! let end = echo(&mut stream, Connection::server(&Config::new()))?;
 //! assert!(stream.output.starts_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
-//! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, code 1006 (abnormal closure), sent 1002, received none");
+//! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!

@@ -21,6 +21,10 @@
 //! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close frame that tells the
 //!    peer is already in `out`.
 //!
+//! The order of a loop is receive, write, read: the bytes that followed the handshake are then no special case, and what `out`
+//! holds goes out before anything is awaited. One read makes at most a few times as many bytes of replies; a server that answers
+//! each message writes inside the loop too, when `out` has become large.
+//!
 //! What is kept between calls is a cut header (at most 13 bytes), the part of a message that came, and nothing else. Calls cannot
 //! be cancelled half-way, so futures around them can be dropped at any await.
 //!
@@ -117,8 +121,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`; write it, then do what
-    /// [`transport`](Self::transport) says.
+    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`: write it, then do what
+    /// [`transport`](Self::transport) says. A loop that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))`
+    /// does not, and the error is still told by [`receive_eof`](Self::receive_eof).
     #[inline]
     pub fn receive<'i>(
         &mut self,
@@ -135,7 +140,8 @@ impl Connection {
         result
     }
 
-    /// Tells that the transport ended, orderly or not, and yields how the connection ended. Can be asked again.
+    /// Tells that the transport ended, orderly or not, or that the caller gave it up, and yields how the connection ended. Can
+    /// be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
         Closed::new(self.sender.state, self.receiver.state)

@@ -198,7 +198,7 @@ impl fmt::Display for ClosedBy {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clean = if self.is_clean() { "clean" } else { "not clean" };
-        write!(f, "{}, {clean}, code {}", self.by(), self.code())?;
+        write!(f, "{}, {clean}", self.by())?;
         for (what, code) in [("sent", self.code_sent()), ("received", self.code_received())] {
             match code {
                 Some(code) => write!(f, ", {what} {}", code.0)?,

@@ -118,9 +118,13 @@ impl ClientRequest {
         self.secure
     }
 
-    /// The host to connect to, as written, an IPv6 address in its brackets.
+    /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL puts around it.
     pub fn host(&self) -> &str {
-        &self.host
+        let bare = self
+            .host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(&self.host)
     }
 
     /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.

@@ -12,6 +12,7 @@ use super::fields::Lines;
 use super::grammar::text;
 use super::key::accept_key;
 use super::rules;
+use super::target::Authority;
 use super::target::Target;
 use super::write;
 use crate::Config;
@@ -141,6 +142,43 @@ impl<'a> Upgrade<'a> {
     /// programs.
     pub fn origin(&self) -> Option<&'a str> {
         self.origin
+    }
+
+    /// Whether the [origin](Self::origin) is the host and port that the request is for: a page of this very server. `false` if
+    /// there is none.
+    ///
+    /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is written.
+    ///
+    /// ```
+    /// # use websocket_proto::{Config, handshake::Upgrade};
+    /// # fn ask(origin: &str, host: &str) -> bool {
+    /// #     let fields = [
+    /// #         ("Origin", origin.as_bytes()), ("Host", host.as_bytes()), ("Connection", b"Upgrade"), ("Upgrade", b"websocket"),
+    /// #         ("Sec-WebSocket-Version", b"13"), ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    /// #     ];
+    /// #     Upgrade::from_fields(&Config::new(), "GET", "/", (1, 1), fields).unwrap().is_same_origin()
+    /// # }
+    /// assert!(ask("https://example.com", "example.com:443"));
+    /// assert!(!ask("https://example.com.evil.example", "example.com"));
+    /// assert!(!ask("null", "example.com"));
+    /// ```
+    pub fn is_same_origin(&self) -> bool {
+        let Some((scheme, origin)) = self.origin.and_then(|origin| origin.split_once("://")) else {
+            return false;
+        };
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return false,
+        };
+        let same = |origin: Authority<'_>, host: Authority<'_>| {
+            let port = |authority: Authority<'_>| authority.port.unwrap_or(default_port);
+            origin.host.eq_ignore_ascii_case(host.host) && port(origin) == port(host)
+        };
+        match (Authority::parse(origin), Authority::parse(self.host)) {
+            (Some(origin), Some(host)) => same(origin, host),
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none twice.
