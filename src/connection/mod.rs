@@ -33,6 +33,12 @@
 //! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the transport, and
 //! [`Connection::receive_eof`] yields the end as one fact. The core never closes anything, and has no clock: where it says
 //! [`Transport::AwaitPeer`], the timer is yours.
+//!
+//! A client that connects again after an abnormal end should wait a random time of up to five seconds before the first attempt, and
+//! longer before each further one (RFC 6455 section 7.2.3).
+//!
+//! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it for where it goes
+//! (section 10.7).
 
 mod event;
 mod prepared;

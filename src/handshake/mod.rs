@@ -25,6 +25,9 @@
 //! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle of it, so the
 //! caller sets a deadline, and closes the transport then.
 //!
+//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a byte of this one
+//! (RFC 6455 section 4.2.2). Masking and the key hide nothing: secrecy and integrity are those of TLS (section 10.6).
+//!
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use websocket_proto::Config;
