@@ -25,6 +25,10 @@ pub(super) struct Receiver {
     pub(super) state: ReceiveState,
 }
 
+/// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
+const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
+const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
+
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
@@ -62,7 +66,28 @@ impl Receiver {
         }
     }
 
+    /// A message in one frame that lies whole in the input: what comes most, taken without touching any state. `None` leaves the
+    /// rest to `receive`, and so what is wrong.
     #[inline]
+    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let kind = match *input.first()? {
+            WHOLE_TEXT => MessageKind::Text,
+            WHOLE_BINARY => MessageKind::Binary,
+            _ => return None,
+        };
+        if self.state != ReceiveState::Open || !self.message.is_idle() {
+            return None;
+        }
+        let payload = self.decoder.whole_frame(input)?;
+        match lend(kind, payload) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
     pub(super) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.state {
             ReceiveState::Open => {}
@@ -96,13 +121,18 @@ impl Receiver {
         self.drop_unfinished();
     }
 
+    #[cold]
+    fn fail(&mut self, error: Error) {
+        self.state = ReceiveState::Failed(error);
+        self.drop_unfinished();
+    }
+
     /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
     fn drop_unfinished(&mut self) {
         self.message = Assembler::new();
         self.control = Vec::new();
     }
 
-    #[inline]
     fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         loop {
             let frame = match self.frame {
@@ -137,7 +167,6 @@ impl Receiver {
     }
 
     /// The rules that take more than one header: the order of fragments (RFC 6455 section 5.4).
-    #[inline]
     fn begin(&mut self, header: Header) -> Result<Frame, Error> {
         let kind = match header.opcode {
             OpCode::Text => MessageKind::Text,
