@@ -156,7 +156,7 @@ impl Receiver {
                     self.begin_pieces(kind, chunk)?;
                     None
                 }
-                Frame::Piece { fin } => self.piece(chunk, fin && complete)?,
+                Frame::Piece { fin } => self.piece(chunk, fin, complete)?,
                 Frame::Control(control) => self.control(control, chunk, complete)?,
             };
             // An incomplete frame has taken all of the input.
@@ -197,21 +197,31 @@ impl Receiver {
     fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
         self.message.begin(kind);
         self.frame = Some(Frame::Piece { fin: true });
-        Ok(self.message.push(chunk, self.max_message_size)?)
+        self.push(chunk, true)
     }
 
-    fn piece<'i>(&mut self, chunk: &[u8], last: bool) -> Result<Option<Event<'i>>, Error> {
-        self.message.push(chunk, self.max_message_size)?;
-        let event = match last {
+    fn piece<'i>(&mut self, chunk: &[u8], fin: bool, complete: bool) -> Result<Option<Event<'i>>, Error> {
+        self.push(chunk, fin)?;
+        let event = match fin && complete {
             true => self.message.finish()?.map(Event::from),
             false => None,
         };
         // RFC 6455 section 10.4: the next fragment may have what the limit leaves.
-        if self.frame.is_none() {
+        if complete {
             let left = self.max_message_size.saturating_sub(self.message.size() as u64);
             self.decoder.set_max_payload(left);
         }
         Ok(event)
+    }
+
+    /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is known.
+    fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
+        let known = (self.message.size() as u64).saturating_add(chunk.len() as u64);
+        let end = match fin {
+            true => known.saturating_add(self.remaining()),
+            false => self.max_message_size,
+        };
+        Ok(self.message.push(chunk, end)?)
     }
 
     fn control<'i>(
