@@ -10,16 +10,19 @@ mod wire;
 
 use allocations::Counting;
 use measure::Effort;
+use table::Columns;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let mut effort = Effort::FULL;
+    let mut columns = Columns::All;
     let mut filters = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--short" => effort = Effort::SHORT,
+            "--ratios" => columns = Columns::Ratios,
             "--once" => effort = Effort::ONCE,
             _ => filters.push(argument),
         }
@@ -27,13 +30,10 @@ fn main() {
     let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     let contestants = engines::all();
 
-    table::print_head(&contestants);
+    table::print_head(&contestants, columns);
     for scenario in scenario::all().iter().filter(|scenario| wanted(&scenario.name)) {
-        table::print_row(
-            &scenario.name,
-            &contestants,
-            &measure::run(scenario, &contestants, effort),
-        );
+        let costs = measure::run(scenario, &contestants, effort);
+        table::print_row(&scenario.name, &contestants, &costs, columns);
     }
     if wanted("idle") {
         table::print_idle(&contestants);

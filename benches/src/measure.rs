@@ -49,8 +49,12 @@ pub fn run(scenario: &Scenario, contestants: &[Contestant], effort: Effort) -> V
     let mut times = vec![Vec::new(); runners.len()];
     for round in 0..effort.rounds {
         for turn in 0..runners.len() {
-            // Who follows whom changes, as what one leaves in the caches meets the next.
-            let index = (round + turn) % runners.len();
+            // There and back, as what one leaves in the caches meets the next.
+            let index = if round % 2 == 0 {
+                turn
+            } else {
+                runners.len() - 1 - turn
+            };
             times[index].push(runners[index].turn());
         }
     }

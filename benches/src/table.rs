@@ -6,27 +6,38 @@ use crate::allocations;
 use crate::engines::Contestant;
 use crate::measure::Cost;
 
-pub fn print_head(contestants: &[Contestant]) {
-    let mut head = String::from("| ns a message |");
-    let mut rule = String::from("|---|");
-    for (index, contestant) in contestants.iter().enumerate() {
-        head += &format!(" {} |", contestant.name);
-        rule += "---:|";
-        if index > 0 {
-            head += &format!(" {} / {} |", contestants[0].name, contestant.name);
-            rule += "---:|";
-        }
-    }
-    println!("{head} allocations |\n{rule}---|");
+/// With the times themselves, or with nothing but what one machine has in common with the next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Columns {
+    All,
+    Ratios,
 }
 
-pub fn print_row(name: &str, contestants: &[Contestant], costs: &[Cost]) {
+pub fn print_head(contestants: &[Contestant], columns: Columns) {
+    let first = contestants[0].name;
+    let mut head = String::from("| |");
+    for (index, contestant) in contestants.iter().enumerate() {
+        if columns == Columns::All {
+            head += &format!(" {}, ns |", contestant.name);
+        }
+        if index > 0 {
+            head += &format!(" {first} / {} |", contestant.name);
+        }
+    }
+    head += " allocations |";
+    let cells = head.matches('|').count() - 2;
+    println!("{head}\n|---|{}", "---:|".repeat(cells));
+}
+
+pub fn print_row(name: &str, contestants: &[Contestant], costs: &[Cost], columns: Columns) {
     let mut row = format!("| {name} |");
     for (index, cost) in costs.iter().enumerate() {
-        row += &match cost.nanoseconds {
-            time @ ..100.0 => format!(" {time:.1} |"),
-            time => format!(" {time:.0} |"),
-        };
+        if columns == Columns::All {
+            row += &match cost.nanoseconds {
+                time @ ..100.0 => format!(" {time:.1} |"),
+                time => format!(" {time:.0} |"),
+            };
+        }
         if index > 0 {
             row += &format!(" {:.2} |", cost.ratio);
         }
