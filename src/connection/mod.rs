@@ -136,6 +136,19 @@ impl Connection {
         input: &mut &'i mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
+        match self.receiver.whole_message(input) {
+            Some(message) => Ok(Some(message)),
+            None => self.receive_any(input, out),
+        }
+    }
+
+    /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost more than decoding it.
+    #[inline(never)]
+    fn receive_any<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
         let result = self.receiver.receive(input);
         match &result {
             Ok(Some(Event::Ping(payload))) if self.owes_pong() => self.sender.pong(payload, out),

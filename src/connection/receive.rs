@@ -25,6 +25,10 @@ pub(super) struct Receiver {
     pub(super) state: ReceiveState,
 }
 
+/// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
+const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
+const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
+
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
@@ -62,7 +66,28 @@ impl Receiver {
         }
     }
 
+    /// A message in one frame that lies whole in the input: what comes most, taken without touching any state. `None` leaves the
+    /// rest to `receive`, and so what is wrong.
     #[inline]
+    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let kind = match *input.first()? {
+            WHOLE_TEXT => MessageKind::Text,
+            WHOLE_BINARY => MessageKind::Binary,
+            _ => return None,
+        };
+        if self.state != ReceiveState::Open || !self.message.is_idle() {
+            return None;
+        }
+        let payload = self.decoder.whole_frame(input)?;
+        match lend(kind, payload) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
     pub(super) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.state {
             ReceiveState::Open => {}
@@ -96,13 +121,18 @@ impl Receiver {
         self.drop_unfinished();
     }
 
+    #[cold]
+    fn fail(&mut self, error: Error) {
+        self.state = ReceiveState::Failed(error);
+        self.drop_unfinished();
+    }
+
     /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
     fn drop_unfinished(&mut self) {
         self.message = Assembler::new();
         self.control = Vec::new();
     }
 
-    #[inline]
     fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         loop {
             let frame = match self.frame {
@@ -126,7 +156,7 @@ impl Receiver {
                     self.begin_pieces(kind, chunk)?;
                     None
                 }
-                Frame::Piece { fin } => self.piece(chunk, fin && complete)?,
+                Frame::Piece { fin } => self.piece(chunk, fin, complete)?,
                 Frame::Control(control) => self.control(control, chunk, complete)?,
             };
             // An incomplete frame has taken all of the input.
@@ -137,7 +167,6 @@ impl Receiver {
     }
 
     /// The rules that take more than one header: the order of fragments (RFC 6455 section 5.4).
-    #[inline]
     fn begin(&mut self, header: Header) -> Result<Frame, Error> {
         let kind = match header.opcode {
             OpCode::Text => MessageKind::Text,
@@ -168,21 +197,31 @@ impl Receiver {
     fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
         self.message.begin(kind);
         self.frame = Some(Frame::Piece { fin: true });
-        Ok(self.message.push(chunk, self.max_message_size)?)
+        self.push(chunk, true)
     }
 
-    fn piece<'i>(&mut self, chunk: &[u8], last: bool) -> Result<Option<Event<'i>>, Error> {
-        self.message.push(chunk, self.max_message_size)?;
-        let event = match last {
+    fn piece<'i>(&mut self, chunk: &[u8], fin: bool, complete: bool) -> Result<Option<Event<'i>>, Error> {
+        self.push(chunk, fin)?;
+        let event = match fin && complete {
             true => self.message.finish()?.map(Event::from),
             false => None,
         };
         // RFC 6455 section 10.4: the next fragment may have what the limit leaves.
-        if self.frame.is_none() {
+        if complete {
             let left = self.max_message_size.saturating_sub(self.message.size() as u64);
             self.decoder.set_max_payload(left);
         }
         Ok(event)
+    }
+
+    /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is known.
+    fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
+        let known = (self.message.size() as u64).saturating_add(chunk.len() as u64);
+        let end = match fin {
+            true => known.saturating_add(self.remaining()),
+            false => self.max_message_size,
+        };
+        Ok(self.message.push(chunk, end)?)
     }
 
     fn control<'i>(

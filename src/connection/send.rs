@@ -227,7 +227,7 @@ impl Sender {
         self.frame(Header::new(OpCode::Close, body.len() as u64), body, out);
     }
 
-    /// The only place that writes a frame: one reservation, and the payload is masked while it is in the nearest cache.
+    /// The only place that writes a frame, with one reservation.
     #[inline]
     fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
         out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
@@ -244,16 +244,27 @@ impl Sender {
         entropy.fill(&mut key);
         header.mask = Some(key);
         out.extend_from_slice(&header.encode());
-        for piece in payload.chunks(MASKED_AT_ONCE) {
-            let start = out.len();
-            out.extend_from_slice(piece);
-            mask::apply(out.get_mut(start..).unwrap_or_default(), key);
-        }
+        extend_masked(out, payload, key);
     }
 }
 
-/// A piece is copied, then masked: small enough to be in the nearest cache both times, and a multiple of the key's four bytes.
-const MASKED_AT_ONCE: usize = 8 * 1024;
+/// Block by block, each masked in registers on its way: the payload is read once and written once.
+#[inline]
+fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    let mut blocks = payload.chunks_exact(BLOCK);
+    for block in &mut blocks {
+        let mut masked = [0; BLOCK];
+        masked.copy_from_slice(block);
+        mask::apply(&mut masked, key);
+        out.extend_from_slice(&masked);
+    }
+    let start = out.len();
+    out.extend_from_slice(blocks.remainder());
+    mask::apply(out.get_mut(start..).unwrap_or_default(), key);
+}
+
+/// A multiple of the key's four bytes.
+const BLOCK: usize = 64;
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -86,6 +86,27 @@ impl Decoder {
         self.rules = self.rules.max_payload(bytes);
     }
 
+    /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as it is; whatever the
+    /// reason is, `header` finds it.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<&'i [u8]> {
+        let State::Header { size: 0, .. } = self.state else {
+            return None;
+        };
+        let (header, size) = Header::parse(input, &self.rules).ok()??;
+        let len = usize::try_from(header.len).ok()?;
+        if input.len().saturating_sub(size) < len {
+            return None;
+        }
+        take(input, size);
+        let payload = take(input, len);
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+        Some(payload)
+    }
+
     /// Reads a header, which the caller follows with `chunk` until `finish_frame` says `true`.
     #[inline]
     pub(crate) fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {

@@ -160,52 +160,34 @@ impl Header {
     /// ```
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
-        let mut encoded = EncodedHeader {
-            bytes: [0; MAX_HEADER_SIZE],
-            size: 0,
-        };
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        let first = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
-        let mask_bit = bit(self.mask.is_some(), MASK);
-        encoded.push([first | self.opcode.bits()]);
-        match self.len {
-            0..=125 => encoded.push([mask_bit | self.len as u8]),
-            126..=0xffff => {
-                encoded.push([mask_bit | 126]);
-                encoded.push((self.len as u16).to_be_bytes());
-            }
-            _ => {
-                encoded.push([mask_bit | 127]);
-                encoded.push(self.len.to_be_bytes());
-            }
+        let flags = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
+        let (short, long, long_size) = match self.len {
+            0..=125 => (self.len as u8, 0, 0),
+            126..=0xffff => (126, u64::from((self.len as u16).swap_bytes()), 2),
+            _ => (127, self.len.swap_bytes(), 8),
+        };
+        let (mask_bit, key, key_size) = match self.mask {
+            Some(key) => (MASK, u32::from_le_bytes(key), 4),
+            None => (0, 0, 0),
+        };
+        // One number, whose lowest byte comes first, so that no byte is stored before all are known.
+        let bytes = u128::from(flags | self.opcode.bits())
+            | u128::from(mask_bit | short) << 8
+            | u128::from(long) << 16
+            | u128::from(key) << (16 + 8 * long_size);
+        EncodedHeader {
+            bytes: bytes.to_le_bytes(),
+            size: 2 + long_size + key_size,
         }
-        if let Some(key) = self.mask {
-            encoded.push(key);
-        }
-        encoded
     }
 }
 
 /// A header as it stands on the wire; derefs to its 2 to 14 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
-    bytes: [u8; MAX_HEADER_SIZE],
+    bytes: [u8; size_of::<u128>()],
     size: usize,
-}
-
-impl EncodedHeader {
-    #[inline]
-    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
-        let free = self
-            .bytes
-            .get_mut(self.size..)
-            .and_then(|free| free.first_chunk_mut());
-        // Never `None`: `Header::encode` pushes at most 1 + 1 + 8 + 4 bytes.
-        if let Some(free) = free {
-            *free = bytes;
-            self.size += N;
-        }
-    }
 }
 
 impl core::ops::Deref for EncodedHeader {

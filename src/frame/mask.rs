@@ -13,16 +13,17 @@
 /// ```
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
-    let wide = widen(key);
+    let word = u64::from(u32::from_ne_bytes(key));
+    let wide = word << 32 | word;
+    // One flat pass a size, the key in a register: the first is SIMD, the others spare small payloads its set-up.
     let mut blocks = bytes.chunks_exact_mut(BLOCK);
     for block in &mut blocks {
-        xor(block, &wide);
+        xor_words(block, wide);
     }
-    // One flat pass a power of two: nested loops over blocks compile to gathers on some targets.
-    let rest = apply_chunks::<16>(blocks.into_remainder(), &wide);
-    let rest = apply_chunks::<8>(rest, &wide);
-    let rest = apply_chunks::<4>(rest, &wide);
-    xor(rest, &wide);
+    let rest = xor_words(blocks.into_remainder(), wide);
+    for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
+        *byte ^= key;
+    }
 }
 
 /// The key for what follows `len` bytes masked with `key`.
@@ -33,35 +34,22 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
 /// assert_eq!(mask::advance([1, 2, 3, 4], 5), [2, 3, 4, 1]);
 /// ```
 #[inline]
-pub fn advance(mut key: [u8; 4], len: usize) -> [u8; 4] {
-    key.rotate_left(len % 4);
-    key
+pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
+    u32::from_be_bytes(key)
+        .rotate_left((len % 4 * 8) as u32)
+        .to_be_bytes()
 }
 
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
-/// The key, as often as it fits into a block. Every chunk begins at a multiple of four bytes, so with `key[0]`.
+/// Masks word by word, and gives back what is less than a word. Every word begins with `key[0]`, as does the rest.
 #[inline]
-fn widen(key: [u8; 4]) -> [u8; BLOCK] {
-    let mut wide = [0; BLOCK];
-    for part in wide.chunks_exact_mut(4) {
-        part.copy_from_slice(&key);
+fn xor_words(bytes: &mut [u8], wide: u64) -> &mut [u8] {
+    let mut words = bytes.chunks_exact_mut(size_of::<u64>());
+    for word in &mut words {
+        if let Some(word) = word.first_chunk_mut() {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
     }
-    wide
-}
-
-#[inline]
-fn apply_chunks<'a, const N: usize>(bytes: &'a mut [u8], wide: &[u8; BLOCK]) -> &'a mut [u8] {
-    let mut chunks = bytes.chunks_exact_mut(N);
-    for chunk in &mut chunks {
-        xor(chunk, wide);
-    }
-    chunks.into_remainder()
-}
-
-#[inline]
-fn xor(bytes: &mut [u8], wide: &[u8; BLOCK]) {
-    for (byte, key) in bytes.iter_mut().zip(wide) {
-        *byte ^= key;
-    }
+    words.into_remainder()
 }

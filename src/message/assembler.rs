@@ -58,19 +58,19 @@ impl Assembler {
         };
     }
 
-    /// Appends a piece. The memory grows with what has come, and never beyond `limit` bytes.
-    pub(crate) fn push(&mut self, piece: &[u8], limit: u64) -> Result<(), InvalidUtf8> {
+    /// Appends a piece. The memory grows with what has come, and never beyond `end`, the most that the message can become.
+    pub(crate) fn push(&mut self, piece: &[u8], end: u64) -> Result<(), InvalidUtf8> {
         match self {
             Self::Idle { .. } => {}
             Self::Text { text, utf8 } => {
                 let (completed, rest) = utf8.push(piece)?;
                 let more = completed.map_or(0, char::len_utf8).saturating_add(rest.len());
-                text.reserve_exact(growth(text.len(), text.capacity(), more, limit));
+                text.reserve_exact(growth(text.len(), text.capacity(), more, end));
                 text.extend(completed);
                 text.push_str(rest);
             }
             Self::Binary { bytes } => {
-                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), piece.len(), limit));
+                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), piece.len(), end));
                 bytes.extend_from_slice(piece);
             }
         }
@@ -103,16 +103,12 @@ impl Assembler {
     }
 }
 
-/// How much to reserve for `more` bytes: twice the capacity, so that growing costs linear work, but no more than `limit`.
-fn growth(len: usize, capacity: usize, more: usize, limit: u64) -> usize {
+/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more than up to `end`.
+fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {
         return more;
     }
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    capacity
-        .saturating_mul(2)
-        .min(limit)
-        .max(needed)
-        .saturating_sub(len)
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    needed.saturating_mul(2).min(end).max(needed).saturating_sub(len)
 }

@@ -1,0 +1,129 @@
+//! What a contestant made of its work, so that none is fast by not doing it.
+
+use std::hash::Hasher;
+use std::hint::black_box;
+
+use crate::wire;
+
+/// Text or binary.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    Text,
+    Binary,
+}
+
+/// How closely to look: `Quick` is cheap enough for the timed part, `Thorough` looks at every byte.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Check {
+    Quick,
+    Thorough,
+}
+
+/// The messages seen by the application, in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    check: Check,
+    pub messages: u64,
+    pub bytes: u64,
+    mark: u64,
+}
+
+impl Seen {
+    pub fn new(check: Check) -> Self {
+        Self {
+            check,
+            messages: 0,
+            bytes: 0,
+            mark: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub fn text(&mut self, text: &str) {
+        self.message(Kind::Text, text.as_bytes());
+    }
+
+    #[inline(always)]
+    pub fn message(&mut self, kind: Kind, payload: &[u8]) {
+        self.messages += 1;
+        self.bytes += payload.len() as u64;
+        let ends = [payload.first(), payload.last()].map(|byte| u64::from(*byte.unwrap_or(&0)));
+        self.mark = self.mark.rotate_left(7) ^ (ends[0] | ends[1] << 8 | (kind as u64) << 16);
+        if self.check == Check::Thorough {
+            self.mark ^= hash(payload);
+        }
+    }
+}
+
+#[cold]
+fn hash(payload: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(payload);
+    hasher.finish()
+}
+
+/// What was written to the transport, which forgets it unless a thorough check needs it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    check: Check,
+    pub bytes: u64,
+    kept: Vec<u8>,
+}
+
+impl Sent {
+    pub fn new(check: Check) -> Self {
+        Self {
+            check,
+            bytes: 0,
+            kept: Vec::new(),
+        }
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.bytes += black_box(bytes).len() as u64;
+        if self.check == Check::Thorough {
+            self.kept.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// The result of one batch.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub seen: Seen,
+    pub sent: Sent,
+}
+
+impl Outcome {
+    pub fn new(check: Check) -> Self {
+        Self {
+            seen: Seen::new(check),
+            sent: Sent::new(check),
+        }
+    }
+}
+
+/// What each contestant has to arrive at.
+#[derive(Debug)]
+pub struct Expected {
+    /// Messages received, with a quick and with a thorough look.
+    pub seen: [Seen; 2],
+    /// Bytes sent, and the messages and pongs that they hold.
+    pub sent_bytes: u64,
+    pub sent: Seen,
+}
+
+impl Expected {
+    pub fn check(&self, name: &str, outcome: &Outcome) {
+        let seen = &self.seen[(outcome.seen.check == Check::Thorough) as usize];
+        assert_eq!(&outcome.seen, seen, "{name} received something else");
+        assert_eq!(outcome.sent.bytes, self.sent_bytes, "{name} sent something else");
+        if outcome.sent.check == Check::Thorough {
+            assert_eq!(
+                wire::decode(&outcome.sent.kept),
+                self.sent,
+                "{name} sent something else"
+            );
+        }
+    }
+}

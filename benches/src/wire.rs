@@ -1,0 +1,169 @@
+//! Frames by the letter of RFC 6455, slow and independent of every contestant: what is received, and the check of what is sent.
+
+use std::ops::Range;
+
+use crate::outcome::{Check, Kind, Seen};
+
+/// At most this many bytes come in one read, and go in one write.
+pub const READ_SIZE: usize = 64 * 1024;
+
+/// The role of the contestant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    Server,
+    Client,
+}
+
+/// A stream of frames as the contestant's peer sends it.
+#[derive(Debug)]
+pub struct Wire {
+    pub role: Role,
+    bytes: Vec<u8>,
+    /// Where payloads lie, for the bound, which does not parse.
+    payloads: Vec<Payload>,
+    random: Random,
+}
+
+/// A payload, or what of it lies in one read.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    pub range: Range<usize>,
+    pub key: Option<[u8; 4]>,
+    pub kind: Kind,
+}
+
+impl Wire {
+    pub fn to(role: Role) -> Self {
+        Self {
+            role,
+            bytes: Vec::new(),
+            payloads: Vec::new(),
+            random: Random(2),
+        }
+    }
+
+    pub fn ping(&mut self, payload: &[u8]) {
+        self.frame(0x89, Kind::Binary, payload);
+    }
+
+    /// A message in frames of at most `size` bytes.
+    pub fn message(&mut self, kind: Kind, payload: &[u8], size: usize) {
+        let last = payload.len().div_ceil(size).saturating_sub(1);
+        for (index, fragment) in payload.chunks(size).enumerate() {
+            let fin = if index == last { 0x80 } else { 0 };
+            let opcode = match (index, kind) {
+                (0, Kind::Text) => 1,
+                (0, Kind::Binary) => 2,
+                _ => 0,
+            };
+            self.frame(fin | opcode, kind, fragment);
+        }
+    }
+
+    fn frame(&mut self, first: u8, kind: Kind, payload: &[u8]) {
+        // A server receives what is masked.
+        let key = (self.role == Role::Server).then(|| (self.random.next() as u32).to_le_bytes());
+        let mask_bit = if key.is_some() { 0x80 } else { 0 };
+        self.bytes.push(first);
+        match payload.len() {
+            len @ 0..=125 => self.bytes.push(mask_bit | len as u8),
+            len @ 126..=0xffff => {
+                self.bytes.push(mask_bit | 126);
+                self.bytes.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                self.bytes.push(mask_bit | 127);
+                self.bytes.extend((len as u64).to_be_bytes());
+            }
+        }
+        self.bytes.extend(key.iter().flatten());
+        let start = self.bytes.len();
+        let keys = key.unwrap_or_default().into_iter().cycle();
+        self.bytes
+            .extend(payload.iter().zip(keys).map(|(byte, key)| byte ^ key));
+        self.payloads.push(Payload {
+            range: start..self.bytes.len(),
+            key,
+            kind,
+        });
+    }
+
+    /// The reads, one after the other.
+    pub fn reads(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks(READ_SIZE)
+    }
+
+    /// The next read for a buffer of this size.
+    pub fn read(&self, at: usize, size: usize) -> &[u8] {
+        let rest = &self.bytes[at..];
+        &rest[..rest.len().min(size).min(READ_SIZE)]
+    }
+
+    /// For each read, the payloads in it, cut where it cuts them and relative to its start.
+    pub fn payloads_by_read(&self) -> Vec<Vec<Payload>> {
+        let mut reads = vec![Vec::new(); self.bytes.len().div_ceil(READ_SIZE)];
+        for payload in &self.payloads {
+            let Range { mut start, end } = payload.range.clone();
+            while start < end {
+                let read = start / READ_SIZE;
+                let base = read * READ_SIZE;
+                let cut = end.min(base + READ_SIZE);
+                reads[read].push(Payload {
+                    range: start - base..cut - base,
+                    ..payload.clone()
+                });
+                start = cut;
+            }
+        }
+        reads
+    }
+}
+
+/// The messages and the pongs in what was sent; panics if it is not made of whole frames.
+pub fn decode(mut bytes: &[u8]) -> Seen {
+    let mut seen = Seen::new(Check::Thorough);
+    while let [first, second, rest @ ..] = bytes {
+        let (len, rest) = match second & 0x7f {
+            126 => (
+                u16::from_be_bytes(rest[..2].try_into().unwrap()) as usize,
+                &rest[2..],
+            ),
+            127 => (
+                u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize,
+                &rest[8..],
+            ),
+            len => (len as usize, rest),
+        };
+        let (key, rest) = match second & 0x80 {
+            0 => (&[0; 4][..], rest),
+            _ => rest.split_at(4),
+        };
+        let (payload, rest) = rest.split_at(len);
+        let payload: Vec<u8> = payload
+            .iter()
+            .zip(key.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect();
+        match first {
+            0x81 => seen.text(std::str::from_utf8(&payload).expect("a sent text is UTF-8")),
+            0x82 | 0x8a => seen.message(Kind::Binary, &payload),
+            _ => panic!("an unexpected frame was sent: {first:#x}"),
+        }
+        bytes = rest;
+    }
+    assert!(bytes.is_empty(), "a header was sent in part");
+    seen
+}
+
+/// SplitMix64, so that every run has the same bytes.
+#[derive(Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
