@@ -136,21 +136,28 @@ impl Receiver {
         }
     }
 
-    /// The rules that take more than one header: the order of fragments (RFC 6455 section 5.4).
+    /// The rule that takes more than one header: the order of fragments (RFC 6455 section 5.4).
+    #[inline]
+    fn check_order(&self, opcode: OpCode) -> Result<(), Error> {
+        match (opcode, self.message.is_idle()) {
+            (OpCode::Continuation, true) => Err(Error::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, false) => Err(Error::UnfinishedMessage),
+            (OpCode::Continuation, false) | (OpCode::Text | OpCode::Binary, true) => Ok(()),
+            (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => Ok(()),
+        }
+    }
+
     #[inline]
     fn begin(&mut self, header: Header) -> Result<Frame, Error> {
+        self.check_order(header.opcode)?;
         let kind = match header.opcode {
             OpCode::Text => MessageKind::Text,
             OpCode::Binary => MessageKind::Binary,
-            OpCode::Continuation if self.message.is_idle() => return Err(Error::UnexpectedContinuation),
             OpCode::Continuation => return Ok(Frame::Piece { fin: header.fin }),
             OpCode::Close => return Ok(Frame::Control(Control::Close)),
             OpCode::Ping => return Ok(Frame::Control(Control::Ping)),
             OpCode::Pong => return Ok(Frame::Control(Control::Pong)),
         };
-        if !self.message.is_idle() {
-            return Err(Error::UnfinishedMessage);
-        }
         if header.fin {
             return Ok(Frame::Whole(kind));
         }
@@ -209,14 +216,18 @@ impl Receiver {
         }))
     }
 
-    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message.
+    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message, unless the frame is
+    /// no part of it.
     fn violation(&self, violation: Violation) -> Error {
-        match violation {
-            Violation::PayloadTooBig { len, .. } => Error::MessageTooBig {
-                limit: self.max_message_size,
-                size: len.saturating_add(self.message.size() as u64),
-            },
-            violation => Error::Frame(violation),
+        let Violation::PayloadTooBig { len, opcode, .. } = violation else {
+            return Error::Frame(violation);
+        };
+        if let Err(error) = self.check_order(opcode) {
+            return error;
+        }
+        Error::MessageTooBig {
+            limit: self.max_message_size,
+            size: len.saturating_add(self.message.size() as u64),
         }
     }
 }
