@@ -122,6 +122,8 @@ impl Receiver {
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
                 Frame::Whole(kind) if complete => Some(lend(kind, chunk)?),
+                // The read ended with the header: all of the payload may come with the next one.
+                Frame::Whole(_) if chunk.is_empty() => None,
                 Frame::Whole(kind) => {
                     self.begin_pieces(kind, chunk)?;
                     None
