@@ -82,9 +82,12 @@ impl Receiver {
         result
     }
 
-    /// How many bytes the payload that has begun still lacks, held ones counted in.
+    /// How many bytes the payload that has begun still lacks, held ones counted in; none are awaited after the end.
     pub(super) fn remaining(&self) -> u64 {
-        self.decoder.remaining().unwrap_or(0)
+        match self.state {
+            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
+            _ => 0,
+        }
     }
 
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
