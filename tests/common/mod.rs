@@ -274,7 +274,12 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut events = Vec::new();
     let mut error: Option<Error> = None;
     let mut consumed = 0;
-    let mut over = connection.state() == State::Closed;
+    // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
+    let mut over = match connection.state() {
+        State::Open => false,
+        State::Closing => connection.transport() == Transport::Open,
+        State::Closed => true,
+    };
     let mut start = 0;
     for end in cuts.iter().copied().chain([bytes.len()]) {
         let mut part = bytes[start..end].to_vec();
