@@ -10,6 +10,9 @@ use websocket_proto::{
     Transport,
 };
 
+/// Frames of the peer, each by its first byte and its payload.
+type Frames<'a> = [(u8, &'a [u8])];
+
 const NO_CODE: Seen = Seen::Close(None, String::new());
 
 /// What `transport` says once both Closes have passed: the server closes first (RFC 6455 section 7.1.1).
@@ -45,7 +48,9 @@ fn server_receives_the_three_forms_of_a_close_body() {
 #[test]
 fn client_receives_the_three_forms_of_a_close_body() {
     client().receive(&[0x88, 0x00]).sees(&[NO_CODE]);
-    client().receive(&[0x88, 0x02, 0x03, 0xe8]).sees(&[close(1000, "")]);
+    client()
+        .receive(&[0x88, 0x02, 0x03, 0xe8])
+        .sees(&[close(1000, "")]);
     client()
         .receive(&[0x88, 0x05, 0x03, 0xe8, b'b', b'y', b'e'])
         .sees(&[close(1000, "bye")]);
@@ -66,7 +71,11 @@ fn both_fail_on_a_close_body_of_one_byte() {
 #[test]
 fn both_fail_with_1007_on_a_close_reason_that_is_not_utf8() {
     for end in both() {
-        for reason in [&b"\x03\xe8\xff"[..], b"\x03\xe8ab\xe2\x82", b"\x03\xe8\xed\xa0\x80"] {
+        for reason in [
+            &b"\x03\xe8\xff"[..],
+            b"\x03\xe8ab\xe2\x82",
+            b"\x03\xe8\xed\xa0\x80",
+        ] {
             end.receive_all(&[(0x88, reason)])
                 .fails(Error::InvalidUtf8)
                 .fails_with(1007)
@@ -120,7 +129,10 @@ fn both_send_no_data_after_their_close() {
 fn both_close_first_and_await_the_answer() {
     for end in both() {
         let mut connection = end.open();
-        assert_eq!((connection.state(), connection.transport()), (State::Open, Transport::Open));
+        assert_eq!(
+            (connection.state(), connection.transport()),
+            (State::Open, Transport::Open)
+        );
         let mut out = Vec::new();
         connection.close(CloseCode::NORMAL, "bye", &mut out).unwrap();
         assert_eq!(out, end.own(0x88, b"\x03\xe8bye"));
@@ -128,9 +140,9 @@ fn both_close_first_and_await_the_answer() {
             (connection.state(), connection.transport()),
             (State::Closing, Transport::AwaitPeer)
         );
-        let run = drive(&mut connection, &end.from_peer(0x88, b"\x03\xe8"), &[]);
+        let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe8"), &[]);
         assert_eq!((run.state, run.transport), (State::Closed, after_both(end.role)));
-        run.sees(&[close(1000, "")]).is_quiet();
+        run.sees(&[close(1000, "")]).sends_nothing();
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1000, Some(1000), Some(1000), true));
         assert_eq!(closed.by(), ClosedBy::Local);
@@ -142,7 +154,7 @@ fn both_close_first_and_await_the_answer() {
 #[test]
 fn server_closes_the_transport_at_once_after_the_peers_close() {
     let mut connection = server().open();
-    let run = drive(&mut connection, &server().from_peer(0x88, b"\x03\xe9"), &[]);
+    let run = drive(&mut connection, &server().incoming(0x88, b"\x03\xe9"), &[]);
     assert_eq!((run.state, run.transport), (State::Closed, Transport::Close));
     let closed = connection.receive_eof();
     assert_eq!(facts(&closed), (1001, Some(1001), Some(1001), true));
@@ -157,7 +169,10 @@ fn client_awaits_the_end_of_the_transport_after_the_peers_close() {
     assert_eq!((run.state, run.transport), (State::Closed, Transport::AwaitPeer));
     let closed = connection.receive_eof();
     assert_eq!(facts(&closed), (1001, Some(1001), Some(1001), true));
-    assert_eq!((closed.by(), connection.transport()), (ClosedBy::Peer, Transport::Close));
+    assert_eq!(
+        (closed.by(), connection.transport()),
+        (ClosedBy::Peer, Transport::Close)
+    );
 }
 
 // RFC 6455 section 5.5.1: 6455-5.5.1-10
@@ -165,9 +180,9 @@ fn client_awaits_the_end_of_the_transport_after_the_peers_close() {
 fn both_at_once_send_no_third_close() {
     for end in both() {
         let mut connection = close_first(end);
-        let run = drive(&mut connection, &end.from_peer(0x88, b"\x03\xe9"), &[]);
+        let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe9"), &[]);
         assert_eq!((run.state, run.transport), (State::Closed, after_both(end.role)));
-        run.is_quiet().sees(&[close(1001, "")]);
+        run.sends_nothing().sees(&[close(1001, "")]);
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1001, Some(1000), Some(1001), true));
     }
@@ -201,7 +216,7 @@ fn both_take_a_close_inside_a_message_and_drop_the_message() {
 #[test]
 fn message_in_front_of_a_close_can_still_be_answered() {
     for end in both() {
-        let mut wire = end.all_from_peer(&[(0x81, b"m"), (0x88, b"\x03\xe8")]);
+        let mut wire = end.all_incoming(&[(0x81, b"m"), (0x88, b"\x03\xe8")]);
         let mut input = &mut wire[..];
         let (mut connection, mut out) = (end.open(), Vec::new());
         let event = connection.receive(&mut input, &mut out).unwrap().unwrap();
@@ -210,7 +225,10 @@ fn message_in_front_of_a_close_can_still_be_answered() {
         connection.send_text("answer", &mut out).unwrap();
         let event = connection.receive(&mut input, &mut out).unwrap().unwrap();
         assert_eq!(Seen::from(event), close(1000, ""));
-        assert_eq!(out, [end.own(0x81, b"answer"), end.own(0x88, b"\x03\xe8")].concat());
+        assert_eq!(
+            out,
+            [end.own(0x81, b"answer"), end.own(0x88, b"\x03\xe8")].concat()
+        );
     }
 }
 
@@ -219,10 +237,10 @@ fn message_in_front_of_a_close_can_still_be_answered() {
 fn both_deliver_what_comes_after_their_close_but_answer_no_ping() {
     for end in both() {
         let mut connection = close_first(end);
-        let wire = end.all_from_peer(&[(0x81, b"m"), (0x89, b"p"), (0x8a, b"q"), (0x88, b"\x03\xe8")]);
+        let wire = end.all_incoming(&[(0x81, b"m"), (0x89, b"p"), (0x8a, b"q"), (0x88, b"\x03\xe8")]);
         drive(&mut connection, &wire, &[])
             .sees(&[text("m"), ping(b"p"), pong(b"q"), close(1000, "")])
-            .is_quiet();
+            .sends_nothing();
         assert!(connection.receive_eof().is_clean());
     }
 }
@@ -232,7 +250,7 @@ fn both_deliver_what_comes_after_their_close_but_answer_no_ping() {
 fn both_answer_a_ping_after_their_close_if_they_go_by_the_letter() {
     for end in both_with(Config::new().auto_pong(AutoPong::UntilPeerCloses)) {
         let mut connection = close_first(end);
-        let wire = end.all_from_peer(&[(0x89, b"p"), (0x88, b"\x03\xe8"), (0x89, b"never")]);
+        let wire = end.all_incoming(&[(0x89, b"p"), (0x88, b"\x03\xe8"), (0x89, b"never")]);
         drive(&mut connection, &wire, &[])
             .sees(&[ping(b"p"), close(1000, "")])
             .sends(&end.own(0x8a, b"p"));
@@ -243,11 +261,11 @@ fn both_answer_a_ping_after_their_close_if_they_go_by_the_letter() {
 #[test]
 fn both_answer_no_ping_with_auto_pong_off() {
     for end in both_with(Config::new().auto_pong(AutoPong::Off)) {
-        end.receive_all(&[(0x89, b"p")]).is_fine().is_quiet();
+        end.receive_all(&[(0x89, b"p")]).succeeds().sends_nothing();
         let mut connection = close_first(end);
-        drive(&mut connection, &end.from_peer(0x89, b"p"), &[])
+        drive(&mut connection, &end.incoming(0x89, b"p"), &[])
             .sees(&[ping(b"p")])
-            .is_quiet();
+            .sends_nothing();
     }
 }
 
@@ -256,9 +274,9 @@ fn both_answer_no_ping_with_auto_pong_off() {
 fn both_leave_the_answer_to_the_caller_with_auto_close_off() {
     for end in both_with(Config::new().auto_close(false)) {
         let mut connection = end.open();
-        let run = drive(&mut connection, &end.from_peer(0x88, b"\x03\xe9"), &[]);
+        let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe9"), &[]);
         assert_eq!((run.state, run.transport), (State::Closing, Transport::Open));
-        run.is_quiet().sees(&[close(1001, "")]);
+        run.sends_nothing().sees(&[close(1001, "")]);
         let mut out = Vec::new();
         assert_eq!(connection.send_text("late", &mut out), Err(Misuse::Closed));
         assert_eq!(connection.send_ping(b"", &mut out), Err(Misuse::Closed));
@@ -282,7 +300,7 @@ fn both_may_finish_a_fragmented_message_before_they_answer() {
         let (mut connection, mut out) = (end.open(), Vec::new());
         let text = MessageKind::Text;
         connection.send_fragment(text, b"a", Fin::More, &mut out).unwrap();
-        drive(&mut connection, &end.from_peer(0x88, b""), &[]).is_quiet();
+        drive(&mut connection, &end.incoming(0x88, b""), &[]).sends_nothing();
         connection.send_fragment(text, b"b", Fin::More, &mut out).unwrap();
         connection.send_fragment(text, b"c", Fin::Last, &mut out).unwrap();
         assert_eq!(
@@ -298,7 +316,10 @@ fn both_may_finish_a_fragmented_message_before_they_answer() {
             end.own(0x88, b""),
         ];
         assert_eq!(out, expected.concat());
-        assert_eq!(facts(&connection.receive_eof()), (1005, Some(1005), Some(1005), true));
+        assert_eq!(
+            facts(&connection.receive_eof()),
+            (1005, Some(1005), Some(1005), true)
+        );
     }
 }
 
@@ -310,7 +331,7 @@ fn both_end_a_fragmented_message_with_the_automatic_answer() {
         connection
             .send_fragment(MessageKind::Text, b"a", Fin::More, &mut out)
             .unwrap();
-        drive(&mut connection, &end.from_peer(0x88, b""), &[]).sends(&end.own(0x88, b""));
+        drive(&mut connection, &end.incoming(0x88, b""), &[]).sends(&end.own(0x88, b""));
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"b", Fin::Last, &mut out),
             Err(Misuse::Closed)
@@ -340,9 +361,9 @@ fn both_may_close_inside_a_message_that_they_send() {
 #[test]
 fn both_ignore_everything_after_the_peers_close() {
     for end in both() {
-        let first = end.from_peer(0x88, b"\x03\xe9");
+        let first = end.incoming(0x88, b"\x03\xe9");
         let mut wire = first.clone();
-        wire.extend(end.all_from_peer(&[(0x88, b"\x03\xea"), (0x81, b"m"), (0x83, b"")]));
+        wire.extend(end.all_incoming(&[(0x88, b"\x03\xea"), (0x81, b"m"), (0x83, b"")]));
         let run = end.receive(&wire).sees(&[close(1001, "")]);
         assert_eq!(run.consumed, first.len(), "the rest stays in the input");
         run.sends(&end.own(0x88, b"\x03\xe9"));
@@ -357,7 +378,10 @@ fn end_of_the_transport_while_open_is_1006() {
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1006, None, None, false));
         assert_eq!(closed.by(), ClosedBy::Transport);
-        assert_eq!((connection.state(), connection.transport()), (State::Closed, Transport::Close));
+        assert_eq!(
+            (connection.state(), connection.transport()),
+            (State::Closed, Transport::Close)
+        );
     }
 }
 
@@ -365,14 +389,16 @@ fn end_of_the_transport_while_open_is_1006() {
 #[test]
 fn end_of_the_transport_at_every_byte_is_clean_after_the_close_alone() {
     for end in both() {
-        let wire = end.all_from_peer(&[(0x01, b"ab"), (0x89, b"p"), (0x80, b"c"), (0x88, b"\x03\xe8x")]);
+        let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"p"), (0x80, b"c"), (0x88, b"\x03\xe8x")]);
         for size in 0..=wire.len() {
             let mut connection = end.open();
             drive(&mut connection, &wire[..size], &[]);
             let closed = connection.receive_eof();
             let (whole, cut) = ((1000, Some(1000), Some(1000), true), (1006, None, None, false));
             assert_eq!(facts(&closed), if size == wire.len() { whole } else { cut });
-            let run = drive(&mut connection, &wire[size..], &[]).is_quiet().sees(&[]);
+            let run = drive(&mut connection, &wire[size..], &[])
+                .sends_nothing()
+                .sees(&[]);
             assert_eq!((run.state, run.error, run.consumed), (State::Closed, None, 0));
         }
     }
@@ -386,7 +412,10 @@ fn end_of_the_transport_after_our_close_alone_is_not_clean() {
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1006, Some(1000), None, false));
         assert_eq!(closed.by(), ClosedBy::Local);
-        assert_eq!((connection.state(), connection.transport()), (State::Closed, Transport::Close));
+        assert_eq!(
+            (connection.state(), connection.transport()),
+            (State::Closed, Transport::Close)
+        );
     }
 }
 
@@ -395,7 +424,7 @@ fn end_of_the_transport_after_our_close_alone_is_not_clean() {
 fn end_of_the_transport_before_our_answer_is_not_clean() {
     for end in both_with(Config::new().auto_close(false)) {
         let mut connection = end.open();
-        drive(&mut connection, &end.from_peer(0x88, b"\x03\xe8"), &[]);
+        drive(&mut connection, &end.incoming(0x88, b"\x03\xe8"), &[]);
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1000, None, Some(1000), false));
         assert_eq!(closed.by(), ClosedBy::Peer);
@@ -413,12 +442,12 @@ fn receive_eof_says_the_same_each_time() {
         close_first,
         |end| {
             let mut connection = end.open();
-            drive(&mut connection, &end.from_peer(0x88, b""), &[]);
+            drive(&mut connection, &end.incoming(0x88, b""), &[]);
             connection
         },
         |end| {
             let mut connection = end.open();
-            drive(&mut connection, &end.from_peer(0x83, b""), &[]);
+            drive(&mut connection, &end.incoming(0x83, b""), &[]);
             connection
         },
     ];
@@ -452,7 +481,10 @@ fn nothing_is_sent_after_the_transport_ended() {
             connection.send_fragment(MessageKind::Text, b"", Fin::Last, &mut out),
             Err(Misuse::Closed)
         );
-        assert_eq!(connection.close(CloseCode::NORMAL, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(
+            connection.close(CloseCode::NORMAL, "", &mut out),
+            Err(Misuse::Closed)
+        );
         assert_eq!(out, b"");
     }
 }
@@ -461,7 +493,7 @@ fn nothing_is_sent_after_the_transport_ended() {
 #[test]
 fn close_without_a_code_is_reported_as_1005_and_never_written() {
     for end in both() {
-        let mut wire = end.from_peer(0x88, b"");
+        let mut wire = end.incoming(0x88, b"");
         let (mut connection, mut out) = (end.open(), Vec::new());
         let Ok(Some(Event::Close(close))) = connection.receive(&mut &mut wire[..], &mut out) else {
             panic!()
@@ -469,7 +501,10 @@ fn close_without_a_code_is_reported_as_1005_and_never_written() {
         assert_eq!((close.code, close.status()), (None, CloseCode::NO_STATUS));
         assert_eq!(close.reason, "");
         assert_eq!(out, end.own(0x88, b""));
-        assert_eq!(facts(&connection.receive_eof()), (1005, Some(1005), Some(1005), true));
+        assert_eq!(
+            facts(&connection.receive_eof()),
+            (1005, Some(1005), Some(1005), true)
+        );
     }
 }
 
@@ -478,7 +513,7 @@ fn close_without_a_code_is_reported_as_1005_and_never_written() {
 fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
     for end in both() {
         let mut connection = end.open();
-        let run = drive(&mut connection, &end.from_peer(0x83, b""), &[]).fails_with(1002);
+        let run = drive(&mut connection, &end.incoming(0x83, b""), &[]).fails_with(1002);
         assert_eq!(run.transport, Transport::Close);
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1006, Some(1002), None, false));
@@ -492,7 +527,7 @@ fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
 fn failure_after_our_close_sends_no_second_one() {
     for end in both() {
         let mut connection = close_first(end);
-        let run = drive(&mut connection, &end.from_peer(0x83, b""), &[]).is_quiet();
+        let run = drive(&mut connection, &end.incoming(0x83, b""), &[]).sends_nothing();
         assert_eq!(run.error, Some(Error::Frame(Violation::ReservedOpCode(3))));
         assert_eq!((run.state, run.transport), (State::Closed, Transport::Close));
         let closed = connection.receive_eof();
@@ -505,9 +540,9 @@ fn failure_after_our_close_sends_no_second_one() {
 #[test]
 fn nothing_is_read_or_sent_after_a_failure() {
     for end in both() {
-        let mut wire = end.from_peer(0xc1, b"");
+        let mut wire = end.incoming(0xc1, b"");
         let bad = wire.len();
-        wire.extend(end.all_from_peer(&[(0x81, b"m"), (0x89, b"p"), (0x88, b"\x03\xe8")]));
+        wire.extend(end.all_incoming(&[(0x81, b"m"), (0x89, b"p"), (0x88, b"\x03\xe8")]));
         // `drive` checks that the later calls repeat the error, consume nothing and write nothing.
         let run = end.receive(&wire).fails(Error::Frame(Violation::ReservedBits(4)));
         assert!(run.consumed <= bad);
@@ -526,7 +561,7 @@ fn nothing_is_read_or_sent_after_a_failure() {
 fn every_failure_sends_exactly_one_close_of_its_code() {
     let overlong = [&b"\x03\xe8"[..], &[0xff; 10]].concat();
     for end in both_with(Config::new().max_message_size(4)) {
-        let cases: [(&[(u8, &[u8])], u16); 9] = [
+        let cases: [(&Frames, u16); 9] = [
             (&[(0x83, b"")], 1002),
             (&[(0xc1, b"")], 1002),
             (&[(0x09, b"")], 1002),
@@ -551,7 +586,7 @@ fn both_may_close_whenever_they_are_open() {
         for frames in [&[][..], &[(0x01, b"a")], &[(0x81, b"a"), (0x89, b"b")]] {
             let frames: Vec<(u8, &[u8])> = frames.iter().map(|(first, body)| (*first, &body[..])).collect();
             let mut connection = end.open();
-            drive(&mut connection, &end.all_from_peer(&frames), &[]).is_fine();
+            drive(&mut connection, &end.all_incoming(&frames), &[]).succeeds();
             let mut out = Vec::new();
             connection.close(None, "", &mut out).unwrap();
             assert_eq!(out, end.own(0x88, b""));
@@ -576,7 +611,7 @@ fn is_valid_on_the_wire(code: u16) -> bool {
 fn both_take_echo_or_refuse_each_of_the_65536_codes() {
     for end in both() {
         for code in 0..=u16::MAX {
-            let run = drive(&mut end.open(), &end.from_peer(0x88, &code.to_be_bytes()), &[]);
+            let run = drive(&mut end.open(), &end.incoming(0x88, &code.to_be_bytes()), &[]);
             if is_valid_on_the_wire(code) {
                 run.sees(&[close(code, "")])
                     .sends(&end.own(0x88, &code.to_be_bytes()));
@@ -595,7 +630,7 @@ fn both_take_echo_or_refuse_each_of_the_65536_codes() {
 fn both_that_accept_any_close_code_still_refuse_1005_1006_and_1015() {
     for end in both_with(Config::new().accept_any_close_code(true)) {
         for code in 0..=u16::MAX {
-            let run = drive(&mut end.open(), &end.from_peer(0x88, &code.to_be_bytes()), &[]);
+            let run = drive(&mut end.open(), &end.incoming(0x88, &code.to_be_bytes()), &[]);
             if matches!(code, 1005 | 1006 | 1015) {
                 run.fails_with(1002);
             } else {
@@ -613,7 +648,7 @@ fn both_receive_a_reason_of_123_bytes() {
     let body = [b"\x03\xe8", reason.as_bytes()].concat();
     assert_eq!(body.len(), 125);
     for end in both() {
-        let wire = end.from_peer(0x88, &body);
+        let wire = end.incoming(0x88, &body);
         let every: Vec<usize> = (1..wire.len()).collect();
         drive(&mut end.open(), &wire, &every).sees(&[close(1000, &reason)]);
         drive(&mut end.open(), &wire, &[]).sees(&[close(1000, &reason)]);
@@ -624,7 +659,7 @@ fn both_receive_a_reason_of_123_bytes() {
 #[test]
 fn closed_prints_who_how_and_which_codes() {
     let mut connection = close_first(server());
-    drive(&mut connection, &server().from_peer(0x88, b""), &[]);
+    drive(&mut connection, &server().incoming(0x88, b""), &[]);
     assert_eq!(
         connection.receive_eof().to_string(),
         "closed by us, clean, code 1005 (no status received), sent 1000, received 1005"

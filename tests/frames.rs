@@ -39,9 +39,21 @@ fn client_sends_an_empty_ping_in_six_bytes() {
 // RFC 6455 section 5.1: 6455-5.1-01
 #[test]
 fn client_masks_its_answers_too() {
-    client()
-        .receive(&[0x89, 0x01, b'x', 0x88, 0x00])
-        .sends(&[0x8a, 0x81, 0x37, 0xfa, 0x21, 0x3d, b'x' ^ 0x37, 0x88, 0x80, 0x37, 0xfa, 0x21, 0x3d]);
+    client().receive(&[0x89, 0x01, b'x', 0x88, 0x00]).sends(&[
+        0x8a,
+        0x81,
+        0x37,
+        0xfa,
+        0x21,
+        0x3d,
+        b'x' ^ 0x37,
+        0x88,
+        0x80,
+        0x37,
+        0xfa,
+        0x21,
+        0x3d,
+    ]);
 }
 
 // RFC 6455 section 5.1: 6455-5.1-02, D1
@@ -60,8 +72,22 @@ fn server_fails_on_unmasked_empty_ping_at_its_second_byte() {
 #[test]
 fn server_that_accepts_unmasked_frames_takes_both_forms() {
     server_with(Config::new().accept_unmasked(true))
-        .receive(&[0x81, 0x02, 0x68, 0x69, 0x81, 0x81, 1, 2, 3, 4, b'a' ^ 1, 0x89, 0x00])
-        .is_fine()
+        .receive(&[
+            0x81,
+            0x02,
+            0x68,
+            0x69,
+            0x81,
+            0x81,
+            1,
+            2,
+            3,
+            4,
+            b'a' ^ 1,
+            0x89,
+            0x00,
+        ])
+        .succeeds()
         .sees(&[text("hi"), text("a"), ping(b"")]);
 }
 
@@ -118,7 +144,7 @@ fn both_fail_on_reserved_bits_at_the_first_byte() {
         ] {
             end.fails_at_byte(
                 1,
-                &end.from_peer(first, b""),
+                &end.incoming(first, b""),
                 Error::Frame(Violation::ReservedBits(bits)),
             );
         }
@@ -133,7 +159,7 @@ fn both_fail_on_reserved_opcodes_at_the_first_byte() {
             for fin in [0, 0x80] {
                 end.fails_at_byte(
                     1,
-                    &end.from_peer(fin | opcode, b"payload"),
+                    &end.incoming(fin | opcode, b"payload"),
                     Error::Frame(Violation::ReservedOpCode(opcode)),
                 );
             }
@@ -215,12 +241,14 @@ fn both_fail_on_a_64_bit_length_under_65536() {
 fn both_that_accept_long_lengths_take_them() {
     let config = Config::new().accept_non_minimal_length(true);
     client_with(config)
-        .receive(&[0x81, 0x7e, 0, 2, b'h', b'i', 0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 1, b'x'])
-        .is_fine()
+        .receive(&[
+            0x81, 0x7e, 0, 2, b'h', b'i', 0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 1, b'x',
+        ])
+        .succeeds()
         .sees(&[text("hi"), binary(b"x")]);
     server_with(config)
         .receive(&[0x81, 0xfe, 0, 2, 0, 0, 0, 0, b'h', b'i'])
-        .is_fine()
+        .succeeds()
         .sees(&[text("hi")]);
 }
 
@@ -259,19 +287,19 @@ fn both_read_lengths_in_network_order() {
     let payload: Vec<u8> = (0..=255).collect();
     let mut wire = vec![0x82, 0x7e, 0x01, 0x00];
     wire.extend(&payload);
-    client().receive(&wire).is_fine().sees(&[binary(&payload)]);
+    client().receive(&wire).succeeds().sees(&[binary(&payload)]);
     let mut wire = vec![0x82, 0xfe, 0x01, 0x00, 0, 0, 0, 0];
     wire.extend(&payload);
-    server().receive(&wire).is_fine().sees(&[binary(&payload)]);
+    server().receive(&wire).succeeds().sees(&[binary(&payload)]);
 }
 
 // RFC 6455 section 5.2: 6455-5.2-06
 #[test]
 fn length_does_not_count_the_masking_key() {
     let payload = [9; 125];
-    let wire = server().from_peer(0x82, &payload);
+    let wire = server().incoming(0x82, &payload);
     assert_eq!(wire.len(), 2 + 4 + 125);
-    server().receive(&wire).is_fine().sees(&[binary(&payload)]);
+    server().receive(&wire).succeeds().sees(&[binary(&payload)]);
     let mut out = Vec::new();
     client().open().send_binary(&payload, &mut out).unwrap();
     assert_eq!((out.len(), out[1]), (2 + 4 + 125, 0x80 | 125));
@@ -317,10 +345,10 @@ fn both_fail_on_a_length_of_2_to_the_62_when_its_header_is_read() {
 #[test]
 fn both_await_a_length_of_2_to_the_63_less_1_if_the_limit_allows() {
     for end in both_with(Config::new().max_message_size(u64::MAX)) {
-        let mut wire = end.header_from_peer(0x82, i64::MAX as u64);
+        let mut wire = end.incoming_header(0x82, i64::MAX as u64);
         wire.extend(b"0123456789");
         let mut connection = end.open();
-        let run = drive(&mut connection, &wire, &[]).is_fine().is_quiet();
+        let run = drive(&mut connection, &wire, &[]).succeeds().sends_nothing();
         assert_eq!(run.events, []);
         assert_eq!(connection.remaining(), i64::MAX as u64 - 10);
     }
@@ -396,7 +424,7 @@ fn mask_is_its_own_inverse_and_goes_on_after_any_cut() {
 fn server_takes_a_key_of_zeros() {
     server()
         .receive(&[0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
-        .is_fine()
+        .succeeds()
         .sees(&[text("hi")]);
 }
 
@@ -406,10 +434,28 @@ fn server_restarts_the_key_with_each_frame_and_goes_on_across_reads() {
     // `receive` cuts at every index.
     server()
         .receive(&[
-            0x01, 0x83, 1, 2, 3, 4, b'a' ^ 1, b'b' ^ 2, b'c' ^ 3, 0x80, 0x85, 5, 6, 7, 8, b'd' ^ 5, b'e' ^ 6,
-            b'f' ^ 7, b'g' ^ 8, b'h' ^ 5,
+            0x01,
+            0x83,
+            1,
+            2,
+            3,
+            4,
+            b'a' ^ 1,
+            b'b' ^ 2,
+            b'c' ^ 3,
+            0x80,
+            0x85,
+            5,
+            6,
+            7,
+            8,
+            b'd' ^ 5,
+            b'e' ^ 6,
+            b'f' ^ 7,
+            b'g' ^ 8,
+            b'h' ^ 5,
         ])
-        .is_fine()
+        .succeeds()
         .sees(&[text("abcdefgh")]);
 }
 
@@ -431,7 +477,7 @@ fn both_take_control_frames_of_125_bytes_under_any_message_limit() {
     for end in both_with(Config::new().max_message_size(0)) {
         let payload = [b'x'; 125];
         end.receive_all(&[(0x89, &payload), (0x8a, &payload)])
-            .is_fine()
+            .succeeds()
             .sees(&[ping(&payload), pong(&payload)])
             .sends(&end.own(0x8a, &payload));
     }
@@ -444,7 +490,7 @@ fn both_fail_on_a_fragmented_control_frame_at_its_first_byte() {
         for first in [0x08, 0x09, 0x0a] {
             end.fails_at_byte(
                 1,
-                &end.from_peer(first, b"x"),
+                &end.incoming(first, b"x"),
                 Error::Frame(Violation::FragmentedControl),
             );
         }
@@ -456,15 +502,15 @@ fn both_fail_on_a_fragmented_control_frame_at_its_first_byte() {
 fn vectors_of_text_read_in_their_direction() {
     client()
         .receive(&[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f])
-        .is_fine()
+        .succeeds()
         .sees(&[text("Hello")]);
     server()
         .receive(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58])
-        .is_fine()
+        .succeeds()
         .sees(&[text("Hello")]);
     client()
         .receive(&[0x01, 0x03, 0x48, 0x65, 0x6c, 0x80, 0x02, 0x6c, 0x6f])
-        .is_fine()
+        .succeeds()
         .sees(&[text("Hello")]);
 }
 
@@ -476,7 +522,10 @@ fn vectors_of_text_are_what_is_sent() {
     assert_eq!(out, [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     out.clear();
     client().open().send_text("Hello", &mut out).unwrap();
-    assert_eq!(out, [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+    assert_eq!(
+        out,
+        [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
+    );
     out.clear();
     let mut connection = server().open();
     connection
@@ -495,14 +544,14 @@ fn vectors_of_ping_and_pong_in_both_directions() {
     let pong_hello = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     client()
         .receive(&ping_hello)
-        .is_fine()
+        .succeeds()
         .sees(&[ping(b"Hello")])
         .sends(&pong_hello);
     server()
         .receive(&pong_hello)
-        .is_fine()
+        .succeeds()
         .sees(&[pong(b"Hello")])
-        .is_quiet();
+        .sends_nothing();
     let mut out = Vec::new();
     server().open().send_ping(b"Hello", &mut out).unwrap();
     assert_eq!(out, ping_hello);
@@ -522,7 +571,7 @@ fn vectors_of_binary_headers_in_both_directions() {
         let mut wire = header.to_vec();
         wire.extend(&payload);
         let run = drive(&mut client().open(), &wire, &[]);
-        assert!(run.is_fine().events == [binary(&payload)]);
+        assert!(run.succeeds().events == [binary(&payload)]);
         let mut out = Vec::new();
         server().open().send_binary(&payload, &mut out).unwrap();
         assert!(out == wire);
@@ -596,15 +645,38 @@ fn every_header_meets_the_verdict_of_the_text() {
 // RFC 6455 section 5.4: 6455-5.4-12, 6455-5.2-01 (the frame tier with an extension)
 #[test]
 fn decoder_shows_every_field_of_a_frame_untouched() {
-    let mut wire = [0x41, 0x83, 1, 2, 3, 4, b'a' ^ 1, b'b' ^ 2, b'c' ^ 3, 0x80, 0x80, 9, 9, 9, 9];
+    let mut wire = [
+        0x41,
+        0x83,
+        1,
+        2,
+        3,
+        4,
+        b'a' ^ 1,
+        b'b' ^ 2,
+        b'c' ^ 3,
+        0x80,
+        0x80,
+        9,
+        9,
+        9,
+        9,
+    ];
     let mut decoder = Decoder::new(Rules::new(Role::Server).allow_rsv1(true));
     let mut input = &mut wire[..];
     let mut header = Header::new(OpCode::Text, 3);
     (header.fin, header.rsv1, header.mask) = (false, true, Some([1, 2, 3, 4]));
     assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Start(header))));
-    assert_eq!(*header.encode(), [0x41, 0x83, 1, 2, 3, 4], "and writes it again as it was");
+    assert_eq!(
+        *header.encode(),
+        [0x41, 0x83, 1, 2, 3, 4],
+        "and writes it again as it was"
+    );
     assert_eq!(decoder.remaining(), Some(3));
-    assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Chunk(&mut b"abc".to_owned()))));
+    assert_eq!(
+        decoder.decode(&mut input),
+        Ok(Some(Item::Chunk(&mut b"abc".to_owned())))
+    );
     assert_eq!(decoder.decode(&mut input), Ok(Some(Item::End)));
     assert_eq!(decoder.remaining(), None);
     let mut header = Header::new(OpCode::Continuation, 0);

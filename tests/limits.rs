@@ -21,7 +21,7 @@ fn too_big(size: u64) -> Error {
 fn both_take_a_message_at_the_limit_and_fail_with_1009_over_it() {
     for end in limited() {
         for first in [0x81, 0x82] {
-            let run = end.receive_all(&[(first, b"0123456789")]).is_fine();
+            let run = end.receive_all(&[(first, b"0123456789")]).succeeds();
             assert_eq!(run.events.len(), 1);
             end.receive_all(&[(first, b"0123456789a")])
                 .fails(too_big(11))
@@ -35,10 +35,10 @@ fn both_take_a_message_at_the_limit_and_fail_with_1009_over_it() {
 #[test]
 fn both_limit_messages_to_a_mebibyte_by_default() {
     for end in both() {
-        let wire = end.from_peer(0x82, &vec![7; 1 << 20]);
-        let run = drive(&mut end.open(), &wire, &[5000, 100_000]).is_fine();
+        let wire = end.incoming(0x82, &vec![7; 1 << 20]);
+        let run = drive(&mut end.open(), &wire, &[5000, 100_000]).succeeds();
         assert_eq!(run.events.len(), 1);
-        let header = end.header_from_peer(0x82, (1 << 20) + 1);
+        let header = end.incoming_header(0x82, (1 << 20) + 1);
         drive(&mut end.open(), &header, &[]).fails(Error::MessageTooBig {
             limit: 1 << 20,
             size: (1 << 20) + 1,
@@ -62,12 +62,12 @@ fn both_count_all_fragments_of_a_message() {
     for end in limited() {
         for first in [0x01, 0x02] {
             let run = end.receive_all(&[(first, b"0123"), (0x00, b"4567"), (0x80, b"89")]);
-            assert_eq!(run.is_fine().events.len(), 1);
+            assert_eq!(run.succeeds().events.len(), 1);
             end.receive_all(&[(first, b"0123"), (0x00, b"4567"), (0x80, b"89a")])
                 .fails(too_big(11))
                 .sees(&[]);
             end.receive_all(&[(first, b"0123456789"), (0x00, b""), (0x80, b"")])
-                .is_fine();
+                .succeeds();
             end.receive_all(&[(first, b"0123456789"), (0x00, b""), (0x00, b"x")])
                 .fails(too_big(11));
         }
@@ -79,7 +79,7 @@ fn both_count_all_fragments_of_a_message() {
 fn both_count_the_bytes_of_a_cut_code_point() {
     for end in limited() {
         end.receive_all(&[(0x01, b"1234567\xe2\x82"), (0x80, b"\xac")])
-            .is_fine()
+            .succeeds()
             .sees(&[text("1234567€")]);
         end.receive_all(&[(0x01, b"1234567\xe2\x82"), (0x80, b"\xac8")])
             .fails(too_big(11));
@@ -90,9 +90,9 @@ fn both_count_the_bytes_of_a_cut_code_point() {
 #[test]
 fn both_fail_on_the_fragment_that_passes_the_limit_at_its_header() {
     for end in limited() {
-        let mut wire = end.from_peer(0x01, b"01234567");
+        let mut wire = end.incoming(0x01, b"01234567");
         let size = wire.len() + 2;
-        wire.extend(end.header_from_peer(0x80, 3));
+        wire.extend(end.incoming_header(0x80, 3));
         end.fails_at_byte(size, &wire, too_big(11));
     }
 }
@@ -101,8 +101,8 @@ fn both_fail_on_the_fragment_that_passes_the_limit_at_its_header() {
 #[test]
 fn both_survive_a_fragment_of_2_to_the_63_less_1_after_another() {
     for end in both_with(Config::new().max_message_size(i64::MAX as u64)) {
-        let mut wire = end.from_peer(0x01, b"0");
-        wire.extend(end.header_from_peer(0x80, i64::MAX as u64));
+        let mut wire = end.incoming(0x01, b"0");
+        wire.extend(end.incoming_header(0x80, i64::MAX as u64));
         let run = drive(&mut end.open(), &wire, &[]);
         run.fails(Error::MessageTooBig {
             limit: i64::MAX as u64,
@@ -123,7 +123,7 @@ fn both_begin_each_message_with_the_whole_limit() {
             (0x02, b"012345678"),
             (0x80, b"9"),
         ]);
-        assert_eq!(run.is_fine().events.len(), 4);
+        assert_eq!(run.succeeds().events.len(), 4);
     }
 }
 
@@ -132,7 +132,7 @@ fn both_begin_each_message_with_the_whole_limit() {
 fn both_take_empty_messages_under_a_limit_of_zero() {
     for end in both_with(Config::new().max_message_size(0)) {
         end.receive_all(&[(0x81, b""), (0x01, b""), (0x80, b"")])
-            .is_fine()
+            .succeeds()
             .sees(&[text(""), text("")]);
         end.receive_all(&[(0x82, b"x")])
             .fails(Error::MessageTooBig { limit: 0, size: 1 });
@@ -153,14 +153,14 @@ fn both_send_more_than_they_receive() {
 #[test]
 fn both_take_a_million_empty_fragments_in_linear_work() {
     for end in both() {
-        let mut wire = end.from_peer(0x01, b"");
-        let one = end.from_peer(0x00, b"");
+        let mut wire = end.incoming(0x01, b"");
+        let one = end.incoming(0x00, b"");
         for _ in 0..1_000_000 {
             wire.extend(&one);
         }
-        wire.extend(end.from_peer(0x80, b"x"));
+        wire.extend(end.incoming(0x80, b"x"));
         let run = drive(&mut end.open(), &wire, &[]);
-        run.is_fine().sees(&[text("x")]);
+        run.succeeds().sees(&[text("x")]);
     }
 }
 
@@ -168,7 +168,7 @@ fn both_take_a_million_empty_fragments_in_linear_work() {
 #[test]
 fn both_write_no_more_pongs_than_pings_came() {
     for end in both() {
-        let one = end.from_peer(0x89, b"x");
+        let one = end.incoming(0x89, b"x");
         let wire = one.repeat(10_000);
         let run = drive(&mut end.open(), &wire, &[]);
         assert_eq!(run.out.len(), 10_000 * end.own(0x8a, b"x").len());
@@ -190,7 +190,10 @@ fn errors_print_what_is_wrong() {
         Error::TruncatedCloseCode,
     ] {
         let printed = error.to_string();
-        assert!(printed.starts_with("peer ") && !printed.ends_with('.'), "{printed}");
+        assert!(
+            printed.starts_with("peer ") && !printed.ends_with('.'),
+            "{printed}"
+        );
     }
 }
 
@@ -198,8 +201,8 @@ fn errors_print_what_is_wrong() {
 #[test]
 fn both_check_the_limit_before_they_hold() {
     for end in both_with(Config::new().hold(true).max_message_size(LIMIT)) {
-        end.fails_at_byte(2, &end.header_from_peer(0x81, 11), too_big(11));
-        let wire = end.all_from_peer(&[(0x01, b"01234567"), (0x80, b"89a")]);
+        end.fails_at_byte(2, &end.incoming_header(0x81, 11), too_big(11));
+        let wire = end.all_incoming(&[(0x01, b"01234567"), (0x80, b"89a")]);
         assert_eq!(drive_held(&mut end.open(), &wire, &[]).error, Some(too_big(11)));
     }
 }

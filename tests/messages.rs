@@ -4,15 +4,17 @@
 mod common;
 
 use common::*;
-use websocket_proto::{AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text};
+use websocket_proto::{
+    AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
+};
 
 // RFC 6455 section 5.4: 6455-5.4-01, 6455-6.2-01
 #[test]
 fn server_receives_unfragmented_text() {
     server()
         .receive(&[0x81, 0x81, 0x37, 0xfa, 0x21, 0x3d, 0x56])
-        .is_fine()
-        .is_quiet()
+        .succeeds()
+        .sends_nothing()
         .sees(&[text("a")]);
 }
 
@@ -21,8 +23,8 @@ fn server_receives_unfragmented_text() {
 fn client_receives_unfragmented_text() {
     client()
         .receive(&[0x81, 0x01, b'a'])
-        .is_fine()
-        .is_quiet()
+        .succeeds()
+        .sends_nothing()
         .sees(&[text("a")]);
 }
 
@@ -31,8 +33,8 @@ fn client_receives_unfragmented_text() {
 fn both_receive_three_fragments_as_one_message() {
     for end in both() {
         end.receive_all(&[(0x01, b"a"), (0x00, b"b"), (0x80, b"c")])
-            .is_fine()
-            .is_quiet()
+            .succeeds()
+            .sends_nothing()
             .sees(&[text("abc")]);
     }
 }
@@ -42,7 +44,7 @@ fn both_receive_three_fragments_as_one_message() {
 fn both_answer_a_ping_between_fragments_before_the_message() {
     for end in both() {
         end.receive_all(&[(0x01, b"a"), (0x89, b"p"), (0x8a, b"q"), (0x80, b"b")])
-            .is_fine()
+            .succeeds()
             .sees(&[ping(b"p"), pong(b"q"), text("ab")])
             .sends(&end.own(0x8a, b"p"));
     }
@@ -84,7 +86,13 @@ fn both_send_fragments_in_order_with_only_control_frames_between() {
 #[test]
 fn both_fail_on_a_message_inside_another() {
     for end in both() {
-        for (begun, next) in [(0x01, 0x81), (0x01, 0x82), (0x02, 0x82), (0x02, 0x81), (0x01, 0x01)] {
+        for (begun, next) in [
+            (0x01, 0x81),
+            (0x01, 0x82),
+            (0x02, 0x82),
+            (0x02, 0x81),
+            (0x01, 0x01),
+        ] {
             end.receive_all(&[(begun, b"a"), (next, b"b"), (0x80, b"c")])
                 .fails(Error::UnfinishedMessage)
                 .sees(&[]);
@@ -95,8 +103,8 @@ fn both_fail_on_a_message_inside_another() {
 // RFC 6455 section 5.4: 6455-5.4-06, in its header, before the payload
 #[test]
 fn server_fails_on_a_message_inside_another_at_its_header() {
-    let mut wire = server().from_peer(0x01, b"a");
-    wire.extend(server().header_from_peer(0x81, 100));
+    let mut wire = server().incoming(0x01, b"a");
+    wire.extend(server().incoming_header(0x81, 100));
     server().fails_at_byte(wire.len(), &wire, Error::UnfinishedMessage);
 }
 
@@ -134,10 +142,10 @@ fn both_fail_on_a_continuation_of_nothing() {
 fn both_receive_empty_fragments() {
     for end in both() {
         end.receive_all(&[(0x01, b""), (0x00, b""), (0x80, b"")])
-            .is_fine()
+            .succeeds()
             .sees(&[text("")]);
         end.receive_all(&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x80, b"")])
-            .is_fine()
+            .succeeds()
             .sees(&[binary(b"x")]);
     }
 }
@@ -173,10 +181,10 @@ fn both_send_fragments_of_any_size() {
 fn both_take_the_type_of_a_message_from_its_first_fragment() {
     for end in both() {
         end.receive_all(&[(0x02, b"\xff"), (0x80, b"\xff")])
-            .is_fine()
+            .succeeds()
             .sees(&[binary(b"\xff\xff")]);
         end.receive_all(&[(0x01, b"\xc3"), (0x80, b"\xa9")])
-            .is_fine()
+            .succeeds()
             .sees(&[text("é")]);
     }
 }
@@ -190,7 +198,7 @@ fn both_answer_a_ping_between_two_fragments_that_they_send() {
         connection
             .send_fragment(MessageKind::Text, b"a", Fin::More, &mut out)
             .unwrap();
-        let mut wire = end.from_peer(0x89, b"p");
+        let mut wire = end.incoming(0x89, b"p");
         connection.receive(&mut &mut wire[..], &mut out).unwrap();
         connection
             .send_fragment(MessageKind::Text, b"b", Fin::Last, &mut out)
@@ -206,8 +214,8 @@ fn both_answer_a_ping_of_every_length_with_its_payload() {
     for end in both() {
         for len in 0..=125u8 {
             let payload: Vec<u8> = (0..len).map(|i| i ^ 0xf0).collect();
-            let wire = end.from_peer(0x89, &payload);
-            let run = drive(&mut end.open(), &wire, &[]).is_fine();
+            let wire = end.incoming(0x89, &payload);
+            let run = drive(&mut end.open(), &wire, &[]).succeeds();
             let cut: Vec<usize> = (1..wire.len()).collect();
             assert_eq!(run, drive(&mut end.open(), &wire, &cut));
             run.sees(&[ping(&payload)]).sends(&end.own(0x8a, &payload));
@@ -223,7 +231,7 @@ fn both_leave_a_ping_after_the_peers_close_unanswered() {
             .receive_all(&[(0x88, b""), (0x89, b"x")])
             .sees(&[Seen::Close(None, "".into())])
             .sends(&end.own(0x88, b""));
-        assert_eq!(run.consumed, end.from_peer(0x88, b"").len());
+        assert_eq!(run.consumed, end.incoming(0x88, b"").len());
     }
 }
 
@@ -244,8 +252,8 @@ fn both_send_pings_of_up_to_125_bytes() {
 fn both_take_an_unsolicited_pong_without_a_reply() {
     for end in both() {
         end.receive_all(&[(0x8a, b"x")])
-            .is_fine()
-            .is_quiet()
+            .succeeds()
+            .sends_nothing()
             .sees(&[pong(b"x")]);
     }
 }
@@ -254,11 +262,13 @@ fn both_take_an_unsolicited_pong_without_a_reply() {
 #[test]
 fn both_leave_a_ping_to_the_caller_if_so_configured() {
     for end in both_with(Config::new().auto_pong(AutoPong::Off)) {
-        let mut wire = end.from_peer(0x89, b"x");
+        let mut wire = end.incoming(0x89, b"x");
         let mut out = Vec::new();
         let mut connection = end.open();
         let event = connection.receive(&mut &mut wire[..], &mut out).unwrap();
-        let Some(Event::Ping(payload)) = event else { panic!() };
+        let Some(Event::Ping(payload)) = event else {
+            panic!()
+        };
         assert_eq!(out, b"");
         connection.send_pong(&payload, &mut out).unwrap();
         assert_eq!(out, end.own(0x8a, b"x"));
@@ -270,7 +280,7 @@ fn both_leave_a_ping_to_the_caller_if_so_configured() {
 fn both_receive_text_whose_fragments_cut_a_code_point() {
     for end in both() {
         end.receive_all(&[(0x01, b"\xe2\x82"), (0x80, b"\xac")])
-            .is_fine()
+            .succeeds()
             .sees(&[text("€")]);
     }
 }
@@ -280,9 +290,11 @@ fn both_receive_text_whose_fragments_cut_a_code_point() {
 fn both_receive_all_256_bytes_of_binary_unchanged() {
     let bytes: Vec<u8> = (0..=255).collect();
     for end in both() {
-        end.receive_all(&[(0x82, &bytes)]).is_fine().sees(&[binary(&bytes)]);
+        end.receive_all(&[(0x82, &bytes)])
+            .succeeds()
+            .sees(&[binary(&bytes)]);
         end.receive_all(&[(0x02, &bytes), (0x80, &bytes)])
-            .is_fine()
+            .succeeds()
             .sees(&[binary(&[&bytes[..], &bytes].concat())]);
     }
 }
@@ -300,10 +312,7 @@ fn both_send_the_opcode_first_and_fin_last() {
             let frames = naive::frames_of(end.role, &out);
             let shape: Vec<_> = frames.iter().map(|frame| (frame.opcode, frame.fin)).collect();
             let opcode = kind.opcode().bits();
-            assert_eq!(
-                shape,
-                [(opcode, false), (0, false), (0, true), (opcode, true)]
-            );
+            assert_eq!(shape, [(opcode, false), (0, false), (0, true), (opcode, true)]);
         }
     }
 }
@@ -312,7 +321,7 @@ fn both_send_the_opcode_first_and_fin_last() {
 #[test]
 fn both_receive_events_in_wire_order_one_a_call() {
     for end in both() {
-        let mut wire = end.all_from_peer(&[(0x81, b"1"), (0x89, b"2"), (0x82, b"3"), (0x8a, b"4")]);
+        let mut wire = end.all_incoming(&[(0x81, b"1"), (0x89, b"2"), (0x82, b"3"), (0x8a, b"4")]);
         let mut input = &mut wire[..];
         let mut connection = end.open();
         let mut out = Vec::new();
@@ -344,7 +353,7 @@ fn messages_are_lent_if_whole_and_owned_if_cut() {
             panic!("no message")
         };
         for first in [0x81, 0x82, 0x89] {
-            let wire = end.from_peer(first, b"message");
+            let wire = end.incoming(first, b"message");
             let header = wire.len() - 7;
             assert!(lent(&wire, 0));
             for cut in 1..=header {
@@ -361,7 +370,7 @@ fn messages_are_lent_if_whole_and_owned_if_cut() {
 #[test]
 fn message_can_be_echoed_while_it_is_held() {
     for end in both() {
-        let mut wire = end.all_from_peer(&[(0x81, b"hi"), (0x82, b"ho")]);
+        let mut wire = end.all_incoming(&[(0x81, b"hi"), (0x82, b"ho")]);
         let mut input = &mut wire[..];
         let (mut connection, mut out) = (end.open(), Vec::new());
         let mut held = Vec::new();
@@ -373,7 +382,13 @@ fn message_can_be_echoed_while_it_is_held() {
             }
             held.push(event);
         }
-        assert_eq!(held, [Event::Text(Text::from("hi")), Event::Binary(Payload::from(&b"ho"[..]))]);
+        assert_eq!(
+            held,
+            [
+                Event::Text(Text::from("hi")),
+                Event::Binary(Payload::from(&b"ho"[..]))
+            ]
+        );
         assert_eq!(out, [end.own(0x81, b"hi"), end.own(0x82, b"ho")].concat());
     }
 }
@@ -398,7 +413,9 @@ fn both_send_a_prepared_message_as_if_it_were_not() {
             let payload = "x".repeat(len);
             let mut out = Vec::new();
             let mut connection = end.open();
-            connection.send_prepared(&Prepared::text(&payload), &mut out).unwrap();
+            connection
+                .send_prepared(&Prepared::text(&payload), &mut out)
+                .unwrap();
             connection
                 .send_prepared(&Prepared::binary(payload.as_bytes()), &mut out)
                 .unwrap();
@@ -430,7 +447,7 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
             (0x82, binary(b"Hello")),
             (0x8a, pong(b"Hello")),
         ] {
-            let wire = end.from_peer(first, b"Hello");
+            let wire = end.incoming(first, b"Hello");
             let header = wire.len() - 5;
             let (mut connection, mut out) = (end.open(), Vec::new());
             let mut front = wire[..header + 2].to_vec();
@@ -438,7 +455,11 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
             assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
             assert_eq!((input.len(), connection.remaining()), (2, 5));
             assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
-            assert_eq!((input.len(), connection.remaining()), (2, 5), "asking again changes nothing");
+            assert_eq!(
+                (input.len(), connection.remaining()),
+                (2, 5),
+                "asking again changes nothing"
+            );
             let mut whole = wire[header..].to_vec();
             let mut input = &mut whole[..];
             let event = connection.receive(&mut input, &mut out).unwrap().unwrap();
@@ -458,7 +479,7 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
 #[test]
 fn hold_validates_a_text_when_it_is_whole() {
     for end in both_with(Config::new().hold(true)) {
-        let wire = end.from_peer(0x81, b"\xffab");
+        let wire = end.incoming(0x81, b"\xffab");
         let mut connection = end.open();
         let run = drive_held(&mut connection, &wire[..wire.len() - 1], &[]);
         assert_eq!((run.error, run.state), (None, State::Open));
@@ -471,7 +492,7 @@ fn hold_validates_a_text_when_it_is_whole() {
 #[test]
 fn hold_puts_fragments_together() {
     for end in both_with(Config::new().hold(true)) {
-        let wire = end.all_from_peer(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
+        let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
         for cut in 0..wire.len() {
             let run = drive_held(&mut end.open(), &wire, &[cut]);
             assert_eq!(run.events, [ping(b"ping"), text("abcd"), text("ef")]);
@@ -486,7 +507,7 @@ fn remaining_counts_the_payload_that_is_to_come() {
     for end in both() {
         let mut connection = end.open();
         assert_eq!(connection.remaining(), 0);
-        let mut wire = end.header_from_peer(0x82, 1000);
+        let mut wire = end.incoming_header(0x82, 1000);
         drive(&mut connection, &wire[..1], &[]);
         assert_eq!(connection.remaining(), 0, "inside a header");
         drive(&mut connection, &wire[1..], &[]);
@@ -502,10 +523,10 @@ fn remaining_counts_the_payload_that_is_to_come() {
 fn remaining_is_zero_after_the_end() {
     for end in both() {
         let mut connection = end.open();
-        drive(&mut connection, &end.from_peer(0x80, b"abc"), &[]).fails(Error::UnexpectedContinuation);
+        drive(&mut connection, &end.incoming(0x80, b"abc"), &[]).fails(Error::UnexpectedContinuation);
         assert_eq!(connection.remaining(), 0, "after a failure");
         let mut connection = end.open();
-        drive(&mut connection, &end.header_from_peer(0x81, 3), &[]);
+        drive(&mut connection, &end.incoming_header(0x81, 3), &[]);
         connection.receive_eof();
         assert_eq!(connection.remaining(), 0, "after the end of the transport");
     }
@@ -517,7 +538,7 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
     for end in both() {
         let (mut connection, mut out) = (end.open(), Vec::new());
         let mut receive = |first: u8| {
-            let mut wire = end.all_from_peer(&[(first, b"0123456789"), (0x80, b"abc")]);
+            let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
             match connection.receive(&mut &mut wire[..], &mut out).unwrap() {
                 Some(Event::Text(text)) => text.into_owned().into_bytes(),
                 Some(Event::Binary(bytes)) => bytes.into_owned(),
@@ -531,7 +552,7 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
         let mut connection = end.open();
         connection.recycle(buffer);
         for first in [0x01, 0x02] {
-            let mut wire = end.all_from_peer(&[(first, b"0123456789"), (0x80, b"abc")]);
+            let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
             let mut out = Vec::new();
             let bytes = match connection.receive(&mut &mut wire[..], &mut out).unwrap() {
                 Some(Event::Text(text)) => text.into_owned().into_bytes(),
@@ -550,11 +571,11 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
 fn recycling_inside_a_message_does_no_harm() {
     for end in both() {
         let mut connection = end.open();
-        drive(&mut connection, &end.from_peer(0x01, b"ab"), &[]);
+        drive(&mut connection, &end.incoming(0x01, b"ab"), &[]);
         connection.recycle(vec![1, 2, 3]);
         connection.recycle(String::from("text"));
-        drive(&mut connection, &end.from_peer(0x80, b"cd"), &[])
-            .is_fine()
+        drive(&mut connection, &end.incoming(0x80, b"cd"), &[])
+            .succeeds()
             .sees(&[text("abcd")]);
     }
 }

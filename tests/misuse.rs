@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use websocket_proto::{CloseCode, Config, Connection, Fin, MAX_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State};
+use websocket_proto::{
+    CloseCode, Config, Connection, Fin, MAX_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
+};
 
 /// Asserts that the call fails so, writes nothing, and that the connection goes on as if it had not been made.
 #[track_caller]
@@ -90,7 +92,9 @@ fn both_refuse_to_send_fragments_that_are_not_utf8() {
 #[test]
 fn both_refuse_to_send_the_codes_that_have_no_meaning_on_the_wire() {
     for end in both() {
-        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+        for code in [
+            0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
+        ] {
             let code = CloseCode(code);
             refuses(end, Misuse::InvalidCloseCode(code), |connection, out| {
                 connection.close(code, "", out)
@@ -107,7 +111,10 @@ fn server_refuses_to_send_1010() {
         connection.close(code, "", out)
     });
     let mut out = Vec::new();
-    client().open().close(code, "permessage-deflate", &mut out).unwrap();
+    client()
+        .open()
+        .close(code, "permessage-deflate", &mut out)
+        .unwrap();
     assert_eq!(out, client().own(0x88, b"\x03\xf2permessage-deflate"));
 }
 
@@ -125,7 +132,11 @@ fn both_send_the_codes_that_may_be_sent_and_no_other() {
             let result = end.open().close(CloseCode(code), "", &mut out);
             assert_eq!(result.is_ok(), may, "{code}");
             assert_eq!(CloseCode(code).is_sendable(end.role), may);
-            let expected = if may { end.own(0x88, &code.to_be_bytes()) } else { Vec::new() };
+            let expected = if may {
+                end.own(0x88, &code.to_be_bytes())
+            } else {
+                Vec::new()
+            };
             assert_eq!(out, expected);
         }
     }
@@ -177,7 +188,7 @@ fn both_may_send_control_frames_inside_a_message() {
 fn both_may_answer_a_close_after_a_misuse() {
     for end in both_with(Config::new().auto_close(false)) {
         let (mut connection, mut out) = (end.open(), Vec::new());
-        drive(&mut connection, &end.from_peer(0x88, b""), &[]);
+        drive(&mut connection, &end.incoming(0x88, b""), &[]);
         let wrong = CloseCode::NO_STATUS;
         assert_eq!(
             connection.close(wrong, "", &mut out),

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::utf8::Utf8;
 use websocket_proto::{
-    AutoPong, CloseCode, ClosedBy, Config, Connection, Error, Fin, MessageKind, Misuse, Role, State, Transport,
+    AutoPong, CloseCode, ClosedBy, Config, Connection, Error, Fin, MessageKind, Misuse, Role, State,
+    Transport,
 };
 
 /// A small limit, so that generated messages meet it.
@@ -63,10 +64,22 @@ fn any_bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
 #[derive(Clone, Debug)]
 enum Part {
     /// A message in fragments cut at these places, with Pings in between where `pings` says so.
-    Message { text: bool, bytes: Vec<u8>, cuts: Vec<Index>, pings: Vec<bool> },
-    Control { opcode: u8, bytes: Vec<u8> },
+    Message {
+        text: bool,
+        bytes: Vec<u8>,
+        cuts: Vec<Index>,
+        pings: Vec<bool>,
+    },
+    Control {
+        opcode: u8,
+        bytes: Vec<u8>,
+    },
     /// A frame of any first byte, possibly with a length in a longer form than needed.
-    Frame { first: u8, long: u8, bytes: Vec<u8> },
+    Frame {
+        first: u8,
+        long: u8,
+        bytes: Vec<u8>,
+    },
 }
 
 fn valid_part() -> impl Strategy<Value = Part> {
@@ -176,13 +189,20 @@ fn wire(role: Role, parts: &[Part]) -> Vec<u8> {
 /// Streams of every sort: valid ones, with or without a Close, valid ones with odd frames or damaged bytes, and noise.
 fn stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
     let valid = || vec(valid_part(), 0..5);
-    let mutation = (any::<Index>(), prop_oneof![Just(None), any::<u8>().prop_map(Some)]);
+    let mutation = (
+        any::<Index>(),
+        prop_oneof![Just(None), any::<u8>().prop_map(Some)],
+    );
     let parts = prop_oneof![
         3 => (valid(), vec(close_part(), 0..2), vec(valid_part(), 0..2))
             .prop_map(|(a, b, c)| [a, b, c].concat()),
         2 => (valid(), vec(odd_part(), 1..5), valid()).prop_map(|(a, b, c)| [a, b, c].concat()),
     ];
-    let damaged = (role(), parts, prop_oneof![2 => vec(mutation.clone(), 0), 1 => vec(mutation, 1..3)])
+    let damaged = (
+        role(),
+        parts,
+        prop_oneof![2 => vec(mutation.clone(), 0), 1 => vec(mutation, 1..3)],
+    )
         .prop_map(|(role, parts, mutations)| {
             let mut bytes = wire(role, &parts);
             for (place, byte) in mutations {
@@ -408,14 +428,14 @@ fn message(text: bool, bytes: &[u8]) -> Seen {
 fn agrees_with_naive_receiver(role: Role, bytes: &[u8]) -> Result<(), TestCaseError> {
     let config = Config::new().max_message_size(LIMIT);
     let run = drive(&mut open(role, &config), bytes, &[]);
-    let (events, verdict, answers) = naive::receive(role, LIMIT, bytes);
-    prop_assert_eq!(&run.events, &events);
+    let expected = naive::receive(role, LIMIT, bytes);
+    prop_assert_eq!(&run.events, &expected.events);
     let found = match (run.error, run.events.last()) {
         (Some(error), _) => Verdict::Fail(error.close_code().into()),
         (None, Some(Seen::Close(code, _))) => Verdict::Closed(*code),
         (None, _) => Verdict::Open,
     };
-    prop_assert_eq!(found, verdict);
+    prop_assert_eq!(found, expected.verdict);
     let frames: Vec<_> = naive::frames_of(role, &run.out)
         .into_iter()
         .map(|frame| match frame.opcode {
@@ -423,7 +443,7 @@ fn agrees_with_naive_receiver(role: Role, bytes: &[u8]) -> Result<(), TestCaseEr
             opcode => (opcode, frame.payload),
         })
         .collect();
-    prop_assert_eq!(frames, answers);
+    prop_assert_eq!(frames, expected.answers);
     Ok(())
 }
 
@@ -432,15 +452,39 @@ fn agrees_with_naive_receiver(role: Role, bytes: &[u8]) -> Result<(), TestCaseEr
 /// What may be done on a pair; `end` 0 is the server, 1 the client.
 #[derive(Clone, Debug)]
 enum Operation {
-    Text { end: usize, text: String },
-    Binary { end: usize, bytes: Vec<u8> },
-    Fragment { end: usize, text: bool, bytes: Vec<u8>, last: bool },
-    Control { end: usize, ping: bool, bytes: Vec<u8> },
-    Close { end: usize, code: Option<u16>, reason: String },
+    Text {
+        end: usize,
+        text: String,
+    },
+    Binary {
+        end: usize,
+        bytes: Vec<u8>,
+    },
+    Fragment {
+        end: usize,
+        text: bool,
+        bytes: Vec<u8>,
+        last: bool,
+    },
+    Control {
+        end: usize,
+        ping: bool,
+        bytes: Vec<u8>,
+    },
+    Close {
+        end: usize,
+        code: Option<u16>,
+        reason: String,
+    },
     /// So many bytes of what was sent arrive at `end`.
-    Deliver { end: usize, bytes: usize },
+    Deliver {
+        end: usize,
+        bytes: usize,
+    },
     /// `end` learns that the transport ended.
-    Cut { end: usize },
+    Cut {
+        end: usize,
+    },
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -480,8 +524,15 @@ struct Settings {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let auto_pong = prop::sample::select(vec![AutoPong::Off, AutoPong::WhileOpen, AutoPong::UntilPeerCloses]);
-    (auto_pong, prop::bool::weighted(0.7)).prop_map(|(auto_pong, auto_close)| Settings { auto_pong, auto_close })
+    let auto_pong = prop::sample::select(vec![
+        AutoPong::Off,
+        AutoPong::WhileOpen,
+        AutoPong::UntilPeerCloses,
+    ]);
+    (auto_pong, prop::bool::weighted(0.7)).prop_map(|(auto_pong, auto_close)| Settings {
+        auto_pong,
+        auto_close,
+    })
 }
 
 /// What the model knows of one end.
@@ -548,7 +599,9 @@ impl Model {
             }
             Operation::Text { text, .. } => self.send(text.len(), Some(Seen::Text(text.clone()))),
             Operation::Binary { bytes, .. } => self.send(bytes.len(), Some(binary(bytes))),
-            Operation::Fragment { text, bytes, last, .. } => {
+            Operation::Fragment {
+                text, bytes, last, ..
+            } => {
                 let (begun, mut whole) = self.fragments.clone().unwrap_or((*text, Vec::new()));
                 if begun != *text {
                     return Err(Misuse::UnfinishedMessage);
@@ -565,7 +618,9 @@ impl Model {
             Operation::Control { bytes, .. } if bytes.len() > 125 => {
                 return Err(Misuse::ControlTooLong(bytes.len()));
             }
-            Operation::Control { ping: true, bytes, .. } => self.send(bytes.len(), Some(ping(bytes))),
+            Operation::Control {
+                ping: true, bytes, ..
+            } => self.send(bytes.len(), Some(ping(bytes))),
             Operation::Control { bytes, .. } => self.send(bytes.len(), Some(pong(bytes))),
             Operation::Close { code, reason, .. } => {
                 let may_stand = |code: u16| match code {
@@ -573,7 +628,9 @@ impl Model {
                     code => matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999),
                 };
                 match code {
-                    Some(code) if !may_stand(*code) => return Err(Misuse::InvalidCloseCode(CloseCode(*code))),
+                    Some(code) if !may_stand(*code) => {
+                        return Err(Misuse::InvalidCloseCode(CloseCode(*code)));
+                    }
                     None if !reason.is_empty() => return Err(Misuse::ReasonWithoutCode),
                     _ if reason.len() > 123 => return Err(Misuse::ReasonTooLong(reason.len())),
                     _ => self.close(*code, reason),
@@ -680,12 +737,20 @@ impl Pair {
         let found = match operation {
             Operation::Text { text, .. } => connection.send_text(text, out),
             Operation::Binary { bytes, .. } => connection.send_binary(bytes, out),
-            Operation::Fragment { text, bytes, last, .. } => {
-                let kind = if *text { MessageKind::Text } else { MessageKind::Binary };
+            Operation::Fragment {
+                text, bytes, last, ..
+            } => {
+                let kind = if *text {
+                    MessageKind::Text
+                } else {
+                    MessageKind::Binary
+                };
                 let fin = if *last { Fin::Last } else { Fin::More };
                 connection.send_fragment(kind, bytes, fin, out)
             }
-            Operation::Control { ping: true, bytes, .. } => connection.send_ping(bytes, out),
+            Operation::Control {
+                ping: true, bytes, ..
+            } => connection.send_ping(bytes, out),
             Operation::Control { bytes, .. } => connection.send_pong(bytes, out),
             Operation::Close { code, reason, .. } => connection.close(code.map(CloseCode), reason, out),
             Operation::Deliver { bytes, .. } => return self.deliver(*end, *bytes),
@@ -710,7 +775,11 @@ impl Pair {
         );
         let expected = {
             let [server, client] = &mut self.models;
-            let (model, other) = if end == 0 { (server, client) } else { (client, server) };
+            let (model, other) = if end == 0 {
+                (server, client)
+            } else {
+                (client, server)
+            };
             model.receives(&other.sent, size)
         };
         self.wires[end].extend(&run.out);

@@ -46,7 +46,7 @@ fn both_refuse_what_rfc_3629_excludes() {
         for bytes in bad {
             end.receive_all(&[(0x81, bytes)]).fails(Error::InvalidUtf8);
             let long = [&[b'x'; 200], bytes, &[b'y'; 200]].concat();
-            let run = drive(&mut end.open(), &end.from_peer(0x81, &long), &[]);
+            let run = drive(&mut end.open(), &end.incoming(0x81, &long), &[]);
             run.fails(Error::InvalidUtf8);
         }
     }
@@ -72,7 +72,7 @@ fn both_take_the_borders_of_rfc_3629() {
         ] {
             let string = char.to_string();
             end.receive_all(&[(0x81, string.as_bytes())])
-                .is_fine()
+                .succeeds()
                 .sees(&[text(&string)]);
         }
     }
@@ -94,7 +94,7 @@ fn both_fail_on_text_that_ends_inside_a_code_point() {
 #[test]
 fn both_fail_on_a_fragment_before_the_message_is_whole() {
     for end in both() {
-        let wire = end.from_peer(0x01, b"ab\xff");
+        let wire = end.incoming(0x01, b"ab\xff");
         end.fails_at_byte(wire.len(), &wire, Error::InvalidUtf8);
     }
 }
@@ -103,7 +103,7 @@ fn both_fail_on_a_fragment_before_the_message_is_whole() {
 #[test]
 fn both_fail_on_the_first_payload_byte_of_a_text_of_a_mebibyte() {
     for end in both() {
-        let mut wire = end.header_from_peer(0x81, 1 << 20);
+        let mut wire = end.incoming_header(0x81, 1 << 20);
         let bad = 0xff ^ if wire[1] & 0x80 != 0 { KEY[0] } else { 0 };
         wire.push(bad);
         end.fails_at_byte(wire.len(), &wire, Error::InvalidUtf8);
@@ -114,7 +114,7 @@ fn both_fail_on_the_first_payload_byte_of_a_text_of_a_mebibyte() {
 #[test]
 fn both_fail_on_the_second_byte_of_a_surrogate() {
     for end in both() {
-        let wire = end.from_peer(0x81, b"ab\xed\xa0\x80cd");
+        let wire = end.incoming(0x81, b"ab\xed\xa0\x80cd");
         let bad = wire.len() - 3;
         let mut connection = end.open();
         let every: Vec<usize> = (1..bad).collect();
@@ -139,11 +139,17 @@ fn both_fail_on_bad_text_though_a_close_follows_in_the_same_read() {
 fn both_carry_a_cut_code_point_over_a_ping() {
     for end in both() {
         end.receive_all(&[(0x01, b"\xe2"), (0x89, b"\xff"), (0x80, b"\x82\xac")])
-            .is_fine()
+            .succeeds()
             .sees(&[ping(b"\xff"), text("€")]);
-        end.receive_all(&[(0x01, b"\xf0"), (0x00, b"\x9f"), (0x00, b""), (0x00, b"\x98"), (0x80, b"\x80")])
-            .is_fine()
-            .sees(&[text("😀")]);
+        end.receive_all(&[
+            (0x01, b"\xf0"),
+            (0x00, b"\x9f"),
+            (0x00, b""),
+            (0x00, b"\x98"),
+            (0x80, b"\x80"),
+        ])
+        .succeeds()
+        .sees(&[text("😀")]);
     }
 }
 
@@ -152,7 +158,7 @@ fn both_carry_a_cut_code_point_over_a_ping() {
 fn both_begin_each_message_afresh() {
     for end in both() {
         end.receive_all(&[(0x01, b"a"), (0x80, b"b"), (0x01, b"\xc3"), (0x80, b"\xa9")])
-            .is_fine()
+            .succeeds()
             .sees(&[text("ab"), text("é")]);
         end.receive_all(&[(0x02, b"\xe2"), (0x80, b"\x82"), (0x81, b"\xac")])
             .fails(Error::InvalidUtf8)
@@ -180,9 +186,7 @@ fn validator_agrees_with_the_grammar_on_all_short_sequences() {
     let check = |bytes: &[u8]| {
         let expected = naive::utf8(bytes);
         let mut utf8 = Utf8::new();
-        let pushed = bytes
-            .iter()
-            .try_for_each(|byte| utf8.push(&[*byte]).map(|_| ()));
+        let pushed = bytes.iter().try_for_each(|byte| utf8.push(&[*byte]).map(|_| ()));
         let found = match (pushed, utf8.finish()) {
             (Err(InvalidUtf8 { .. }), _) => naive::Utf8::Invalid,
             (Ok(()), Err(_)) => naive::Utf8::Cut,

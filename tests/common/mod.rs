@@ -128,20 +128,20 @@ impl End {
     }
 
     /// A frame as the peer sends it.
-    pub fn from_peer(&self, first: u8, payload: &[u8]) -> Vec<u8> {
+    pub fn incoming(&self, first: u8, payload: &[u8]) -> Vec<u8> {
         frame(first, Self::key_of(other(self.role)), payload)
     }
 
     /// The header of a frame as the peer sends it.
-    pub fn header_from_peer(&self, first: u8, len: u64) -> Vec<u8> {
+    pub fn incoming_header(&self, first: u8, len: u64) -> Vec<u8> {
         header(first, Self::key_of(other(self.role)), len)
     }
 
     /// Several frames as the peer sends them.
-    pub fn all_from_peer(&self, frames: &[(u8, &[u8])]) -> Vec<u8> {
+    pub fn all_incoming(&self, frames: &[(u8, &[u8])]) -> Vec<u8> {
         frames
             .iter()
-            .flat_map(|(first, payload)| self.from_peer(*first, payload))
+            .flat_map(|(first, payload)| self.incoming(*first, payload))
             .collect()
     }
 
@@ -167,7 +167,7 @@ impl End {
     /// Receives frames, each with `first` byte and payload.
     #[track_caller]
     pub fn receive_all(&self, frames: &[(u8, &[u8])]) -> Run {
-        self.receive(&self.all_from_peer(frames))
+        self.receive(&self.all_incoming(frames))
     }
 
     /// Asserts that `bytes` fail with their `size`th byte, no sooner and no later.
@@ -225,14 +225,14 @@ impl Run {
 
     /// Nothing went wrong, and all was consumed.
     #[track_caller]
-    pub fn is_fine(self) -> Self {
+    pub fn succeeds(self) -> Self {
         assert_eq!((self.error, self.state), (None, State::Open));
         self
     }
 
     /// Nothing was sent.
     #[track_caller]
-    pub fn is_quiet(self) -> Self {
+    pub fn sends_nothing(self) -> Self {
         assert_eq!(self.out, b"");
         self
     }
@@ -290,7 +290,11 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
             let before = (input.len(), out.len());
             let result = connection.receive(&mut input, &mut out);
             if over {
-                assert_eq!((input.len(), out.len()), before, "something happened after the end");
+                assert_eq!(
+                    (input.len(), out.len()),
+                    before,
+                    "something happened after the end"
+                );
                 assert_eq!(result.as_ref().err(), error.as_ref(), "errors are fused");
                 assert!(matches!(result, Err(_) | Ok(None)), "an event after the end");
                 break;

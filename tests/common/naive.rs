@@ -36,7 +36,11 @@ pub fn frames_of(sender: Role, bytes: &[u8]) -> Vec<Frame> {
         rest = &rest[size..];
         assert!(minimal, "a length in more bytes than needed");
         assert_eq!(frame.rsv, 0, "no extension was negotiated");
-        assert_eq!(frame.key.is_some(), sender == Role::Client, "clients mask, servers do not");
+        assert_eq!(
+            frame.key.is_some(),
+            sender == Role::Client,
+            "clients mask, servers do not"
+        );
         assert!(
             !closed || frame.opcode == 10,
             "something but a Pong after the Close"
@@ -51,7 +55,7 @@ pub fn frames_of(sender: Role, bytes: &[u8]) -> Vec<Frame> {
                 message.replace(frame.clone()).is_none(),
                 "a message inside another"
             ),
-            8 | 9 | 10 => {
+            8..=10 => {
                 assert!(frame.fin && frame.payload.len() <= 125, "a bad control frame");
                 if frame.opcode == 8 {
                     closed = true;
@@ -72,9 +76,17 @@ pub fn frames_of(sender: Role, bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// Receives as `role`, with a limit on messages: the events, the verdict, and the control frames that have to be answered as
-/// (opcode, payload), a Close by its code alone.
-pub fn receive(role: Role, limit: u64, bytes: &[u8]) -> (Vec<Seen>, Verdict, Vec<(u8, Vec<u8>)>) {
+/// What came of a stream: the events, the verdict, and the control frames that have to be answered as (opcode, payload), a
+/// Close by its code alone.
+#[derive(Debug)]
+pub struct Outcome {
+    pub events: Vec<Seen>,
+    pub verdict: Verdict,
+    pub answers: Vec<(u8, Vec<u8>)>,
+}
+
+/// Receives as `role`, with a limit on messages.
+pub fn receive(role: Role, limit: u64, bytes: &[u8]) -> Outcome {
     let (mut events, mut answers) = (Vec::new(), Vec::new());
     let verdict = match receive_all(role, limit, bytes, &mut events, &mut answers) {
         Ok(verdict) => verdict,
@@ -85,7 +97,11 @@ pub fn receive(role: Role, limit: u64, bytes: &[u8]) -> (Vec<Seen>, Verdict, Vec
         Verdict::Closed(None) => answers.push((8, Vec::new())),
         Verdict::Closed(Some(code)) | Verdict::Fail(code) => answers.push((8, code.to_be_bytes().into())),
     }
-    (events, verdict, answers)
+    Outcome {
+        events,
+        verdict,
+        answers,
+    }
 }
 
 fn receive_all(
@@ -136,17 +152,23 @@ fn receive_all(
 
 /// Every rule that a header can break, in the order of its bytes, as far as it came.
 fn check_header(role: Role, limit: u64, begun: Option<u64>, bytes: &[u8]) -> Result<(), u16> {
-    let Some(&first) = bytes.first() else { return Ok(()) };
+    let Some(&first) = bytes.first() else {
+        return Ok(());
+    };
     let (opcode, control) = (first & 15, first & 8 != 0);
     let reserved = matches!(opcode, 3..=7 | 11..=15);
     if reserved || first & 0x70 != 0 || (control && first & 0x80 == 0) {
         return Err(1002);
     }
-    let Some(&second) = bytes.get(1) else { return Ok(()) };
+    let Some(&second) = bytes.get(1) else {
+        return Ok(());
+    };
     if (second & 0x80 != 0) != (role == Role::Server) || (control && second & 0x7f > 125) {
         return Err(1002);
     }
-    let Some((len, minimal, _)) = length(bytes) else { return Ok(()) };
+    let Some((len, minimal, _)) = length(bytes) else {
+        return Ok(());
+    };
     if !minimal || len >= 1 << 63 {
         return Err(1002);
     }
@@ -207,7 +229,11 @@ fn key(bytes: &[u8], start: usize) -> Option<[u8; 4]> {
 
 fn unmask(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     let key = key.unwrap_or_default();
-    payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
+    payload
+        .iter()
+        .enumerate()
+        .map(|(i, byte)| byte ^ key[i % 4])
+        .collect()
 }
 
 /// The message's opcode and bytes up to the end of a data frame that was cut.
