@@ -299,7 +299,8 @@ impl Connection {
         self.sender.role()
     }
 
-    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between frames.
+    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between frames
+    /// and once the connection is closed.
     ///
     /// With [`Config::hold`] this is how long the input has to become for the frame to be whole; otherwise it may serve to size
     /// the next read.

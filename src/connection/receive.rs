@@ -107,9 +107,12 @@ impl Receiver {
         result
     }
 
-    /// How many bytes the payload that has begun still lacks, held ones counted in.
+    /// How many bytes the payload that has begun still lacks, held ones counted in; none are awaited after the end.
     pub(super) fn remaining(&self) -> u64 {
-        self.decoder.remaining().unwrap_or(0)
+        match self.state {
+            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
+            _ => 0,
+        }
     }
 
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
@@ -152,6 +155,8 @@ impl Receiver {
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
                 Frame::Whole(kind) if complete => Some(lend(kind, chunk)?),
+                // The read ended with the header: all of the payload may come with the next one.
+                Frame::Whole(_) if chunk.is_empty() => None,
                 Frame::Whole(kind) => {
                     self.begin_pieces(kind, chunk)?;
                     None
@@ -166,20 +171,26 @@ impl Receiver {
         }
     }
 
-    /// The rules that take more than one header: the order of fragments (RFC 6455 section 5.4).
+    /// The rule that takes more than one header: the order of fragments (RFC 6455 section 5.4).
+    fn check_order(&self, opcode: OpCode) -> Result<(), Error> {
+        match (opcode, self.message.is_idle()) {
+            (OpCode::Continuation, true) => Err(Error::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, false) => Err(Error::UnfinishedMessage),
+            (OpCode::Continuation, false) | (OpCode::Text | OpCode::Binary, true) => Ok(()),
+            (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => Ok(()),
+        }
+    }
+
     fn begin(&mut self, header: Header) -> Result<Frame, Error> {
+        self.check_order(header.opcode)?;
         let kind = match header.opcode {
             OpCode::Text => MessageKind::Text,
             OpCode::Binary => MessageKind::Binary,
-            OpCode::Continuation if self.message.is_idle() => return Err(Error::UnexpectedContinuation),
             OpCode::Continuation => return Ok(Frame::Piece { fin: header.fin }),
             OpCode::Close => return Ok(Frame::Control(Control::Close)),
             OpCode::Ping => return Ok(Frame::Control(Control::Ping)),
             OpCode::Pong => return Ok(Frame::Control(Control::Pong)),
         };
-        if !self.message.is_idle() {
-            return Err(Error::UnfinishedMessage);
-        }
         if header.fin {
             return Ok(Frame::Whole(kind));
         }
@@ -248,14 +259,18 @@ impl Receiver {
         }))
     }
 
-    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message.
+    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message, unless the frame is
+    /// no part of it.
     fn violation(&self, violation: Violation) -> Error {
-        match violation {
-            Violation::PayloadTooBig { len, .. } => Error::MessageTooBig {
-                limit: self.max_message_size,
-                size: len.saturating_add(self.message.size() as u64),
-            },
-            violation => Error::Frame(violation),
+        let Violation::PayloadTooBig { len, opcode, .. } = violation else {
+            return Error::Frame(violation);
+        };
+        if let Err(error) = self.check_order(opcode) {
+            return error;
+        }
+        Error::MessageTooBig {
+            limit: self.max_message_size,
+            size: len.saturating_add(self.message.size() as u64),
         }
     }
 }

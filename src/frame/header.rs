@@ -305,6 +305,7 @@ impl Rules {
             return Err(Violation::PayloadTooBig {
                 limit: self.max_payload,
                 len,
+                opcode,
             });
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::OpCode;
+
 /// A frame header that breaks a rule of RFC 6455 section 5, or a limit. Always the peer's fault.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -28,6 +30,8 @@ pub enum Violation {
         limit: u64,
         /// What the header announces, in bytes.
         len: u64,
+        /// What the frame is for.
+        opcode: OpCode,
     },
 }
 
@@ -42,7 +46,7 @@ impl fmt::Display for Violation {
             Self::Masked => f.write_str("server sent a masked frame"),
             Self::NonMinimalLength(len) => write!(f, "peer wrote length {len} in more bytes than needed"),
             Self::LengthOutOfRange(len) => write!(f, "peer sent length {len} with the top bit set"),
-            Self::PayloadTooBig { limit, len } => {
+            Self::PayloadTooBig { limit, len, .. } => {
                 write!(f, "frame of {len} bytes is over the limit of {limit} bytes")
             }
         }

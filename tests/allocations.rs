@@ -1,0 +1,468 @@
+//! What is allocated, and what is held, counted by an allocator of our own.
+//!
+//! "Live" bytes are those asked for and not given back, by the sizes that the allocator is told. A `realloc` counts as its
+//! difference in size, since large blocks are moved by remapping, not by copying, wherever that is to be had; where a test
+//! allows for the old and the new block side by side, it says so.
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use common::*;
+use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
+
+struct Counting;
+
+thread_local! {
+    /// Calls of `alloc` and `realloc`.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
+    /// The most that was live with both blocks of a `realloc` counted.
+    static PEAK_OF_BOTH: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(call: bool, before: usize, after: usize) {
+    CALLS.set(CALLS.get() + u64::from(call));
+    PEAK_OF_BOTH.set(PEAK_OF_BOTH.get().max(LIVE.get() + after as i64));
+    LIVE.set(LIVE.get() + after as i64 - before as i64);
+    PEAK.set(PEAK.get().max(LIVE.get()));
+}
+
+// SAFETY: every call goes on to the system's allocator as it is; counting does not allocate, since the counters have constant
+// initial values and no destructors.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(true, 0, layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(false, layout.size(), 0);
+        // SAFETY: the caller keeps the contract of `dealloc`, and `block` came from `System`.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(true, layout.size(), size);
+        // SAFETY: the caller keeps the contract of `realloc`, and `block` came from `System`.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What some work did to the heap.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Heap {
+    calls: u64,
+    /// Live bytes after the work, less those before it.
+    held: i64,
+    peak: i64,
+    peak_of_both: i64,
+}
+
+fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
+    let (calls, live) = (CALLS.get(), LIVE.get());
+    PEAK.set(live);
+    PEAK_OF_BOTH.set(live);
+    let result = work();
+    let heap = Heap {
+        calls: CALLS.get() - calls,
+        held: LIVE.get() - live,
+        peak: PEAK.get() - live,
+        peak_of_both: PEAK_OF_BOTH.get() - live,
+    };
+    (result, heap)
+}
+
+const NOTHING: Heap = Heap {
+    calls: 0,
+    held: 0,
+    peak: 0,
+    peak_of_both: 0,
+};
+
+/// An end whose keys come from a source without a size, which therefore has no heap.
+fn open(role: Role, config: &Config) -> Connection {
+    match role {
+        Role::Server => Connection::server(config),
+        Role::Client => Connection::client(config, |key: &mut [u8]| key.fill(7)),
+    }
+}
+
+/// Receives all of `input` and drops the events; how many there were.
+fn receive(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+    let mut events = 0;
+    while connection.receive(&mut input, out)?.is_some() {
+        events += 1;
+    }
+    Ok(events)
+}
+
+/// The bytes of a frame, without a detour over the harness of the other tests.
+fn incoming(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
+    let end = match role {
+        Role::Server => server(),
+        Role::Client => client(),
+    };
+    end.incoming(first, payload)
+}
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+// Design section 8: no allocation for a message that lies whole in the input
+#[test]
+fn whole_messages_allocate_nothing() {
+    for role in ROLES {
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(4096);
+        for (first, payload) in [
+            (0x81, &b"some text, \xe2\x82\xac included"[..]),
+            (0x82, b"\xff\x00\xff"),
+            (0x89, b"ping"),
+            (0x89, &[b'x'; 125]),
+            (0x8a, b"pong"),
+            (0x81, b""),
+            (0x88, b"\x03\xe8good bye"),
+        ] {
+            let mut wire = incoming(role, first, payload);
+            let (events, heap) = measure(|| receive(&mut connection, &mut wire, &mut out).unwrap());
+            assert_eq!((events, heap), (1, NOTHING), "{role:?} {first:#x}");
+        }
+        assert!(!out.is_empty(), "with a Pong and a Close among them");
+    }
+}
+
+// Design section 8: whatever the size
+#[test]
+fn whole_text_of_any_size_allocates_nothing() {
+    for role in ROLES {
+        for size in [16, 127, 128, 1024, 16 * 1024, 64 * 1024, 1024 * 1024] {
+            for unit in ["x", "é"] {
+                let payload = unit.repeat(size / unit.len());
+                let mut wire = incoming(role, 0x81, payload.as_bytes());
+                let mut connection = open(role, &Config::new());
+                let mut out = Vec::new();
+                let (events, heap) = measure(|| receive(&mut connection, &mut wire, &mut out).unwrap());
+                assert_eq!((events, heap), (1, NOTHING));
+            }
+        }
+    }
+}
+
+// Contract, clause 1: also if the read before ended with the header, or inside it
+#[test]
+fn payload_that_is_whole_in_its_read_allocates_nothing() {
+    for role in ROLES {
+        let mut wire = incoming(role, 0x82, &[1; 1000]);
+        let header = wire.len() - 1000;
+        for cut in 1..=header {
+            let mut wire = wire.clone();
+            let (front, back) = wire.split_at_mut(cut);
+            let mut connection = open(role, &Config::new());
+            let mut out = Vec::new();
+            let ((), heap) = measure(|| {
+                assert_eq!(receive(&mut connection, front, &mut out), Ok(0));
+                assert_eq!(receive(&mut connection, back, &mut out), Ok(1));
+            });
+            assert_eq!(heap, NOTHING);
+        }
+        wire.clear();
+    }
+}
+
+// Design section 8: one growth series if reassembled, none with `recycle`
+#[test]
+fn message_in_two_reads_allocates_at_most_twice_and_with_recycle_never() {
+    for role in ROLES {
+        for first in [0x81, 0x82] {
+            let mut connection = open(role, &Config::new());
+            let mut out = Vec::new();
+            for round in 0..3 {
+                let mut wire = incoming(role, first, &[b'x'; 10_000]);
+                let (front, back) = wire.split_at_mut(6_000);
+                let (buffer, heap) = measure(|| {
+                    assert_eq!(receive(&mut connection, front, &mut out), Ok(0));
+                    match connection.receive(&mut &mut *back, &mut out).unwrap() {
+                        Some(Event::Text(text)) => text.into_owned().into_bytes(),
+                        Some(Event::Binary(bytes)) => bytes.into_owned(),
+                        other => panic!("{other:?}"),
+                    }
+                });
+                // One for the first read's part, one to grow; then the buffer is there.
+                assert_eq!(heap.calls, if round == 0 { 2 } else { 0 });
+                connection.recycle(buffer);
+            }
+        }
+    }
+}
+
+// Design section 8: the growth series is logarithmic, whatever the reads
+#[test]
+fn message_in_one_byte_reads_allocates_a_growth_series() {
+    for role in ROLES {
+        for first in [0x81, 0x82] {
+            let mut wire = incoming(role, first, &[b'x'; 100_000]);
+            let mut connection = open(role, &Config::new());
+            let mut out = Vec::new();
+            let (events, heap) = measure(|| {
+                let each = wire.chunks_mut(1);
+                each.map(|byte| receive(&mut connection, byte, &mut out).unwrap())
+                    .sum::<usize>()
+            });
+            assert_eq!(events, 1);
+            assert!(
+                heap.calls <= 20,
+                "100,000 is under 2^17, plus first steps: {heap:?}"
+            );
+        }
+    }
+}
+
+// Contract, clause 2, and section 10.4: nothing is reserved for what a header claims
+#[test]
+fn header_that_claims_much_allocates_no_more_than_came() {
+    for role in ROLES {
+        for first in [0x82, 0x81, 0x02, 0x01] {
+            for (limit, len) in [(u64::MAX, 1 << 62), (u64::MAX, (1 << 63) - 1), (1 << 20, 1 << 20)] {
+                let end = if role == Role::Server { server() } else { client() };
+                let mut wire = end.incoming_header(first, len);
+                let header = wire.len();
+                // Ten bytes of text, masked or not.
+                wire.extend(end.incoming(0x82, b"0123456789").split_off(header - 8));
+                let (front, back) = wire.split_at_mut(header);
+                let mut connection = open(role, &Config::new().max_message_size(limit));
+                let mut out = Vec::new();
+                let (_, heap) = measure(|| receive(&mut connection, front, &mut out).unwrap());
+                assert_eq!(heap, NOTHING, "for the header");
+                let (_, heap) = measure(|| receive(&mut connection, back, &mut out).unwrap());
+                assert!(
+                    heap.calls <= 1 && heap.peak <= 10,
+                    "{role:?} {first:#x} {len}: {heap:?}"
+                );
+                assert_eq!(connection.remaining(), len - 10);
+            }
+        }
+    }
+}
+
+// Section 10.4: a header over the limit costs its Close, nothing else
+#[test]
+fn header_over_the_limit_allocates_nothing() {
+    for role in ROLES {
+        let end = if role == Role::Server { server() } else { client() };
+        let mut wire = end.incoming_header(0x82, 1 << 62);
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(256);
+        let (result, heap) = measure(|| receive(&mut connection, &mut wire, &mut out));
+        assert!(matches!(result, Err(Error::MessageTooBig { .. })));
+        assert_eq!(heap, NOTHING);
+    }
+}
+
+// Section 10.4: the memory of a message is the limit. With both blocks of the last `realloc` counted it may be half as much
+// again: growing doubles, so that the old block has at most half of the limit when the new one has all of it. (If the limit
+// is just above a power of two, the old block is nearly as large as the new: then it is twice the limit, for a moment.)
+#[test]
+fn message_of_exactly_the_limit_takes_the_limit_and_no_more() {
+    for role in ROLES {
+        for limit in [1 << 20, 1_000_000, 65_537usize] {
+            for first in [0x81, 0x82] {
+                for read in [1, 4096] {
+                    let mut wire = incoming(role, first, &vec![b'x'; limit]);
+                    let config = Config::new().max_message_size(limit as u64);
+                    let mut connection = open(role, &config);
+                    let mut out = Vec::new();
+                    let (events, heap) = measure(|| {
+                        let each = wire.chunks_mut(read);
+                        each.map(|part| receive(&mut connection, part, &mut out).unwrap())
+                            .sum::<usize>()
+                    });
+                    assert_eq!((events, heap.held), (1, 0));
+                    assert!(heap.peak as usize <= limit, "{limit} {read}: {heap:?}");
+                    assert!(
+                        heap.peak_of_both as usize <= 2 * limit,
+                        "{limit} {read}: {heap:?}"
+                    );
+                    assert!(heap.calls <= 22, "{heap:?}");
+                }
+            }
+        }
+    }
+}
+
+// Section 10.4: the same when it comes in fragments
+#[test]
+fn fragments_of_exactly_the_limit_take_the_limit_and_no_more() {
+    let limit = 100_000;
+    for role in ROLES {
+        for size in [1, 1000] {
+            let mut wire = incoming(role, 0x02, b"");
+            let one = incoming(role, 0x00, &vec![1; size]);
+            for _ in 0..limit / size {
+                wire.extend(&one);
+            }
+            wire.extend(incoming(role, 0x80, b""));
+            let mut connection = open(role, &Config::new().max_message_size(limit as u64));
+            let mut out = Vec::new();
+            let (events, heap) = measure(|| receive(&mut connection, &mut wire, &mut out).unwrap());
+            assert_eq!((events, heap.held), (1, 0));
+            assert!(heap.peak as usize <= limit, "{heap:?}");
+        }
+    }
+}
+
+// 6455-10.4-03: empty fragments are counted, and take no memory
+#[test]
+fn million_empty_fragments_hold_nothing() {
+    for role in ROLES {
+        for first in [0x01, 0x02] {
+            let mut wire = incoming(role, 0x00, b"").repeat(1_000_000);
+            let mut connection = open(role, &Config::new());
+            let mut out = Vec::new();
+            let mut begin = incoming(role, first, b"");
+            let (_, heap) = measure(|| {
+                receive(&mut connection, &mut begin, &mut out).unwrap();
+                receive(&mut connection, &mut wire, &mut out).unwrap()
+            });
+            assert_eq!(heap, NOTHING);
+        }
+    }
+}
+
+// 6455-5.5.3-02: a flood of Pings holds nothing once the output is written
+#[test]
+fn million_pings_hold_nothing_if_the_output_is_drained() {
+    for role in ROLES {
+        let one = incoming(role, 0x89, b"x");
+        let mut wire = one.repeat(1_000_000);
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(4096);
+        let (events, heap) = measure(|| {
+            let reads = wire.chunks_mut(one.len() * 64);
+            reads
+                .map(|read| {
+                    out.clear();
+                    receive(&mut connection, read, &mut out).unwrap()
+                })
+                .sum::<usize>()
+        });
+        assert_eq!((events, heap), (1_000_000, NOTHING));
+    }
+}
+
+// A control frame that a read has cut is kept in a small buffer, which goes with its event
+#[test]
+fn cut_ping_holds_nothing_after_its_event() {
+    for role in ROLES {
+        let mut wire = incoming(role, 0x89, &[b'x'; 125]);
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(256);
+        let (events, heap) = measure(|| {
+            let each = wire.chunks_mut(1);
+            each.map(|byte| receive(&mut connection, byte, &mut out).unwrap())
+                .sum::<usize>()
+        });
+        assert_eq!((events, heap.held), (1, 0));
+        assert!(heap.peak <= 256, "{heap:?}");
+    }
+}
+
+// Contract, clause 7: what is unfinished is dropped at the end, with its memory and with a spare buffer
+#[test]
+fn finished_connection_holds_nothing() {
+    for role in ROLES {
+        let ends: [fn(Role, &mut Connection); 3] = [
+            |_, connection| {
+                connection.receive_eof();
+            },
+            |role, connection| {
+                let mut wire = incoming(role, 0x88, b"");
+                receive(connection, &mut wire, &mut Vec::new()).unwrap();
+            },
+            |role, connection| {
+                let mut wire = incoming(role, 0x83, b"");
+                receive(connection, &mut wire, &mut Vec::new()).unwrap_err();
+            },
+        ];
+        for end in ends {
+            for begun in [true, false] {
+                let (connection, heap) = measure(|| {
+                    let mut connection = open(role, &Config::new());
+                    connection.recycle(vec![0; 1000]);
+                    let mut wire = incoming(role, 0x01, b"unfinished");
+                    if begun {
+                        receive(&mut connection, &mut wire, &mut Vec::new()).unwrap();
+                    }
+                    end(role, &mut connection);
+                    connection.recycle(vec![0; 1000]);
+                    connection
+                });
+                assert_eq!(heap.held, 0);
+                drop(connection);
+            }
+        }
+    }
+}
+
+// Design section 8: an idle connection has no heap at all
+#[test]
+fn idle_server_has_no_heap() {
+    let (connection, heap) = measure(|| Connection::server(&Config::new()));
+    assert_eq!(heap, NOTHING);
+    drop(connection);
+}
+
+// Design section 8: an idle connection has no heap at all
+#[cfg(feature = "getrandom")]
+#[test]
+fn idle_client_with_the_systems_entropy_has_no_heap() {
+    let (mut connection, heap) = measure(|| Connection::client(&Config::new(), websocket_proto::OsEntropy));
+    assert_eq!(heap, NOTHING);
+    let mut out = Vec::with_capacity(1024);
+    let (_, heap) = measure(|| {
+        connection.send_text("hello", &mut out).unwrap();
+        let mut wire = incoming(Role::Client, 0x81, b"hello");
+        receive(&mut connection, &mut wire, &mut out).unwrap()
+    });
+    assert_eq!(heap.held, 0, "nor after messages");
+}
+
+// Design section 8: a sender with room in its output allocates nothing
+#[test]
+fn sending_into_a_roomy_output_allocates_nothing() {
+    for role in ROLES {
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(20_000);
+        let payload = [7; 10_000];
+        let (result, heap) = measure(|| -> Result<(), Misuse> {
+            connection.send_text("hello", &mut out)?;
+            connection.send_binary(&payload, &mut out)?;
+            connection.send_ping(b"x", &mut out)?;
+            connection.close(None, "", &mut out)
+        });
+        assert_eq!((result, heap), (Ok(()), NOTHING));
+    }
+}
+
+// Design section 8: what a connection and what a result weigh
+#[test]
+fn sizes_are_small() {
+    let connection = size_of::<Connection>();
+    let event = size_of::<Event<'static>>();
+    let (error, misuse) = (size_of::<Error>(), size_of::<Misuse>());
+    let result = size_of::<Result<Option<Event<'static>>, Error>>();
+    println!(
+        "Connection {connection}, Event {event}, Error {error}, Misuse {misuse}, result of receive {result}"
+    );
+    assert!(connection <= 256, "{connection}");
+    assert!(event <= 40, "{event}");
+    assert!(error <= 24, "{error}");
+    assert!(misuse <= 16, "{misuse}");
+    assert!(result <= 48, "{result}");
+}

@@ -1,0 +1,611 @@
+//! Messages, fragments, Pings and Pongs (RFC 6455 sections 5.4 to 5.6 and 6), by role.
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use common::*;
+use websocket_proto::{
+    AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
+};
+
+// RFC 6455 section 5.4: 6455-5.4-01, 6455-6.2-01
+#[test]
+fn server_receives_unfragmented_text() {
+    server()
+        .receive(&[0x81, 0x81, 0x37, 0xfa, 0x21, 0x3d, 0x56])
+        .succeeds()
+        .sends_nothing()
+        .sees(&[text("a")]);
+}
+
+// RFC 6455 section 5.4: 6455-5.4-01, 6455-6.2-01
+#[test]
+fn client_receives_unfragmented_text() {
+    client()
+        .receive(&[0x81, 0x01, b'a'])
+        .succeeds()
+        .sends_nothing()
+        .sees(&[text("a")]);
+}
+
+// RFC 6455 section 5.4: 6455-5.4-02
+#[test]
+fn both_receive_three_fragments_as_one_message() {
+    for end in both() {
+        end.receive_all(&[(0x01, b"a"), (0x00, b"b"), (0x80, b"c")])
+            .succeeds()
+            .sends_nothing()
+            .sees(&[text("abc")]);
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-03
+#[test]
+fn both_answer_a_ping_between_fragments_before_the_message() {
+    for end in both() {
+        end.receive_all(&[(0x01, b"a"), (0x89, b"p"), (0x8a, b"q"), (0x80, b"b")])
+            .succeeds()
+            .sees(&[ping(b"p"), pong(b"q"), text("ab")])
+            .sends(&end.own(0x8a, b"p"));
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-05, 6455-6.1-06
+#[test]
+fn both_send_fragments_in_order_with_only_control_frames_between() {
+    for end in both() {
+        let mut connection = end.open();
+        let mut out = Vec::new();
+        connection
+            .send_fragment(MessageKind::Binary, b"1", Fin::More, &mut out)
+            .unwrap();
+        connection.send_ping(b"p", &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Binary, b"2", Fin::More, &mut out)
+            .unwrap();
+        connection.send_pong(b"q", &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Binary, b"3", Fin::Last, &mut out)
+            .unwrap();
+        let expected = [
+            (0x02, b"1"),
+            (0x89, b"p"),
+            (0x00, b"2"),
+            (0x8a, b"q"),
+            (0x80, b"3"),
+        ];
+        let expected: Vec<u8> = expected
+            .iter()
+            .flat_map(|(first, payload)| end.own(*first, *payload))
+            .collect();
+        assert_eq!(out, expected);
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-06
+#[test]
+fn both_fail_on_a_message_inside_another() {
+    for end in both() {
+        for (begun, next) in [
+            (0x01, 0x81),
+            (0x01, 0x82),
+            (0x02, 0x82),
+            (0x02, 0x81),
+            (0x01, 0x01),
+        ] {
+            end.receive_all(&[(begun, b"a"), (next, b"b"), (0x80, b"c")])
+                .fails(Error::UnfinishedMessage)
+                .sees(&[]);
+        }
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-06, in its header, before the payload
+#[test]
+fn server_fails_on_a_message_inside_another_at_its_header() {
+    let mut wire = server().incoming(0x01, b"a");
+    wire.extend(server().incoming_header(0x81, 100));
+    server().fails_at_byte(wire.len(), &wire, Error::UnfinishedMessage);
+}
+
+// RFC 6455 section 5.4: 6455-5.4-06, and no other length is the reason
+#[test]
+fn both_name_the_order_when_a_message_inside_another_is_too_big_as_well() {
+    for end in both_with(Config::new().max_message_size(10)) {
+        end.receive_all(&[(0x01, b"12345678"), (0x81, b"123")])
+            .fails(Error::UnfinishedMessage);
+        end.receive_all(&[(0x80, b"12345678901")])
+            .fails(Error::UnexpectedContinuation);
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-07
+#[test]
+fn both_fail_on_a_continuation_of_nothing() {
+    for end in both() {
+        for first in [0x00, 0x80] {
+            end.receive_all(&[(first, b"x")])
+                .fails(Error::UnexpectedContinuation)
+                .sees(&[]);
+            end.receive_all(&[(0x81, b"a"), (first, b"x")])
+                .fails(Error::UnexpectedContinuation)
+                .sees(&[text("a")]);
+            end.receive_all(&[(0x01, b"a"), (0x80, b"b"), (first, b"x")])
+                .fails(Error::UnexpectedContinuation)
+                .sees(&[text("ab")]);
+        }
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-08, D18
+#[test]
+fn both_receive_empty_fragments() {
+    for end in both() {
+        end.receive_all(&[(0x01, b""), (0x00, b""), (0x80, b"")])
+            .succeeds()
+            .sees(&[text("")]);
+        end.receive_all(&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x80, b"")])
+            .succeeds()
+            .sees(&[binary(b"x")]);
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-09
+#[test]
+fn both_send_fragments_of_any_size() {
+    for end in both() {
+        let mut connection = end.open();
+        let mut out = Vec::new();
+        for (payload, fin) in [
+            (&b""[..], Fin::More),
+            (&[1; 200], Fin::More),
+            (b"", Fin::More),
+            (b"", Fin::Last),
+        ] {
+            connection
+                .send_fragment(MessageKind::Binary, payload, fin, &mut out)
+                .unwrap();
+        }
+        let expected = [
+            end.own(0x02, b""),
+            end.own(0x00, &[1; 200]),
+            end.own(0x00, b""),
+            end.own(0x80, b""),
+        ];
+        assert_eq!(out, expected.concat());
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-10
+#[test]
+fn both_take_the_type_of_a_message_from_its_first_fragment() {
+    for end in both() {
+        end.receive_all(&[(0x02, b"\xff"), (0x80, b"\xff")])
+            .succeeds()
+            .sees(&[binary(b"\xff\xff")]);
+        end.receive_all(&[(0x01, b"\xc3"), (0x80, b"\xa9")])
+            .succeeds()
+            .sees(&[text("é")]);
+    }
+}
+
+// RFC 6455 section 5.4: 6455-5.4-11
+#[test]
+fn both_answer_a_ping_between_two_fragments_that_they_send() {
+    for end in both() {
+        let mut connection = end.open();
+        let mut out = Vec::new();
+        connection
+            .send_fragment(MessageKind::Text, b"a", Fin::More, &mut out)
+            .unwrap();
+        let mut wire = end.incoming(0x89, b"p");
+        connection.receive(&mut &mut wire[..], &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"b", Fin::Last, &mut out)
+            .unwrap();
+        let expected = [end.own(0x01, b"a"), end.own(0x8a, b"p"), end.own(0x80, b"b")];
+        assert_eq!(out, expected.concat());
+    }
+}
+
+// RFC 6455 section 5.5.2 and 5.5.3: 6455-5.5.2-01, 6455-5.5.3-01
+#[test]
+fn both_answer_a_ping_of_every_length_with_its_payload() {
+    for end in both() {
+        for len in 0..=125u8 {
+            let payload: Vec<u8> = (0..len).map(|i| i ^ 0xf0).collect();
+            let wire = end.incoming(0x89, &payload);
+            let run = drive(&mut end.open(), &wire, &[]).succeeds();
+            let cut: Vec<usize> = (1..wire.len()).collect();
+            assert_eq!(run, drive(&mut end.open(), &wire, &cut));
+            run.sees(&[ping(&payload)]).sends(&end.own(0x8a, &payload));
+        }
+    }
+}
+
+// RFC 6455 section 5.5.2: 6455-5.5.2-01
+#[test]
+fn both_leave_a_ping_after_the_peers_close_unanswered() {
+    for end in both() {
+        let run = end
+            .receive_all(&[(0x88, b""), (0x89, b"x")])
+            .sees(&[Seen::Close(None, "".into())])
+            .sends(&end.own(0x88, b""));
+        assert_eq!(run.consumed, end.incoming(0x88, b"").len());
+    }
+}
+
+// RFC 6455 section 5.5.2: 6455-5.5.2-02
+#[test]
+fn both_send_pings_of_up_to_125_bytes() {
+    for end in both() {
+        for len in [0, 1, 125] {
+            let mut out = Vec::new();
+            end.open().send_ping(&vec![1; len], &mut out).unwrap();
+            assert_eq!(out, end.own(0x89, &vec![1; len]));
+        }
+    }
+}
+
+// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04
+#[test]
+fn both_take_an_unsolicited_pong_without_a_reply() {
+    for end in both() {
+        end.receive_all(&[(0x8a, b"x")])
+            .succeeds()
+            .sends_nothing()
+            .sees(&[pong(b"x")]);
+    }
+}
+
+// RFC 6455 section 5.5.2: `AutoPong::Off`
+#[test]
+fn both_leave_a_ping_to_the_caller_if_so_configured() {
+    for end in both_with(Config::new().auto_pong(AutoPong::Off)) {
+        let mut wire = end.incoming(0x89, b"x");
+        let mut out = Vec::new();
+        let mut connection = end.open();
+        let event = connection.receive(&mut &mut wire[..], &mut out).unwrap();
+        let Some(Event::Ping(payload)) = event else {
+            panic!()
+        };
+        assert_eq!(out, b"");
+        connection.send_pong(&payload, &mut out).unwrap();
+        assert_eq!(out, end.own(0x8a, b"x"));
+    }
+}
+
+// RFC 6455 section 5.6: 6455-5.6-01
+#[test]
+fn both_receive_text_whose_fragments_cut_a_code_point() {
+    for end in both() {
+        end.receive_all(&[(0x01, b"\xe2\x82"), (0x80, b"\xac")])
+            .succeeds()
+            .sees(&[text("€")]);
+    }
+}
+
+// RFC 6455 section 5.6: 6455-5.6-02
+#[test]
+fn both_receive_all_256_bytes_of_binary_unchanged() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    for end in both() {
+        end.receive_all(&[(0x82, &bytes)])
+            .succeeds()
+            .sees(&[binary(&bytes)]);
+        end.receive_all(&[(0x02, &bytes), (0x80, &bytes)])
+            .succeeds()
+            .sees(&[binary(&[&bytes[..], &bytes].concat())]);
+    }
+}
+
+// RFC 6455 section 6.1: 6455-6.1-02, 6455-6.1-03
+#[test]
+fn both_send_the_opcode_first_and_fin_last() {
+    for end in both() {
+        for kind in [MessageKind::Text, MessageKind::Binary] {
+            let mut connection = end.open();
+            let mut out = Vec::new();
+            for fin in [Fin::More, Fin::More, Fin::Last, Fin::Last] {
+                connection.send_fragment(kind, b"x", fin, &mut out).unwrap();
+            }
+            let frames = naive::frames_of(end.role, &out);
+            let shape: Vec<_> = frames.iter().map(|frame| (frame.opcode, frame.fin)).collect();
+            let opcode = kind.opcode().bits();
+            assert_eq!(shape, [(opcode, false), (0, false), (0, true), (opcode, true)]);
+        }
+    }
+}
+
+// RFC 6455 section 6.2: 6455-6.2-01
+#[test]
+fn both_receive_events_in_wire_order_one_a_call() {
+    for end in both() {
+        let mut wire = end.all_incoming(&[(0x81, b"1"), (0x89, b"2"), (0x82, b"3"), (0x8a, b"4")]);
+        let mut input = &mut wire[..];
+        let mut connection = end.open();
+        let mut out = Vec::new();
+        let mut next = || connection.receive(&mut input, &mut out).unwrap().map(Seen::from);
+        assert_eq!(next(), Some(text("1")));
+        assert_eq!(next(), Some(ping(b"2")));
+        assert_eq!(next(), Some(binary(b"3")));
+        assert_eq!(next(), Some(pong(b"4")));
+        assert_eq!(next(), None);
+    }
+}
+
+// Contract, clause 1: what lies whole in the input is lent, what came in pieces is owned
+#[test]
+fn messages_are_lent_if_whole_and_owned_if_cut() {
+    for end in both() {
+        let lent = |wire: &[u8], cut: usize| {
+            let mut connection = end.open();
+            let mut wire = wire.to_vec();
+            let (mut front, mut back) = wire.split_at_mut(cut);
+            let mut out = Vec::new();
+            for input in [&mut front, &mut back] {
+                match connection.receive(input, &mut out).unwrap() {
+                    Some(Event::Text(text)) => return text.is_borrowed(),
+                    Some(Event::Binary(bytes) | Event::Ping(bytes)) => return bytes.is_borrowed(),
+                    _ => {}
+                }
+            }
+            panic!("no message")
+        };
+        for first in [0x81, 0x82, 0x89] {
+            let wire = end.incoming(first, b"message");
+            let header = wire.len() - 7;
+            assert!(lent(&wire, 0));
+            for cut in 1..=header {
+                assert!(lent(&wire, cut), "the payload lies whole in the second read");
+            }
+            for cut in header + 1..wire.len() {
+                assert!(!lent(&wire, cut));
+            }
+        }
+    }
+}
+
+// Contract, clause 1: the connection can be used while the event is held
+#[test]
+fn message_can_be_echoed_while_it_is_held() {
+    for end in both() {
+        let mut wire = end.all_incoming(&[(0x81, b"hi"), (0x82, b"ho")]);
+        let mut input = &mut wire[..];
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        let mut held = Vec::new();
+        while let Some(event) = connection.receive(&mut input, &mut out).unwrap() {
+            match &event {
+                Event::Text(text) => connection.send_text(text, &mut out).unwrap(),
+                Event::Binary(bytes) => connection.send_binary(bytes, &mut out).unwrap(),
+                other => panic!("{other:?}"),
+            }
+            held.push(event);
+        }
+        assert_eq!(
+            held,
+            [
+                Event::Text(Text::from("hi")),
+                Event::Binary(Payload::from(&b"ho"[..]))
+            ]
+        );
+        assert_eq!(out, [end.own(0x81, b"hi"), end.own(0x82, b"ho")].concat());
+    }
+}
+
+// Contract, clause 2: `Ok(None)` if and only if the input is empty
+#[test]
+fn both_return_none_for_an_empty_input() {
+    for end in both() {
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        for _ in 0..3 {
+            assert!(connection.receive(&mut &mut [][..], &mut out).unwrap().is_none());
+        }
+        assert_eq!((connection.state(), out.len()), (State::Open, 0));
+    }
+}
+
+// Section 4 of the design: a message prepared once
+#[test]
+fn both_send_a_prepared_message_as_if_it_were_not() {
+    for end in both() {
+        for len in [0, 125, 126, 65_536] {
+            let payload = "x".repeat(len);
+            let mut out = Vec::new();
+            let mut connection = end.open();
+            connection
+                .send_prepared(&Prepared::text(&payload), &mut out)
+                .unwrap();
+            connection
+                .send_prepared(&Prepared::binary(payload.as_bytes()), &mut out)
+                .unwrap();
+            let expected = [
+                end.own(0x81, payload.as_bytes()),
+                end.own(0x82, payload.as_bytes()),
+            ];
+            assert!(out == expected.concat());
+        }
+    }
+}
+
+// Section 4 of the design: a message prepared once
+#[test]
+fn prepared_message_tells_what_it_holds() {
+    let prepared = Prepared::binary(&[3; 126]);
+    assert_eq!(prepared.kind(), MessageKind::Binary);
+    assert_eq!(prepared.payload(), [3; 126]);
+    assert_eq!(prepared.frame(), frame(0x82, None, &[3; 126]));
+    assert_eq!(prepared, prepared.clone());
+}
+
+// `Config::hold`: nothing of a cut payload is consumed, and the core says how long the input has to be
+#[test]
+fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
+    for end in both_with(Config::new().hold(true)) {
+        for (first, seen) in [
+            (0x81, text("Hello")),
+            (0x82, binary(b"Hello")),
+            (0x8a, pong(b"Hello")),
+        ] {
+            let wire = end.incoming(first, b"Hello");
+            let header = wire.len() - 5;
+            let (mut connection, mut out) = (end.open(), Vec::new());
+            let mut front = wire[..header + 2].to_vec();
+            let mut input = &mut front[..];
+            assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
+            assert_eq!((input.len(), connection.remaining()), (2, 5));
+            assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
+            assert_eq!(
+                (input.len(), connection.remaining()),
+                (2, 5),
+                "asking again changes nothing"
+            );
+            let mut whole = wire[header..].to_vec();
+            let mut input = &mut whole[..];
+            let event = connection.receive(&mut input, &mut out).unwrap().unwrap();
+            let borrowed = match &event {
+                Event::Text(text) => text.is_borrowed(),
+                Event::Binary(bytes) | Event::Pong(bytes) => bytes.is_borrowed(),
+                _ => false,
+            };
+            assert!(borrowed, "lent in place whatever the reads were");
+            assert_eq!(Seen::from(event), seen);
+            assert_eq!((input.len(), connection.remaining()), (0, 0));
+        }
+    }
+}
+
+// `Config::hold`: a text is validated when it is whole
+#[test]
+fn hold_validates_a_text_when_it_is_whole() {
+    for end in both_with(Config::new().hold(true)) {
+        let wire = end.incoming(0x81, b"\xffab");
+        let mut connection = end.open();
+        let run = drive_held(&mut connection, &wire[..wire.len() - 1], &[]);
+        assert_eq!((run.error, run.state), (None, State::Open));
+        let run = drive_held(&mut end.open(), &wire, &[wire.len() - 1]);
+        assert_eq!(run.error, Some(Error::InvalidUtf8));
+    }
+}
+
+// `Config::hold`: fragments are put together as ever, and Pings between them answered
+#[test]
+fn hold_puts_fragments_together() {
+    for end in both_with(Config::new().hold(true)) {
+        let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
+        for cut in 0..wire.len() {
+            let run = drive_held(&mut end.open(), &wire, &[cut]);
+            assert_eq!(run.events, [ping(b"ping"), text("abcd"), text("ef")]);
+            assert_eq!((run.out, run.consumed), (end.own(0x8a, b"ping"), wire.len()));
+        }
+    }
+}
+
+// `Connection::remaining` while nothing is held
+#[test]
+fn remaining_counts_the_payload_that_is_to_come() {
+    for end in both() {
+        let mut connection = end.open();
+        assert_eq!(connection.remaining(), 0);
+        let mut wire = end.incoming_header(0x82, 1000);
+        drive(&mut connection, &wire[..1], &[]);
+        assert_eq!(connection.remaining(), 0, "inside a header");
+        drive(&mut connection, &wire[1..], &[]);
+        assert_eq!(connection.remaining(), 1000);
+        wire.resize(400, 0);
+        drive(&mut connection, &wire, &[]);
+        assert_eq!(connection.remaining(), 600);
+    }
+}
+
+// `Connection::remaining`: nothing more is awaited after the end
+#[test]
+fn remaining_is_zero_after_the_end() {
+    for end in both() {
+        let mut connection = end.open();
+        drive(&mut connection, &end.incoming(0x80, b"abc"), &[]).fails(Error::UnexpectedContinuation);
+        assert_eq!(connection.remaining(), 0, "after a failure");
+        let mut connection = end.open();
+        drive(&mut connection, &end.incoming_header(0x81, 3), &[]);
+        connection.receive_eof();
+        assert_eq!(connection.remaining(), 0, "after the end of the transport");
+    }
+}
+
+// `Connection::recycle`: the same buffer comes back
+#[test]
+fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
+    for end in both() {
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        let mut receive = |first: u8| {
+            let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
+            match connection.receive(&mut &mut wire[..], &mut out).unwrap() {
+                Some(Event::Text(text)) => text.into_owned().into_bytes(),
+                Some(Event::Binary(bytes)) => bytes.into_owned(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut buffer = Vec::with_capacity(5000);
+        buffer.extend(b"old");
+        let place = buffer.as_ptr();
+        let _ = receive(0x01);
+        let mut connection = end.open();
+        connection.recycle(buffer);
+        for first in [0x01, 0x02] {
+            let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
+            let mut out = Vec::new();
+            let bytes = match connection.receive(&mut &mut wire[..], &mut out).unwrap() {
+                Some(Event::Text(text)) => text.into_owned().into_bytes(),
+                Some(Event::Binary(bytes)) => bytes.into_owned(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(bytes, b"0123456789abc");
+            assert_eq!(bytes.as_ptr(), place);
+            connection.recycle(bytes);
+        }
+    }
+}
+
+// `Connection::recycle`: never in the way of a message in progress
+#[test]
+fn recycling_inside_a_message_does_no_harm() {
+    for end in both() {
+        let mut connection = end.open();
+        drive(&mut connection, &end.incoming(0x01, b"ab"), &[]);
+        connection.recycle(vec![1, 2, 3]);
+        connection.recycle(String::from("text"));
+        drive(&mut connection, &end.incoming(0x80, b"cd"), &[])
+            .succeeds()
+            .sees(&[text("abcd")]);
+    }
+}
+
+// Payload and Text: what callers do with them
+#[test]
+fn payloads_convert_and_never_print_what_they_hold() {
+    let payload = Payload::from(&b"secret"[..]);
+    assert_eq!(format!("{payload:?}"), "Payload(6 bytes)");
+    assert_eq!(Vec::from(payload.clone()), b"secret");
+    assert_eq!(payload, Payload::from(b"secret".to_vec()));
+    assert_eq!(payload.as_ref(), b"secret");
+    assert!(!Payload::from(vec![1]).is_borrowed());
+    let text = Text::from("secret");
+    assert_eq!(format!("{text:?}"), "Text(6 bytes)");
+    assert_eq!(format!("{text:>8}"), "  secret");
+    assert_eq!(text, Text::from(String::from("secret")));
+    assert_eq!(Payload::from(text.clone()), payload);
+    assert_eq!(Payload::from(Text::from(String::from("secret"))), payload);
+    assert_eq!(String::from(text), "secret");
+    assert!(!Text::from(String::new()).is_borrowed());
+}
+
+// A server in another task: both types may move between threads
+#[test]
+fn connection_is_send_and_sync() {
+    fn is<T: Send + Sync>() {}
+    is::<websocket_proto::Connection>();
+    is::<Event<'static>>();
+    is::<Error>();
+    assert_eq!(server().open().role(), Role::Server);
+    assert_eq!(client().open().role(), Role::Client);
+}
