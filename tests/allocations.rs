@@ -176,9 +176,9 @@ fn payload_that_is_whole_in_its_read_allocates_nothing() {
     }
 }
 
-// Design section 8: one growth series if reassembled, none with `recycle`
+// Design section 8: one allocation if reassembled, none with `recycle`
 #[test]
-fn message_in_two_reads_allocates_at_most_twice_and_with_recycle_never() {
+fn message_in_two_reads_allocates_once_and_with_recycle_never() {
     for role in ROLES {
         for first in [0x81, 0x82] {
             let mut connection = open(role, &Config::new());
@@ -194,8 +194,8 @@ fn message_in_two_reads_allocates_at_most_twice_and_with_recycle_never() {
                         other => panic!("{other:?}"),
                     }
                 });
-                // One for the first read's part, one to grow; then the buffer is there.
-                assert_eq!(heap.calls, if round == 0 { 2 } else { 0 });
+                // One for the first read's part, with room for as much again; then the buffer is there.
+                assert_eq!(heap.calls, if round == 0 { 1 } else { 0 });
                 connection.recycle(buffer);
             }
         }
@@ -226,7 +226,7 @@ fn message_in_one_byte_reads_allocates_a_growth_series() {
 
 // Contract, clause 2, and section 10.4: nothing is reserved for what a header claims
 #[test]
-fn header_that_claims_much_allocates_no_more_than_came() {
+fn header_that_claims_much_allocates_no_more_than_twice_what_came() {
     for role in ROLES {
         for first in [0x82, 0x81, 0x02, 0x01] {
             for (limit, len) in [(u64::MAX, 1 << 62), (u64::MAX, (1 << 63) - 1), (1 << 20, 1 << 20)] {
@@ -242,7 +242,7 @@ fn header_that_claims_much_allocates_no_more_than_came() {
                 assert_eq!(heap, NOTHING, "for the header");
                 let (_, heap) = measure(|| receive(&mut connection, back, &mut out).unwrap());
                 assert!(
-                    heap.calls <= 1 && heap.peak <= 10,
+                    heap.calls <= 1 && heap.peak <= 2 * 10,
                     "{role:?} {first:#x} {len}: {heap:?}"
                 );
                 assert_eq!(connection.remaining(), len - 10);
