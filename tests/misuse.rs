@@ -88,7 +88,7 @@ fn both_refuse_to_send_fragments_that_are_not_utf8() {
     }
 }
 
-// RFC 6455 section 7.4: 6455-7.4.1-02 to -05, 6455-7.4.2-01, -02, -04
+// RFC 6455 section 7.4: 6455-7.4.1-02, 6455-7.4.1-03, 6455-7.4.1-04, 6455-7.4.1-05, 6455-7.4.2-01, 6455-7.4.2-02, 6455-7.4.2-04
 #[test]
 fn both_refuse_to_send_the_codes_that_have_no_meaning_on_the_wire() {
     for end in both() {
@@ -118,7 +118,7 @@ fn server_refuses_to_send_1010() {
     assert_eq!(out, client().own(0x88, b"\x03\xf2permessage-deflate"));
 }
 
-// RFC 6455 section 7.4: 6455-7.4.1-01, -06, -08, 6455-7.4.2-03, every code against the text
+// RFC 6455 section 7.4: 6455-7.4.1-01, 6455-7.4.1-06, 6455-7.4.1-08, 6455-7.4.2-03, every code against the text
 #[test]
 fn both_send_the_codes_that_may_be_sent_and_no_other() {
     for end in both() {

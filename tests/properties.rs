@@ -8,6 +8,7 @@ use common::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
 use websocket_proto::utf8::Utf8;
 use websocket_proto::{
     AutoPong, CloseCode, ClosedBy, Config, Connection, Error, Fin, MessageKind, Misuse, Role, State,
@@ -15,7 +16,7 @@ use websocket_proto::{
 };
 
 /// A small limit, so that generated messages meet it.
-const LIMIT: u64 = 300;
+const LIMIT: u64 = 180;
 
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
@@ -340,6 +341,35 @@ proptest! {
         naive::frames_of(other(from), &run.out);
     }
 
+    // Contract, clause 5: the decoder of the frame tier, over any split, reads what the naive one reads
+    #[test]
+    fn decoder_reads_the_same_frames_over_any_split(
+        (role, bytes) in stream(),
+        cuts in vec(any::<Index>(), 0..6),
+    ) {
+        let rules = Rules::new(role).max_payload(LIMIT);
+        let (whole, failed) = decode(&rules, &bytes, &[])?;
+        let every: Vec<usize> = (1..bytes.len()).collect();
+        prop_assert_eq!(&decode(&rules, &bytes, &every)?, &(whole.clone(), failed));
+        prop_assert_eq!(&decode(&rules, &bytes, &indexes(&cuts, bytes.len()))?, &(whole.clone(), failed));
+
+        let mut rest = &bytes[..];
+        for (header, payload, complete) in whole {
+            let Some((frame, size, _)) = naive::split(rest) else {
+                prop_assert!(!complete);
+                break;
+            };
+            prop_assert!(complete);
+            prop_assert_eq!(
+                (header.fin, header.rsv1, header.rsv2, header.rsv3, header.opcode.bits(), header.mask),
+                (frame.fin, frame.rsv & 4 != 0, frame.rsv & 2 != 0, frame.rsv & 1 != 0, frame.opcode, frame.key)
+            );
+            prop_assert_eq!((header.len, payload), (frame.payload.len() as u64, frame.payload));
+            prop_assert_eq!(&*header.encode(), &rest[..header.encode().len()]);
+            rest = &rest[size..];
+        }
+    }
+
     // Requirements section 18, 6: any split of any bytes ends as `core::str::from_utf8` does on the whole, and what is handed out
     // is the text
     #[test]
@@ -390,7 +420,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(3000))]
 
-    // Requirements section 18, 3 and 8: noise, with the first header made plausible so that it gets somewhere
+    // Requirements section 18, 3 and 8, and 6455-10.1-01: noise, with the first header made plausible so that it gets somewhere
     #[test]
     fn naive_receiver_agrees_on_noise(
         role in role(),
@@ -403,7 +433,7 @@ proptest! {
         agrees_with_naive_receiver(role, &bytes)?;
     }
 
-    // Requirements section 18, 12
+    // Requirements section 18, 9 and 12; 6455-10.3-01 (a call writes a whole frame or nothing), 6455-6.1-06
     #[test]
     fn operations_on_a_pair_do_as_the_model_says(
         settings in (settings(), settings()),
@@ -416,6 +446,42 @@ proptest! {
         }
         pair.finish()?;
     }
+}
+
+/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.
+type Decoded = (Vec<(Header, Vec<u8>, bool)>, Option<Violation>);
+
+fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Result<Decoded, TestCaseError> {
+    let mut decoder = Decoder::new(*rules);
+    let mut frames: Vec<(Header, Vec<u8>, bool)> = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let mut part = bytes[start..end].to_vec();
+        start = end;
+        let mut input = &mut part[..];
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(Item::Start(header))) => {
+                    prop_assert!(frames.iter().all(|frame| frame.2), "a start inside a frame");
+                    frames.push((header, Vec::new(), false));
+                }
+                Ok(Some(Item::Chunk(chunk))) => {
+                    prop_assert!(!chunk.is_empty());
+                    frames.last_mut().expect("a start before").1.extend(&*chunk);
+                }
+                Ok(Some(Item::End)) => frames.last_mut().expect("a start before").2 = true,
+                Ok(None) => {
+                    prop_assert!(input.is_empty());
+                    break;
+                }
+                Err(violation) => return Ok((frames, Some(violation))),
+            }
+        }
+    }
+    if let Some((header, payload, false)) = frames.last() {
+        prop_assert_eq!(decoder.remaining(), Some(header.len - payload.len() as u64));
+    }
+    Ok((frames, None))
 }
 
 fn message(text: bool, bytes: &[u8]) -> Seen {

@@ -180,7 +180,7 @@ impl Sender {
     pub(super) fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
         if self.state.is_open() {
             let mut reason = Reason::default();
-            // Never fails: a reason takes what fits and drops the rest.
+            // Fails where the reason is full, and what is there is sent.
             let _ = fmt::write(&mut reason, format_args!("{error}"));
             self.close_frame(Some(code), reason.as_bytes(), out);
             self.state = SendState::Closed(Some(code));
@@ -306,11 +306,23 @@ impl fmt::Write for Reason {
                 .get_mut(self.size..)
                 .and_then(|free| free.get_mut(..size))
             else {
-                break;
+                return Err(fmt::Error);
             };
             char.encode_utf8(free);
             self.size += size;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_cut_at_a_character_and_takes_nothing_after_the_cut() {
+        let mut reason = Reason::default();
+        let _ = fmt::write(&mut reason, format_args!("{}{}{}", "x".repeat(122), "é", "y"));
+        assert_eq!(reason.as_bytes(), "x".repeat(122).as_bytes());
     }
 }

@@ -103,12 +103,54 @@ impl Assembler {
     }
 }
 
-/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more than up to `end`.
+/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more than up to `end`,
+/// nor than any buffer can have.
 fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {
         return more;
     }
-    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    let largest = isize::MAX as usize;
+    let end = usize::try_from(end).map_or(largest, |end| end.min(largest));
     needed.saturating_mul(2).min(end).max(needed).saturating_sub(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_doubles_up_to_the_end() {
+        assert_eq!(growth(0, 0, 0, 10), 0);
+        assert_eq!(growth(0, 0, 10, 10), 10);
+        assert_eq!(growth(4, 4, 1, 100), 6, "to twice what is needed");
+        assert_eq!(growth(4, 4, 1, 7), 3, "to the end");
+        assert_eq!(growth(4, 4, 30, 20), 30, "to what is needed");
+        assert_eq!(growth(3, 4, 1, 100), 1, "what is there suffices");
+    }
+
+    /// As on a target of 32 bits, once half of the address space is taken.
+    #[test]
+    fn growth_asks_for_no_more_than_a_buffer_can_have() {
+        let largest = isize::MAX as usize;
+        let capacity = largest / 2 + 1;
+        assert_eq!(growth(capacity, capacity, 1, u64::MAX), largest - capacity);
+        assert_eq!(growth(largest - 1, largest - 1, 1, u64::MAX), 1);
+    }
+
+    #[test]
+    fn memory_follows_the_bytes_that_came() {
+        for limit in [1, 2, 3, 1000, u64::MAX] {
+            let mut message = Assembler::new();
+            message.begin(MessageKind::Binary);
+            for size in 1..=limit.min(1000) as usize {
+                message.push(b"x", limit).unwrap();
+                let Assembler::Binary { bytes } = &message else {
+                    panic!()
+                };
+                assert_eq!(bytes.len(), size);
+                assert!(bytes.capacity() <= (2 * size).min(limit.min(1024) as usize));
+            }
+        }
+    }
 }
