@@ -283,17 +283,15 @@ impl Sources {
 
 fn ids(comment: &str) -> Vec<String> {
     let words = comment.split(|char: char| !char.is_ascii_alphanumeric() && !"-.".contains(char));
-    words
-        .map(|word| word.trim_matches(['-', '.']))
-        .filter(|word| is_id(word))
-        .map(str::to_owned)
-        .collect()
+    let words = words.map(|word| word.trim_end_matches(['-', '.']));
+    words.filter(|word| is_id(word)).map(str::to_owned).collect()
 }
 
-/// `6455-5.1-02` or `D3`. Whatever begins like an id is taken for one, so that a slip is found.
+/// `6455-5.1-02` or `D3`. What begins or ends like an id is taken for one as well, so that a slip is found.
 fn is_id(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match word.split_once('-') {
+        Some(("", rest)) => rest.len() == 2 && digits(rest),
         Some((rfc, rest)) => {
             ["6455", "7692", "8441", "9110", "9112", "9220"].contains(&rfc) && rest.contains('-')
         }
