@@ -28,6 +28,9 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
 
 /// The operating system's random bytes, asked for many at a time.
 ///
+/// With the feature `std` each thread keeps a pool of 1 KiB. A process that forks and goes on in both halves shares what is left of
+/// it, so that both may send a few equal mask keys; an [`Entropy`] that asks the system each time avoids this.
+///
 /// ```
 /// use websocket_proto::{Config, Connection, OsEntropy};
 ///

@@ -1135,6 +1135,15 @@ fn server_frames_plain_responses() {
     connect.respond(405, &[], b"", &mut out).unwrap();
 }
 
+// RFC 6455 section 4.2.2: 6455-4.2.2-11
+#[test]
+fn server_sends_frames_right_behind_its_response() {
+    let mut out = Vec::new();
+    let mut connection = request(GOOD).upgrade(&mut out).unwrap().accept(&mut out);
+    connection.send_text("hi", &mut out).unwrap();
+    assert_eq!(out, [ACCEPTED, b"\x81\x02hi"].concat());
+}
+
 // RFC 6455 section 4.2.2: 6455-4.2.2-12; decision D40
 #[test]
 fn server_leaves_frames_in_the_input() {

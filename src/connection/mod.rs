@@ -277,7 +277,8 @@ impl Connection {
     }
 
     /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message is put together in
-    /// it. Without this, each takes an allocation; with it, the connection holds one buffer while it is idle.
+    /// it. Without this, each takes an allocation; with it, the connection holds one buffer while it is idle, of whatever capacity
+    /// was given, and the message that is put together in it leaves with that capacity.
     pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
         if self.receiver.state == ReceiveState::Open {
             self.receiver.recycle(buffer.into());

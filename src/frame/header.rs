@@ -100,7 +100,7 @@ impl Header {
 
     /// Reads the header that `bytes` begins with: the header and its size in bytes, or `None` if more bytes are needed.
     ///
-    /// Each rule is applied to the first byte that can break it, whether or not the rest of the header is there.
+    /// Each field is checked as soon as it is there, whether or not the rest of the header is.
     ///
     /// # Errors
     ///
