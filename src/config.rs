@@ -95,6 +95,24 @@ impl Config {
     /// nothing is copied. When [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may hold the front of a payload; call
     /// again with the same bytes in front and more after them, [`remaining`](crate::Connection::remaining) bytes at least. A text is
     /// then validated when it is whole, not as it comes.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Event};
+    ///
+    /// let mut connection = Connection::client(&Config::new().hold(true), |key: &mut [u8]| key.fill(7));
+    /// let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    /// for read in [&b"\x82\x06abc"[..], b"def"] {
+    ///     buffer.extend_from_slice(read); // read behind what is held
+    ///     let mut input = &mut buffer[..];
+    ///     while let Some(Event::Binary(payload)) = connection.receive(&mut input, &mut out)? {
+    ///         assert!(payload == b"abcdef" && payload.is_borrowed());
+    ///     }
+    ///     let held = input.len();
+    ///     buffer.drain(..buffer.len() - held); // keep what is held, and have room for `connection.remaining()` bytes
+    /// }
+    /// # assert!(buffer.is_empty());
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
     pub const fn hold(mut self, hold: bool) -> Self {
         self.hold = hold;
         self

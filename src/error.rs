@@ -32,11 +32,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// The code of the Close frame that answers this error. The only such table (RFC 6455 section 7.4.1).
+    /// The code of the Close frame that answers this error (RFC 6455 section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::Frame(_)
-            | Self::UnexpectedContinuation
+            Self::Frame(violation) => violation.close_code(),
+            Self::UnexpectedContinuation
             | Self::UnfinishedMessage
             | Self::TruncatedCloseCode
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
@@ -67,8 +67,12 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// A call that the state of the connection or the rules for what it sends do not allow. To be found by reading the code, never
-/// caused by the peer's bytes; the output is untouched.
+/// A call that the state of the connection or the rules for what it sends do not allow; the output is untouched.
+///
+/// All but [`Closed`](Self::Closed) are to be found by reading the code that calls. That one also meets a correct program: the
+/// connection may fail or close while it is about to send, and after its own [`close`](crate::Connection::close) messages still
+/// come that it cannot answer. Where this can be, look at [`state`](crate::Connection::state) first, or let the error pass: to
+/// leave a loop by `?` before the output is written would lose the Close frame that is in it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Misuse {

@@ -18,23 +18,36 @@
 //!
 //! Dependencies point downwards. Each layer can be used without those above it: [`handshake`], [`connection`], [`frame`], [`utf8`].
 //!
-//! # The loop
+//! # A server, whole
+//!
+//! Receive, write, read:
 //!
 //! ```
 //! use std::error::Error;
 //! use std::io::{Read, Write};
-//! use websocket_proto::{Closed, Config, Connection, Event, Transport};
+//! use websocket_proto::handshake::ServerHandshake;
+//! use websocket_proto::{Closed, Config, Event, Transport};
 //!
-//! /// Echoes messages until the connection ends.
-//! fn echo(stream: &mut (impl Read + Write), mut connection: Connection) -> Result<Closed, Box<dyn Error>> {
+//! /// Serves one client: opens the connection, then echoes messages until it ends.
+//! fn serve(stream: &mut (impl Read + Write), config: &Config) -> Result<Closed, Box<dyn Error>> {
 //!     let mut buffer = vec![0; 64 * 1024]; // any buffer; one may serve all connections of a thread
 //!     let mut out = Vec::new();
-//!     while connection.transport() != Transport::Close {
+//!     let mut handshake = ServerHandshake::new(config);
+//!     let (mut connection, mut input) = loop {
 //!         let size = stream.read(&mut buffer)?;
 //!         if size == 0 {
-//!             break;
+//!             return Err(handshake.receive_eof().into());
 //!         }
 //!         let mut input = &mut buffer[..size];
+//!         let opened = match handshake.receive(&mut input, &mut out) {
+//!             Ok(None) => continue,
+//!             Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
+//!             Err(error) => Err(error),
+//!         };
+//!         stream.write_all(&std::mem::take(&mut out))?; // the 101, or what tells the client of the error
+//!         break (opened?, input);                       // `input` keeps what followed the request: frames
+//!     };
+//!     loop {
 //!         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
 //!             match event {
 //!                 Event::Text(text) => connection.send_text(&text, &mut out)?,
@@ -42,10 +55,18 @@
 //!                 _ => {} // a Ping's Pong is in `out` already, and so is the answer to a Close
 //!             }
 //!         }
-//!         stream.write_all(&out)?; // the caller's only duty: also after an error, whose Close frame is in `out`
+//!         stream.write_all(&out)?; // also after an error: the Close frame that tells the peer is in `out`
 //!         out.clear();
+//!         if connection.transport() == Transport::Close {
+//!             break;
+//!         }
+//!         let size = stream.read(&mut buffer)?;
+//!         if size == 0 {
+//!             break;
+//!         }
+//!         input = &mut buffer[..size];
 //!     }
-//!     Ok(connection.receive_eof())
+//!     Ok(connection.receive_eof()) // who closed, the codes sent and received, the reason, clean or not
 //! }
 //! # struct Link { input: std::io::Cursor<Vec<u8>>, output: Vec<u8> }
 //! # impl Read for Link { fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> { self.input.read(bytes) } }
@@ -53,23 +74,29 @@
 //! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.output.write(bytes) }
 //! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
 //! # }
-//! # fn link(input: &[u8]) -> Link { Link { input: std::io::Cursor::new(input.to_vec()), output: Vec::new() } }
+//! # fn link(frames: &[u8]) -> Link {
+//! #     let request = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+//! #     Link { input: std::io::Cursor::new([request, frames].concat()), output: Vec::new() }
+//! # }
 //!
-//! // The client sends "Hello", a Ping and a Close with code 1000, all masked with a key of zeros.
+//! // After its request, the client sends "Hello", a Ping and a Close with code 1000, all masked with a key of zeros.
 //! let mut stream = link(b"\x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8");
-//! let end = echo(&mut stream, Connection::server(&Config::new()))?;
-//! assert_eq!(stream.output, b"\x81\x05Hello\x8a\x00\x88\x02\x03\xe8");
-//! assert!(end.is_clean());
+//! let closed = serve(&mut stream, &Config::new())?;
+//! assert!(stream.output.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! assert!(stream.output.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\x00\x88\x02\x03\xe8"));
+//! assert_eq!(closed.to_string(), "closed by the peer, clean, sent 1000, received 1000");
 //!
-//! // An unmasked frame is an error: the answer is a Close with code 1002, and the reason says why.
+//! // An unmasked frame is an error: the answer is a Close with code 1002, and its reason says why.
 //! let mut stream = link(b"\x81\x05Hello");
-//! let end = echo(&mut stream, Connection::server(&Config::new()))?;
-//! assert!(stream.output.starts_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
-//! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
+//! let closed = serve(&mut stream, &Config::new())?;
+//! assert!(stream.output.ends_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
+//! assert_eq!(closed.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
-//! The [`handshake`] gives the [`Connection`], to a server and to a client; the example `echo_server` is the whole of a server.
+//! What is left out here are deadlines: for the handshake, and where [`Transport::AwaitPeer`] asks for one. The example `echo_server` has
+//! them. A client is opened by [`ClientRequest`](handshake::ClientRequest) and driven by the same loop.
 //!
 //! # What you can rely on
 //!

@@ -128,13 +128,25 @@ fn whole_messages_allocate_nothing() {
             (0x89, &[b'x'; 125]),
             (0x8a, b"pong"),
             (0x81, b""),
-            (0x88, b"\x03\xe8good bye"),
+            (0x88, b"\x03\xe8"),
         ] {
             let mut wire = incoming(role, first, payload);
             let (events, heap) = measure(|| receive(&mut connection, &mut wire, &mut out).unwrap());
             assert_eq!((events, heap), (1, NOTHING), "{role:?} {first:#x}");
         }
         assert!(!out.is_empty(), "with a Pong and a Close among them");
+    }
+}
+
+// The reason is kept for `Closed`, and is all that is
+#[test]
+fn reason_of_a_close_is_kept_in_as_many_bytes() {
+    for role in ROLES {
+        let mut connection = open(role, &Config::new());
+        let mut out = Vec::with_capacity(4096);
+        let mut wire = incoming(role, 0x88, b"\x03\xe8good bye");
+        let (_, heap) = measure(|| receive(&mut connection, &mut wire, &mut out).unwrap());
+        assert_eq!((heap.calls, heap.held), (1, 8), "{role:?}");
     }
 }
 

@@ -687,3 +687,20 @@ fn recycling_after_the_end_does_no_harm() {
         assert_eq!(connection.state(), State::Closed);
     }
 }
+
+// RFC 6455 section 7.1.6: 6455-7.1.6-01
+#[test]
+fn closed_keeps_the_reason_of_the_peers_close_alone() {
+    for end in both() {
+        let mut connection = close_first(end);
+        drive(&mut connection, &end.incoming(0x88, b"\x0f\xa1by\ne"), &[]);
+        let closed = connection.receive_eof();
+        assert_eq!(closed.reason(), "by\ne");
+        assert!(
+            closed.to_string().ends_with(r#"received 4001 "by\ne""#),
+            "one line"
+        );
+        assert_eq!(connection.receive_eof(), closed, "as often as it is asked");
+        assert_eq!(close_first(end).receive_eof().reason(), "");
+    }
+}

@@ -609,3 +609,50 @@ fn connection_is_send_and_sync() {
     assert_eq!(server().open().role(), Role::Server);
     assert_eq!(client().open().role(), Role::Client);
 }
+
+// Contract, clause 1: what is borrowed can be kept
+#[test]
+fn both_hand_out_events_that_can_be_kept() {
+    for end in both() {
+        for (first, payload) in [
+            (0x81, &b"text"[..]),
+            (0x82, b"\xff"),
+            (0x89, b"ping"),
+            (0x8a, b"pong"),
+            (0x88, b"\x03\xe8bye"),
+        ] {
+            let mut connection = end.open();
+            let mut wire = end.incoming(first, payload);
+            let event = connection
+                .receive(&mut &mut wire[..], &mut Vec::new())
+                .unwrap()
+                .unwrap();
+            let lent = event.clone();
+            let kept: Event<'static> = event.into_owned();
+            assert_eq!(kept, lent);
+        }
+    }
+}
+
+// Nothing that a peer sent is shown, nor what masks it.
+#[test]
+fn debug_shows_no_payload() {
+    for end in both() {
+        let mut connection = end.open();
+        for (first, payload) in [(0x01, &b"secret"[..]), (0x89, b"secret")] {
+            let mut wire = end.incoming(first, payload);
+            let cut = wire.len() - 1;
+            let cut = if first == 0x89 { cut } else { cut + 1 };
+            connection
+                .receive(&mut &mut wire[..cut], &mut Vec::new())
+                .unwrap();
+        }
+        let shown = format!("{connection:?} {:?}", Prepared::text("secret"));
+        let bytes = format!("{:?}", b"secret");
+        assert!(
+            !shown.contains("secret") && !shown.contains(bytes.trim_matches(['[', ']'])),
+            "{shown}"
+        );
+        assert!(shown.contains("Open") && shown.contains("6 bytes"), "{shown}");
+    }
+}

@@ -1244,7 +1244,29 @@ fn server_reports_the_end_of_the_transport() {
 fn server_debug_hides_values() {
     let request = request(&with(b"Cookie: secret"));
     let text = format!("{request:?} {:?}", ServerHandshake::new(&Config::new()));
-    assert!(text.contains("/chat?x=1") && text.contains("Cookie") && !text.contains("secret"));
+    assert!(text.contains("/chat") && text.contains("Cookie"));
+    assert!(!text.contains("x=1") && !text.contains("secret"));
+    let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+    let text = format!("{:?}", upgrade.field("Set-Cookie", "secret").unwrap());
+    assert!(text.contains("/chat") && !text.contains("x=1") && !text.contains("secret"));
+}
+
+// RFC 6455 section 4.2.2: 6455-4.2.2-06, 6455-4.2.2-07
+#[test]
+fn server_selects_the_first_subprotocol_that_it_supports() {
+    let request = request(&with(b"Sec-WebSocket-Protocol: a, b, c"));
+    let select = |supported: &[&str]| {
+        let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+        let upgrade = upgrade.select_protocol(supported);
+        let field = upgrade
+            .response_fields()
+            .find(|(name, _)| *name == "Sec-WebSocket-Protocol");
+        assert_eq!(upgrade.selected_protocol(), field.map(|(_, value)| value));
+        upgrade.selected_protocol().map(String::from)
+    };
+    assert_eq!(select(&["c", "b"]).as_deref(), Some("b"));
+    assert_eq!(select(&["B", "d"]), None);
+    assert_eq!(select(&[]), None);
 }
 
 // ---- requests read by another server ------------------------------------------------------------------------------------
@@ -1324,6 +1346,11 @@ fn server_refuses_parsed_requests() {
     );
     let error = check("GET", "/", (1, 1), 4, b"8");
     assert_eq!((error, error.status()), (HandshakeError::UnsupportedVersion, 426));
+    let (mut out, mut own) = (Vec::new(), Vec::new());
+    error.respond(&mut out);
+    let request = request(&changed(b"Version: 13", b"Version: 8"));
+    assert_eq!(request.upgrade(&mut own).unwrap_err(), error);
+    assert_eq!(out, own, "as where the crate reads the request");
     let expected = [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),

@@ -32,7 +32,37 @@ pub struct Close<'i> {
     pub reason: Text<'i>,
 }
 
+impl Event<'_> {
+    /// The event for keeps: to send it through a channel, or to return it from a function that owns the buffer. What is borrowed
+    /// from the input is copied.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Text(text) => Event::Text(text.into_owned().into()),
+            Self::Binary(payload) => Event::Binary(payload.into_owned().into()),
+            Self::Ping(payload) => Event::Ping(payload.into_owned().into()),
+            Self::Pong(payload) => Event::Pong(payload.into_owned().into()),
+            Self::Close(close) => Event::Close(close.into_owned()),
+        }
+    }
+}
+
 impl<'i> Close<'i> {
+    /// A Close with this code and reason, for tests of what handles it.
+    pub fn new(code: impl Into<Option<CloseCode>>, reason: impl Into<Text<'i>>) -> Self {
+        Self {
+            code: code.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The Close for keeps; the reason is copied if it is borrowed from the input.
+    pub fn into_owned(self) -> Close<'static> {
+        Close {
+            code: self.code,
+            reason: self.reason.into_owned().into(),
+        }
+    }
+
     /// The close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
     pub fn status(&self) -> CloseCode {
         self.code.unwrap_or(CloseCode::NO_STATUS)

@@ -48,6 +48,7 @@ mod state;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 pub use event::{Close, Event};
 pub use prepared::Prepared;
@@ -91,7 +92,6 @@ use crate::{CloseCode, Config, Entropy};
 /// assert!(server.receive_eof().is_clean());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
@@ -121,6 +121,9 @@ impl Connection {
     }
 
     /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
+    ///
+    /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut buffer[..size];`, then
+    /// `receive(&mut input, &mut out)`.
     ///
     /// `Ok(None)`: all of `input` is consumed (or, with [`Config::hold`], all but a payload that is not whole); or the
     /// connection is closed, and then `input` is untouched.
@@ -163,7 +166,11 @@ impl Connection {
     /// be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
-        Closed::new(self.sender.state, self.receiver.state)
+        Closed::new(
+            self.sender.state,
+            self.receiver.state,
+            &self.receiver.close_reason,
+        )
     }
 
     /// Sends a text message in one frame.
@@ -257,7 +264,8 @@ impl Connection {
     /// `None` for a code the frame is empty, and so must be `reason`, which otherwise has at most 123 bytes. A fragmented
     /// message that is being sent ends unfinished.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for.
+    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for. They cannot
+    /// be answered any more: a loop that closes and also answers looks at [`state`](Self::state) before it sends.
     ///
     /// # Errors
     ///
@@ -333,5 +341,17 @@ impl Connection {
                 Err(Misuse::Closed)
             }
         }
+    }
+}
+
+/// Without what the peer sent and what masks it.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role())
+            .field("state", &self.state())
+            .field("transport", &self.transport())
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! A message that is encoded once and sent to many.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::frame::Header;
 use crate::message::MessageKind;
@@ -23,7 +24,7 @@ use crate::message::MessageKind;
 /// }
 /// # Ok::<(), websocket_proto::Misuse>(())
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Prepared {
     kind: MessageKind,
     header_size: usize,
@@ -66,5 +67,12 @@ impl Prepared {
     /// The message as one unmasked frame: what a server sends.
     pub fn frame(&self) -> &[u8] {
         &self.frame
+    }
+}
+
+/// The size alone, as of a message received.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({:?}, {} bytes)", self.kind, self.payload().len())
     }
 }

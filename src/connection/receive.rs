@@ -1,5 +1,6 @@
 //! The receiving half: bytes in, events out.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::event::{Close, Event};
@@ -11,7 +12,6 @@ use crate::message::{Assembled, Assembler, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
 /// Everything that is kept of what the peer sent: a header or a message that is not whole yet, and how the direction ended.
-#[derive(Debug)]
 pub(super) struct Receiver {
     decoder: Decoder,
     /// What the payload that the decoder stands in is for.
@@ -23,6 +23,8 @@ pub(super) struct Receiver {
     accept_any_close_code: bool,
     hold: bool,
     pub(super) state: ReceiveState,
+    /// Of the peer's Close.
+    pub(super) close_reason: Box<str>,
 }
 
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
@@ -63,6 +65,7 @@ impl Receiver {
             accept_any_close_code: config.accept_any_close_code,
             hold: config.hold,
             state: ReceiveState::Open,
+            close_reason: Box::default(),
         }
     }
 
@@ -99,7 +102,10 @@ impl Receiver {
         }
         let result = self.next_event(input);
         match &result {
-            Ok(Some(Event::Close(close))) => self.state = ReceiveState::Closed(close.code),
+            Ok(Some(Event::Close(close))) => {
+                self.state = ReceiveState::Closed(close.code);
+                self.close_reason = (*close.reason).into();
+            }
             Err(error) => self.state = ReceiveState::Failed(*error),
             Ok(_) => return result,
         }

@@ -266,16 +266,6 @@ fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 /// A multiple of the key's four bytes.
 const BLOCK: usize = 64;
 
-impl fmt::Debug for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
-            .field("role", &self.role())
-            .field("message", &self.message)
-            .field("state", &self.state)
-            .finish()
-    }
-}
-
 /// A close reason being written: whole characters, as many as fit.
 struct Reason {
     bytes: [u8; MAX_REASON_SIZE],

@@ -8,6 +8,7 @@
 //!           Closed   Closing, await peer  Closed, clean                Closed    Closed
 //! ```
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use crate::error::Error;
@@ -30,7 +31,8 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "open, about to end, or to be closed")]
 pub enum Transport {
-    /// Keep reading.
+    /// Keep reading. If the peer's Close came and [`Config::auto_close`](crate::Config::auto_close) is off, nothing more will come:
+    /// it is for the caller to finish its message and to [`close`](crate::Connection::close).
     Open,
     /// Keep reading, but not for ever: arm a timer, and close the transport when it fires. 10 seconds are usual.
     ///
@@ -57,14 +59,27 @@ pub enum ClosedBy {
 }
 
 /// The end of a connection, as one fact. [`Display`](fmt::Display) gives one line for the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+///
+/// ```
+/// use websocket_proto::{ClosedBy, CloseCode, Config, Connection};
+///
+/// let mut connection = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
+/// let mut input = &mut b"\x88\x05\x03\xe9bye".to_vec()[..];
+/// connection.receive(&mut input, &mut Vec::new())?;
+/// let closed = connection.receive_eof();
+/// assert_eq!((closed.by(), closed.code(), closed.reason()), (ClosedBy::Peer, CloseCode::GOING_AWAY, "bye"));
+/// assert_eq!(closed.to_string(), r#"closed by the peer, clean, sent 1001, received 1001 "bye""#);
+/// # Ok::<(), websocket_proto::Error>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Closed {
     send: SendState,
     receive: ReceiveState,
+    reason: Box<str>,
 }
 
 /// The sending direction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum SendState {
     Open,
     /// We sent the first Close, or the Close of a failure.
@@ -74,7 +89,7 @@ pub(super) enum SendState {
 }
 
 /// The receiving direction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum ReceiveState {
     Open,
     /// The peer's Close came.
@@ -147,12 +162,16 @@ pub(super) fn transport(role: Role, send: &SendState, receive: &ReceiveState) ->
 }
 
 impl Closed {
-    pub(super) fn new(send: SendState, receive: ReceiveState) -> Self {
-        Self { send, receive }
+    pub(super) fn new(send: SendState, receive: ReceiveState, reason: &str) -> Self {
+        Self {
+            send,
+            receive,
+            reason: reason.into(),
+        }
     }
 
     /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had none, 1006 if none
-    /// came, also after a failure that this side found.
+    /// came. So it is 1006 also after a failure that this side found; what it then sent is [`code_sent`](Self::code_sent).
     pub fn code(&self) -> CloseCode {
         self.code_received().unwrap_or(CloseCode::ABNORMAL)
     }
@@ -165,6 +184,11 @@ impl Closed {
     /// The code of the Close frame that was received, 1005 if it had none; `None` if none was received.
     pub fn code_received(&self) -> Option<CloseCode> {
         self.receive.code()
+    }
+
+    /// The connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123 bytes; otherwise empty.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4; `wasClean` in browsers).
@@ -205,6 +229,10 @@ impl fmt::Display for Closed {
                 None => write!(f, ", {what} none")?,
             }
         }
-        Ok(())
+        match self.reason() {
+            "" => Ok(()),
+            // Escaped, as the peer chose it and logs have lines.
+            reason => write!(f, " {reason:?}"),
+        }
     }
 }

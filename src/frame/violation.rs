@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::OpCode;
+use crate::CloseCode;
 
 /// A frame header that breaks a rule of RFC 6455 section 5, or a limit. Always the peer's fault.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -33,6 +34,23 @@ pub enum Violation {
         /// What the frame is for.
         opcode: OpCode,
     },
+}
+
+impl Violation {
+    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::PayloadTooBig { .. } => CloseCode::TOO_BIG,
+            Self::ReservedBits(_)
+            | Self::ReservedOpCode(_)
+            | Self::FragmentedControl
+            | Self::ControlTooLong
+            | Self::Unmasked
+            | Self::Masked
+            | Self::NonMinimalLength(_)
+            | Self::LengthOutOfRange(_) => CloseCode::PROTOCOL_ERROR,
+        }
+    }
 }
 
 impl fmt::Display for Violation {

@@ -251,13 +251,13 @@ impl ClientRequest {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without the fields that were added, which hold cookies and passwords.
+    /// Without the query and the fields that were added, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)
             .field("host", &self.host)
             .field("port", &self.port())
-            .field("target", &self.target)
+            .field("path", &self.target.split('?').next())
             .field("origin", &self.origin)
             .field("protocols", &self.protocols)
             .field("extensions", &self.extensions)

@@ -1,7 +1,10 @@
 //! What can go wrong in the opening handshake, and the one table from there to an HTTP status.
 
+use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
+
+use super::write::push_error;
 
 /// Why an opening handshake failed: what the peer did, or which limit it passed.
 ///
@@ -133,6 +136,14 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Appends the whole HTTP response that tells the client: status, fields, and the error's text as the body.
+    ///
+    /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have done this already; it is for
+    /// those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields). The caller sends it and closes the transport.
+    pub fn respond(self, out: &mut Vec<u8>) {
+        push_error(out, self, false);
+    }
+
     /// The status of the HTTP response that tells a client about this error.
     ///
     /// What only a client can meet is 502: a gateway would say so of the server behind it.
@@ -270,7 +281,7 @@ impl Error for HandshakeError {}
 
 /// A call that would have put something on the wire that must not be there. Nothing was written.
 ///
-/// These follow from the caller's arguments alone, never from what the peer sent.
+/// These follow from the caller's arguments, and one from what they are compared with: what the client offered.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HandshakeMisuse {
@@ -311,7 +322,7 @@ impl fmt::Display for HandshakeMisuse {
             Self::ReservedField => "field is written by the handshake itself",
             Self::Authority => "authority is not a host with an optional port",
             Self::Target => "target is not a path with an optional query",
-            Self::Url => "URL is not a ws or wss URL without fragment and user",
+            Self::Url => "URL is not ws:// or wss://, a host, an optional port up to 65535, a path and a query, all in ASCII",
             Self::Origin => "origin is not printable ASCII or is given twice",
             Self::Protocol => "subprotocol is not a token",
             Self::RepeatedProtocol => "subprotocol is given twice",

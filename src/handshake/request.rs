@@ -154,11 +154,11 @@ impl Request {
 }
 
 impl fmt::Debug for Request {
-    /// Without the values of the fields, which hold cookies and passwords.
+    /// Without the query and the values of the fields, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method())
-            .field("target", &self.target())
+            .field("path", &self.path())
             .field("version", &self.version())
             .field("fields", &self.fields())
             .finish()

@@ -121,8 +121,9 @@ impl ClientHandshake {
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
-        _out: &mut Vec<u8>,
+        out: &mut Vec<u8>,
     ) -> Result<Option<Answer>, HandshakeError> {
+        _ = out; // RFC 6455 section 7.1.7: before the connection is open, a failure sends nothing
         let result = match &mut self.state {
             State::Reading { reader, interim, .. } => self.offer.receive(reader, interim, input),
             State::Finished(error) => return Err(*error),

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::error::HandshakeError;
 use super::error::HandshakeMisuse;
@@ -26,7 +27,7 @@ use crate::Connection;
 ///
 /// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that takes its time
 /// for the decision does not read from the transport in the meantime, so the client cannot make it hold more.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Upgrade<'a> {
     config: Config,
     path: &'a str,
@@ -210,6 +211,21 @@ impl<'a> Upgrade<'a> {
         Ok(self)
     }
 
+    /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none such.
+    ///
+    /// To choose by other rules, look at [`protocols`](Self::protocols) and take [`protocol`](Self::protocol).
+    #[must_use = "the choice is in the value that is returned"]
+    pub fn select_protocol(mut self, supported: &[&str]) -> Self {
+        let chosen = self.protocols().find(|name| supported.contains(name));
+        self.protocol = chosen;
+        self
+    }
+
+    /// The subprotocol that was chosen.
+    pub fn selected_protocol(&self) -> Option<&'a str> {
+        self.protocol
+    }
+
     /// Adds a field to the answer that accepts, such as `Set-Cookie`.
     ///
     /// # Errors
@@ -270,6 +286,18 @@ impl<'a> Upgrade<'a> {
     /// The connection, for a caller whose own HTTP server has sent the 101.
     pub fn into_connection(self) -> Connection {
         Connection::server(&self.config)
+    }
+}
+
+impl fmt::Debug for Upgrade<'_> {
+    /// Without query and fields, which hold tokens and cookies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade")
+            .field("host", &self.host)
+            .field("path", &self.path)
+            .field("origin", &self.origin)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
 }
 

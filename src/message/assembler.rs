@@ -7,7 +7,6 @@ use super::{MessageKind, Payload, Text};
 use crate::utf8::{InvalidUtf8, Utf8};
 
 /// The message being received. Text is kept as a `String` that grows by what is valid, so that it is validated once.
-#[derive(Debug)]
 pub(crate) enum Assembler {
     /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
     Idle { spare: Vec<u8> },
@@ -18,7 +17,6 @@ pub(crate) enum Assembler {
 }
 
 /// A message that came in pieces.
-#[derive(Debug)]
 pub(crate) enum Assembled {
     Text(Text<'static>),
     Binary(Payload<'static>),

@@ -134,6 +134,12 @@ impl<'i> From<&'i [u8]> for Payload<'i> {
     }
 }
 
+impl<'i, const N: usize> From<&'i [u8; N]> for Payload<'i> {
+    fn from(bytes: &'i [u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
 impl From<Vec<u8>> for Payload<'_> {
     fn from(bytes: Vec<u8>) -> Self {
         Self(Repr::Owned(bytes))
