@@ -8,7 +8,8 @@
 /// let config = Config::new().max_message_size(16 * 1024 * 1024);
 /// assert_ne!(config, Config::default());
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[must_use]
 pub struct Config {
     pub(crate) max_message_size: u64,
     pub(crate) max_head_size: usize,
@@ -24,7 +25,7 @@ pub struct Config {
 }
 
 /// When a Ping is answered by a Pong in the same call of `receive` (RFC 6455 section 5.5.2).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum AutoPong {
     /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong).
@@ -57,7 +58,8 @@ impl Config {
     /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB (1,048,576).
     ///
     /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before its payload is
-    /// awaited or stored. What is sent is not limited. The default holds what applications send as one message, and bounds what
+    /// awaited or stored. Any number of fragments may share it; a message may have as many empty ones as the limit has bytes, 1,024
+    /// at least. What is sent is not limited. The default holds what applications send as one message, and bounds what
     /// one connection can make the receiver hold: the limit, and no more.
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
@@ -92,7 +94,7 @@ impl Config {
     /// Whether a frame that is not whole stays in the caller's buffer. Default: `false`, its payload is copied.
     ///
     /// For callers that own a growable buffer for each connection: a message in one frame is then lent in place whatever its size, and
-    /// nothing is copied. When [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may hold the front of a payload; call
+    /// nothing of it is copied; fragments and cut headers are, as ever. While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may hold the front of a payload; call
     /// again with the same bytes in front and more after them, [`remaining`](crate::Connection::remaining) bytes at least. A text is
     /// then validated when it is whole, not as it comes.
     ///
@@ -150,7 +152,7 @@ impl Config {
     }
 
     /// Leniency: any close code is taken but those that must never be on the wire (1005, 1006, 1015). Default: `false`
-    /// (RFC 6455 section 7.4: undefined codes fail).
+    /// (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats whatever was taken.
     pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
         self.accept_any_close_code = accept;
         self

@@ -92,9 +92,14 @@ mod pool {
     impl Pool {
         #[cold]
         fn refill(&mut self, bytes: &mut [u8]) {
-            super::ask(bytes);
+            if bytes.len() > SIZE {
+                return super::ask(bytes);
+            }
             super::ask(&mut self.bytes);
-            self.used = 0;
+            self.used = bytes.len();
+            if let Some(fresh) = self.bytes.get(..bytes.len()) {
+                bytes.copy_from_slice(fresh);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::CloseCode;
 use crate::frame::Violation;
 
 /// Why a connection failed while receiving. Always the peer's doing; the Close frame with [`close_code`](Self::close_code) is
-/// already in the output, and the connection stays failed.
+/// already in the output, unless a Close was sent before, and the connection stays failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,6 +25,12 @@ pub enum Error {
         /// The size of the message up to the end of the frame that passed the limit, in bytes.
         size: u64,
     },
+    /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size) has bytes, and than
+    /// 1,024 (section 10.4).
+    TooManyEmptyFragments {
+        /// The limit, in fragments.
+        limit: u64,
+    },
     /// A Close frame with a body of one byte (section 5.5.1).
     TruncatedCloseCode,
     /// A Close frame with a code that must not be on the wire (section 7.4).
@@ -41,7 +47,7 @@ impl Error {
             | Self::TruncatedCloseCode
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
             Self::InvalidUtf8 => CloseCode::INVALID_DATA,
-            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
+            Self::MessageTooBig { .. } | Self::TooManyEmptyFragments { .. } => CloseCode::TOO_BIG,
         }
     }
 }
@@ -58,6 +64,9 @@ impl fmt::Display for Error {
                     f,
                     "message of at least {size} bytes is over the limit of {limit} bytes"
                 )
+            }
+            Self::TooManyEmptyFragments { limit } => {
+                write!(f, "message has more than the limit of {limit} empty fragments")
             }
             Self::TruncatedCloseCode => f.write_str("peer sent a close frame with a body of one byte"),
             Self::InvalidCloseCode(code) => write!(f, "peer sent close code {code}, which must not be sent"),

@@ -100,24 +100,23 @@
 //!
 //! # What you can rely on
 //!
-//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read more. There is no call order to
-//!   keep, nothing to flush, nothing to poll; replies are in `out` when `receive` returns.
+//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read more. There is nothing to
+//!   flush and nothing to poll; replies are in `out` when `receive` returns.
 //! - **Cutting the input anywhere changes nothing**: the same events, the same output, the same error, for any partition of the bytes.
-//! - **Cancel safety.** No call waits. A future around them can be dropped at any await and loses nothing.
+//! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses nothing.
 //! - **Threads.** Everything is `Send` and `Sync`, and nothing is shared.
-//! - **Memory.** An idle connection holds no heap. A message that lies whole in the input is lent from there; one that came in pieces
-//!   takes as much as has come of it, never what its header declares, and never more than [`Config::max_message_size`].
-//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the `bufferedAmount` of browsers.
+//! - **Memory.** An idle connection holds no heap but what you gave it. A message that lies whole in the input is lent from there; one
+//!   that came in pieces takes at most twice as much as has come of it, never what its header declares, and never more than
+//!   [`Config::max_message_size`].
+//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the `bufferedAmount` of browsers,
+//!   framing included.
 //! - **No panic** can be reached from the peer's bytes, nor from arguments that a program may compute.
 //!
 //! # What it leaves to you
 //!
-//! Sockets, TLS (do it first, for `wss`), proxies (CONNECT first), timeouts (a deadline for the opening handshake, one where
-//! [`Transport::AwaitPeer`] says so), reconnecting (RFC 6455 section 7.2.3: a random delay of up to 5 seconds first, longer ones after),
-//! at most one connection in its opening handshake for each remote address (section 4.1), authentication (cookies or HTTP authentication,
-//! seen before the request is accepted), and whether an [origin](handshake::Upgrade::origin) is welcome. Confidentiality and integrity
-//! come from TLS; the SHA-1 of the handshake proves only that the peer speaks WebSocket. What peers send is data: check it before it
-//! goes into a query or a page.
+//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), deadlines, authentication (cookies or HTTP authentication, seen before
+//! a request is accepted), whether an [origin](handshake::Upgrade::origin) is welcome, and reconnecting. [`handshake`] and
+//! [`connection`] say what RFC 6455 asks of you there.
 //!
 //! # Features
 //!
@@ -130,8 +129,7 @@
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
-#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
-#![cfg_attr(feature = "simd", deny(unsafe_code))]
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     missing_debug_implementations,
@@ -182,3 +180,17 @@ pub use message::{MessageKind, Payload, Text};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What is promised on the front page.
+#[cfg(feature = "alloc")]
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Connection>();
+    is_send_and_sync::<Event<'_>>();
+    is_send_and_sync::<frame::Decoder>();
+    is_send_and_sync::<handshake::ServerHandshake>();
+    is_send_and_sync::<handshake::Request>();
+    is_send_and_sync::<handshake::Upgrade<'_>>();
+    is_send_and_sync::<handshake::ClientRequest>();
+    is_send_and_sync::<handshake::ClientHandshake>();
+};

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use websocket_proto::{Config, Error, State};
+use websocket_proto::{CloseCode, Config, Error, Event, Payload, State};
 
 const LIMIT: u64 = 10;
 
@@ -204,5 +204,44 @@ fn both_check_the_limit_before_they_hold() {
         end.fails_at_byte(2, &end.incoming_header(0x81, 11), too_big(11));
         let wire = end.all_incoming(&[(0x01, b"01234567"), (0x80, b"89a")]);
         assert_eq!(drive_held(&mut end.open(), &wire, &[]).error, Some(too_big(11)));
+    }
+}
+
+// RFC 6455 section 10.4: 6455-10.4-03; decision D18
+#[test]
+fn both_fail_on_more_empty_fragments_than_the_limit_has_bytes() {
+    for (max, limit) in [(0, 1024), (1024, 1024), (5000, 5000)] {
+        for end in both_with(Config::new().max_message_size(max)) {
+            let mut connection = end.open();
+            let mut wire = end.incoming(0x01, b"");
+            for _ in 1..limit {
+                wire.extend(end.incoming(0x00, b""));
+            }
+            let mut next = end.incoming(0x00, b"");
+            let mut out = Vec::new();
+            assert_eq!(connection.receive(&mut &mut wire[..], &mut out), Ok(None));
+            assert_eq!(
+                connection.receive(&mut &mut next[..], &mut out),
+                Err(Error::TooManyEmptyFragments { limit })
+            );
+            assert_eq!(connection.receive_eof().code_sent(), Some(CloseCode::TOO_BIG));
+        }
+    }
+}
+
+// RFC 6455 section 10.4: 6455-10.4-03; decision D18
+#[test]
+fn both_count_the_empty_fragments_of_each_message_anew() {
+    for end in both_with(Config::new().max_message_size(1024)) {
+        let mut connection = end.open();
+        for _ in 0..3 {
+            let mut wire = end.incoming(0x02, b"");
+            for _ in 1..1023 {
+                wire.extend(end.incoming(0x00, b""));
+            }
+            wire.extend(end.incoming(0x80, b""));
+            let event = connection.receive(&mut &mut wire[..], &mut Vec::new());
+            assert_eq!(event, Ok(Some(Event::Binary(Payload::from(b"")))));
+        }
     }
 }

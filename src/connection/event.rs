@@ -12,8 +12,8 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// A Ping (section 5.5.2). Its Pong is already in the output, unless [`Config::auto_pong`](crate::Config::auto_pong) says
-    /// otherwise or a Close was sent before.
+    /// A Ping (section 5.5.2). Its Pong is already in the output, if [`Config::auto_pong`](crate::Config::auto_pong) says so: by
+    /// default while no Close was sent.
     Ping(Payload<'i>),
     /// A Pong (section 5.5.3), whether asked for or not.
     Pong(Payload<'i>),

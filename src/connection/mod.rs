@@ -13,8 +13,8 @@
 //!
 //! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that lies whole
 //!    in the input is unmasked in place and lent; one that came in pieces is moved out.
-//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed, and the only thing to do is to read more.
-//!    One event per call. After a Close or an error the rest stays in `input`, and nothing is looked at any more.
+//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, if the caller asked to
+//!    [hold](crate::Config::hold), all but the payload of a cut frame), and the only thing to do is to read more. One event per call. After a Close or an error the rest stays in `input`, and nothing is looked at any more.
 //! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message in the
 //!    same input is answered with its own event, so the message can be answered before.
 //! 4. Limits are checked on the header, before the payload is awaited or stored.
@@ -25,8 +25,9 @@
 //! holds goes out before anything is awaited. One read makes at most a few times as many bytes of replies; a server that answers
 //! each message writes inside the loop too, when `out` has become large.
 //!
-//! What is kept between calls is a cut header (at most 13 bytes), the part of a message that came, and nothing else. Calls cannot
-//! be cancelled half-way, so futures around them can be dropped at any await.
+//! What is kept between calls is a cut header (at most 13 bytes), what came of a message and of a control frame between its
+//! fragments, and a buffer that was given back. Calls cannot be cancelled half-way: a future that awaits a read between them can be
+//! dropped and loses nothing.
 //!
 //! # The end
 //!
@@ -130,7 +131,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`: write it, then do what
+    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`, unless one was sent before: write it, then do what
     /// [`transport`](Self::transport) says. A loop that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))`
     /// does not, and the error is still told by [`receive_eof`](Self::receive_eof).
     #[inline]
@@ -154,7 +155,9 @@ impl Connection {
     ) -> Result<Option<Event<'i>>, Error> {
         let result = self.receiver.receive(input);
         match &result {
-            Ok(Some(Event::Ping(payload))) if self.owes_pong() => self.sender.pong(payload, out),
+            Ok(Some(Event::Ping(payload))) if state::owes_pong(self.auto_pong, &self.sender.state) => {
+                self.sender.pong(payload, out)
+            }
             Ok(Some(Event::Close(close))) if self.auto_close => self.sender.echo_close(close.code, out),
             Ok(_) => {}
             Err(error) => self.sender.fail(error.close_code(), error, out),
@@ -231,11 +234,10 @@ impl Connection {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        // RFC 6455 section 5.5.1: the answer to a Close may wait until the current message is sent.
-        if !self.sender.is_mid_message() {
-            self.check_open()?;
+        match self.sender.is_mid_message() {
+            false => self.check_open()?,
+            true => self.check_unclosed()?,
         }
-        self.check_alive()?;
         self.sender.fragment(kind, payload, fin, out)
     }
 
@@ -277,11 +279,10 @@ impl Connection {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        self.check_alive()?;
-        match self.receiver.state {
-            ReceiveState::Closed(_) => self.sender.answer_close(code.into(), reason, out),
-            _ => self.sender.close(code.into(), reason, out),
-        }
+        self.check_unclosed()?;
+        let code = code.into();
+        let state = state::after_close(&self.receiver.state, code);
+        self.sender.close(code, reason, state, out)
     }
 
     /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message is put together in
@@ -317,30 +318,13 @@ impl Connection {
         self.receiver.remaining()
     }
 
-    fn owes_pong(&self) -> bool {
-        match self.auto_pong {
-            AutoPong::Off => false,
-            AutoPong::WhileOpen => self.sender.state.is_open(),
-            AutoPong::UntilPeerCloses => true,
-        }
-    }
-
-    /// RFC 6455 section 6.1: messages are sent while the connection is open.
     #[inline]
     fn check_open(&self) -> Result<(), Misuse> {
-        match self.receiver.state {
-            ReceiveState::Open => Ok(()),
-            _ => Err(Misuse::Closed),
-        }
+        state::check_open(&self.sender.state, &self.receiver.state)
     }
 
-    fn check_alive(&self) -> Result<(), Misuse> {
-        match self.receiver.state {
-            ReceiveState::Open | ReceiveState::Closed(_) => Ok(()),
-            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
-                Err(Misuse::Closed)
-            }
-        }
+    fn check_unclosed(&self) -> Result<(), Misuse> {
+        state::check_unclosed(&self.sender.state, &self.receiver.state)
     }
 }
 

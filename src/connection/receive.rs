@@ -17,6 +17,8 @@ pub(super) struct Receiver {
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
+    /// How many fragments of `message` were empty.
+    empty_fragments: u64,
     /// The payload of a control frame that a read has cut; it may stand between the fragments of `message`.
     control: Vec<u8>,
     max_message_size: u64,
@@ -30,6 +32,9 @@ pub(super) struct Receiver {
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
 const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
 const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
+
+/// Empty fragments are allowed up to this number whatever the limit for messages: senders end with one, or begin with one.
+const MIN_EMPTY_FRAGMENTS: u64 = 1024;
 
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +65,7 @@ impl Receiver {
             decoder: Decoder::new(rules),
             frame: None,
             message: Assembler::new(),
+            empty_fragments: 0,
             control: Vec::new(),
             max_message_size: config.max_message_size,
             accept_any_close_code: config.accept_any_close_code,
@@ -192,7 +198,7 @@ impl Receiver {
         let kind = match header.opcode {
             OpCode::Text => MessageKind::Text,
             OpCode::Binary => MessageKind::Binary,
-            OpCode::Continuation => return Ok(Frame::Piece { fin: header.fin }),
+            OpCode::Continuation => return self.begin_fragment(header),
             OpCode::Close => return Ok(Frame::Control(Control::Close)),
             OpCode::Ping => return Ok(Frame::Control(Control::Ping)),
             OpCode::Pong => return Ok(Frame::Control(Control::Pong)),
@@ -201,7 +207,20 @@ impl Receiver {
             return Ok(Frame::Whole(kind));
         }
         self.message.begin(kind);
-        Ok(Frame::Piece { fin: false })
+        self.empty_fragments = 0;
+        self.begin_fragment(header)
+    }
+
+    /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are counted.
+    fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
+        if header.len == 0 {
+            let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
+            if self.empty_fragments >= limit {
+                return Err(Error::TooManyEmptyFragments { limit });
+            }
+            self.empty_fragments = self.empty_fragments.saturating_add(1);
+        }
+        Ok(Frame::Piece { fin: header.fin })
     }
 
     /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together elsewhere anyway.

@@ -23,7 +23,7 @@ pub enum Fin {
     Last,
 }
 
-/// Everything that is kept of what we send.
+/// Everything that is kept of what we send. What the state of the connection allows is checked before, in `state`.
 pub(super) struct Sender {
     masking: Masking,
     /// The fragmented message that is being sent; for text, how its bytes so far end.
@@ -97,7 +97,6 @@ impl Sender {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        self.check_open()?;
         let (opcode, mut utf8) = match self.message {
             None => (kind.opcode(), Utf8::new()),
             Some((begun, utf8)) if begun == kind => (OpCode::Continuation, utf8),
@@ -128,7 +127,6 @@ impl Sender {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        self.check_open()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
@@ -142,29 +140,17 @@ impl Sender {
         self.frame(Header::new(OpCode::Pong, payload.len() as u64), payload, out);
     }
 
-    /// Our Close, the first one.
+    /// Our Close, and what it makes of the state.
     pub(super) fn close(
         &mut self,
         code: Option<CloseCode>,
         reason: &str,
+        state: SendState,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
         self.check_close(code, reason)?;
         self.close_frame(code, reason.as_bytes(), out);
-        self.state = SendState::Closed(code);
-        Ok(())
-    }
-
-    /// Our Close in answer to the peer's, if none was sent yet.
-    pub(super) fn answer_close(
-        &mut self,
-        code: Option<CloseCode>,
-        reason: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        self.check_close(code, reason)?;
-        self.close_frame(code, reason.as_bytes(), out);
-        self.state = SendState::Answered(code);
+        self.state = state;
         Ok(())
     }
 
@@ -187,17 +173,8 @@ impl Sender {
         }
     }
 
-    fn check_open(&self) -> Result<(), Misuse> {
-        match self.state {
-            SendState::Open => Ok(()),
-            // RFC 6455 section 5.5.1: nothing is sent after a Close.
-            SendState::Closed(_) | SendState::Answered(_) => Err(Misuse::Closed),
-        }
-    }
-
     #[inline]
     fn check_between_messages(&self) -> Result<(), Misuse> {
-        self.check_open()?;
         match self.message {
             None => Ok(()),
             Some(_) => Err(Misuse::UnfinishedMessage),
@@ -205,7 +182,6 @@ impl Sender {
     }
 
     fn check_close(&self, code: Option<CloseCode>, reason: &str) -> Result<(), Misuse> {
-        self.check_open()?;
         match code {
             Some(code) if !code.is_sendable(self.role()) => Err(Misuse::InvalidCloseCode(code)),
             None if !reason.is_empty() => Err(Misuse::ReasonWithoutCode),

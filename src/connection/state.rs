@@ -3,15 +3,16 @@
 //! The two directions close apart from each other. What the caller is told follows from the pair, here and nowhere else:
 //!
 //! ```text
-//!                    receiving: Open      Closed (peer's Close came)   Failed    Ended (transport)
-//!  sending: Open     Open                 Closing                      Closed    Closed
-//!           Closed   Closing, await peer  Closed, clean                Closed    Closed
+//!                   receiving: Open     Closed: the peer's Close came    Failed    Ended: the transport did
+//!  sending: Open    Open                Closing                          Closed    Closed
+//!           Closed  Closing, await peer Closed, clean                    Closed    Closed, clean after the peer's Close
 //! ```
 
 use alloc::boxed::Box;
 use core::fmt;
 
-use crate::error::Error;
+use crate::config::AutoPong;
+use crate::error::{Error, Misuse};
 use crate::{CloseCode, Role};
 
 /// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers). `CONNECTING` is the
@@ -143,6 +144,44 @@ pub(super) fn state(send: &SendState, receive: &ReceiveState) -> State {
         (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
             State::Closed
         }
+    }
+}
+
+/// RFC 6455 section 6.1: a message is begun, and a Ping or a Pong sent, while both directions are open.
+#[inline]
+pub(super) fn check_open(send: &SendState, receive: &ReceiveState) -> Result<(), Misuse> {
+    match state(send, receive) {
+        State::Open => Ok(()),
+        State::Closing | State::Closed => Err(Misuse::Closed),
+    }
+}
+
+/// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and then it is answered.
+/// After our own Close no data follow.
+pub(super) fn check_unclosed(send: &SendState, receive: &ReceiveState) -> Result<(), Misuse> {
+    match (send, receive) {
+        (SendState::Open, ReceiveState::Open | ReceiveState::Closed(_)) => Ok(()),
+        (SendState::Closed(_) | SendState::Answered(_), _)
+        | (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
+            Err(Misuse::Closed)
+        }
+    }
+}
+
+/// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]).
+pub(super) fn owes_pong(auto_pong: AutoPong, send: &SendState) -> bool {
+    match auto_pong {
+        AutoPong::Off => false,
+        AutoPong::WhileOpen => send.is_open(),
+        AutoPong::UntilPeerCloses => true,
+    }
+}
+
+/// The sending direction once our Close is sent: it is an answer, or the first one.
+pub(super) fn after_close(receive: &ReceiveState, code: Option<CloseCode>) -> SendState {
+    match receive {
+        ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_) => SendState::Answered(code),
+        ReceiveState::Open | ReceiveState::Failed(_) | ReceiveState::Ended => SendState::Closed(code),
     }
 }
 

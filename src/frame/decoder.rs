@@ -9,6 +9,7 @@ use crate::cursor::take;
 ///
 /// The state is some 50 bytes whatever the frames are. See the [module](super) for an example.
 #[derive(Clone)]
+#[must_use]
 pub struct Decoder {
     rules: Rules,
     state: State,
@@ -60,7 +61,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// A [`Violation`] of the rules, and the same one ever after; what follows the header's bytes stays in `input`.
+    /// A [`Violation`] of the rules, and the same one ever after; what follows the byte that broke it stays in `input`.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
         if self.finish_frame() {

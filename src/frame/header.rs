@@ -200,7 +200,8 @@ impl core::ops::Deref for EncodedHeader {
 }
 
 /// Which headers are taken: those of RFC 6455 for one [`Role`], with the leniency that the caller asks for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[must_use]
 pub struct Rules {
     max_payload: u64,
     role: Role,

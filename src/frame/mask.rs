@@ -34,6 +34,7 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
 /// assert_eq!(mask::advance([1, 2, 3, 4], 5), [2, 3, 4, 1]);
 /// ```
 #[inline]
+#[must_use]
 pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
     u32::from_be_bytes(key)
         .rotate_left((len % 4 * 8) as u32)

@@ -65,7 +65,7 @@ impl fmt::Display for Violation {
             Self::NonMinimalLength(len) => write!(f, "peer wrote length {len} in more bytes than needed"),
             Self::LengthOutOfRange(len) => write!(f, "peer sent length {len} with the top bit set"),
             Self::PayloadTooBig { limit, len, .. } => {
-                write!(f, "frame of {len} bytes is over the limit of {limit} bytes")
+                write!(f, "payload of {len} bytes is over the limit of {limit} bytes")
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Bytes and text that are borrowed where they can be and owned where they have to be.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,8 +18,8 @@ use crate::utf8::{self, InvalidUtf8};
 /// let owned: Vec<u8> = payload.into_owned(); // copies now; would not if it were owned
 /// # assert_eq!(owned, b"abc");
 /// ```
-#[derive(Clone)]
-pub struct Payload<'i>(Repr<&'i [u8], Vec<u8>>);
+#[derive(Clone, Hash)]
+pub struct Payload<'i>(Cow<'i, [u8]>);
 
 /// The text of a message or of a close reason: lent from the input if it lay whole in it, owned if it came in pieces.
 ///
@@ -30,27 +31,18 @@ pub struct Payload<'i>(Repr<&'i [u8], Vec<u8>>);
 /// let owned: String = text.into_owned();
 /// # assert_eq!(owned, "abc");
 /// ```
-#[derive(Clone)]
-pub struct Text<'i>(Repr<&'i str, String>);
-
-#[derive(Clone)]
-enum Repr<B, O> {
-    Borrowed(B),
-    Owned(O),
-}
+#[derive(Clone, Hash)]
+pub struct Text<'i>(Cow<'i, str>);
 
 impl Payload<'_> {
     /// The bytes for keeps. Copies them if they are borrowed from the input.
     pub fn into_owned(self) -> Vec<u8> {
-        match self.0 {
-            Repr::Borrowed(bytes) => bytes.into(),
-            Repr::Owned(bytes) => bytes,
-        }
+        self.0.into_owned()
     }
 
     /// Whether the bytes lie in the input, so that nothing was allocated for them.
     pub fn is_borrowed(&self) -> bool {
-        matches!(self.0, Repr::Borrowed(_))
+        matches!(self.0, Cow::Borrowed(_))
     }
 }
 
@@ -58,8 +50,8 @@ impl<'i> Payload<'i> {
     /// What follows the first `start` bytes; nothing if there are fewer.
     pub(crate) fn slice_from(self, start: usize) -> Self {
         match self.0 {
-            Repr::Borrowed(bytes) => bytes.get(start..).unwrap_or_default().into(),
-            Repr::Owned(mut bytes) => {
+            Cow::Borrowed(bytes) => bytes.get(start..).unwrap_or_default().into(),
+            Cow::Owned(mut bytes) => {
                 bytes.drain(..start.min(bytes.len()));
                 bytes.into()
             }
@@ -70,8 +62,8 @@ impl<'i> Payload<'i> {
     #[inline]
     pub(crate) fn into_text(self) -> Result<Text<'i>, InvalidUtf8> {
         match self.0 {
-            Repr::Borrowed(bytes) => Ok(utf8::validate(bytes)?.into()),
-            Repr::Owned(bytes) => Ok(String::from_utf8(bytes).map_err(|_| InvalidUtf8)?.into()),
+            Cow::Borrowed(bytes) => Ok(utf8::validate(bytes)?.into()),
+            Cow::Owned(bytes) => Ok(String::from_utf8(bytes).map_err(|_| InvalidUtf8)?.into()),
         }
     }
 }
@@ -79,15 +71,12 @@ impl<'i> Payload<'i> {
 impl Text<'_> {
     /// The text for keeps. Copies it if it is borrowed from the input.
     pub fn into_owned(self) -> String {
-        match self.0 {
-            Repr::Borrowed(text) => text.into(),
-            Repr::Owned(text) => text,
-        }
+        self.0.into_owned()
     }
 
     /// Whether the text lies in the input, so that nothing was allocated for it.
     pub fn is_borrowed(&self) -> bool {
-        matches!(self.0, Repr::Borrowed(_))
+        matches!(self.0, Cow::Borrowed(_))
     }
 }
 
@@ -96,10 +85,7 @@ impl Deref for Payload<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Borrowed(bytes) => bytes,
-            Repr::Owned(bytes) => bytes,
-        }
+        &self.0
     }
 }
 
@@ -108,10 +94,7 @@ impl Deref for Text<'_> {
 
     #[inline]
     fn deref(&self) -> &str {
-        match &self.0 {
-            Repr::Borrowed(text) => text,
-            Repr::Owned(text) => text,
-        }
+        &self.0
     }
 }
 
@@ -130,7 +113,7 @@ impl AsRef<str> for Text<'_> {
 impl<'i> From<&'i [u8]> for Payload<'i> {
     #[inline]
     fn from(bytes: &'i [u8]) -> Self {
-        Self(Repr::Borrowed(bytes))
+        Self(Cow::Borrowed(bytes))
     }
 }
 
@@ -142,29 +125,41 @@ impl<'i, const N: usize> From<&'i [u8; N]> for Payload<'i> {
 
 impl From<Vec<u8>> for Payload<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Owned(bytes))
+        Self(Cow::Owned(bytes))
     }
 }
 
 impl<'i> From<&'i str> for Text<'i> {
     #[inline]
     fn from(text: &'i str) -> Self {
-        Self(Repr::Borrowed(text))
+        Self(Cow::Borrowed(text))
     }
 }
 
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
-        Self(Repr::Owned(text))
+        Self(Cow::Owned(text))
     }
 }
 
 impl<'i> From<Text<'i>> for Payload<'i> {
     fn from(text: Text<'i>) -> Self {
         match text.0 {
-            Repr::Borrowed(text) => text.as_bytes().into(),
-            Repr::Owned(text) => text.into_bytes().into(),
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
         }
+    }
+}
+
+impl<'i> From<Payload<'i>> for Cow<'i, [u8]> {
+    fn from(payload: Payload<'i>) -> Self {
+        payload.0
+    }
+}
+
+impl<'i> From<Text<'i>> for Cow<'i, str> {
+    fn from(text: Text<'i>) -> Self {
+        text.0
     }
 }
 
@@ -186,11 +181,29 @@ impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Payload<'_> {
     }
 }
 
+impl PartialEq<Payload<'_>> for [u8] {
+    fn eq(&self, other: &Payload<'_>) -> bool {
+        *self == **other
+    }
+}
+
 impl Eq for Payload<'_> {}
 
 impl<T: AsRef<str> + ?Sized> PartialEq<T> for Text<'_> {
     fn eq(&self, other: &T) -> bool {
         **self == *other.as_ref()
+    }
+}
+
+impl PartialEq<Text<'_>> for str {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<Text<'_>> for &str {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        **self == **other
     }
 }
 
