@@ -14,17 +14,18 @@ use super::grammar::trim;
 /// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without regard to case.
 #[derive(Clone)]
 pub struct Fields<'a> {
-    rest: &'a [u8],
+    records: Records<'a>,
 }
 
 impl<'a> Fields<'a> {
-    /// Over the records of a head.
-    pub(super) fn new(records: &'a [u8]) -> Self {
-        Self { rest: records }
+    pub(super) fn new(records: Records<'a>) -> Self {
+        Self { records }
     }
 
     pub(super) fn find(mut self, name: &str) -> Option<&'a [u8]> {
-        self.find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
+        let name = name.as_bytes();
+        self.records
+            .find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
     }
 }
 
@@ -32,12 +33,7 @@ impl<'a> Iterator for Fields<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = self.rest.split_first_chunk()?;
-        let (value, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
-        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
-        self.rest = rest;
-        Some((text(name), value))
+        self.records.next().map(|(name, value)| (text(name), value))
     }
 }
 
@@ -47,6 +43,23 @@ impl core::fmt::Debug for Fields<'_> {
         f.debug_list()
             .entries(self.clone().map(|(name, _)| name))
             .finish()
+    }
+}
+
+/// The fields as they lie in a head: their lengths, the name, the value.
+#[derive(Clone)]
+pub(super) struct Records<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.0.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
+        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
+        self.0 = rest;
+        Some((name, value))
     }
 }
 
@@ -68,7 +81,7 @@ pub(super) struct KnownFields<'a> {
 }
 
 impl<'a> KnownFields<'a> {
-    pub(super) fn collect(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub(super) fn collect(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut known = Self::default();
         for (name, value) in fields {
             // RFC 6455 section 4.2.1: fields that are not known have no effect.
@@ -115,29 +128,27 @@ pub(super) enum KnownName {
 }
 
 impl KnownName {
-    pub(super) fn of(name: &str) -> Option<Self> {
-        // RFC 9110 section 5.1: names have no case. Almost all comparisons end at the length.
-        KNOWN_NAMES
-            .iter()
-            .find(|(_, known)| known.eq_ignore_ascii_case(name))
-            .map(|&(known, _)| known)
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        // Length and first letter leave one name to compare with, or none: most fields are others.
+        let (known, text): (_, &[u8]) = match (name.len(), name.first()?.to_ascii_lowercase()) {
+            (4, b'h') => (Self::Host, b"Host"),
+            (6, b'e') => (Self::Expect, b"Expect"),
+            (6, b'o') => (Self::Origin, b"Origin"),
+            (7, b'u') => (Self::Upgrade, b"Upgrade"),
+            (10, b'c') => (Self::Connection, b"Connection"),
+            (14, b'c') => (Self::ContentLength, b"Content-Length"),
+            (17, b's') => (Self::Key, b"Sec-WebSocket-Key"),
+            (17, b't') => (Self::TransferEncoding, b"Transfer-Encoding"),
+            (20, b's') => (Self::Accept, b"Sec-WebSocket-Accept"),
+            (21, b's') => (Self::Version, b"Sec-WebSocket-Version"),
+            (22, b's') => (Self::Protocol, b"Sec-WebSocket-Protocol"),
+            (24, b's') => (Self::Extensions, b"Sec-WebSocket-Extensions"),
+            _ => return None,
+        };
+        // RFC 9110 section 5.1: names have no case.
+        name.eq_ignore_ascii_case(text).then_some(known)
     }
 }
-
-const KNOWN_NAMES: [(KnownName, &str); 12] = [
-    (KnownName::Accept, "Sec-WebSocket-Accept"),
-    (KnownName::Connection, "Connection"),
-    (KnownName::ContentLength, "Content-Length"),
-    (KnownName::Expect, "Expect"),
-    (KnownName::Extensions, "Sec-WebSocket-Extensions"),
-    (KnownName::Host, "Host"),
-    (KnownName::Key, "Sec-WebSocket-Key"),
-    (KnownName::Origin, "Origin"),
-    (KnownName::Protocol, "Sec-WebSocket-Protocol"),
-    (KnownName::TransferEncoding, "Transfer-Encoding"),
-    (KnownName::Upgrade, "Upgrade"),
-    (KnownName::Version, "Sec-WebSocket-Version"),
-];
 
 /// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
 #[derive(Clone, Debug, Default)]

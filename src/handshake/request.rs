@@ -43,7 +43,7 @@ pub struct Request {
 impl Request {
     /// Checks what holds for any request.
     pub(super) fn new(head: Head, config: Config) -> Result<Self, HandshakeError> {
-        let known = KnownFields::collect(head.fields());
+        let known = KnownFields::collect(head.records());
         check_host(&known, head.version())?;
         check_framing(&known, head.version())?;
         Ok(Self { head, config })
@@ -78,7 +78,7 @@ impl Request {
 
     /// The fields, in the order of their lines.
     pub fn fields(&self) -> Fields<'_> {
-        self.head.fields()
+        Fields::new(self.head.records())
     }
 
     /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
@@ -110,7 +110,9 @@ impl Request {
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
-        KnownFields::collect(self.fields()).upgrade.has(b"websocket")
+        KnownFields::collect(self.head.records())
+            .upgrade
+            .has(b"websocket")
     }
 
     /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.
@@ -122,7 +124,7 @@ impl Request {
     /// a request that expects to be asked for its content, otherwise 400. The caller sends it and closes the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
         let parts = (self.method(), self.split_target(), self.version());
-        Upgrade::check(&self.config, parts, self.fields()).inspect_err(|&error| {
+        Upgrade::check(&self.config, parts, self.head.records()).inspect_err(|&error| {
             push_error(out, error, self.method() == "HEAD");
         })
     }

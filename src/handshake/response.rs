@@ -34,6 +34,10 @@ struct Offer {
     extensions: String,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is large until the answer comes, and then moved out"
+)]
 enum State {
     Reading {
         reader: HeadReader,
@@ -175,7 +179,7 @@ impl Offer {
         if head.version() < (1, 1) {
             return Err(HandshakeError::HttpVersionTooOld);
         }
-        let known = KnownFields::collect(head.fields());
+        let known = KnownFields::collect(head.records());
         self.check_upgrade(&known)?;
         self.check_accept(&known)?;
         self.check_extensions(&known)?;
@@ -276,7 +280,7 @@ impl Response {
 
     /// The fields, in the order of their lines.
     pub fn fields(&self) -> Fields<'_> {
-        self.head.fields()
+        Fields::new(self.head.records())
     }
 
     /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.

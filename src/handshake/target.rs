@@ -84,7 +84,11 @@ impl<'a> Target<'a> {
             None => (resource, None),
         };
         // RFC 9112 section 3.2.2: an absolute target may have no path; a bare one may not.
-        let path = if path.is_empty() && authority.is_some() { "/" } else { path };
+        let path = if path.is_empty() && authority.is_some() {
+            "/"
+        } else {
+            path
+        };
         Self {
             authority,
             path,

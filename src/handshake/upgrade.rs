@@ -79,13 +79,14 @@ impl<'a> Upgrade<'a> {
         fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, HandshakeError> {
         let target = Target::parse(method, target)?;
+        let fields = fields.into_iter().map(|(name, value)| (name.as_bytes(), value));
         Self::check(config, (method, target, version), fields)
     }
 
     pub(super) fn check(
         config: &Config,
         (method, target, version): (&str, Target<'a>, (u8, u8)),
-        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, version)?;
         let known = KnownFields::collect(fields);
@@ -186,7 +187,7 @@ impl<'a> Upgrade<'a> {
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
         out.reserve(ACCEPT_SIZE.saturating_add(self.fields.len()));
         // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
-        write::push_status_line(out, 101);
+        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         for (name, value) in self.response_fields() {
             write::push_field(out, name, value);
         }

@@ -21,7 +21,7 @@ pub(super) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    if is_sec || KnownName::of(name).is_some() {
+    if is_sec || KnownName::of(name.as_bytes()).is_some() {
         return Err(HandshakeMisuse::ReservedField);
     }
     // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.
@@ -139,7 +139,6 @@ fn check_status(method: &str, status: u16, body: &[u8]) -> Result<(), HandshakeM
 /// RFC 9110 section 15, RFC 6585: those that a server of this kind has a use for. The others go without.
 fn reason(status: u16) -> &'static str {
     match status {
-        101 => "Switching Protocols",
         200 => "OK",
         204 => "No Content",
         301 => "Moved Permanently",

@@ -1,0 +1,912 @@
+//! What a client asks, and what it makes of the server's answer. The comment before each test names the rows of the checklist
+//! that it covers, and where they come from.
+#![cfg(feature = "alloc")]
+
+use websocket_proto::Config;
+use websocket_proto::Connection;
+use websocket_proto::handshake::Answer;
+use websocket_proto::handshake::ClientHandshake;
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::handshake::HandshakeError;
+use websocket_proto::handshake::HandshakeMisuse;
+use websocket_proto::handshake::Response;
+
+/// What answers the key of [`nonce`].
+const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: C/0nmHhBztSRGR1CwL6Tf4ZjwpY=\r\n\
+    \r\n";
+
+// ---- the request --------------------------------------------------------------------------------------------------------
+
+// RFC 6455 section 4.1: 6455-4.1-06 to 6455-4.1-11, 6455-4.1-14; RFC 9110 section 7.8: 9110-7.8-01; erratum 3150
+#[test]
+fn client_writes_the_request() {
+    let expected = "GET /chat HTTP/1.1\r\n\
+        Host: example.com\r\n\
+        Upgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\
+        Sec-WebSocket-Version: 13\r\n\
+        \r\n";
+    assert_eq!(
+        written(ClientRequest::new("example.com", "/chat").unwrap()),
+        expected
+    );
+}
+
+// RFC 6455 section 4.1: 6455-4.1-13, 6455-4.1-15, 6455-4.1-16, 6455-4.1-17; RFC 9110 section 5.6.1: 9110-5.6.1-02
+#[test]
+fn client_writes_all_options() {
+    let request = ClientRequest::new("h:8080", "/?a=b").unwrap();
+    let request = request.origin("https://example.com").unwrap();
+    let request = request.protocol("v2.chat").unwrap().protocol("chat").unwrap();
+    let request = request
+        .extension("permessage-deflate ;client_max_window_bits")
+        .unwrap();
+    let request = request.extension("x-a;b=\"c\"").unwrap();
+    let request = request
+        .field("Cookie", "a=b")
+        .unwrap()
+        .field("Authorization", "Basic YTpi")
+        .unwrap();
+    let expected = "GET /?a=b HTTP/1.1\r\n\
+        Host: h:8080\r\n\
+        Upgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\
+        Sec-WebSocket-Version: 13\r\n\
+        Origin: https://example.com\r\n\
+        Sec-WebSocket-Protocol: v2.chat, chat\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-a; b=c\r\n\
+        Cookie: a=b\r\n\
+        Authorization: Basic YTpi\r\n\
+        \r\n";
+    assert_eq!(written(request), expected);
+}
+
+// RFC 9112 sections 3.2 and 3.2.1: 9112-3.2-01, 9112-3.2.1-01; RFC 6455 section 3: 6455-3-01; section 4.1: 6455-4.1-07, -08
+#[test]
+fn client_derives_host_and_target_from_the_url() {
+    for (url, secure, port, host, target) in [
+        ("ws://h", false, 80, "h", "/"),
+        ("ws://h/", false, 80, "h", "/"),
+        ("ws://h?q", false, 80, "h", "/?q"),
+        ("ws://h/?", false, 80, "h", "/"),
+        ("ws://h/p?", false, 80, "h", "/p"),
+        ("ws://h?", false, 80, "h", "/"),
+        ("ws://h/p??", false, 80, "h", "/p??"),
+        ("ws://h:80/", false, 80, "h", "/"),
+        ("ws://h:/", false, 80, "h", "/"),
+        ("ws://h:0080/", false, 80, "h", "/"),
+        ("ws://h:81/", false, 81, "h:81", "/"),
+        ("ws://h:443/", false, 443, "h:443", "/"),
+        ("ws://h:8080/p", false, 8080, "h:8080", "/p"),
+        ("wss://h/p?x=1", true, 443, "h", "/p?x=1"),
+        ("wss://h:443/p", true, 443, "h", "/p"),
+        ("wss://h:80/p", true, 80, "h:80", "/p"),
+        ("WSS://h/p", true, 443, "h", "/p"),
+        ("ws://[::1]/p", false, 80, "[::1]", "/p"),
+        ("ws://[2001:db8::1]:81/p", false, 81, "[2001:db8::1]:81", "/p"),
+        ("ws://h/a?b=ws://c/d", false, 80, "h", "/a?b=ws://c/d"),
+    ] {
+        let request = ClientRequest::from_url(url).unwrap();
+        assert_eq!(
+            (request.secure(), request.port(), request.target()),
+            (secure, port, target),
+            "{url}"
+        );
+        assert_eq!(request.host(), host.trim_end_matches(&format!(":{port}")));
+        let bytes = written(request);
+        assert!(
+            bytes.starts_with(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n")),
+            "{url}"
+        );
+        assert_eq!(bytes.matches("Host:").count(), 1);
+    }
+}
+
+// RFC 6455 section 3: 6455-3-02; section 4.1: 6455-4.1-01
+#[test]
+fn client_refuses_urls() {
+    for url in [
+        "",
+        "h",
+        "/p",
+        "ws:h",
+        "ws:/h",
+        "ws://",
+        "ws:///p",
+        "ws://?q",
+        "ws://:80/",
+        "ws://h/#f",
+        "ws://h#f",
+        "ws://h/?q#",
+        "ws://u@h/",
+        "ws://u:p@h/",
+        "ws://h:x/",
+        "ws://h:65536/",
+        "ws://h:-1/",
+        "ws://h h/",
+        "ws://h/a b",
+        "ws://h/\u{e9}",
+        "ws://\u{e9}/",
+        "ws://h/\r\nX: y",
+        "ws://h\r\nX: y/",
+        "ws://[::1/",
+        "ws://[::1]x/",
+        "ws://::1/",
+        "http://h/",
+        "https://h/",
+        " ws://h/",
+        "wsx://h/",
+    ] {
+        assert_eq!(
+            ClientRequest::from_url(url).unwrap_err(),
+            HandshakeMisuse::Url,
+            "{url:?}"
+        );
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-01
+#[test]
+fn client_refuses_authorities_and_targets() {
+    for authority in [
+        "",
+        ":80",
+        "a b",
+        "a/b",
+        "a,b",
+        "u@a",
+        "a:x",
+        "a:99999",
+        "a\r\nX: y",
+        "\u{e9}",
+        "::1",
+        "[::1",
+    ] {
+        assert_eq!(
+            ClientRequest::new(authority, "/").unwrap_err(),
+            HandshakeMisuse::Authority,
+            "{authority:?}"
+        );
+    }
+    for target in [
+        "",
+        "p",
+        "?q",
+        "*",
+        "http://h/",
+        "/#f",
+        "/a b",
+        "/\r\n",
+        "/\0",
+        "/\u{e9}",
+        "/\x7f",
+    ] {
+        assert_eq!(
+            ClientRequest::new("h", target).unwrap_err(),
+            HandshakeMisuse::Target,
+            "{target:?}"
+        );
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-15, 6455-4.1-01
+#[test]
+fn client_refuses_subprotocols() {
+    for name in ["", "a b", "\u{e9}", "a,b", "a/b", "a\r\n", "\"a\""] {
+        assert_eq!(
+            request().protocol(name).unwrap_err(),
+            HandshakeMisuse::Protocol,
+            "{name:?}"
+        );
+    }
+    let twice = request()
+        .protocol("a")
+        .unwrap()
+        .protocol("b")
+        .unwrap()
+        .protocol("a");
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedProtocol);
+}
+
+// RFC 6455 section 4.1: 6455-4.1-13
+#[test]
+fn client_refuses_origins() {
+    for origin in ["", "http://\u{e9}", "a\r\nX: y", "a\0"] {
+        assert_eq!(
+            request().origin(origin).unwrap_err(),
+            HandshakeMisuse::Origin,
+            "{origin:?}"
+        );
+    }
+    let twice = request().origin("a").unwrap().origin("b");
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::Origin);
+}
+
+// RFC 6455 section 9.1: 6455-9.1-01; section 4.1: 6455-4.1-16
+#[test]
+fn client_refuses_extensions() {
+    for offer in ["", ",", "a,b", "a;", "a b", "a; b=\"c d\"", "a\r\nX: y", "\u{e9}"] {
+        assert_eq!(
+            request().extension(offer).unwrap_err(),
+            HandshakeMisuse::Extension,
+            "{offer:?}"
+        );
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-17; RFC 9110 section 5.3: 9110-5.3-02; section 5.5: 9110-5.5-01; RFC 9112: 9112-5.2-01
+#[test]
+fn client_refuses_fields_that_would_inject() {
+    for name in ["", "a b", "a:", "a\r\nb", "\u{e9}"] {
+        assert_eq!(
+            request().field(name, "x").unwrap_err(),
+            HandshakeMisuse::FieldName,
+            "{name:?}"
+        );
+    }
+    for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", "a\r\n b"] {
+        assert_eq!(
+            request().field("X", value).unwrap_err(),
+            HandshakeMisuse::FieldValue,
+            "{value:?}"
+        );
+    }
+    for name in [
+        "Host",
+        "Origin",
+        "Upgrade",
+        "connection",
+        "Expect",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Sec-WebSocket-Key",
+        "sec-websocket-version",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Anything",
+    ] {
+        assert_eq!(
+            request().field(name, "x").unwrap_err(),
+            HandshakeMisuse::ReservedField,
+            "{name:?}"
+        );
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-11, 6455-4.1-12
+#[test]
+fn client_draws_a_nonce_for_each_request() {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    let key = || {
+        let mut out = Vec::new();
+        let entropy = |bytes: &mut [u8]| {
+            assert_eq!(bytes.len(), 16);
+            bytes.fill(NEXT.fetch_add(1, Ordering::Relaxed));
+        };
+        let _ = request().start(&Config::new(), entropy, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        text.split("Key: ")
+            .nth(1)
+            .unwrap()
+            .split("\r\n")
+            .next()
+            .unwrap()
+            .to_string()
+    };
+    let (first, second) = (key(), key());
+    assert_ne!(first, second);
+    for key in [first, second] {
+        assert_eq!(key.len(), 24);
+        assert!(key.ends_with("==") && matches!(key.as_bytes()[21], b'A' | b'Q' | b'g' | b'w'));
+    }
+}
+
+// ---- heads of responses -------------------------------------------------------------------------------------------------
+
+// RFC 9112 section 4: 9112-4-01
+#[test]
+fn client_accepts_any_reason() {
+    for reason in [&b""[..], b"\xe9", b"Web Socket Protocol Handshake", b"a\tb", b" "] {
+        assert_accepts(&changed(b"Switching Protocols", reason));
+    }
+    assert_accepts(&changed(b"HTTP/1.1", b"HTTP/1.2"));
+}
+
+// RFC 9112 section 4: 9112-4-01
+#[test]
+fn client_rejects_malformed_status_lines() {
+    for status in [
+        "1010 x", "1x1 x", "10 x", "101", " 101 x", "099 x", "001 x", "-10 x", "101\tx", "+101 x",
+    ] {
+        let bytes = changed(b"101 Switching Protocols", status.as_bytes());
+        assert_fails(&bytes, HandshakeError::MalformedStatus);
+    }
+    for version in [
+        "http/1.1",
+        "HTTP/11",
+        "HTTP/1.1x",
+        "ICY",
+        "\r\nHTTP/1.1",
+        " HTTP/1.1",
+        "\x16\x03",
+        "HTTP/1.1\t",
+    ] {
+        assert_fails(
+            &changed(b"HTTP/1.1", version.as_bytes()),
+            HandshakeError::MalformedHttpVersion,
+        );
+    }
+    assert_fails(&changed(b"Switching", b"\0"), HandshakeError::MalformedFieldValue);
+}
+
+// RFC 9112 section 2.3: 9112-2.3-01
+#[test]
+fn client_rejects_other_http_versions() {
+    let error = HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 };
+    assert_fails(&changed(b"HTTP/1.1", b"HTTP/2.0"), error);
+    assert_fails(
+        &changed(b"HTTP/1.1", b"HTTP/1.0"),
+        HandshakeError::HttpVersionTooOld,
+    );
+}
+
+// RFC 9112 section 2.2: 9112-2.2-02, 9112-2.2-03; decision D25
+#[test]
+fn client_rejects_bare_line_ends() {
+    let lines: Vec<u8> = GOOD.iter().copied().filter(|&byte| byte != b'\r').collect();
+    assert_fails(&lines, HandshakeError::BareLineFeed);
+    assert_fails(b"\n", HandshakeError::BareLineFeed);
+    assert_fails(b"HTTP/1.1\n", HandshakeError::BareLineFeed);
+    assert_fails(b"HTTP/1.1 1\n", HandshakeError::BareLineFeed);
+    assert_fails(&with(b"X: a\rb"), HandshakeError::BareCarriageReturn);
+}
+
+// RFC 9112 section 5: 9112-5-01, 9112-5.1-01; section 2.2: 9112-2.2-05; RFC 9110 section 5.5: 9110-5.5-01
+#[test]
+fn client_rejects_malformed_field_lines() {
+    assert_fails(&with(b": x"), HandshakeError::MalformedFieldName);
+    assert_fails(&with(b"a(b): x"), HandshakeError::MalformedFieldName);
+    assert_fails(&with(b"nocolon"), HandshakeError::MalformedFieldName);
+    assert_fails(&with(b"a b: x"), HandshakeError::SpaceBeforeColon);
+    assert_fails(
+        &changed(b"Upgrade:", b"Upgrade :"),
+        HandshakeError::SpaceBeforeColon,
+    );
+    assert_fails(
+        &changed(b"\r\nUpgrade", b"\r\n X: y\r\nUpgrade"),
+        HandshakeError::SpaceBeforeFields,
+    );
+    assert_fails(&with(b"X: a\0b"), HandshakeError::MalformedFieldValue);
+}
+
+// RFC 9112 section 5.2: 9112-5.2-03; decision D37
+#[test]
+fn client_unfolds_fields() {
+    for (lines, value) in [
+        (&b"X: a\r\n b"[..], &b"a b"[..]),
+        (b"X: a\r\n\tb", b"a b"),
+        (b"X: a \t\r\n \t b\t", b"a b"),
+        (b"X: a\r\n b\r\n  c", b"a b c"),
+        (b"X:\r\n a", b"a"),
+        (b"X: \r\n \r\n a", b"a"),
+        (b"X: a\r\n \r\n \t\r\n b", b"a b"),
+        (b"X: a\r\n ", b"a"),
+        (b"X:\r\n ", b""),
+        (b"X: a\r\n b: c", b"a b: c"),
+    ] {
+        assert_eq!(
+            accepted(&with(lines)).field("X"),
+            Some(value),
+            "{:?}",
+            String::from_utf8_lossy(lines)
+        );
+    }
+    assert_accepts(&changed(b"Accept: ", b"Accept:\r\n "));
+    assert_accepts(&changed(b"Connection: ", b"Connection: a,\r\n\t"));
+}
+
+// RFC 9112 section 5.2: 9112-5.2-03. A fold adds a byte at most, and none of it is looked at again.
+#[test]
+fn client_unfolds_in_linear_work() {
+    let config = Config::new().max_head_size(4 * 1024 * 1024);
+    for fold in [&b"\r\n "[..], b"\r\n\t \t"] {
+        let lines = [b"X: a".as_slice(), &fold.repeat(500_000), b"b"].concat();
+        let Ok(Some(Answer::Accepted { response, .. })) = answer_with(&config, request(), &with(&lines)).0
+        else {
+            panic!("not accepted");
+        };
+        assert_eq!(response.field("X"), Some(&b"a b"[..]));
+    }
+}
+
+// RFC 9112 section 2.2: 9112-2.2-04; section 5.1: 9112-5.1-02; RFC 9110 sections 5.1 and 5.5: 9110-5.1-01, 9110-5.5-02
+#[test]
+fn client_hands_out_fields() {
+    let response = accepted(&with(b"X: \x80\xff\t~ \r\nx:2"));
+    assert_eq!(response.field("x"), Some(&b"\x80\xff\t~"[..]));
+    let all: Vec<_> = response
+        .fields()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("x"))
+        .collect();
+    assert_eq!(all, [("X", &b"\x80\xff\t~"[..]), ("x", b"2")]);
+}
+
+// RFC 6455 section 4.1: 6455-4.1-30; section 10.4: 6455-10.4-01
+#[test]
+fn client_bounds_the_head() {
+    let limit = 16 * 1024;
+    for start in [
+        &b"HTTP/1.1 200 "[..],
+        b"HTTP/1.1 101 x\r\nX: ",
+        b"HTTP/1.1 101 x\r\n",
+    ] {
+        let bytes = [start, &b"x".repeat(limit + 10 - start.len())].concat();
+        let (result, tail) = answer_with(&Config::new(), request(), &bytes);
+        assert_eq!(result.unwrap_err(), HandshakeError::HeadTooLarge { limit });
+        assert_eq!(tail.len(), 10);
+    }
+    let lines = b"X:\r\n".repeat(100);
+    assert_fails(&with(&lines), HandshakeError::TooManyFields { limit: 100 });
+}
+
+// RFC 6455 section 4.1: 6455-4.1-30
+#[test]
+fn client_reports_the_end_of_the_transport() {
+    let (mut client, mut out) = start(request());
+    assert!(
+        client
+            .receive(&mut &mut b"HTTP/1.1 10".to_owned()[..], &mut out)
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(client.receive_eof(), HandshakeError::Eof);
+    assert_eq!(client.receive_eof(), HandshakeError::Eof);
+    assert_eq!(
+        client
+            .receive(&mut &mut b"1".to_owned()[..], &mut out)
+            .unwrap_err(),
+        HandshakeError::Eof
+    );
+}
+
+// ---- interim responses --------------------------------------------------------------------------------------------------
+
+// RFC 9110 section 15.2: 9110-15.2-01; decision D36
+#[test]
+fn client_skips_interim_responses() {
+    let early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    let response = accepted(&[early, GOOD].concat());
+    assert_eq!((response.status(), response.field("Link")), (101, None));
+}
+
+// RFC 9110 section 15.2: 9110-15.2-01; decision D36
+#[test]
+fn client_bounds_interim_responses() {
+    let interim = b"HTTP/1.1 100 \r\n\r\n";
+    assert_accepts(&[&interim.repeat(8), GOOD].concat());
+    let error = HandshakeError::TooManyInterimResponses { limit: 8 };
+    assert_fails(&[&interim.repeat(9), GOOD].concat(), error);
+    let none = Config::new().max_interim_responses(0);
+    let (result, _) = answer_with(&none, request(), interim);
+    assert_eq!(
+        result.unwrap_err(),
+        HandshakeError::TooManyInterimResponses { limit: 0 }
+    );
+}
+
+// ---- rejections ---------------------------------------------------------------------------------------------------------
+
+// RFC 6455 section 4.1: 6455-4.1-20; section 10.5: 6455-10.5-01
+#[test]
+fn client_reports_rejections() {
+    let bytes = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 4\r\n\r\nwho?";
+    let (result, tail) = answer_with(&Config::new(), request(), bytes);
+    let Ok(Some(Answer::Rejected(response))) = result else {
+        panic!("not rejected")
+    };
+    assert_eq!(
+        (response.status(), response.field("www-authenticate")),
+        (401, Some(&b"Basic"[..]))
+    );
+    assert_eq!(tail, b"who?");
+    for status in [200, 204, 302, 403, 404, 426, 503, 599, 999] {
+        assert_eq!(
+            rejected(format!("HTTP/1.1 {status} \r\n\r\n").as_bytes()).status(),
+            status
+        );
+    }
+    assert_eq!(rejected(b"HTTP/1.0 400 Bad Request\r\n\r\n").status(), 400);
+    // Every field of an acceptance, but another status.
+    let response = rejected(&changed(b"101", b"200"));
+    assert_eq!((response.protocol(), response.extensions().count()), (None, 0));
+}
+
+// RFC 6455 section 4.4: 6455-4.4-01; section 11.3.5: 6455-11.3-02; section 4.3: 6455-4.3-01
+#[test]
+fn client_lists_supported_versions() {
+    for lines in [
+        "Sec-WebSocket-Version: 13, 8,7",
+        "Sec-WebSocket-Version: 13\r\nsec-websocket-version: 8 ,, 7",
+    ] {
+        let response = rejected(format!("HTTP/1.1 426 Upgrade Required\r\n{lines}\r\n\r\n").as_bytes());
+        assert!(response.supported_versions().eq([13, 8, 7]));
+    }
+    let odd = rejected(
+        b"HTTP/1.1 400 \r\nSec-WebSocket-Version: 013, +8, 256, 99999, -1, x, 1e1, \xff, 255, 0\r\n\r\n",
+    );
+    assert!(odd.supported_versions().eq([255, 0]));
+}
+
+// ---- the 101 ------------------------------------------------------------------------------------------------------------
+
+// RFC 6455 section 4.1: 6455-4.1-04, 6455-4.1-28; RFC 9110 section 7.8: 9110-7.8-07; decision D40. There is no connection, and
+// so no way to send a frame, before this.
+#[test]
+fn client_opens_and_leaves_frames_in_the_input() {
+    let (mut client, mut out) = start(request());
+    out.clear();
+    let mut bytes = [GOOD, b"\x81\x02hi"].concat();
+    let mut input = &mut bytes[..];
+    let Some(Answer::Accepted { connection, response }) = client.receive(&mut input, &mut out).unwrap()
+    else {
+        panic!("not accepted");
+    };
+    let _: Connection = connection;
+    assert_eq!(
+        (
+            response.status(),
+            response.protocol(),
+            response.extensions().count()
+        ),
+        (101, None, 0)
+    );
+    assert_eq!(input, b"\x81\x02hi");
+    assert_eq!(
+        client.receive(&mut input, &mut out).unwrap_err(),
+        HandshakeError::Finished
+    );
+    assert_eq!(client.receive_eof(), HandshakeError::Finished);
+    assert_eq!((input.len(), out.len()), (4, 0));
+}
+
+// RFC 9112 section 6.3: 9112-6.3-01; decision D38
+#[test]
+fn client_ends_the_101_at_its_empty_line() {
+    let frames = b"\x81\x02hi";
+    for line in [
+        "Content-Length: 5",
+        "Transfer-Encoding: chunked",
+        "Content-Length: x",
+    ] {
+        let bytes = [&with(line.as_bytes())[..], frames].concat();
+        let (result, tail) = answer_with(&Config::new(), request(), &bytes);
+        assert!(matches!(result, Ok(Some(Answer::Accepted { .. }))));
+        assert_eq!(tail, frames);
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-21
+#[test]
+fn client_checks_upgrade() {
+    for upgrade in ["WebSocket", "WEBSOCKET", " websocket\t", ",websocket,"] {
+        assert_accepts(&changed(
+            b"Upgrade: websocket",
+            format!("Upgrade:{upgrade}").as_bytes(),
+        ));
+    }
+    for upgrade in [
+        "foo",
+        "",
+        "websocketx",
+        "websocket/13",
+        "websocket, h2c",
+        "websocket, websocket",
+        "h2c, websocket",
+    ] {
+        let bytes = changed(b"Upgrade: websocket", format!("Upgrade: {upgrade}").as_bytes());
+        assert_fails(&bytes, HandshakeError::MissingUpgrade);
+    }
+    assert_fails(
+        &changed(b"Upgrade: websocket\r\n", b""),
+        HandshakeError::MissingUpgrade,
+    );
+}
+
+// RFC 6455 section 4.1: 6455-4.1-22; RFC 9110 sections 5.3, 5.6.1, 7.6.1: 9110-5.3-01, 9110-5.6.1-01, 9110-7.6.1-01
+#[test]
+fn client_checks_connection() {
+    for line in [
+        "Connection: keep-alive, Upgrade",
+        "connection: UPGRADE",
+        "Connection: a\r\nConnection: upgrade",
+        "Connection: upgrade\r\nConnection: a",
+        "Connection: ,, upgrade ,",
+    ] {
+        assert_accepts(&changed(b"Connection: Upgrade", line.as_bytes()));
+    }
+    for line in [
+        "Connection: keep-alive",
+        "Connection: close",
+        "Connection: xupgrade",
+        "Connection:",
+        "X: y",
+    ] {
+        let bytes = changed(b"Connection: Upgrade", line.as_bytes());
+        assert_fails(&bytes, HandshakeError::MissingConnectionUpgrade);
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-23; section 11.3.3: 6455-11.3-03; RFC 9112 section 5.1: 9112-5.1-02
+#[test]
+fn client_checks_accept() {
+    const ACCEPT: &[u8] = b"C/0nmHhBztSRGR1CwL6Tf4ZjwpY=";
+    assert_accepts(&changed(b"Accept: ", b"Accept:\t \t"));
+    assert_accepts(&changed(b"=\r\n", b"= \t\r\n"));
+    let lower = ACCEPT.to_ascii_lowercase();
+    for other in [
+        &b""[..],
+        b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        &lower,
+        &ACCEPT[..27],
+        b"\"C/0nmHhBztSRGR1CwL6Tf4ZjwpY=\"",
+        b"\xff",
+    ] {
+        assert_fails(&changed(ACCEPT, other), HandshakeError::WrongAccept);
+    }
+    let line = [b"Sec-WebSocket-Accept: ", ACCEPT].concat();
+    assert_fails(
+        &changed(&[&line[..], b"\r\n"].concat(), b""),
+        HandshakeError::MissingAccept,
+    );
+    assert_fails(&with(&line), HandshakeError::RepeatedAccept);
+}
+
+// RFC 6455 section 4.1: 6455-4.1-24; decision D39
+#[test]
+fn client_rejects_unoffered_extensions() {
+    let line = b"Sec-WebSocket-Extensions: permessage-deflate";
+    assert_fails(&with(line), HandshakeError::UnofferedExtension);
+    let deflate = || request().extension("permessage-deflate").unwrap();
+    let foo = with(b"Sec-WebSocket-Extensions: permessage-deflate, foo");
+    assert_failure(deflate(), &foo, HandshakeError::UnofferedExtension);
+    // RFC 6455 section 9.1: 6455-9.1-07
+    let upper = with(b"Sec-WebSocket-Extensions: PERMESSAGE-DEFLATE");
+    assert_failure(deflate(), &upper, HandshakeError::UnofferedExtension);
+}
+
+// RFC 6455 section 9.1; decision D39
+#[test]
+fn client_rejects_repeated_extensions() {
+    let request = || {
+        request()
+            .extension("a")
+            .unwrap()
+            .extension("a; x")
+            .unwrap()
+            .extension("b")
+            .unwrap()
+    };
+    for lines in [
+        "Sec-WebSocket-Extensions: a, b, a",
+        "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: a; x",
+    ] {
+        assert_failure(
+            request(),
+            &with(lines.as_bytes()),
+            HandshakeError::RepeatedExtension,
+        );
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-28, 6455-4.1-29; section 11.3.2: 6455-11.3-05; section 9.1: 6455-9.1-04
+#[test]
+fn client_reports_extensions_in_order() {
+    for lines in [
+        "Sec-WebSocket-Extensions: b; x=\"1\", a",
+        "Sec-WebSocket-Extensions: b;x=1\r\nSec-WebSocket-Extensions: a",
+    ] {
+        let request = request().extension("a").unwrap().extension("b").unwrap();
+        let (result, _) = answer_with(&Config::new(), request, &with(lines.as_bytes()));
+        let Ok(Some(Answer::Accepted { response, .. })) = result else {
+            panic!("not accepted")
+        };
+        let names: Vec<String> = response
+            .extensions()
+            .map(|extension| extension.to_string())
+            .collect();
+        assert_eq!(names, ["b; x=1", "a"]);
+    }
+    assert_accepts(&with(b"Sec-WebSocket-Extensions: ,"));
+}
+
+// RFC 6455 section 9.1: 6455-9.1-02; section 4.3: 6455-4.3-03
+#[test]
+fn client_rejects_malformed_extensions() {
+    for value in ["a;;", "a b", "a;=1", "a; b=\"", ",;", "a; b=\"c d\""] {
+        let request = request().extension("a").unwrap();
+        let bytes = with(format!("Sec-WebSocket-Extensions: {value}").as_bytes());
+        assert_failure(request, &bytes, HandshakeError::MalformedExtensions);
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-25, 6455-4.1-28
+#[test]
+fn client_checks_the_subprotocol() {
+    let request = || request().protocol("chat").unwrap().protocol("b").unwrap();
+    let (result, _) = answer_with(&Config::new(), request(), &with(b"Sec-WebSocket-Protocol: \tb "));
+    let Ok(Some(Answer::Accepted { response, .. })) = result else {
+        panic!("not accepted")
+    };
+    assert_eq!(response.protocol(), Some("b"));
+    for value in ["Chat", "chat, b", "", "x", "chat,", "\"chat\""] {
+        let bytes = with(format!("Sec-WebSocket-Protocol: {value}").as_bytes());
+        assert_failure(request(), &bytes, HandshakeError::UnofferedProtocol);
+    }
+    assert_fails(
+        &with(b"Sec-WebSocket-Protocol: chat"),
+        HandshakeError::UnofferedProtocol,
+    );
+}
+
+// RFC 6455 section 4.1: 6455-4.1-27; section 11.3.4: 6455-11.3-04
+#[test]
+fn client_rejects_repeated_subprotocol() {
+    let bytes = with(b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat");
+    assert_failure(
+        request().protocol("chat").unwrap(),
+        &bytes,
+        HandshakeError::RepeatedProtocol,
+    );
+}
+
+// RFC 6455 section 4.1: 6455-4.1-26; decision D35
+#[test]
+fn client_can_require_a_subprotocol() {
+    let offering = || request().protocol("chat").unwrap();
+    let require = Config::new().require_subprotocol(true);
+    let (result, _) = answer_with(&Config::new(), offering(), GOOD);
+    assert!(matches!(result, Ok(Some(Answer::Accepted { response, .. })) if response.protocol().is_none()));
+    assert_eq!(
+        answer_with(&require, offering(), GOOD).0.unwrap_err(),
+        HandshakeError::MissingProtocol
+    );
+    assert!(matches!(
+        answer_with(&require, request(), GOOD).0,
+        Ok(Some(Answer::Accepted { .. }))
+    ));
+    let chosen = with(b"Sec-WebSocket-Protocol: chat");
+    assert!(matches!(
+        answer_with(&require, offering(), &chosen).0,
+        Ok(Some(Answer::Accepted { .. }))
+    ));
+}
+
+// RFC 6455 section 10.7: 6455-10.7-01. Nothing is sent, as no connection is open.
+#[test]
+fn client_fuses_errors() {
+    let (mut client, mut out) = start(request());
+    out.clear();
+    let mut bytes = b"SSH-2.0".to_owned();
+    let mut input = &mut bytes[..];
+    for _ in 0..3 {
+        let error = client.receive(&mut input, &mut out).unwrap_err();
+        assert_eq!(
+            (error, input.len(), out.len()),
+            (HandshakeError::MalformedHttpVersion, 6, 0)
+        );
+    }
+    assert_eq!(client.receive_eof(), HandshakeError::MalformedHttpVersion);
+}
+
+// What only a client meets is a gateway's 502.
+#[test]
+fn client_errors_have_a_status() {
+    assert_eq!(HandshakeError::WrongAccept.status(), 502);
+    assert_eq!(HandshakeError::UnofferedExtension.status(), 502);
+}
+
+// Nothing secret is shown.
+#[test]
+fn client_debug_hides_values() {
+    let request = request().field("Cookie", "secret").unwrap();
+    let (client, _) = start(request.clone());
+    let response = accepted(&with(b"Set-Cookie: secret"));
+    let text = format!("{request:?} {client:?} {response:?}");
+    assert!(text.contains("Set-Cookie") && !text.contains("secret"));
+}
+
+// ---- helpers ------------------------------------------------------------------------------------------------------------
+
+fn request() -> ClientRequest {
+    ClientRequest::new("example.com", "/").unwrap()
+}
+
+fn nonce(bytes: &mut [u8]) {
+    for (byte, value) in bytes.iter_mut().zip(1..) {
+        *byte = value;
+    }
+}
+
+fn start(request: ClientRequest) -> (ClientHandshake, Vec<u8>) {
+    let mut out = Vec::new();
+    let client = request.start(&Config::new(), nonce, &mut out);
+    (client, out)
+}
+
+fn written(request: ClientRequest) -> String {
+    String::from_utf8(start(request).1).unwrap()
+}
+
+fn answer_with(
+    config: &Config,
+    request: ClientRequest,
+    bytes: &[u8],
+) -> (Result<Option<Answer>, HandshakeError>, Vec<u8>) {
+    let mut client = request.start(config, nonce, &mut Vec::new());
+    let (mut bytes, mut out) = (bytes.to_vec(), Vec::new());
+    let mut input = &mut bytes[..];
+    let result = client.receive(&mut input, &mut out);
+    assert!(out.is_empty());
+    (result, input.to_vec())
+}
+
+#[track_caller]
+fn accepted(bytes: &[u8]) -> Response {
+    let (result, tail) = answer_with(&Config::new(), request(), bytes);
+    let Some(Answer::Accepted { response, .. }) = result.unwrap() else {
+        panic!("not accepted")
+    };
+    assert!(tail.is_empty());
+    response
+}
+
+#[track_caller]
+fn assert_accepts(bytes: &[u8]) {
+    assert_eq!(accepted(bytes).status(), 101);
+}
+
+#[track_caller]
+fn rejected(bytes: &[u8]) -> Response {
+    let (result, _) = answer_with(&Config::new(), request(), bytes);
+    let Some(Answer::Rejected(response)) = result.unwrap() else {
+        panic!("not rejected")
+    };
+    response
+}
+
+#[track_caller]
+fn assert_fails(bytes: &[u8], expected: HandshakeError) {
+    assert_failure(request(), bytes, expected);
+}
+
+#[track_caller]
+fn assert_failure(request: ClientRequest, bytes: &[u8], expected: HandshakeError) {
+    let (result, _) = answer_with(&Config::new(), request, bytes);
+    assert_eq!(
+        result.unwrap_err(),
+        expected,
+        "{:?}",
+        String::from_utf8_lossy(bytes)
+    );
+}
+
+/// The good response with a part replaced.
+#[track_caller]
+fn changed(from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = GOOD
+        .windows(from.len())
+        .position(|window| window == from)
+        .unwrap();
+    [&GOOD[..at], to, &GOOD[at + from.len()..]].concat()
+}
+
+/// The good response with lines added at its end.
+fn with(lines: &[u8]) -> Vec<u8> {
+    [&GOOD[..GOOD.len() - 2], lines, b"\r\n\r\n"].concat()
+}

@@ -1,0 +1,653 @@
+//! What holds for any input of the opening handshake, however it is cut, and for whatever a caller asks to be written.
+#![cfg(feature = "alloc")]
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use websocket_proto::Config;
+use websocket_proto::handshake::Answer;
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::handshake::ExtensionList;
+use websocket_proto::handshake::HandshakeError;
+use websocket_proto::handshake::Request;
+use websocket_proto::handshake::Response;
+use websocket_proto::handshake::ServerHandshake;
+use websocket_proto::handshake::Upgrade;
+use websocket_proto::handshake::key::accept_key;
+
+const CASES: u32 = 4000;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    // Requirements, section 0: the same result for every partition of the bytes, one byte at a time included.
+    #[test]
+    fn server_does_not_depend_on_cuts(bytes in request_bytes(), cuts in vec(1_usize..40, 0..20)) {
+        let whole = serve(&[&bytes]);
+        prop_assert_eq!(&serve(&cut(&bytes, &cuts)), &whole);
+        prop_assert_eq!(&serve(&cut(&bytes, &vec![1; bytes.len()])), &whole);
+    }
+
+    #[test]
+    fn client_does_not_depend_on_cuts(bytes in response_bytes(), cuts in vec(1_usize..40, 0..20)) {
+        let whole = ask(&[&bytes]);
+        prop_assert_eq!(&ask(&cut(&bytes, &cuts)), &whole);
+        prop_assert_eq!(&ask(&cut(&bytes, &vec![1; bytes.len()])), &whole);
+    }
+
+    // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, an answer to every error, an end at the limit.
+    #[test]
+    fn any_bytes_end_within_the_limits(bytes in vec(any::<u8>(), 0..LIMIT + 50)) {
+        for end in [serve(&[&bytes]), ask(&[&bytes])] {
+            prop_assert!(end.used <= LIMIT);
+            prop_assert!(end.is_over || (end.used == bytes.len() && bytes.len() < LIMIT));
+        }
+    }
+
+    // RFC 6455 section 4.1: 6455-4.1-05; RFC 9110 section 5.6.1: 9110-5.6.1-02; RFC 9112 sections 4 and 5.2: 9112-4-02, 9112-5.2-01.
+    // Requirements, section 18, property 5: the client takes the server's answer.
+    #[test]
+    fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<prop::sample::Index>(), answer in fields()) {
+        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        let mut client = ask.request().start(&config(), nonce, &mut to_server);
+        assert_lines(&to_server);
+        assert_httparse_reads_request(&to_server, &ask);
+
+        let request = receive(&mut to_server);
+        prop_assert_eq!(request.target(), &ask.target);
+        for (name, value) in &ask.fields {
+            let sent = value.trim_matches([' ', '\t']).as_bytes();
+            prop_assert!(request.fields().any(|field| field == (name.as_str(), sent)));
+        }
+        let mut upgrade = request.upgrade(&mut to_client).unwrap();
+        prop_assert_eq!(upgrade.host(), &ask.authority);
+        prop_assert!(upgrade.protocols().eq(ask.protocols.iter().map(String::as_str)));
+        let offers: Vec<String> = upgrade.extensions().map(|extension| extension.to_string()).collect();
+        prop_assert_eq!(&offers, &ask.extensions);
+        let chosen = (!ask.protocols.is_empty()).then(|| choice.get(&ask.protocols).clone());
+        if let Some(name) = &chosen {
+            upgrade = upgrade.protocol(name).unwrap();
+        }
+        for (name, value) in &answer {
+            upgrade = upgrade.field(name, value).unwrap();
+        }
+        upgrade.accept(&mut to_client);
+        assert_lines(&to_client);
+        assert_httparse_reads_response(&to_client, 3 + usize::from(chosen.is_some()) + answer.len());
+
+        let mut input = &mut to_client[..];
+        match client.receive(&mut input, &mut Vec::new()) {
+            Ok(Some(Answer::Accepted { response, .. })) => prop_assert_eq!(response.protocol(), chosen.as_deref()),
+            other => prop_assert!(false, "{:?}", other),
+        }
+        prop_assert!(input.is_empty());
+    }
+
+    // Requirements, section 18, property 5: a mutated answer is taken or fails, and only the right accept key opens.
+    #[test]
+    fn mutated_answers_open_with_the_right_key_only(bytes in response_bytes()) {
+        let end = ask(&[&bytes]);
+        if end.result.starts_with("accepted") {
+            let accept = accept_key(KEY);
+            prop_assert!(bytes.windows(28).any(|window| window == accept));
+        }
+    }
+
+    // RFC 9110 section 5.5: 9110-5.5-01. Whatever the caller passes, no line is written but those that were asked for.
+    #[test]
+    fn no_argument_injects_a_line_into_a_request(texts in vec(hostile(), 6)) {
+        let [authority, target, origin, protocol, name, value] = &texts[..] else { unreachable!() };
+        let mut lines = 5;
+        let mut request = ClientRequest::new(authority, target).unwrap_or_else(|_| ClientRequest::from_url("ws://h").unwrap());
+        let steps: [&dyn Fn(ClientRequest) -> Option<ClientRequest>; 4] = [
+            &|request| request.origin(origin).ok(),
+            &|request| request.protocol(protocol).ok(),
+            &|request| request.extension(value).ok(),
+            &|request| request.field(name, value).ok(),
+        ];
+        for step in steps {
+            if let Some(next) = step(request.clone()) {
+                request = next;
+                lines += 1;
+            }
+        }
+        let mut out = Vec::new();
+        request.start(&config(), nonce, &mut out);
+        assert_lines(&out);
+        prop_assert_eq!(receive(&mut out).fields().count(), lines);
+    }
+
+    #[test]
+    fn no_url_injects_a_line(url in hostile()) {
+        for url in [url.clone(), format!("ws://{url}"), format!("wss://h/{url}"), format!("ws://h?{url}")] {
+            let Ok(request) = ClientRequest::from_url(&url) else { continue };
+            let mut out = Vec::new();
+            request.start(&config(), nonce, &mut out);
+            assert_lines(&out);
+            prop_assert_eq!(receive(&mut out).fields().count(), 5);
+        }
+    }
+
+    #[test]
+    fn no_argument_injects_a_line_into_a_response(status in 0_u16..1100, texts in vec(hostile(), 3), body in vec(any::<u8>(), 0..20)) {
+        let [protocol, name, value] = &texts[..] else { unreachable!() };
+        let upgrade = upgrade_of(GOOD_FIELDS);
+        let mut out = Vec::new();
+        if upgrade.reject(status, &[(name, value)], &body, &mut out).is_ok() {
+            let mut fields = [httparse::EMPTY_HEADER; 8];
+            let mut response = httparse::Response::new(&mut fields);
+            let length = response.parse(&out).unwrap().unwrap();
+            prop_assert_eq!(response.code, Some(status));
+            assert_lines(&out[..length]);
+            prop_assert_eq!(&out[length..], &body[..]);
+        } else {
+            prop_assert!(out.is_empty());
+        }
+        let mut lines = 3;
+        let mut upgrade = upgrade;
+        if let Ok(next) = upgrade.clone().field(name, value) {
+            (upgrade, lines) = (next, lines + 1);
+        }
+        prop_assert!(upgrade.clone().protocol(protocol).is_err());
+        prop_assert_eq!(upgrade.response_fields().count(), lines);
+        upgrade.accept(&mut out);
+    }
+
+    // RFC 6455 section 9.1: 6455-9.1-01. What is written back reads as the same list, and does not change any more.
+    #[test]
+    fn extension_lists_round_trip(value in extension_text()) {
+        if let Ok(list) = ExtensionList::parse(&value) {
+            let written = list.to_string();
+            let again = ExtensionList::parse(&written).unwrap();
+            prop_assert_eq!(again.to_string(), written.clone());
+            prop_assert!(again.eq(list));
+            prop_assert!(!written.contains(",,") && !written.starts_with(',') && !written.ends_with([',', ' ']));
+        }
+    }
+
+    #[test]
+    fn well_formed_extension_lists_parse((value, expected) in extension_list()) {
+        prop_assert_eq!(ExtensionList::parse(&value).unwrap().to_string(), expected);
+    }
+
+    // RFC 9110 section 5.3: 9110-5.3-01. Lines one by one are the same as joined.
+    #[test]
+    fn extension_lines_make_one_list(first in extension_text(), second in extension_text()) {
+        let joined = format!("{first}, {second}");
+        match (ExtensionList::parse(&first), ExtensionList::parse(&second)) {
+            (Ok(first), Ok(second)) => prop_assert!(ExtensionList::parse(&joined).unwrap().eq(first.chain(second))),
+            _ => prop_assert!(ExtensionList::parse(&joined).is_err()),
+        }
+    }
+
+    // The two ways into an upgrade agree on every request that both can read.
+    #[test]
+    fn parsed_fields_are_judged_alike(bytes in request_bytes()) {
+        let mut bytes = bytes;
+        let mut server = ServerHandshake::new(&config());
+        let Ok(Some(request)) = server.receive(&mut &mut bytes[..], &mut Vec::new()) else { return Ok(()) };
+        let other = Upgrade::from_fields(&config(), request.method(), request.target(), request.version(), request.fields());
+        match (request.upgrade(&mut Vec::new()), other) {
+            (Ok(one), Ok(other)) => prop_assert!(one.response_fields().eq(other.response_fields())),
+            (one, other) => prop_assert_eq!(one.map(drop), other.map(drop)),
+        }
+    }
+}
+
+// RFC 6455 section 9.1: 6455-9.1-08, and the same for the head. Quadratic work would take minutes here.
+#[test]
+fn server_takes_a_large_head_byte_by_byte() {
+    let size = 512 * 1024;
+    let config = Config::new().max_head_size(2 * size).max_fields(size);
+    for pattern in [
+        &b"X: a\r\n"[..],
+        b"X:\r\n",
+        b"Connection: ,,,,\r\n",
+        b"Sec-WebSocket-Extensions: a;b=\"\\c\"\r\n",
+    ] {
+        let fields = pattern.repeat(size / pattern.len());
+        let mut bytes = [GOOD_START, &fields, b"\r\n"].concat();
+        let mut server = ServerHandshake::new(&config);
+        let (mut out, mut request) = (Vec::new(), None);
+        for byte in &mut bytes {
+            request = server
+                .receive(&mut core::slice::from_mut(byte), &mut out)
+                .unwrap();
+        }
+        assert!(request.unwrap().upgrade(&mut out).is_ok());
+    }
+}
+
+// ---- driving ------------------------------------------------------------------------------------------------------------
+
+/// How a handshake went.
+#[derive(Debug, Eq, PartialEq)]
+struct End {
+    result: String,
+    out: Vec<u8>,
+    used: usize,
+    is_over: bool,
+}
+
+fn serve(parts: &[&[u8]]) -> End {
+    let mut server = ServerHandshake::new(&config());
+    let mut out = Vec::new();
+    drive(parts, |input| {
+        let result = server.receive(input, &mut out);
+        let answered = out.len();
+        match result {
+            Ok(None) => None,
+            Ok(Some(request)) => Some((describe_request(&request, &mut out), out.clone())),
+            Err(error) => {
+                // Fused, and nothing more is said.
+                assert_eq!(server.receive(input, &mut out).unwrap_err(), error);
+                assert_eq!((out.len(), server.receive_eof()), (answered, error));
+                assert!(out.starts_with(format!("HTTP/1.1 {} ", error.status()).as_bytes()));
+                Some((format!("{error:?}"), out.clone()))
+            }
+        }
+    })
+}
+
+fn ask(parts: &[&[u8]]) -> End {
+    let request = ClientRequest::new("h", "/")
+        .unwrap()
+        .protocol("chat")
+        .unwrap()
+        .extension("ext")
+        .unwrap();
+    let mut client = request.start(&config(), nonce, &mut Vec::new());
+    let mut out = Vec::new();
+    drive(parts, |input| {
+        let result = client.receive(input, &mut out);
+        assert!(out.is_empty());
+        match result {
+            Ok(None) => None,
+            Ok(Some(Answer::Accepted { response, .. })) => {
+                Some((describe_response("accepted", &response), Vec::new()))
+            }
+            Ok(Some(Answer::Rejected(response))) => {
+                Some((describe_response("rejected", &response), Vec::new()))
+            }
+            Err(error) => {
+                assert_eq!(client.receive(input, &mut out).unwrap_err(), error);
+                assert_eq!(client.receive_eof(), error);
+                Some((format!("{error:?}"), Vec::new()))
+            }
+        }
+    })
+}
+
+fn drive(parts: &[&[u8]], mut receive: impl FnMut(&mut &mut [u8]) -> Option<(String, Vec<u8>)>) -> End {
+    let mut used = 0;
+    for part in parts {
+        let mut part = part.to_vec();
+        let mut input = &mut part[..];
+        let before = input.len();
+        let result = receive(&mut input);
+        used += before - input.len();
+        match result {
+            Some((result, out)) => {
+                return End {
+                    result,
+                    out,
+                    used,
+                    is_over: true,
+                };
+            }
+            None => assert!(input.is_empty()),
+        }
+    }
+    End {
+        result: String::new(),
+        out: Vec::new(),
+        used,
+        is_over: false,
+    }
+}
+
+fn describe_request(request: &Request, out: &mut Vec<u8>) -> String {
+    let fields: Vec<_> = request
+        .fields()
+        .map(|(name, value)| (name.to_string(), value.to_vec()))
+        .collect();
+    let upgrade = request.upgrade(out).map(|upgrade| {
+        let protocols: Vec<String> = upgrade.protocols().map(String::from).collect();
+        let extensions: Vec<String> = upgrade
+            .extensions()
+            .map(|extension| extension.to_string())
+            .collect();
+        (
+            upgrade.host().to_string(),
+            protocols,
+            extensions,
+            format!("{:?}", upgrade.accept(&mut Vec::new())),
+        )
+    });
+    format!(
+        "{} {} {:?} {fields:?} {upgrade:?}",
+        request.method(),
+        request.target(),
+        request.version()
+    )
+}
+
+fn describe_response(kind: &str, response: &Response) -> String {
+    let fields: Vec<_> = response.fields().collect();
+    let versions: Vec<u8> = response.supported_versions().collect();
+    format!(
+        "{kind} {} {fields:?} {:?} {versions:?}",
+        response.status(),
+        response.protocol()
+    )
+}
+
+/// The bytes in parts of these sizes, the last part being the rest.
+fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
+    let mut parts = Vec::new();
+    for &size in sizes {
+        let (part, rest) = bytes.split_at(size.min(bytes.len()));
+        parts.push(part);
+        bytes = rest;
+    }
+    parts.push(bytes);
+    parts
+}
+
+fn receive(bytes: &mut [u8]) -> Request {
+    let (mut input, mut out) = (bytes, Vec::new());
+    let request = ServerHandshake::new(&config())
+        .receive(&mut input, &mut out)
+        .unwrap()
+        .unwrap();
+    assert!(input.is_empty() && out.is_empty());
+    request
+}
+
+fn config() -> Config {
+    Config::new()
+        .max_head_size(LIMIT)
+        .max_fields(20)
+        .max_interim_responses(2)
+}
+
+fn nonce(bytes: &mut [u8]) {
+    bytes.fill(0);
+}
+
+/// Whether this is a head of plain lines: no control byte in any, none folded, and one empty line at the end.
+#[track_caller]
+fn assert_lines(head: &[u8]) {
+    let head = head.strip_suffix(b"\r\n\r\n").unwrap();
+    let text = String::from_utf8(head.to_vec()).unwrap();
+    for line in text.split("\r\n") {
+        assert!(!line.is_empty() && !line.starts_with([' ', '\t']), "{text:?}");
+        assert!(
+            !line.chars().any(|char| char.is_ascii_control() && char != '\t'),
+            "{text:?}"
+        );
+    }
+}
+
+#[track_caller]
+fn assert_httparse_reads_request(bytes: &[u8], ask: &Asked) {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut request = httparse::Request::new(&mut fields);
+    assert_eq!(
+        request.parse(bytes).unwrap(),
+        httparse::Status::Complete(bytes.len())
+    );
+    assert_eq!(
+        (request.method, request.path, request.version),
+        (Some("GET"), Some(ask.target.as_str()), Some(1))
+    );
+    let options = usize::from(!ask.protocols.is_empty()) + usize::from(!ask.extensions.is_empty());
+    assert_eq!(request.headers.len(), 5 + options + ask.fields.len());
+}
+
+#[track_caller]
+fn assert_httparse_reads_response(bytes: &[u8], count: usize) {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut fields);
+    assert_eq!(
+        response.parse(bytes).unwrap(),
+        httparse::Status::Complete(bytes.len())
+    );
+    assert_eq!((response.code, response.headers.len()), (Some(101), count));
+}
+
+fn upgrade_of<'a>(fields: [(&'a str, &'a [u8]); 5]) -> Upgrade<'a> {
+    let upgrade: Result<_, HandshakeError> = Upgrade::from_fields(&config(), "GET", "/", (1, 1), fields);
+    upgrade.unwrap()
+}
+
+// ---- inputs -------------------------------------------------------------------------------------------------------------
+
+const LIMIT: usize = 2048;
+
+/// The key of sixteen zero bytes.
+const KEY: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAA==";
+
+const GOOD_FIELDS: [(&str, &[u8]); 5] = [
+    ("Host", b"h"),
+    ("Upgrade", b"websocket"),
+    ("Connection", b"upgrade"),
+    ("Sec-WebSocket-Key", KEY),
+    ("Sec-WebSocket-Version", b"13"),
+];
+
+const GOOD_START: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
+
+/// Requests that are mostly right, with odd lines among the good ones, often with some bytes changed, and a tail.
+fn request_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let start = select(vec![
+        &b"GET / HTTP/1.1\r\n"[..],
+        b"GET /a?b HTTP/1.1\r\n",
+        b"\r\n\r\nGET / HTTP/1.1\r\n",
+        b"GET ws://other:81/p?q HTTP/1.2\r\n",
+        b"HEAD / HTTP/1.1\r\n",
+        b"GET / HTTP/1.0\r\n",
+        b"GET / HTTP/2.0\r\n",
+        b"OPTIONS * HTTP/1.1\r\n",
+    ]);
+    let odd = select(vec![
+        &b"X: y\r\n"[..],
+        b"X: \t y \x80 \r\n",
+        b"X: a\r\n b\r\n",
+        b"Host: other\r\n",
+        b"Connection: ,a , upgrade\r\n",
+        b"Upgrade: h2c,,\r\n",
+        b"Origin: https://example.com\r\n",
+        b"Sec-WebSocket-Protocol: b, a\r\n",
+        b"sec-websocket-protocol: c\r\n",
+        b"Sec-WebSocket-Extensions: a; b=\"\\c\", d;e\r\n",
+        b"Sec-WebSocket-Extensions: a;;\r\n",
+        b"Content-Length: 0\r\n",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Expect: 100-continue\r\n",
+        b"Bad : x\r\n",
+        b"\r\n",
+        b"Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+    ]);
+    let good = Just(GOOD_START.splitn(2, |&byte| byte == b'\n').nth(1).unwrap());
+    bytes_of(start, good, odd)
+}
+
+/// The same for responses to [`KEY`].
+fn response_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let start = select(vec![
+        &b"HTTP/1.1 101 Switching Protocols\r\n"[..],
+        b"HTTP/1.1 101 \r\n",
+        b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 101 \xe9\r\n",
+        b"HTTP/1.1 103 \r\n\r\nHTTP/1.1 100 \r\n\r\nHTTP/1.1 102 \r\n\r\n",
+        b"HTTP/1.1 302 Found\r\n",
+        b"HTTP/1.0 101 x\r\n",
+        b"HTTP/1.1 1010 x\r\n",
+    ]);
+    let odd = select(vec![
+        &b"X: y\r\n"[..],
+        b"X: a \r\n\t b \r\n \r\n c\r\n",
+        b"Connection: ,a ,\r\n",
+        b"Sec-WebSocket-Protocol: chat\r\n",
+        b"Sec-WebSocket-Protocol: Chat\r\n",
+        b"Sec-WebSocket-Extensions: ext; b=\"\\c\"\r\n",
+        b"Sec-WebSocket-Extensions: other\r\n",
+        b"Sec-WebSocket-Version: 13, 8\r\n",
+        b"Sec-WebSocket-Accept: x\r\n",
+        b"Upgrade: h2c\r\n",
+        b"Content-Length: 5\r\n",
+        b"Bad : x\r\n",
+        b"\r\n",
+    ]);
+    let accept = accept_key(KEY);
+    let good = [
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+        &accept[..],
+        b"\r\n",
+    ]
+    .concat();
+    bytes_of(start, Just(good), odd)
+}
+
+fn bytes_of(
+    start: impl Strategy<Value = &'static [u8]>,
+    good: impl Strategy<Value: AsRef<[u8]>>,
+    odd: impl Strategy<Value = &'static [u8]>,
+) -> impl Strategy<Value = Vec<u8>> {
+    let interesting = select(b"\r\n\0 \t:,;=\"\\/#*\x7f\x80aG1".to_vec());
+    let mutation = (any::<prop::sample::Index>(), interesting, 0..3_u8);
+    let mutations = prop_oneof![Just(Vec::new()), vec(mutation, 1..4)];
+    let tail = vec(any::<u8>(), 0..20);
+    (start, good, vec(odd, 0..4), any::<bool>(), mutations, tail).prop_map(
+        |(start, good, odd, is_first, mutations, tail)| {
+            let odd = odd.concat();
+            let good = good.as_ref();
+            let (first, second) = if is_first {
+                (&odd[..], good)
+            } else {
+                (good, &odd[..])
+            };
+            let mut bytes = [start, first, second, b"\r\n"].concat();
+            for (at, byte, kind) in mutations {
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            [bytes, tail].concat()
+        },
+    )
+}
+
+/// What a client asks for, all of it well-formed.
+#[derive(Clone, Debug)]
+struct Asked {
+    authority: String,
+    target: String,
+    protocols: Vec<String>,
+    extensions: Vec<String>,
+    fields: Vec<(String, String)>,
+}
+
+impl Asked {
+    fn request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
+        for protocol in &self.protocols {
+            request = request.protocol(protocol).unwrap();
+        }
+        for extension in &self.extensions {
+            request = request.extension(extension).unwrap();
+        }
+        for (name, value) in &self.fields {
+            request = request.field(name, value).unwrap();
+        }
+        request
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let authority = "([a-z0-9.-]{1,10}|\\[::[1-9a-f]\\])(:[1-9][0-9]{1,3})?";
+    let protocols = vec(TOKEN, 0..4).prop_map(|mut names| {
+        names.sort();
+        names.dedup();
+        names
+    });
+    let extensions = vec(
+        "[!-'*+.a-z0-9^_`|~-]{1,6}(; [a-z]{1,3}(=[a-z0-9]{1,3})?){0,2}",
+        0..3,
+    )
+    .prop_map(|list| list.into_iter().filter(|one| !one.contains('"')).collect());
+    (authority, "/[!\"$-~]{0,20}", protocols, extensions, fields()).prop_map(
+        |(authority, target, protocols, extensions, fields)| Asked {
+            authority,
+            target,
+            protocols,
+            extensions,
+            fields,
+        },
+    )
+}
+
+/// Fields that a caller may add. Their names are of no field that the handshake knows.
+fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
+    vec(
+        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", "[ -~\t\u{80}-\u{ff}]{0,20}"),
+        0..4,
+    )
+}
+
+const TOKEN: &str = "[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}";
+
+/// Arguments as nobody should pass them, and some as one may.
+fn hostile() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[\r\n\0 \t:/?#@,;=\"a-cX\u{e9}]{0,10}",
+        "[a-c]{1,3}(\r\n|\n|\r|\0|\r\n )?[a-c:]{0,5}",
+        "/[ -~]{0,10}",
+        "[a-z]{1,5}(:[0-9]{1,6})?",
+        any::<String>(),
+    ]
+}
+
+/// Anything made of the bytes that matter to the list of extensions.
+fn extension_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ab;=,\"\\\\ \t\u{e9}]{0,16}",
+        "(a|b|;|; a|=b|,| |=\"c\"|=\"\\\\c\"|\"){0,10}"
+    ]
+}
+
+/// A well-formed list in some spelling, and its plainest form.
+fn extension_list() -> impl Strategy<Value = (String, String)> {
+    let space = || select(vec!["", " ", "\t", " \t "]);
+    let comma = select(vec![",", " , ", ",,", " ,\t, "]);
+    let param = (TOKEN, proptest::option::of((TOKEN, 0..3_u8)), space(), space());
+    let element = (TOKEN, vec(param, 0..4));
+    (vec(element, 0..5), comma, space()).prop_map(|(elements, comma, edge)| {
+        let (mut spelt, mut plain) = (Vec::new(), Vec::new());
+        for (name, params) in elements {
+            let (mut one, mut other) = (name.clone(), name);
+            for (name, value, before, after) in params {
+                one += &format!("{before};{after}{name}");
+                other += &format!("; {name}");
+                if let Some((value, form)) = value {
+                    let escaped: String = value.chars().flat_map(|char| ['\\', char]).collect();
+                    let form = match form {
+                        0 => value.clone(),
+                        1 => format!("\"{value}\""),
+                        _ => format!("\"{escaped}\""),
+                    };
+                    one += &format!("{before}={after}{form}");
+                    other += &format!("={value}");
+                }
+            }
+            spelt.push(one);
+            plain.push(other);
+        }
+        (format!("{edge}{}{edge}", spelt.join(comma)), plain.join(", "))
+    })
+}
