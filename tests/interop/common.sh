@@ -33,9 +33,9 @@ start() {
   return 1
 }
 
-# report ok|FAIL PEER CASE
+# report ok|FAIL|note|skip PEER CASE
 report() {
-  printf '%-4s %-12s %s\n' "$@"
+  printf '%-4s %-15s %s\n' "$@"
 }
 
 # summary RESULTS: counts the lines, and succeeds if there are some and none failed.
@@ -43,6 +43,7 @@ summary() {
   local passed failed
   passed=$(grep -c '^ok ' "$1" || true)
   failed=$(grep -c '^FAIL ' "$1" || true)
+  echo "$(grep -c '^note ' "$1" || true) notes, $(grep -c '^skip ' "$1" || true) skipped"
   echo "$passed passed, $failed failed"
   [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
 }
