@@ -19,6 +19,7 @@ build_examples() {
 start() {
   local name=$1
   shift
+  : >"$work/$name.out" # to be there before the program is
   "$examples/$name" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
   pid=$!
   servers+=("$pid")
