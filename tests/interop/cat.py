@@ -3,9 +3,9 @@
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-HERE = Path(__file__).parent
+from servers import SERVERS, serving
+
 PROGRAM = sys.argv[1]
 LINES = ["hello", "Zażółć gęślą jaźń, 日本語, 🦀", "", "last"]
 
@@ -13,9 +13,9 @@ LINES = ["hello", "Zażółć gęślą jaźń, 日本語, 🦀", "", "last"]
 def check(peer, name, run):
     try:
         run()
-        print(f"ok   {peer:12} {name}")
+        print(f"ok   {peer:15} {name}")
     except Exception as error:
-        print(f"FAIL {peer:12} {name}: {str(error) or repr(error)}")
+        print(f"FAIL {peer:15} {name}: {str(error) or repr(error)}")
     sys.stdout.flush()
 
 
@@ -80,7 +80,7 @@ def all_cases(peer, url):
             raise AssertionError(f"got exit code {status} and stderr {stderr!r}, expected neither 0 nor silence")
 
     def refused():
-        status, stdout, stderr = cat_at_a_terminal(f"{url}/forbidden")
+        status, stdout, stderr = cat_at_a_terminal(f"{url}/403")
         tells(stderr, "403")
         if status <= 0 or stdout:
             raise AssertionError(f"got exit code {status} and stdout {stdout!r}")
@@ -94,12 +94,6 @@ def all_cases(peer, url):
     check(peer, "a refused handshake: told, exit code not 0", refused)
 
 
-for peer, command in [
-    ("cat/node-ws", ["node", HERE / "cat_peer.js"]),
-    ("cat/python", [sys.executable, HERE / "cat_peer.py"]),
-]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            all_cases(peer, f"ws://127.0.0.1:{int(server.stdout.readline())}")
-        finally:
-            server.kill()
+for peer in ["ws", "websockets"]:
+    with serving(SERVERS[peer]) as url:
+        all_cases(f"cat/{peer}", url)

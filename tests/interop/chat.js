@@ -49,7 +49,7 @@ const say = async (page, text) => {
     expect(await two.locator("#log b").count(), 0);
   });
 
-  const socket = new WebSocket(`ws://${address}/`);
+  const socket = new WebSocket(`ws://${address}/chat`);
   await check(peer, "a message from ws appears in both pages", async () => {
     await once(socket, "open");
     socket.send("from node");
@@ -59,7 +59,7 @@ const say = async (page, text) => {
   await check(peer, "a peer that answers no ping is dropped", async () => {
     const port = Number(address.split(":").pop());
     const silent = net.connect(port, "127.0.0.1");
-    silent.write(`GET / HTTP/1.1\r\nHost: ${address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`
+    silent.write(`GET /chat HTTP/1.1\r\nHost: ${address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`
       + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     const [head] = await once(silent, "data");
     expect(head.toString().split("\r\n")[0].split(" ")[1], "101");

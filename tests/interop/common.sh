@@ -19,6 +19,7 @@ build_examples() {
 start() {
   local name=$1
   shift
+  : >"$work/$name.out" # to be there before the program is
   "$examples/$name" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
   pid=$!
   servers+=("$pid")
@@ -33,9 +34,9 @@ start() {
   return 1
 }
 
-# report ok|FAIL PEER CASE
+# report ok|FAIL|note|skip PEER CASE
 report() {
-  printf '%-4s %-12s %s\n' "$@"
+  printf '%-4s %-15s %s\n' "$@"
 }
 
 # summary RESULTS: counts the lines, and succeeds if there are some and none failed.
@@ -43,6 +44,7 @@ summary() {
   local passed failed
   passed=$(grep -c '^ok ' "$1" || true)
   failed=$(grep -c '^FAIL ' "$1" || true)
+  echo "$(grep -c '^note ' "$1" || true) notes, $(grep -c '^skip ' "$1" || true) skipped"
   echo "$passed passed, $failed failed"
   [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
 }

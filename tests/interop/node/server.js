@@ -1,0 +1,60 @@
+// server.js: a server on `ws` whose path says how it behaves. Paths and texts are those of the servers in Rust and Python.
+"use strict";
+const http = require("node:http");
+const { WebSocketServer } = require("ws");
+
+const ended = new Map(); // how the connections ended whose URL has a query, which is their name
+
+const pongs = (socket, payloads) => new Promise((resolve) => {
+  const received = [];
+  socket.on("pong", (payload) => {
+    if (received.push(payload.toString()) === payloads.length) resolve(received);
+  });
+  for (const payload of payloads) socket.ping(payload);
+});
+
+// Anything else is an echo server.
+const begin = {
+  "/close": (socket) => socket.close(4001, "bye"),
+  "/last": (socket) => {
+    socket.send("last words");
+    socket.close(4001, "bye");
+  },
+  "/ping": async (socket) => socket.send(`pong ${await pongs(socket, ["there?"])}`),
+  "/flood": async (socket) => {
+    const sent = Array.from({ length: 1000 }, (_, i) => String(i));
+    const received = await pongs(socket, sent);
+    socket.send(`${received.length} pongs ${String(received) === String(sent) ? "in order" : "out of order"}`);
+  },
+  "/fragments": (socket) => {
+    const bytes = Buffer.from("aé日🦀");
+    const parts = [[0, 2], [2, 2], [2, 7], [7, 9], [9, 10]];
+    for (const [from, to] of parts) socket.send(bytes.subarray(from, to), { binary: false, fin: to === bytes.length });
+  },
+  "/binary": (socket) => socket.send(Buffer.from([0x00, 0x7f, 0x80, 0xff])),
+  "/closed": (socket, name) => socket.send(ended.get(name) ?? ""),
+};
+
+function behave(socket, request) {
+  const [path, name] = request.url.split("?");
+  let messages = 0;
+  socket.on("error", (error) => console.error(`${path}: ${error.message}`));
+  socket.on("message", (data, binary) => {
+    messages += 1;
+    if (path === "/cut") socket.terminate(); // without a Close frame
+    else if (socket.readyState === socket.OPEN) socket.send(data, { binary });
+  });
+  socket.on("close", (code, reason) => {
+    if (path !== "/closed") ended.set(name, `code=${code} reason=${reason} messages=${messages}`);
+  });
+  begin[path]?.(socket, name);
+}
+
+const sockets = new WebSocketServer({ noServer: true, maxPendingAutoPongs: 1000 });
+const server = http.createServer();
+server.on("upgrade", (request, stream, head) => {
+  const status = /^\/(4\d\d)$/.exec(request.url)?.[1];
+  if (status) stream.end(`HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Length: 9\r\n\r\nno entry\n`);
+  else sockets.handleUpgrade(request, stream, head, behave);
+});
+server.listen(0, "127.0.0.1", () => console.log(`listening on ws://127.0.0.1:${server.address().port}`));

@@ -1,0 +1,100 @@
+//! A server whose path says how it behaves. Paths and texts are those of the servers in JavaScript and Python.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::thread;
+
+use crate::cells::{FRAGMENTS, PINGS};
+use crate::{Incoming, Message, Result, Server, Socket};
+
+pub fn run(server: &impl Server) -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    let ended = Mutex::new(HashMap::new());
+    thread::scope(|scope| {
+        for stream in listener.incoming().flatten() {
+            let ended = &ended;
+            scope.spawn(move || {
+                let result = stream
+                    .set_nodelay(true)
+                    .map_err(Into::into)
+                    .and_then(|()| server.accept(stream));
+                match result {
+                    Ok(Some((target, mut socket))) => {
+                        if let Err(error) = serve(&target, &mut socket, ended) {
+                            eprintln!("{target}: {error}");
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(error) => eprintln!("handshake: {error}"),
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+/// One connection. The query of its URL names it, and `ended` says how those with a name ended for this side: the client
+/// asks for it at `/closed`, with the same query.
+fn serve(target: &str, socket: &mut impl Socket, ended: &Mutex<HashMap<String, String>>) -> Result<()> {
+    let (path, name) = target.split_once('?').unwrap_or((target, ""));
+    let (mut code, mut reason, mut messages) = (1006, String::new(), 0);
+    let told = ended.lock().unwrap().get(name).cloned().unwrap_or_default();
+    let result = behave(path, socket, &told).and_then(|()| {
+        let mut pongs = Vec::new();
+        loop {
+            match socket.receive()? {
+                Incoming::Message(message) => {
+                    messages += 1;
+                    socket.send(message)?;
+                }
+                Incoming::Pong(payload) if path == "/ping" => {
+                    socket.send(Message::Text(format!(
+                        "pong {}",
+                        String::from_utf8_lossy(&payload)
+                    )))?;
+                }
+                Incoming::Pong(payload) if path == "/flood" => {
+                    pongs.push(String::from_utf8_lossy(&payload).parse::<u32>()?);
+                    if pongs.last() == Some(&(PINGS - 1)) {
+                        let order = if pongs.is_sorted() {
+                            "in order"
+                        } else {
+                            "out of order"
+                        };
+                        socket.send(Message::Text(format!("{} pongs {order}", pongs.len())))?;
+                    }
+                }
+                Incoming::Pong(_) => {}
+                Incoming::Close {
+                    code: received,
+                    reason: why,
+                } => (code, reason) = (received, why),
+                Incoming::End { clean } => {
+                    if !clean {
+                        code = 1006;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    });
+    if path != "/closed" {
+        let how = format!("code={code} reason={reason} messages={messages}");
+        ended.lock().unwrap().insert(name.to_string(), how);
+    }
+    result
+}
+
+fn behave(path: &str, socket: &mut impl Socket, ended: &str) -> Result<()> {
+    match path {
+        "/close" => socket.close(4001, "bye"),
+        "/last" => socket.send_and_close(Message::Text("last words".into()), 4001, "bye"),
+        "/ping" => socket.ping(b"there?"),
+        "/flood" => (0..PINGS).try_for_each(|number| socket.ping(number.to_string().as_bytes())),
+        "/fragments" => socket.send_fragments(&FRAGMENTS),
+        "/closed" => socket.send(Message::Text(ended.into())),
+        _ => Ok(()), // an echo server
+    }
+}

@@ -1,0 +1,288 @@
+"""What the peers written in Python are: each library behind the same few calls, as a client and as a server.
+
+A socket has: receive() -> a message or None for the end; send(message); send_fragments(parts), None if the library cannot;
+pings(payloads), which waits for the pongs and yields how many; close(code, reason), with the closing handshake;
+end() -> (code, reason) of the peer's Close, 1006 if none came; protocol.
+"""
+
+import asyncio
+import contextlib
+import importlib
+
+TIME = 10
+MAX_MESSAGE = 32 * 1024 * 1024
+REJECTION_BODY = "no entry\n"
+
+
+class Rejected(Exception):
+    """A status, and the body if the library hands it over."""
+
+    def __init__(self, status, body=None):
+        super().__init__(f"status {status}")
+        self.status, self.body = status, body
+
+
+def rejection(path):
+    """The status for the paths /401, /403 and /404."""
+    return int(path[1:]) if path.startswith("/4") else None
+
+
+class WebsocketsSocket:
+    """A connection of `websockets`, or of `picows.websockets`, which has the same interface on its own protocol."""
+
+    def __init__(self, connection, over):
+        self.connection, self.send, self.over = connection, connection.send, over
+        self.protocol = connection.subprotocol
+
+    async def receive(self):
+        try:
+            return await asyncio.wait_for(self.connection.recv(), TIME)
+        except self.over:
+            return None
+
+    async def send_fragments(self, parts):
+        # It takes no bytes for a text, so none is cut inside a character.
+        await self.connection.send(parts)
+
+    async def pings(self, payloads):
+        waiters = [await self.connection.ping(payload) for payload in payloads]
+        await asyncio.wait_for(asyncio.gather(*waiters), TIME)
+        return len(waiters)
+
+    async def close(self, code, reason):
+        await self.connection.close(code, reason)
+
+    async def end(self):
+        await asyncio.wait_for(self.connection.wait_closed(), TIME)
+        return self.connection.close_code, self.connection.close_reason
+
+
+class Websockets:
+    """`module` is websockets or picows.websockets."""
+
+    def __init__(self, module):
+        self.module = importlib.import_module(module)
+        self.errors = importlib.import_module(f"{module}.exceptions")
+
+    def socket(self, connection):
+        return WebsocketsSocket(connection, self.errors.ConnectionClosed)
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, protocols=(), pongs=False):
+        try:
+            async with self.module.connect(url, subprotocols=list(protocols) or None, max_size=MAX_MESSAGE) as connection:
+                yield self.socket(connection)
+        except self.errors.InvalidStatus as error:
+            # picows has no body here.
+            raise Rejected(error.response.status_code, error.response.body or None) from None
+
+    async def serve(self, behave):
+        def process_request(connection, request):
+            status = rejection(request.path)
+            return connection.respond(status, REJECTION_BODY) if status else None
+
+        server = await self.module.serve(
+            lambda connection: behave(connection.request.path, self.socket(connection)),
+            "127.0.0.1",
+            0,
+            max_size=MAX_MESSAGE,
+            process_request=process_request,
+            select_subprotocol=lambda connection, offered: offered[0] if offered else None,
+        )
+        return server.sockets[0].getsockname()[1]
+
+
+class AiohttpSocket:
+    send_fragments = None  # no fragments in its interface
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.protocol = connection.protocol if hasattr(connection, "protocol") else connection.ws_protocol
+        self.closed = None
+
+    async def receive(self):
+        message = await self.connection.receive(TIME)
+        kinds = type(message.type)
+        if message.type in (kinds.TEXT, kinds.BINARY):
+            return message.data
+        if message.type is kinds.ERROR:
+            raise message.data
+        if message.type is kinds.CLOSE:
+            self.closed = message.data, message.extra
+        return None
+
+    async def send(self, message):
+        await (self.connection.send_str if isinstance(message, str) else self.connection.send_bytes)(message)
+
+    async def pings(self, payloads):
+        for payload in payloads:
+            await self.connection.ping(payload.encode())
+        for payload in payloads:
+            pong = await self.connection.receive(TIME)
+            if pong.data != payload.encode():
+                raise AssertionError(f"got {pong.data!r:.80}, expected pong {payload!r}")
+        return len(payloads)
+
+    async def close(self, code, reason):
+        await self.connection.close(code=code, message=reason.encode())
+
+    async def end(self):
+        while not self.connection.closed:
+            await self.receive()
+        # The reason is lost if the Close was the answer to ours.
+        return self.closed or (self.connection.close_code, "")
+
+
+class Aiohttp:
+    def __init__(self):
+        self.aiohttp = importlib.import_module("aiohttp")
+        self.web = importlib.import_module("aiohttp.web")
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, protocols=(), pongs=False):
+        # It either answers pings or shows pongs.
+        async with self.aiohttp.ClientSession() as session:
+            try:
+                connection = await session.ws_connect(
+                    url, protocols=protocols, max_msg_size=MAX_MESSAGE, autoping=not pongs
+                )
+            except self.aiohttp.WSServerHandshakeError as error:
+                raise Rejected(error.status) from None
+            async with connection:
+                yield AiohttpSocket(connection)
+
+    async def serve(self, behave):
+        async def handle(request):
+            status = rejection(request.path)
+            if status:
+                return self.web.Response(status=status, text=REJECTION_BODY)
+            offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+            protocols = [offered[0].strip()] if offered[0] else []
+            response = self.web.WebSocketResponse(
+                protocols=protocols, max_msg_size=MAX_MESSAGE, autoping=request.path not in ("/ping", "/flood")
+            )
+            await response.prepare(request)
+            await behave(request.path_qs, AiohttpSocket(response))
+            return response
+
+        app = self.web.Application()
+        app.router.add_get("/{path:.*}", handle)
+        runner = self.web.AppRunner(app)
+        await runner.setup()
+        site = self.web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return runner.addresses[0][1]
+
+
+class CurlSocket:
+    """curl_ws_send and curl_ws_recv of libcurl, which leave the answer to a Close to the caller.
+
+    So is the answer to a Ping here: libcurl's own Pong was seen to stay unsent while the caller only receives.
+    """
+
+    def __init__(self, pycurl, curl, protocol):
+        self.pycurl, self.curl, self.protocol = pycurl, curl, protocol
+        self.closed = self.sent = None
+
+    async def call(self, function, *arguments):
+        async with asyncio.timeout(TIME):
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    return function(*arguments)
+                await asyncio.sleep(0.001)
+
+    async def receive_any(self):
+        """The next whole message or control frame, and its flags."""
+        payload, more = bytearray(), True
+        while more:
+            data, meta = await self.call(self.curl.ws_recv, 1 << 20)
+            payload += data
+            more = meta.bytesleft > 0 or meta.flags & self.pycurl.WS_CONT
+        return bytes(payload), meta.flags
+
+    async def receive(self):
+        while True:
+            payload, flags = await self.receive_any()
+            if flags & self.pycurl.WS_CLOSE:
+                self.closed = int.from_bytes(payload[:2], "big"), payload[2:].decode()
+                await self.close(self.closed[0], "")
+                return None
+            if flags & self.pycurl.WS_PING:
+                await self.send_frame(payload, self.pycurl.WS_PONG)
+            if flags & self.pycurl.WS_TEXT:
+                return payload.decode()
+            if flags & self.pycurl.WS_BINARY:
+                return payload
+
+    async def send_frame(self, payload, flags):
+        sent = await self.call(self.curl.ws_send, payload, flags)
+        while sent < len(payload):
+            sent += await self.call(self.curl.ws_send, payload[sent:], flags)
+
+    async def send(self, message):
+        if isinstance(message, str):
+            await self.send_frame(message.encode(), self.pycurl.WS_TEXT)
+        else:
+            await self.send_frame(message, self.pycurl.WS_BINARY)
+
+    async def send_fragments(self, parts):
+        kind = self.pycurl.WS_TEXT if isinstance(parts[0], str) else self.pycurl.WS_BINARY
+        parts = [part.encode() if isinstance(part, str) else part for part in parts]
+        for part in parts[:-1]:
+            await self.send_frame(part, kind | self.pycurl.WS_CONT)
+        await self.send_frame(parts[-1], kind)
+
+    async def pings(self, payloads):
+        for payload in payloads:
+            await self.send_frame(payload.encode(), self.pycurl.WS_PING)
+        for payload in payloads:
+            pong, flags = await self.receive_any()
+            if pong != payload.encode() or not flags & self.pycurl.WS_PONG:
+                raise AssertionError(f"got {pong!r:.80}, expected pong {payload!r}")
+        return len(payloads)
+
+    async def close(self, code, reason):
+        if not self.sent:
+            self.sent = code, reason
+            await self.call(self.curl.ws_close, code, reason)
+
+    async def end(self):
+        while not self.closed:
+            await self.receive()
+        return self.closed
+
+
+class Curl:
+    """A client only."""
+
+    def __init__(self):
+        self.pycurl = importlib.import_module("pycurl")
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, protocols=(), pongs=False):
+        head = []
+        curl = self.pycurl.Curl()
+        curl.setopt(curl.URL, url)
+        curl.setopt(curl.CONNECT_ONLY, 2)
+        curl.setopt(curl.WS_OPTIONS, self.pycurl.WS_NOAUTOPONG)
+        curl.setopt(curl.TIMEOUT, TIME)
+        curl.setopt(curl.HEADERFUNCTION, lambda line: head.append(line.decode().strip()))
+        if protocols:
+            curl.setopt(curl.HTTPHEADER, [f"Sec-WebSocket-Protocol: {', '.join(protocols)}"])
+        try:
+            try:
+                curl.perform()
+            except self.pycurl.error as error:
+                raise Rejected(curl.getinfo(curl.RESPONSE_CODE)) from error
+            chosen = [line.split(": ")[1] for line in head if line.lower().startswith("sec-websocket-protocol: ")]
+            yield CurlSocket(self.pycurl, curl, *chosen or [None])
+        finally:
+            curl.close()
+
+
+PEERS = {
+    "websockets": lambda: Websockets("websockets"),
+    "picows": lambda: Websockets("picows.websockets"),
+    "aiohttp": Aiohttp,
+    "curl": Curl,
+}

@@ -1,0 +1,60 @@
+"""server.py PEER: a server whose path says how it behaves. Paths and texts are those of the servers in Rust and JavaScript."""
+
+import asyncio
+import contextlib
+import sys
+
+from peers import PEERS
+
+TEXT = "Zażółć gęślą jaźń, 日本語, 🦀"
+ended = {}  # how the connections ended whose URL has a query, which is their name
+
+
+async def begin(path, name, socket):
+    match path:
+        case "/close":
+            await socket.close(4001, "bye")
+        case "/last":
+            await socket.send("last words")
+            await socket.close(4001, "bye")
+        case "/ping":
+            await socket.pings(["there?"])
+            await socket.send("pong there?")
+        case "/flood":
+            count = await socket.pings([str(number) for number in range(1000)])
+            await socket.send(f"{count} pongs in order")
+        case "/fragments" if socket.send_fragments:
+            await socket.send_fragments(["a", "é", "", "日", "🦀"])
+        case "/binary":
+            await socket.send(bytes([0x00, 0x7F, 0x80, 0xFF]))
+        case "/closed":
+            await socket.send(ended.get(name, ""))
+
+
+async def behave(target, socket):
+    """One connection; anything but the paths above is an echo server. `/closed?NAME` tells how the one with this name ended."""
+    path, _, name = target.partition("?")
+    messages, code, reason = 0, 1006, ""
+    try:
+        await begin(path, name, socket)
+        while (message := await socket.receive()) is not None:
+            messages += 1
+            if path == "/cut":
+                socket.connection.transport.abort()  # without a Close frame
+                return
+            # A Close may follow the message, and some libraries then refuse.
+            with contextlib.suppress(Exception):
+                await socket.send(message)
+        code, reason = await socket.end()
+    finally:
+        if path != "/closed":
+            ended[name] = f"code={code} reason={reason} messages={messages}"
+
+
+async def main():
+    port = await PEERS[sys.argv[1]]().serve(behave)
+    print(f"listening on ws://127.0.0.1:{port}", flush=True)
+    await asyncio.get_running_loop().create_future()
+
+
+asyncio.run(main())
