@@ -4,11 +4,12 @@ use core::fmt;
 
 use crate::Role;
 
-/// The longest reason of a Close frame, in bytes of UTF-8: the 125 of a control frame less the two of the code.
+/// The longest reason of a Close frame, in bytes of UTF-8: the 125 of a control frame less the two of the
+/// code.
 pub const MAX_REASON_SIZE: usize = 123;
 
-/// A close code, as in the registry of RFC 6455 section 11.7. Any `u16` can be held; which of them may stand on the wire is
-/// told by [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable).
+/// A close code, as in the registry of RFC 6455 section 11.7. Any `u16` can be held; which of them may stand
+/// on the wire is told by [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable).
 ///
 /// ```
 /// use websocket_proto::{CloseCode, Role};
@@ -54,7 +55,8 @@ impl CloseCode {
     /// 1015: never on the wire; stands for a TLS handshake that failed.
     pub const TLS_FAILURE: Self = Self(1015);
 
-    /// Whether a Close frame may carry it: 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4 and the registry).
+    /// Whether a Close frame may carry it: 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4
+    /// and the registry).
     pub const fn is_receivable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -67,7 +69,8 @@ impl CloseCode {
         }
     }
 
-    /// Whether it only ever stands for the absence of a Close frame or of its code: 1005, 1006 and 1015 MUST NOT be on the wire.
+    /// Whether it only ever stands for the absence of a Close frame or of its code: 1005, 1006 and 1015 MUST
+    /// NOT be on the wire.
     pub const fn is_local(self) -> bool {
         matches!(self, Self::NO_STATUS | Self::ABNORMAL | Self::TLS_FAILURE)
     }

@@ -30,10 +30,12 @@ pub struct Config {
 pub enum AutoPong {
     /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong).
     Off,
-    /// While neither side has sent a Close. A peer that was sent one waits for nothing but the answering Close.
+    /// While neither side has sent a Close. A peer that was sent one waits for nothing but the answering
+    /// Close.
     #[default]
     WhileOpen,
-    /// Until the peer's Close was received, thus after our own Close as well: the letter of RFC 6455 section 5.5.2.
+    /// Until the peer's Close was received, thus after our own Close as well: the letter of RFC 6455 section
+    /// 5.5.2.
     UntilPeerCloses,
 }
 
@@ -55,12 +57,14 @@ impl Config {
         }
     }
 
-    /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB (1,048,576).
+    /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB
+    /// (1,048,576).
     ///
-    /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before its payload is
-    /// awaited or stored. Any number of fragments may share it; a message may have as many empty ones as the limit has bytes, 1,024
-    /// at least. What is sent is not limited. The default holds what applications send as one message, and bounds what
-    /// one connection can make the receiver hold: the limit, and no more.
+    /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before
+    /// its payload is awaited or stored. Any number of fragments may share it; a message may have as many
+    /// empty ones as the limit has bytes, 1,024 at least. What is sent is not limited. The default holds
+    /// what applications send as one message, and bounds what one connection can make the receiver hold:
+    /// the limit, and no more.
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
         self
@@ -68,8 +72,9 @@ impl Config {
 
     /// The largest HTTP head that is read in the opening handshake, in bytes. Default: 16 KiB (16,384).
     ///
-    /// A longer request is answered with 414 if it is still in its first line, else with 431; a longer response fails the
-    /// handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line, and browsers send cookies of up to 4 KiB each.
+    /// A longer request is answered with 414 if it is still in its first line, else with 431; a longer
+    /// response fails the handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line,
+    /// and browsers send cookies of up to 4 KiB each.
     pub const fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
         self
@@ -77,7 +82,8 @@ impl Config {
 
     /// The largest number of field lines in an HTTP head. Default: 100.
     ///
-    /// A browser's request has about 15; the limit keeps the work for one head small. More are answered with 431.
+    /// A browser's request has about 15; the limit keeps the work for one head small. More are answered with
+    /// 431.
     pub const fn max_fields(mut self, lines: usize) -> Self {
         self.max_fields = lines;
         self
@@ -85,18 +91,22 @@ impl Config {
 
     /// How many interim (1xx) responses a client skips before the final one. Default: 8.
     ///
-    /// RFC 9110 section 15.2 wants them skipped; servers send one or two, and a limit stops those that never end.
+    /// RFC 9110 section 15.2 wants them skipped; servers send one or two, and a limit stops those that never
+    /// end.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
         self.max_interim_responses = responses;
         self
     }
 
-    /// Whether a frame that is not whole stays in the caller's buffer. Default: `false`, its payload is copied.
+    /// Whether a frame that is not whole stays in the caller's buffer. Default: `false`, its payload is
+    /// copied.
     ///
-    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in place whatever its size, and
-    /// nothing of it is copied; fragments and cut headers are, as ever. While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may hold the front of a payload; call
-    /// again with the same bytes in front and more after them, [`remaining`](crate::Connection::remaining) bytes at least. A text is
-    /// then validated when it is whole, not as it comes.
+    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in
+    /// place whatever its size, and nothing of it is copied; fragments and cut headers are, as ever.
+    /// While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input`
+    /// may hold the front of a payload; call again with the same bytes in front and more after them,
+    /// [`remaining`](crate::Connection::remaining) bytes at least. A text is then validated when it is
+    /// whole, not as it comes.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Event};
@@ -128,14 +138,15 @@ impl Config {
 
     /// Whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
     ///
-    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may finish a message that it is
-    /// sending in fragments before (RFC 6455 section 5.5.1).
+    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may finish a
+    /// message that it is sending in fragments before (RFC 6455 section 5.5.1).
     pub const fn auto_close(mut self, auto_close: bool) -> Self {
         self.auto_close = auto_close;
         self
     }
 
-    /// Leniency for a server: unmasked frames of the client are taken too. Default: `false` (RFC 6455 section 5.1: fail).
+    /// Leniency for a server: unmasked frames of the client are taken too. Default: `false` (RFC 6455 section
+    /// 5.1: fail).
     ///
     /// For trusted peers only, as inside one host, that save the cost of masking.
     pub const fn accept_unmasked(mut self, accept: bool) -> Self {
@@ -143,7 +154,8 @@ impl Config {
         self
     }
 
-    /// Leniency: lengths in more bytes than needed are taken too. Default: `false` (RFC 6455 section 5.2: fail).
+    /// Leniency: lengths in more bytes than needed are taken too. Default: `false` (RFC 6455 section 5.2:
+    /// fail).
     ///
     /// For old peers whose encoder always writes the long form. Does not apply to control frames.
     pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
@@ -151,8 +163,9 @@ impl Config {
         self
     }
 
-    /// Leniency: any close code is taken but those that must never be on the wire (1005, 1006, 1015). Default: `false`
-    /// (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats whatever was taken.
+    /// Leniency: any close code is taken but those that must never be on the wire (1005, 1006, 1015).
+    /// Default: `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats
+    /// whatever was taken.
     pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
         self.accept_any_close_code = accept;
         self

@@ -1,10 +1,11 @@
 //! Where nonces and mask keys come from: always the caller's choice.
 
-/// A source of unpredictable bytes, for the nonce of a client's handshake and for the mask key of each frame it sends.
+/// A source of unpredictable bytes, for the nonce of a client's handshake and for the mask key of each frame
+/// it sends.
 ///
-/// RFC 6455 section 5.3 wants keys that the application's peer, and scripts whose data are sent, cannot foresee (section 10.3
-/// tells the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`] is; tests
-/// pass a closure instead and are deterministic.
+/// RFC 6455 section 5.3 wants keys that the application's peer, and scripts whose data are sent, cannot
+/// foresee (section 10.3 tells the attack on proxies), so the source has to be cryptographically strong.
+/// [`OsEntropy`] is; tests pass a closure instead and are deterministic.
 ///
 /// ```
 /// use websocket_proto::Entropy;
@@ -28,8 +29,9 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
 
 /// The operating system's random bytes, asked for many at a time.
 ///
-/// With the feature `std` each thread keeps a pool of 1 KiB. A process that forks and goes on in both halves shares what is left of
-/// it, so that both may send a few equal mask keys; an [`Entropy`] that asks the system each time avoids this.
+/// With the feature `std` each thread keeps a pool of 1 KiB. A process that forks and goes on in both halves
+/// shares what is left of it, so that both may send a few equal mask keys; an [`Entropy`] that asks the
+/// system each time avoids this.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, OsEntropy};
@@ -57,7 +59,8 @@ impl Entropy for OsEntropy {
     }
 }
 
-/// One pool a thread, so that a connection needs no memory for its keys: 1 KiB is 256 keys for one call of the system.
+/// One pool a thread, so that a connection needs no memory for its keys: 1 KiB is 256 keys for one call of
+/// the system.
 #[cfg(all(feature = "getrandom", feature = "std"))]
 mod pool {
     use core::cell::RefCell;

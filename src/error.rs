@@ -5,8 +5,9 @@ use core::fmt;
 use crate::CloseCode;
 use crate::frame::Violation;
 
-/// Why a connection failed while receiving. Always the peer's doing; the Close frame with [`close_code`](Self::close_code) is
-/// already in the output, unless a Close was sent before, and the connection stays failed.
+/// Why a connection failed while receiving. Always the peer's doing; the Close frame with
+/// [`close_code`](Self::close_code) is already in the output, unless a Close was sent before, and the
+/// connection stays failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,8 +26,8 @@ pub enum Error {
         /// The size of the message up to the end of the frame that passed the limit, in bytes.
         size: u64,
     },
-    /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size) has bytes, and than
-    /// 1,024 (section 10.4).
+    /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size)
+    /// has bytes, and than 1,024 (section 10.4).
     TooManyEmptyFragments {
         /// The limit, in fragments.
         limit: u64,
@@ -76,21 +77,25 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// A call that the state of the connection or the rules for what it sends do not allow; the output is untouched.
+/// A call that the state of the connection or the rules for what it sends do not allow; the output is
+/// untouched.
 ///
-/// All but [`Closed`](Self::Closed) are to be found by reading the code that calls. That one also meets a correct program: the
-/// connection may fail or close while it is about to send, and after its own [`close`](crate::Connection::close) messages still
-/// come that it cannot answer. Where this can be, look at [`state`](crate::Connection::state) first, or let the error pass: to
-/// leave a loop by `?` before the output is written would lose the Close frame that is in it.
+/// All but [`Closed`](Self::Closed) are to be found by reading the code that calls. That one also meets a
+/// correct program: the connection may fail or close while it is about to send, and after its own
+/// [`close`](crate::Connection::close) messages still come that it cannot answer. Where this can be, look at
+/// [`state`](crate::Connection::state) first, or let the error pass: to leave a loop by `?` before the output
+/// is written would lose the Close frame that is in it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection failed (RFC 6455
-    /// section 6.1). After the peer's Close, only a message that was begun before may be finished.
+    /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection
+    /// failed (RFC 6455 section 6.1). After the peer's Close, only a message that was begun before may be
+    /// finished.
     Closed,
     /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
     ControlTooLong(usize),
-    /// A whole message, or a fragment of the other kind, while a fragmented message is being sent (section 5.4).
+    /// A whole message, or a fragment of the other kind, while a fragmented message is being sent (section
+    /// 5.4).
     UnfinishedMessage,
     /// The fragments of a text message are not UTF-8 up to here, or end inside a code point (section 5.6).
     InvalidUtf8,

@@ -1,8 +1,8 @@
-//! A sans-IO WebSocket core: RFC 6455 as a pure state machine, both roles. Byte slices go in; handshake responses, decoded frames
-//! and whole messages come out.
+//! A sans-IO WebSocket core: RFC 6455 as a pure state machine, both roles. Byte slices go in; handshake
+//! responses, decoded frames and whole messages come out.
 //!
-//! It knows no socket, no runtime, no clock and no random number of its own. You move the bytes, on TCP, TLS, io_uring, a pipe or
-//! nothing at all; it decides what they mean and what has to be answered.
+//! It knows no socket, no runtime, no clock and no random number of its own. You move the bytes, on TCP, TLS,
+//! io_uring, a pipe or nothing at all; it decides what they mean and what has to be answered.
 //!
 //! # The layers
 //!
@@ -16,7 +16,8 @@
 //!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
 //! ```
 //!
-//! Dependencies point downwards. Each layer can be used without those above it: [`handshake`], [`connection`], [`frame`], [`utf8`].
+//! Dependencies point downwards. Each layer can be used without those above it: [`handshake`],
+//! [`connection`], [`frame`], [`utf8`].
 //!
 //! # A server, whole
 //!
@@ -95,28 +96,31 @@
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
-//! What is left out here are deadlines: for the handshake, and where [`Transport::AwaitPeer`] asks for one. The example `echo_server` has
-//! them. A client is opened by [`ClientRequest`](handshake::ClientRequest) and driven by the same loop.
+//! What is left out here are deadlines: for the handshake, and where [`Transport::AwaitPeer`] asks for one.
+//! The example `echo_server` has them. A client is opened by [`ClientRequest`](handshake::ClientRequest) and
+//! driven by the same loop.
 //!
 //! # What you can rely on
 //!
-//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read more. There is nothing to
-//!   flush and nothing to poll; replies are in `out` when `receive` returns.
-//! - **Cutting the input anywhere changes nothing**: the same events, the same output, the same error, for any partition of the bytes.
-//! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses nothing.
+//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read
+//!   more. There is nothing to flush and nothing to poll; replies are in `out` when `receive` returns.
+//! - **Cutting the input anywhere changes nothing**: the same events, the same output, the same error, for
+//!   any partition of the bytes.
+//! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses
+//!   nothing.
 //! - **Threads.** Everything is `Send` and `Sync`, and nothing is shared.
-//! - **Memory.** An idle connection holds no heap but what you gave it. A message that lies whole in the input is lent from there; one
-//!   that came in pieces takes at most twice as much as has come of it, never what its header declares, and never more than
-//!   [`Config::max_message_size`].
-//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the `bufferedAmount` of browsers,
-//!   framing included.
+//! - **Memory.** An idle connection holds no heap but what you gave it. A message that lies whole in the
+//!   input is lent from there; one that came in pieces takes at most twice as much as has come of it, never
+//!   what its header declares, and never more than [`Config::max_message_size`].
+//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the
+//!   `bufferedAmount` of browsers, framing included.
 //! - **No panic** can be reached from the peer's bytes, nor from arguments that a program may compute.
 //!
 //! # What it leaves to you
 //!
-//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), deadlines, authentication (cookies or HTTP authentication, seen before
-//! a request is accepted), whether an [origin](handshake::Upgrade::origin) is welcome, and reconnecting. [`handshake`] and
-//! [`connection`] say what RFC 6455 asks of you there.
+//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), deadlines, authentication (cookies or HTTP
+//! authentication, seen before a request is accepted), whether an [origin](handshake::Upgrade::origin) is
+//! welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
 //!
 //! # Features
 //!

@@ -1,7 +1,7 @@
 //! UTF-8 of text that comes in pieces (RFC 6455 section 8.1, RFC 3629).
 //!
-//! [`Utf8`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out what it found
-//! valid as `&str`, so that nothing is looked at twice.
+//! [`Utf8`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out
+//! what it found valid as `&str`, so that nothing is looked at twice.
 
 use core::fmt;
 
@@ -36,8 +36,8 @@ impl Utf8 {
         }
     }
 
-    /// Validates the next piece. Gives the code point that an earlier piece had begun and this one completed, then all that
-    /// is whole after it.
+    /// Validates the next piece. Gives the code point that an earlier piece had begun and this one completed,
+    /// then all that is whole after it.
     ///
     /// # Errors
     ///

@@ -12,13 +12,13 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// A Ping (section 5.5.2). Its Pong is already in the output, if [`Config::auto_pong`](crate::Config::auto_pong) says so: by
-    /// default while no Close was sent.
+    /// A Ping (section 5.5.2). Its Pong is already in the output, if
+    /// [`Config::auto_pong`](crate::Config::auto_pong) says so: by default while no Close was sent.
     Ping(Payload<'i>),
     /// A Pong (section 5.5.3), whether asked for or not.
     Pong(Payload<'i>),
-    /// The peer's Close (section 5.5.1), and the last event. The answer is already in the output, unless a Close was sent before
-    /// or [`Config::auto_close`](crate::Config::auto_close) is off.
+    /// The peer's Close (section 5.5.1), and the last event. The answer is already in the output, unless a
+    /// Close was sent before or [`Config::auto_close`](crate::Config::auto_close) is off.
     Close(Close<'i>),
 }
 
@@ -33,8 +33,8 @@ pub struct Close<'i> {
 }
 
 impl Event<'_> {
-    /// The event for keeps: to send it through a channel, or to return it from a function that owns the buffer. What is borrowed
-    /// from the input is copied.
+    /// The event for keeps: to send it through a channel, or to return it from a function that owns the
+    /// buffer. What is borrowed from the input is copied.
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Text(text) => Event::Text(text.into_owned().into()),
@@ -77,7 +77,8 @@ impl<'i> Close<'i> {
             [high, low, ..] => Some(CloseCode(u16::from_be_bytes([high, low]))),
         };
         if let Some(code) = code {
-            // RFC 6455 section 7.4: undefined codes are not used; 1005, 1006 and 1015 never, whatever the leniency.
+            // RFC 6455 section 7.4: undefined codes are not used; 1005, 1006 and 1015 never, whatever the
+            // leniency.
             let valid = code.is_receivable() || accept_any_code && !code.is_local();
             if !valid {
                 return Err(Error::InvalidCloseCode(code));

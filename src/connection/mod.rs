@@ -11,35 +11,39 @@
 //!                  +-> Event<'i>: lent from the input      +-- Pong, Close: in the same call
 //! ```
 //!
-//! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that lies whole
-//!    in the input is unmasked in place and lent; one that came in pieces is moved out.
-//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, if the caller asked to
-//!    [hold](crate::Config::hold), all but the payload of a cut frame), and the only thing to do is to read more. One event per call. After a Close or an error the rest stays in `input`, and nothing is looked at any more.
-//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message in the
-//!    same input is answered with its own event, so the message can be answered before.
+//! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A
+//!    message that lies whole in the input is unmasked in place and lent; one that came in pieces is moved
+//!    out.
+//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, if the caller asked
+//!    to [hold](crate::Config::hold), all but the payload of a cut frame), and the only thing to do is to
+//!    read more. One event per call. After a Close or an error the rest stays in `input`, and nothing is
+//!    looked at any more.
+//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows
+//!    a message in the same input is answered with its own event, so the message can be answered before.
 //! 4. Limits are checked on the header, before the payload is awaited or stored.
-//! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close frame that tells the
-//!    peer is already in `out`.
+//! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close
+//!    frame that tells the peer is already in `out`.
 //!
-//! The order of a loop is receive, write, read: the bytes that followed the handshake are then no special case, and what `out`
-//! holds goes out before anything is awaited. One read makes at most a few times as many bytes of replies; a server that answers
-//! each message writes inside the loop too, when `out` has become large.
+//! The order of a loop is receive, write, read: the bytes that followed the handshake are then no special
+//! case, and what `out` holds goes out before anything is awaited. One read makes at most a few times as many
+//! bytes of replies; a server that answers each message writes inside the loop too, when `out` has become
+//! large.
 //!
-//! What is kept between calls is a cut header (at most 13 bytes), what came of a message and of a control frame between its
-//! fragments, and a buffer that was given back. Calls cannot be cancelled half-way: a future that awaits a read between them can be
-//! dropped and loses nothing.
+//! What is kept between calls is a cut header (at most 13 bytes), what came of a message and of a control
+//! frame between its fragments, and a buffer that was given back. Calls cannot be cancelled half-way: a
+//! future that awaits a read between them can be dropped and loses nothing.
 //!
 //! # The end
 //!
-//! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the transport, and
-//! [`Connection::receive_eof`] yields the end as one fact. The core never closes anything, and has no clock: where it says
-//! [`Transport::AwaitPeer`], the timer is yours.
+//! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the
+//! transport, and [`Connection::receive_eof`] yields the end as one fact. The core never closes anything, and
+//! has no clock: where it says [`Transport::AwaitPeer`], the timer is yours.
 //!
-//! A client that connects again after an abnormal end should wait a random time of up to five seconds before the first attempt, and
-//! longer before each further one (RFC 6455 section 7.2.3).
+//! A client that connects again after an abnormal end should wait a random time of up to five seconds before
+//! the first attempt, and longer before each further one (RFC 6455 section 7.2.3).
 //!
-//! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it for where it goes
-//! (section 10.7).
+//! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it
+//! for where it goes (section 10.7).
 
 mod event;
 mod prepared;
@@ -106,8 +110,8 @@ impl Connection {
         Self::new(Sender::server(), config)
     }
 
-    /// The client's end of a connection whose opening handshake is done. The mask key of each frame is drawn from `entropy`,
-    /// which has to be cryptographically strong (RFC 6455 section 10.3).
+    /// The client's end of a connection whose opening handshake is done. The mask key of each frame is drawn
+    /// from `entropy`, which has to be cryptographically strong (RFC 6455 section 10.3).
     pub fn client(config: &Config, entropy: impl Entropy + 'static) -> Self {
         Self::new(Sender::client(Box::new(entropy)), config)
     }
@@ -123,17 +127,18 @@ impl Connection {
 
     /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
     ///
-    /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut buffer[..size];`, then
-    /// `receive(&mut input, &mut out)`.
+    /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut
+    /// buffer[..size];`, then `receive(&mut input, &mut out)`.
     ///
-    /// `Ok(None)`: all of `input` is consumed (or, with [`Config::hold`], all but a payload that is not whole); or the
-    /// connection is closed, and then `input` is untouched.
+    /// `Ok(None)`: all of `input` is consumed (or, with [`Config::hold`], all but a payload that is not
+    /// whole); or the connection is closed, and then `input` is untouched.
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`, unless one was sent before: write it, then do what
-    /// [`transport`](Self::transport) says. A loop that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))`
-    /// does not, and the error is still told by [`receive_eof`](Self::receive_eof).
+    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`,
+    /// unless one was sent before: write it, then do what [`transport`](Self::transport) says. A loop
+    /// that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
+    /// the error is still told by [`receive_eof`](Self::receive_eof).
     #[inline]
     pub fn receive<'i>(
         &mut self,
@@ -146,7 +151,8 @@ impl Connection {
         }
     }
 
-    /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost more than decoding it.
+    /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost
+    /// more than decoding it.
     #[inline(never)]
     fn receive_any<'i>(
         &mut self,
@@ -165,8 +171,8 @@ impl Connection {
         result
     }
 
-    /// Tells that the transport ended, orderly or not, or that the caller gave it up, and yields how the connection ended. Can
-    /// be called again.
+    /// Tells that the transport ended, orderly or not, or that the caller gave it up, and yields how the
+    /// connection ended. Can be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
         Closed::new(
@@ -180,7 +186,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::UnfinishedMessage`] between the fragments of another message.
+    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::UnfinishedMessage`] between the fragments
+    /// of another message.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_open()?;
@@ -208,9 +215,9 @@ impl Connection {
         self.sender.prepared(prepared, out)
     }
 
-    /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being sent. Fragments may
-    /// have any size, 0 included, and Pings, Pongs and a Close may be sent between them. The fragments of a text may be cut
-    /// inside a code point.
+    /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being
+    /// sent. Fragments may have any size, 0 included, and Pings, Pongs and a Close may be sent between
+    /// them. The fragments of a text may be cut inside a code point.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Fin, MessageKind};
@@ -225,8 +232,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's; [`Misuse::UnfinishedMessage`] if the message
-    /// being sent is of the other kind; [`Misuse::InvalidUtf8`] if a text is none.
+    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's;
+    /// [`Misuse::UnfinishedMessage`] if the message being sent is of the other kind;
+    /// [`Misuse::InvalidUtf8`] if a text is none.
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,
@@ -262,17 +270,18 @@ impl Connection {
         self.sender.control(OpCode::Pong, payload, out)
     }
 
-    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section 7.1.2). With
-    /// `None` for a code the frame is empty, and so must be `reason`, which otherwise has at most 123 bytes. A fragmented
-    /// message that is being sent ends unfinished.
+    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455
+    /// section 7.1.2). With `None` for a code the frame is empty, and so must be `reason`, which
+    /// otherwise has at most 123 bytes. A fragmented message that is being sent ends unfinished.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for. They cannot
-    /// be answered any more: a loop that closes and also answers looks at [`state`](Self::state) before it sends.
+    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to
+    /// wait for. They cannot be answered any more: a loop that closes and also answers looks at
+    /// [`state`](Self::state) before it sends.
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] if a Close was sent before, [`Misuse::InvalidCloseCode`] for codes that this role must not send,
-    /// [`Misuse::ReasonTooLong`], [`Misuse::ReasonWithoutCode`].
+    /// [`Misuse::Closed`] if a Close was sent before, [`Misuse::InvalidCloseCode`] for codes that this role
+    /// must not send, [`Misuse::ReasonTooLong`], [`Misuse::ReasonWithoutCode`].
     pub fn close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -285,9 +294,10 @@ impl Connection {
         self.sender.close(code, reason, state, out)
     }
 
-    /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message is put together in
-    /// it. Without this, each takes an allocation; with it, the connection holds one buffer while it is idle, of whatever capacity
-    /// was given, and the message that is put together in it leaves with that capacity.
+    /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message
+    /// is put together in it. Without this, each takes an allocation; with it, the connection holds one
+    /// buffer while it is idle, of whatever capacity was given, and the message that is put together in
+    /// it leaves with that capacity.
     pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
         if self.receiver.state == ReceiveState::Open {
             self.receiver.recycle(buffer.into());
@@ -299,7 +309,8 @@ impl Connection {
         state::state(&self.sender.state, &self.receiver.state)
     }
 
-    /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or close it.
+    /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or
+    /// close it.
     pub fn transport(&self) -> Transport {
         state::transport(self.role(), &self.sender.state, &self.receiver.state)
     }
@@ -309,11 +320,11 @@ impl Connection {
         self.sender.role()
     }
 
-    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between frames
-    /// and once the connection is closed.
+    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between
+    /// frames and once the connection is closed.
     ///
-    /// With [`Config::hold`] this is how long the input has to become for the frame to be whole; otherwise it may serve to size
-    /// the next read.
+    /// With [`Config::hold`] this is how long the input has to become for the frame to be whole; otherwise it
+    /// may serve to size the next read.
     pub fn remaining(&self) -> u64 {
         self.receiver.remaining()
     }

@@ -11,7 +11,8 @@ use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation};
 use crate::message::{Assembled, Assembler, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
-/// Everything that is kept of what the peer sent: a header or a message that is not whole yet, and how the direction ended.
+/// Everything that is kept of what the peer sent: a header or a message that is not whole yet, and how the
+/// direction ended.
 pub(super) struct Receiver {
     decoder: Decoder,
     /// What the payload that the decoder stands in is for.
@@ -33,7 +34,8 @@ pub(super) struct Receiver {
 const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
 const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
 
-/// Empty fragments are allowed up to this number whatever the limit for messages: senders end with one, or begin with one.
+/// Empty fragments are allowed up to this number whatever the limit for messages: senders end with one, or
+/// begin with one.
 const MIN_EMPTY_FRAGMENTS: u64 = 1024;
 
 /// A frame whose payload is not complete.
@@ -75,8 +77,8 @@ impl Receiver {
         }
     }
 
-    /// A message in one frame that lies whole in the input: what comes most, taken without touching any state. `None` leaves the
-    /// rest to `receive`, and so what is wrong.
+    /// A message in one frame that lies whole in the input: what comes most, taken without touching any
+    /// state. `None` leaves the rest to `receive`, and so what is wrong.
     #[inline]
     pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let kind = match *input.first()? {
@@ -119,7 +121,8 @@ impl Receiver {
         result
     }
 
-    /// How many bytes the payload that has begun still lacks, held ones counted in; none are awaited after the end.
+    /// How many bytes the payload that has begun still lacks, held ones counted in; none are awaited after
+    /// the end.
     pub(super) fn remaining(&self) -> u64 {
         match self.state {
             ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
@@ -211,7 +214,8 @@ impl Receiver {
         self.begin_fragment(header)
     }
 
-    /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are counted.
+    /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are
+    /// counted.
     fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
         if header.len == 0 {
             let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
@@ -223,7 +227,8 @@ impl Receiver {
         Ok(Frame::Piece { fin: header.fin })
     }
 
-    /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together elsewhere anyway.
+    /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together
+    /// elsewhere anyway.
     fn must_hold(&self, frame: Frame, input: &[u8]) -> bool {
         let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
         whole && self.remaining() > input.len() as u64
@@ -250,7 +255,8 @@ impl Receiver {
         Ok(event)
     }
 
-    /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is known.
+    /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
+    /// known.
     fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
         let known = (self.message.size() as u64).saturating_add(chunk.len() as u64);
         let end = match fin {
@@ -284,8 +290,8 @@ impl Receiver {
         }))
     }
 
-    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message, unless the frame is
-    /// no part of it.
+    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
+    /// unless the frame is no part of it.
     fn violation(&self, violation: Violation) -> Error {
         let Violation::PayloadTooBig { len, opcode, .. } = violation else {
             return Error::Frame(violation);

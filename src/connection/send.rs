@@ -23,7 +23,8 @@ pub enum Fin {
     Last,
 }
 
-/// Everything that is kept of what we send. What the state of the connection allows is checked before, in `state`.
+/// Everything that is kept of what we send. What the state of the connection allows is checked before, in
+/// `state`.
 pub(super) struct Sender {
     masking: Masking,
     /// The fragmented message that is being sent; for text, how its bytes so far end.
@@ -135,7 +136,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by the letter.
+    /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
+    /// the letter.
     pub(super) fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         self.frame(Header::new(OpCode::Pong, payload.len() as u64), payload, out);
     }
@@ -154,7 +156,8 @@ impl Sender {
         Ok(())
     }
 
-    /// The Close that repeats the peer's code, as RFC 6455 section 5.5.1 advises; whatever code was taken is sent back.
+    /// The Close that repeats the peer's code, as RFC 6455 section 5.5.1 advises; whatever code was taken is
+    /// sent back.
     pub(super) fn echo_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
         if self.state.is_open() {
             self.close_frame(code, &[], out);
@@ -162,7 +165,8 @@ impl Sender {
         }
     }
 
-    /// The Close of a failed connection, if none was sent yet (RFC 6455 section 7.1.7). Its reason is the error's text.
+    /// The Close of a failed connection, if none was sent yet (RFC 6455 section 7.1.7). Its reason is the
+    /// error's text.
     pub(super) fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
         if self.state.is_open() {
             let mut reason = Reason::default();

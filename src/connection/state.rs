@@ -1,6 +1,8 @@
-//! How a connection ends (RFC 6455 section 7): the state of each direction, and every conclusion drawn from the two.
+//! How a connection ends (RFC 6455 section 7): the state of each direction, and every conclusion drawn from
+//! the two.
 //!
-//! The two directions close apart from each other. What the caller is told follows from the pair, here and nowhere else:
+//! The two directions close apart from each other. What the caller is told follows from the pair, here and
+//! nowhere else:
 //!
 //! ```text
 //!                   receiving: Open     Closed: the peer's Close came    Failed    Ended: the transport did
@@ -15,8 +17,8 @@ use crate::config::AutoPong;
 use crate::error::{Error, Misuse};
 use crate::{CloseCode, Role};
 
-/// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers). `CONNECTING` is the
-/// [handshake's](crate::handshake) type.
+/// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers).
+/// `CONNECTING` is the [handshake's](crate::handshake) type.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "the states of RFC 6455")]
 pub enum State {
@@ -24,7 +26,8 @@ pub enum State {
     Open,
     /// A Close was sent or received, not both: the closing handshake has started (section 7.1.3).
     Closing,
-    /// Nothing will be sent or received any more: both Closes have passed, the connection failed, or the transport ended.
+    /// Nothing will be sent or received any more: both Closes have passed, the connection failed, or the
+    /// transport ended.
     Closed,
 }
 
@@ -32,16 +35,18 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "open, about to end, or to be closed")]
 pub enum Transport {
-    /// Keep reading. If the peer's Close came and [`Config::auto_close`](crate::Config::auto_close) is off, nothing more will come:
-    /// it is for the caller to finish its message and to [`close`](crate::Connection::close).
+    /// Keep reading. If the peer's Close came and [`Config::auto_close`](crate::Config::auto_close) is off,
+    /// nothing more will come: it is for the caller to finish its message and to
+    /// [`close`](crate::Connection::close).
     Open,
-    /// Keep reading, but not for ever: arm a timer, and close the transport when it fires. 10 seconds are usual.
+    /// Keep reading, but not for ever: arm a timer, and close the transport when it fires. 10 seconds are
+    /// usual.
     ///
-    /// The peer owes something: its Close, after ours was sent; or, to a client, the end of the transport, which the server is
-    /// to close first (RFC 6455 section 7.1.1).
+    /// The peer owes something: its Close, after ours was sent; or, to a client, the end of the transport,
+    /// which the server is to close first (RFC 6455 section 7.1.1).
     AwaitPeer,
-    /// Close it. On TCP: shut down writing, then read and drop what still comes until the end or for a second or two, so that
-    /// a reset does not overtake the Close frame; then close.
+    /// Close it. On TCP: shut down writing, then read and drop what still comes until the end or for a second
+    /// or two, so that a reset does not overtake the Close frame; then close.
     Close,
 }
 
@@ -156,8 +161,8 @@ pub(super) fn check_open(send: &SendState, receive: &ReceiveState) -> Result<(),
     }
 }
 
-/// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and then it is answered.
-/// After our own Close no data follow.
+/// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and
+/// then it is answered. After our own Close no data follow.
 pub(super) fn check_unclosed(send: &SendState, receive: &ReceiveState) -> Result<(), Misuse> {
     match (send, receive) {
         (SendState::Open, ReceiveState::Open | ReceiveState::Closed(_)) => Ok(()),
@@ -209,8 +214,9 @@ impl Closed {
         }
     }
 
-    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had none, 1006 if none
-    /// came. So it is 1006 also after a failure that this side found; what it then sent is [`code_sent`](Self::code_sent).
+    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had
+    /// none, 1006 if none came. So it is 1006 also after a failure that this side found; what it then
+    /// sent is [`code_sent`](Self::code_sent).
     pub fn code(&self) -> CloseCode {
         self.code_received().unwrap_or(CloseCode::ABNORMAL)
     }
@@ -225,12 +231,14 @@ impl Closed {
         self.receive.code()
     }
 
-    /// The connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123 bytes; otherwise empty.
+    /// The connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123
+    /// bytes; otherwise empty.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4; `wasClean` in browsers).
+    /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4;
+    /// `wasClean` in browsers).
     pub fn is_clean(&self) -> bool {
         self.code_sent().is_some() && self.code_received().is_some()
     }

@@ -5,7 +5,8 @@ use core::fmt;
 use super::{Header, MAX_HEADER_SIZE, Rules, Violation, mask};
 use crate::cursor::take;
 
-/// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and lent as it comes.
+/// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and lent as it
+/// comes.
 ///
 /// The state is some 50 bytes whatever the frames are. See the [module](super) for an example.
 #[derive(Clone)]
@@ -56,12 +57,13 @@ impl Decoder {
         }
     }
 
-    /// Takes the next step of a frame from the front of `input`. `Ok(None)` if and only if all of `input` is consumed and no
-    /// [`Item::End`] is owed.
+    /// Takes the next step of a frame from the front of `input`. `Ok(None)` if and only if all of `input` is
+    /// consumed and no [`Item::End`] is owed.
     ///
     /// # Errors
     ///
-    /// A [`Violation`] of the rules, and the same one ever after; what follows the byte that broke it stays in `input`.
+    /// A [`Violation`] of the rules, and the same one ever after; what follows the byte that broke it stays
+    /// in `input`.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
         if self.finish_frame() {
@@ -74,7 +76,8 @@ impl Decoder {
         }
     }
 
-    /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a header.
+    /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a
+    /// header.
     #[inline]
     pub fn remaining(&self) -> Option<u64> {
         match self.state {
@@ -83,14 +86,15 @@ impl Decoder {
         }
     }
 
-    /// Sets the limit of [`Rules::max_payload`] for the headers to come, as for what a message's limit leaves to its fragments.
+    /// Sets the limit of [`Rules::max_payload`] for the headers to come, as for what a message's limit leaves
+    /// to its fragments.
     #[inline]
     pub fn set_max_payload(&mut self, bytes: u64) {
         self.rules = self.rules.max_payload(bytes);
     }
 
-    /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as it is; whatever the
-    /// reason is, `header` finds it.
+    /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as
+    /// it is; whatever the reason is, `header` finds it.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<&'i [u8]> {
@@ -130,7 +134,8 @@ impl Decoder {
         }
     }
 
-    /// Reads a header that does not lie whole in the input, byte by byte: it is kept, and each byte is checked as it comes.
+    /// Reads a header that does not lie whole in the input, byte by byte: it is kept, and each byte is
+    /// checked as it comes.
     #[cold]
     fn cut_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
         let State::Header { mut bytes, mut size } = self.state else {

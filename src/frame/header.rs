@@ -98,7 +98,8 @@ impl Header {
         }
     }
 
-    /// Reads the header that `bytes` begins with: the header and its size in bytes, or `None` if more bytes are needed.
+    /// Reads the header that `bytes` begins with: the header and its size in bytes, or `None` if more bytes
+    /// are needed.
     ///
     /// Each field is checked as soon as it is there, whether or not the rest of the header is.
     ///
@@ -211,7 +212,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The strict rules for headers that this role *receives*. The payload of data frames is limited by 2^63 - 1 alone.
+    /// The strict rules for headers that this role *receives*. The payload of data frames is limited by 2^63
+    /// - 1 alone.
     pub const fn new(role: Role) -> Self {
         Self {
             max_payload: i64::MAX as u64,
@@ -253,7 +255,8 @@ impl Rules {
 
     #[inline]
     fn check_first(&self, first: u8) -> Result<OpCode, Violation> {
-        // RFC 6455 section 5.2: an unknown opcode fails the connection, and so does a reserved bit without a meaning.
+        // RFC 6455 section 5.2: an unknown opcode fails the connection, and so does a reserved bit without a
+        // meaning.
         let Some(opcode) = OpCode::from_bits(first & 0xf) else {
             return Err(Violation::ReservedOpCode(first & 0xf));
         };

@@ -15,7 +15,8 @@
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     let word = u64::from(u32::from_ne_bytes(key));
     let wide = word << 32 | word;
-    // One flat pass a size, the key in a register: the first is SIMD, the others spare small payloads its set-up.
+    // One flat pass a size, the key in a register: the first is SIMD, the others spare small payloads its
+    // set-up.
     let mut blocks = bytes.chunks_exact_mut(BLOCK);
     for block in &mut blocks {
         xor_words(block, wide);
@@ -43,7 +44,8 @@ pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
 
 const BLOCK: usize = 32;
 
-/// Masks word by word, and gives back what is less than a word. Every word begins with `key[0]`, as does the rest.
+/// Masks word by word, and gives back what is less than a word. Every word begins with `key[0]`, as does the
+/// rest.
 #[inline]
 fn xor_words(bytes: &mut [u8], wide: u64) -> &mut [u8] {
     let mut words = bytes.chunks_exact_mut(size_of::<u64>());

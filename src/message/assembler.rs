@@ -1,4 +1,5 @@
-//! Puts a message together that came in pieces, whatever cut it: a read, or the fragments that the peer chose.
+//! Puts a message together that came in pieces, whatever cut it: a read, or the fragments that the peer
+//! chose.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,7 +7,8 @@ use alloc::vec::Vec;
 use super::{MessageKind, Payload, Text};
 use crate::utf8::{InvalidUtf8, Utf8};
 
-/// The message being received. Text is kept as a `String` that grows by what is valid, so that it is validated once.
+/// The message being received. Text is kept as a `String` that grows by what is valid, so that it is
+/// validated once.
 pub(crate) enum Assembler {
     /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
     Idle { spare: Vec<u8> },
@@ -40,7 +42,8 @@ impl Assembler {
         }
     }
 
-    /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the fragments.
+    /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the
+    /// fragments.
     pub(crate) fn begin(&mut self, kind: MessageKind) {
         let spare = match self {
             Self::Idle { spare } => core::mem::take(spare),
@@ -56,7 +59,8 @@ impl Assembler {
         };
     }
 
-    /// Appends a piece. The memory grows with what has come, and never beyond `end`, the most that the message can become.
+    /// Appends a piece. The memory grows with what has come, and never beyond `end`, the most that the
+    /// message can become.
     pub(crate) fn push(&mut self, piece: &[u8], end: u64) -> Result<(), InvalidUtf8> {
         match self {
             Self::Idle { .. } => {}
@@ -101,8 +105,8 @@ impl Assembler {
     }
 }
 
-/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more than up to `end`,
-/// nor than any buffer can have.
+/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more
+/// than up to `end`, nor than any buffer can have.
 fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {

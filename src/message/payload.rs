@@ -8,7 +8,8 @@ use core::ops::Deref;
 
 use crate::utf8::{self, InvalidUtf8};
 
-/// The bytes of a binary message, a Ping or a Pong: lent from the input if they lay whole in it, owned if they came in pieces.
+/// The bytes of a binary message, a Ping or a Pong: lent from the input if they lay whole in it, owned if
+/// they came in pieces.
 ///
 /// ```
 /// use websocket_proto::Payload;
@@ -21,7 +22,8 @@ use crate::utf8::{self, InvalidUtf8};
 #[derive(Clone, Hash)]
 pub struct Payload<'i>(Cow<'i, [u8]>);
 
-/// The text of a message or of a close reason: lent from the input if it lay whole in it, owned if it came in pieces.
+/// The text of a message or of a close reason: lent from the input if it lay whole in it, owned if it came in
+/// pieces.
 ///
 /// ```
 /// use websocket_proto::Text;
