@@ -171,7 +171,7 @@ class Websockets:
             return f"rejected {error.response.status_code}", [], b""
         if error is not None:
             return "refused", [], b""
-        if protocol.state is self.open:
+        if protocol.events_received():
             return f"accepted s3pPLMBiTxaQ9kYGzzhZRbK+xOo= {protocol.subprotocol or '-'}", [], b""
         return "incomplete", [], b""
 

@@ -112,7 +112,11 @@ impl fmt::Display for Outcome {
         };
         write!(f, "{verdict}")?;
         if !self.events.is_empty() {
-            write!(f, " after {:?}", self.events.iter().map(short).collect::<Vec<_>>())?;
+            write!(
+                f,
+                " after {:?}",
+                self.events.iter().map(short).collect::<Vec<_>>()
+            )?;
         }
         if !self.sent.is_empty() {
             write!(f, ", sent {:?}", self.sent.iter().map(short).collect::<Vec<_>>())?;
@@ -128,7 +132,11 @@ pub fn event(kind: &str, payload: &[u8]) -> String {
 
 /// `close:code:reason`, the code empty if there is none.
 pub fn close_event(code: Option<u16>, reason: &[u8]) -> String {
-    format!("close:{}:{}", code.map(|code| code.to_string()).unwrap_or_default(), hex(reason))
+    format!(
+        "close:{}:{}",
+        code.map(|code| code.to_string()).unwrap_or_default(),
+        hex(reason)
+    )
 }
 
 /// The frames that a peer wrote, in the form of events; without the Close that tells of a failure.
@@ -141,7 +149,11 @@ pub fn sent(mut output: &[u8], verdict: &Verdict) -> Vec<String> {
         };
         // All replies are short: control frames.
         let (payload, rest) = rest.split_at(usize::from(second & 0x7f));
-        let payload: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        let payload: Vec<u8> = payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect();
         events.push(match (first, &payload[..]) {
             (0x8a, payload) => event("pong", payload),
             (0x88, []) => close_event(None, &[]),
@@ -167,5 +179,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 pub fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+    (0..text.len() / 2)
+        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
 }

@@ -23,7 +23,8 @@ pub enum Does {
 
 pub struct Row {
     pub peer: &'static str,
-    pub seen: Trait,
+    /// `None`: it is in the code below.
+    pub seen: Option<Trait>,
     pub does: Does,
     /// A decision of the requirements (D1 to D46), `fault` of the peer, or a letter for what the texts leave open.
     pub id: &'static str,
@@ -37,13 +38,19 @@ pub fn explain(peer: &str, case: &Case, ours: &Outcome, theirs: &Outcome) -> Vec
         frames(peer, case, &facts, ours, theirs)
     } else {
         let facts = Facts::of(case);
-        heads(peer, &if peer == "httparse" { facts.syntax() } else { facts }, ours, theirs)
+        heads(
+            peer,
+            &if peer == "httparse" { facts.syntax() } else { facts },
+            ours,
+            theirs,
+        )
     };
     explained.unwrap_or_default()
 }
 
 fn row(peer: &str, seen: Trait, does: Does) -> Option<&'static Row> {
-    ROWS.iter().find(|row| (row.peer == peer || row.peer == "*") && row.seen == seen && row.does == does)
+    ROWS.iter()
+        .find(|row| row.peer == peer && row.seen == Some(seen) && row.does == does)
 }
 
 /// One row for each trait, or nothing.
@@ -54,12 +61,26 @@ fn rows(peer: &str, seen: &[Trait], does: Does) -> Option<Vec<&'static Row>> {
 
 /// A row for any of the traits.
 fn any(peer: &str, seen: &[Trait], does: Does) -> Option<Vec<&'static Row>> {
-    seen.iter().find_map(|&seen| row(peer, seen, does)).map(|row| vec![row])
+    seen.iter()
+        .find_map(|&seen| row(peer, seen, does))
+        .map(|row| vec![row])
 }
 
-fn frames(peer: &str, case: &Case, facts: &Facts, ours: &Outcome, theirs: &Outcome) -> Option<Vec<&'static Row>> {
+fn frames(
+    peer: &str,
+    case: &Case,
+    facts: &Facts,
+    ours: &Outcome,
+    theirs: &Outcome,
+) -> Option<Vec<&'static Row>> {
     let same_events = theirs.events == ours.events;
-    match (&ours.verdict, &theirs.verdict) {
+    let early = match &theirs.verdict {
+        Verdict::Failed(code) if ours.events.starts_with(&theirs.events) => {
+            any(peer, &facts.oddities, Does::Code(*code))
+        }
+        _ => None,
+    };
+    let explained = match (&ours.verdict, &theirs.verdict) {
         // The peer does not deliver the Close.
         (Verdict::Closed, Verdict::Failed(_)) => {
             let but_close = &ours.events[..ours.events.len() - 1];
@@ -70,21 +91,33 @@ fn frames(peer: &str, case: &Case, facts: &Facts, ours: &Outcome, theirs: &Outco
         (Verdict::Failed(ours), Verdict::Failed(theirs)) if same_events && ours != theirs => {
             let named = facts.faults.iter().any(|fault| fault.close_code() == *theirs);
             let order = named.then(|| vec![&ORDER]);
-            any(peer, &facts.faults, Does::Code(*theirs)).or(order)
+            let refuses = || any(peer, &facts.oddities, Does::Refuses);
+            let code = Does::Code(*theirs);
+            any(peer, &facts.faults, code).or(order).or_else(refuses)
         }
+        (Verdict::Open, Verdict::Failed(_)) if same_events => any(peer, &facts.oddities, Does::Refuses),
         (Verdict::Failed(_), Verdict::Open) if same_events && facts.cut => match &facts.faults[..] {
             faults if faults.contains(&Trait::TooBig) => Some(vec![&LATE_SIZE]),
             faults if faults.contains(&Trait::Utf8) => Some(vec![&LATE_UTF8]),
             _ => Some(vec![&LATE_FRAME]),
         },
         _ => None,
-    }
-    .or_else(|| taken(peer, case, facts, ours, theirs))
+    };
+    early
+        .or(explained)
+        .or_else(|| taken(peer, case, facts, ours, theirs))
 }
 
 /// The peer let all faults of the frame pass; what comes after has to be right where that can be told.
-fn taken(peer: &str, case: &Case, facts: &Facts, ours: &Outcome, theirs: &Outcome) -> Option<Vec<&'static Row>> {
-    let mut explained = rows(peer, &facts.faults, Does::Takes).filter(|_| theirs.events.starts_with(&ours.events))?;
+fn taken(
+    peer: &str,
+    case: &Case,
+    facts: &Facts,
+    ours: &Outcome,
+    theirs: &Outcome,
+) -> Option<Vec<&'static Row>> {
+    let mut explained =
+        rows(peer, &facts.faults, Does::Takes).filter(|_| theirs.events.starts_with(&ours.events))?;
     if facts.faults == [Trait::NonMinimalLength] {
         let ours = ours::run(case, true);
         let facts = Facts::of_lenient(case);
@@ -102,19 +135,28 @@ fn heads(peer: &str, facts: &Facts, ours: &Outcome, theirs: &Outcome) -> Option<
     use Verdict::{Accepted, Crashed, Incomplete, Parsed, Refused, Rejected};
     match (&ours.verdict, &theirs.verdict) {
         (Rejected(_) | Refused, Incomplete) if facts.cut => Some(vec![&LATE]),
-        (Rejected(_) | Refused, Incomplete) => any(peer, &facts.faults, Does::Waits),
-        (Rejected(_) | Refused, Crashed(_)) => any(peer, &facts.faults, Does::Crashes),
+        (_, Crashed(_)) => any(
+            peer,
+            &[&facts.faults[..], &facts.oddities].concat(),
+            Does::Crashes,
+        ),
         // It let all faults pass.
         (Rejected(_) | Refused, Accepted(..) | Parsed(_)) => rows(peer, &facts.faults, Does::Takes),
         // It let faults pass that make the head, and then said something else of what the head says.
-        (Refused, Rejected(_)) => rows(peer, &facts.faults, Does::Takes).or_else(|| any(peer, &facts.oddities, Does::Answers)),
-        (Rejected(_), Rejected(_)) => any(peer, &facts.faults, Does::Answers).or_else(|| any(peer, &facts.oddities, Does::Answers)),
+        (Refused, Rejected(_)) => {
+            rows(peer, &facts.faults, Does::Takes).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
+        (Rejected(_), Rejected(_)) => {
+            any(peer, &facts.faults, Does::Answers).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
         (Accepted(..) | Parsed(_), Accepted(..) | Parsed(_)) => any(peer, &facts.oddities, Does::Answers),
         (Accepted(..) | Parsed(_) | Rejected(_), Rejected(_) | Refused | Incomplete) => {
             any(peer, &facts.oddities, Does::Refuses).or_else(|| any(peer, &facts.oddities, Does::Answers))
         }
-        (Accepted(..), Crashed(_)) => any(peer, &facts.oddities, Does::Crashes),
-        (Incomplete, Rejected(_) | Refused) => any(peer, &facts.oddities, Does::Refuses),
+        (Incomplete, Rejected(_) | Refused) => {
+            let seen = [&facts.oddities[..], &facts.faults].concat();
+            any(peer, &seen, Does::Refuses).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
         (Incomplete, Accepted(..) | Parsed(_)) => rows(peer, &facts.faults, Does::Takes),
         _ => None,
     }
@@ -122,27 +164,52 @@ fn heads(peer: &str, facts: &Facts, ours: &Outcome, theirs: &Outcome) -> Option<
 
 /// What this crate refuses at the first byte that decides, and the peer later. The texts name no moment.
 const fn late(id: &'static str, why: &'static str) -> Row {
-    row_of("*", Trait::BytesAfterHead, Does::Waits, id, why)
+    any_peer(Does::Waits, id, why)
 }
 
-static LATE: Row = late("late", "refused at the byte that decides; the peer awaits the end of the head");
-static LATE_FRAME: Row = late("late", "refused in the header of the frame; the peer awaits its payload, or more of the header");
-static LATE_SIZE: Row = late("D5", "refused by the length announced; the peer awaits the payload");
-static LATE_UTF8: Row = late("D16", "refused at the byte that is not UTF-8; the peer awaits the end of the frame");
-static ORDER: Row =
-    row_of("*", Trait::BytesAfterHead, Does::Code(0), "order", "two faults in one frame; each peer names the one that it looks for first");
+static LATE: Row = late(
+    "late",
+    "refused at the byte that decides; the peer awaits the end of the head",
+);
+static LATE_FRAME: Row = late(
+    "late",
+    "refused in the header of the frame; the peer awaits its payload, or more of the header",
+);
+static LATE_SIZE: Row = late(
+    "D5",
+    "refused by the length announced; the peer awaits the payload",
+);
+static LATE_UTF8: Row = late(
+    "D16",
+    "refused at the byte that is not UTF-8; the peer awaits the end of the frame",
+);
+static ORDER: Row = any_peer(
+    Does::Code(0),
+    "order",
+    "two faults in one frame; each peer names the one that it looks for first",
+);
 
-const fn row_of(peer: &'static str, seen: Trait, does: Does, id: &'static str, why: &'static str) -> Row {
+const fn any_peer(does: Does, id: &'static str, why: &'static str) -> Row {
     Row {
-        peer,
-        seen,
+        peer: "*",
+        seen: None,
         does,
         id,
         why,
     }
 }
 
-use Does::{Answers, Code, Crashes, Refuses, Takes, Waits};
+const fn row_of(peer: &'static str, seen: Trait, does: Does, id: &'static str, why: &'static str) -> Row {
+    Row {
+        peer,
+        seen: Some(seen),
+        does,
+        id,
+        why,
+    }
+}
+
+use Does::{Answers, Code, Crashes, Refuses, Takes};
 use Trait as T;
 
 const TUNGSTENITE: &str = "tungstenite";
@@ -153,21 +220,106 @@ const HTTPARSE: &str = "httparse";
 
 pub static ROWS: &[Row] = &[
     // Frames.
-    row_of(TUNGSTENITE, T::NonMinimalLength, Takes, "D3", "lengths in any form"),
-    row_of(WEBSOCKETS, T::NonMinimalLength, Takes, "D3", "lengths in any form"),
-    row_of(TUNGSTENITE, T::LongFormControl, Takes, "D3", "lengths in any form, in control frames too"),
-    row_of(WEBSOCKETS, T::LongFormControl, Takes, "D3", "lengths in any form, in control frames too"),
-    row_of(TUNGSTENITE, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
-    row_of(TOKIO, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
-    row_of(WEBSOCKETS, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
-    row_of(WEBSOCKETS, T::CloseInMessage, Refuses, "D6", "a Close in mid-message fails with 1002"),
+    row_of(
+        TUNGSTENITE,
+        T::NonMinimalLength,
+        Takes,
+        "D3",
+        "lengths in any form",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::NonMinimalLength,
+        Takes,
+        "D3",
+        "lengths in any form",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::LongFormControl,
+        Takes,
+        "D3",
+        "lengths in any form, in control frames too",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::LongFormControl,
+        Takes,
+        "D3",
+        "lengths in any form, in control frames too",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::LengthMsb,
+        Code(1009),
+        "D4",
+        "a length with the top bit is one that is too big",
+    ),
+    row_of(
+        TOKIO,
+        T::LengthMsb,
+        Code(1009),
+        "D4",
+        "a length with the top bit is one that is too big",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::LengthMsb,
+        Code(1009),
+        "D4",
+        "a length with the top bit is one that is too big",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::CloseInMessage,
+        Refuses,
+        "D6",
+        "a Close in mid-message fails with 1002",
+    ),
     row_of(TUNGSTENITE, T::CloseCode1014, Refuses, "D9", "1014 is no code"),
     row_of(WSPROTO, T::CloseCode1014, Refuses, "D9", "1014 is no code"),
-    row_of(TUNGSTENITE, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
-    row_of(WSPROTO, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
-    row_of(WEBSOCKETS, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
-    row_of(TUNGSTENITE, T::BytesAfterClose, Refuses, "D13", "a client that reads on fails at a frame after the Close"),
-    row_of(WEBSOCKETS, T::Utf8, Takes, "D45", "text is decoded when the application reads a whole message"),
+    row_of(
+        TUNGSTENITE,
+        T::CloseReason,
+        Answers,
+        "D11",
+        "the reason is echoed with the code",
+    ),
+    row_of(
+        WSPROTO,
+        T::CloseReason,
+        Answers,
+        "D11",
+        "the reason is echoed with the code",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::CloseReason,
+        Answers,
+        "D11",
+        "the reason is echoed with the code",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::BytesAfterClose,
+        Refuses,
+        "D13",
+        "a client that reads on fails at a frame after the Close",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Utf8,
+        Takes,
+        "D45",
+        "text is decoded when the application reads a whole message",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Utf8CutBeforeEmptyFrame,
+        Takes,
+        "D45",
+        "text is decoded when the application reads a whole message",
+    ),
     row_of(
         TOKIO,
         T::Utf8CutBeforeEmptyFrame,
@@ -175,110 +327,743 @@ pub static ROWS: &[Row] = &[
         "fault",
         "a text that ends inside a character passes if its last frame is empty",
     ),
-    row_of(TUNGSTENITE, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
-    row_of(WEBSOCKETS, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
+    row_of(
+        TOKIO,
+        T::FaultAnnounced,
+        Refuses,
+        "early",
+        "refused at the second byte; this crate awaits the header, or the one byte of a Close",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::OverRestOfOther,
+        Code(1009),
+        "fault",
+        "a control frame is compared with what the limit leaves for a message",
+    ),
+    row_of(
+        WSPROTO,
+        T::TooBigByCutCharacter,
+        Takes,
+        "D5",
+        "the application counts what is delivered, and a cut character is not",
+    ),
+    row_of(
+        WSPROTO,
+        T::Utf8SurrogateBegun,
+        Takes,
+        "D16",
+        "Python's decoder waits for the third byte of a surrogate",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Utf8SurrogateBegun,
+        Takes,
+        "D45",
+        "text is decoded when the application reads a whole message",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::LongControl,
+        Code(1009),
+        "order",
+        "a control frame is compared with the limit of messages first",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::LongControl,
+        Code(1009),
+        "order",
+        "a control frame is compared with the limit of messages first",
+    ),
     // How heads are written.
+    row_of(
+        TUNGSTENITE,
+        T::EmptyLineBeforeResponse,
+        Takes,
+        "D24",
+        "empty lines before a response are skipped too",
+    ),
+    row_of(
+        HTTPARSE,
+        T::EmptyLineBeforeResponse,
+        Takes,
+        "D24",
+        "empty lines before a response are skipped too",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::TargetUnusual,
+        Refuses,
+        "fault",
+        "letters that browsers send in targets are refused",
+    ),
     row_of(TUNGSTENITE, T::BareLf, Takes, "D25", "LF alone ends a line"),
     row_of(HTTPARSE, T::BareLf, Takes, "D25", "LF alone ends a line"),
     row_of(WSPROTO, T::BareLf, Takes, "D25", "LF alone ends a line"),
-    row_of(WSPROTO, T::EmptyLineFirst, Refuses, "D24", "an empty line before the request is refused"),
-    row_of(WEBSOCKETS, T::EmptyLineFirst, Refuses, "D24", "an empty line before the request is refused"),
-    row_of(WSPROTO, T::RequestFold, Takes, "D37", "a folded line of a request is unfolded"),
-    row_of(TUNGSTENITE, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
-    row_of(HTTPARSE, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
-    row_of(WEBSOCKETS, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
-    row_of(WSPROTO, T::Control, Takes, "fault", "control bytes in values pass"),
-    row_of(TUNGSTENITE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
-    row_of(HTTPARSE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
-    row_of(WSPROTO, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
-    row_of(HTTPARSE, T::StatusBelow100, Takes, "fault", "any three digits are a status"),
-    row_of(HTTPARSE, T::TargetFragment, Takes, "fault", "targets are not looked into"),
-    row_of(HTTPARSE, T::TargetForm, Takes, "fault", "targets are not looked into"),
+    row_of(
+        WSPROTO,
+        T::EmptyLineFirst,
+        Refuses,
+        "D24",
+        "an empty line before the request is refused",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::EmptyLineFirst,
+        Refuses,
+        "D24",
+        "an empty line before the request is refused",
+    ),
+    row_of(
+        WSPROTO,
+        T::RequestFold,
+        Takes,
+        "D37",
+        "a folded line of a request is unfolded",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ResponseFold,
+        Refuses,
+        "D37",
+        "a folded line of a response is refused",
+    ),
+    row_of(
+        HTTPARSE,
+        T::ResponseFold,
+        Refuses,
+        "D37",
+        "a folded line of a response is refused",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ResponseFold,
+        Refuses,
+        "D37",
+        "a folded line of a response is refused",
+    ),
+    row_of(
+        WSPROTO,
+        T::Control,
+        Takes,
+        "fault",
+        "control bytes in values pass",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::StatusWithoutSpace,
+        Takes,
+        "fault",
+        "no space is wanted behind the status",
+    ),
+    row_of(
+        HTTPARSE,
+        T::StatusWithoutSpace,
+        Takes,
+        "fault",
+        "no space is wanted behind the status",
+    ),
+    row_of(
+        WSPROTO,
+        T::StatusWithoutSpace,
+        Takes,
+        "fault",
+        "no space is wanted behind the status",
+    ),
+    row_of(
+        HTTPARSE,
+        T::StatusBelow100,
+        Takes,
+        "fault",
+        "any three digits are a status",
+    ),
+    row_of(
+        HTTPARSE,
+        T::TargetFragment,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        HTTPARSE,
+        T::TargetForm,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
     row_of(HTTPARSE, T::TargetByte, Takes, "fault", "any UTF-8 in a target"),
-    row_of(TUNGSTENITE, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
-    row_of(HTTPARSE, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
-    row_of(WEBSOCKETS, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
-    row_of(TUNGSTENITE, T::Http10Response, Refuses, "fault", "a response of HTTP/1.0 is not read"),
-    row_of(WEBSOCKETS, T::Http10Response, Refuses, "fault", "a response of HTTP/1.0 is not read"),
-    row_of(WSPROTO, T::VersionMajor, Takes, "fault", "any version of HTTP passes"),
-    row_of(WEBSOCKETS, T::StatusAbove599, Refuses, "fault", "no status is above 599"),
+    row_of(
+        TUNGSTENITE,
+        T::VersionMinor,
+        Refuses,
+        "fault",
+        "HTTP/1.2 is not read as 1.1",
+    ),
+    row_of(
+        HTTPARSE,
+        T::VersionMinor,
+        Refuses,
+        "fault",
+        "HTTP/1.2 is not read as 1.1",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::VersionBegun,
+        Refuses,
+        "early",
+        "refused at the major number; this crate awaits the minor one, to tell it",
+    ),
+    row_of(
+        HTTPARSE,
+        T::VersionBegun,
+        Refuses,
+        "early",
+        "refused at the major number; this crate awaits the minor one, to tell it",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::VersionMinor,
+        Refuses,
+        "fault",
+        "HTTP/1.2 is not read as 1.1",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::Http10Response,
+        Refuses,
+        "fault",
+        "a response of HTTP/1.0 is not read",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Http10Response,
+        Refuses,
+        "fault",
+        "a response of HTTP/1.0 is not read",
+    ),
+    row_of(
+        WSPROTO,
+        T::VersionMajor,
+        Takes,
+        "fault",
+        "any version of HTTP passes",
+    ),
+    row_of(
+        WSPROTO,
+        T::VersionMajor,
+        Answers,
+        "fault",
+        "any version of HTTP passes, and other faults get a 4xx",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::StatusAbove599,
+        Refuses,
+        "fault",
+        "no status is above 599",
+    ),
     // What heads say: the server.
     row_of(WSPROTO, T::Http10, Takes, "D27", "HTTP/1.0 may upgrade"),
-    row_of(WEBSOCKETS, T::Http10, Answers, "D27", "HTTP/1.0 is answered with 505"),
+    row_of(
+        WEBSOCKETS,
+        T::Http10,
+        Refuses,
+        "early",
+        "a client refuses in the first line; this crate awaits the head, as it may be no 101",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Http10,
+        Answers,
+        "D27",
+        "HTTP/1.0 is answered with 505",
+    ),
     row_of(TUNGSTENITE, T::HostMissing, Takes, "D26", "Host is not looked at"),
     row_of(TUNGSTENITE, T::HostTwice, Takes, "D26", "Host is not looked at"),
-    row_of(TUNGSTENITE, T::HostMalformed, Takes, "D26", "Host is not looked at"),
-    row_of(WEBSOCKETS, T::HostMissing, Takes, "D26", "Host is left to the application"),
-    row_of(WEBSOCKETS, T::HostTwice, Takes, "D26", "Host is left to the application"),
-    row_of(WEBSOCKETS, T::HostMalformed, Takes, "D26", "Host is left to the application"),
-    row_of(WSPROTO, T::HostMalformed, Takes, "D26", "the form of Host is not looked at"),
-    row_of(WSPROTO, T::HostMalformed, Crashes, "fault", "a Host that is no IDNA name raises UnicodeError"),
-    row_of(WSPROTO, T::HostUnusual, Crashes, "fault", "a Host that is no IDNA name raises UnicodeError"),
+    row_of(
+        TUNGSTENITE,
+        T::HostMalformed,
+        Takes,
+        "D26",
+        "Host is not looked at",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::HostMissing,
+        Takes,
+        "D26",
+        "Host is left to the application",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::HostTwice,
+        Takes,
+        "D26",
+        "Host is left to the application",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::HostMalformed,
+        Takes,
+        "D26",
+        "Host is left to the application",
+    ),
+    row_of(
+        WSPROTO,
+        T::HostMalformed,
+        Takes,
+        "D26",
+        "the form of Host is not looked at",
+    ),
+    row_of(
+        WSPROTO,
+        T::HostMalformed,
+        Crashes,
+        "fault",
+        "a Host that is no IDNA name raises UnicodeError",
+    ),
+    row_of(
+        WSPROTO,
+        T::HostUnusual,
+        Crashes,
+        "fault",
+        "a Host that is no IDNA name raises UnicodeError",
+    ),
     row_of(TUNGSTENITE, T::Content, Takes, "D28", "content is not looked for"),
-    row_of(TUNGSTENITE, T::ContentLengthMalformed, Takes, "D28", "content is not looked for"),
-    row_of(TUNGSTENITE, T::ContentLengthTwice, Takes, "D28", "content is not looked for"),
-    row_of(TUNGSTENITE, T::TransferEncoding, Takes, "D28", "content is not looked for"),
+    row_of(
+        TUNGSTENITE,
+        T::ContentLengthMalformed,
+        Takes,
+        "D28",
+        "content is not looked for",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ContentLengthTwice,
+        Takes,
+        "D28",
+        "content is not looked for",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::TransferEncoding,
+        Takes,
+        "D28",
+        "content is not looked for",
+    ),
     row_of(WSPROTO, T::Content, Takes, "D28", "content is swallowed"),
     row_of(WSPROTO, T::TransferEncoding, Takes, "D28", "content is swallowed"),
-    row_of(WSPROTO, T::ContentLengthTwice, Takes, "D28", "a length may stand several times"),
-    row_of(WEBSOCKETS, T::ContentLengthTwice, Takes, "D28", "a length of 0 may stand several times"),
-    row_of(WEBSOCKETS, T::ContentLengthUnusual, Refuses, "D28", "a length other than `0` is refused, `00` too"),
+    row_of(
+        WSPROTO,
+        T::ContentLengthTwice,
+        Takes,
+        "D28",
+        "a length may stand several times",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ContentLengthTwice,
+        Takes,
+        "D28",
+        "a length of 0 may stand several times",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ContentLengthUnusual,
+        Refuses,
+        "D28",
+        "a length other than `0` is refused, `00` too",
+    ),
     row_of(TUNGSTENITE, T::Expect, Takes, "fault", "Expect is not looked at"),
     row_of(WSPROTO, T::Expect, Takes, "fault", "Expect is not looked at"),
     row_of(WEBSOCKETS, T::Expect, Takes, "fault", "Expect is not looked at"),
-    row_of(TUNGSTENITE, T::TargetForm, Takes, "fault", "an authority or `*` passes as the target of GET"),
-    row_of(TUNGSTENITE, T::TargetFragment, Takes, "fault", "a fragment in the target passes"),
-    row_of(TUNGSTENITE, T::TargetByte, Takes, "fault", "any UTF-8 in a target"),
-    row_of(WSPROTO, T::TargetForm, Takes, "fault", "targets are not looked into"),
-    row_of(WSPROTO, T::TargetFragment, Takes, "fault", "targets are not looked into"),
-    row_of(WEBSOCKETS, T::TargetForm, Takes, "fault", "targets are not looked into"),
-    row_of(WEBSOCKETS, T::TargetFragment, Takes, "fault", "targets are not looked into"),
-    row_of(WEBSOCKETS, T::TargetByte, Takes, "fault", "targets are not looked into"),
-    row_of(TUNGSTENITE, T::UpgradeList, Refuses, "fault", "Upgrade is not read as a list"),
-    row_of(WSPROTO, T::UpgradeList, Refuses, "fault", "Upgrade is not read as a list"),
-    row_of(WEBSOCKETS, T::UpgradeList, Refuses, "fault", "Upgrade may list nothing but websocket"),
-    row_of(TUNGSTENITE, T::UpgradeTwice, Refuses, "fault", "only the first line of Upgrade is read"),
-    row_of(WSPROTO, T::UpgradeTwice, Refuses, "fault", "only the last line of Upgrade is read"),
-    row_of(WEBSOCKETS, T::UpgradeTwice, Refuses, "fault", "Upgrade may list nothing but websocket"),
-    row_of(TUNGSTENITE, T::ConnectionLines, Refuses, "D29", "only the first line of Connection is read"),
-    row_of(WSPROTO, T::ConnectionLines, Refuses, "D29", "only the last line of Connection is read"),
-    row_of(TUNGSTENITE, T::ConnectionUnusual, Refuses, "D29", "a Connection that is not ASCII is not read"),
-    row_of(WSPROTO, T::ConnectionUnusual, Crashes, "fault", "a list that is not ASCII raises UnicodeDecodeError"),
-    row_of(WEBSOCKETS, T::ConnectionUnusual, Refuses, "D29", "a Connection with an element that is no token is refused"),
-    row_of(TUNGSTENITE, T::ConnectionWithoutComma, Takes, "fault", "Connection is split at spaces too"),
+    row_of(
+        TUNGSTENITE,
+        T::TargetForm,
+        Takes,
+        "fault",
+        "an authority or `*` passes as the target of GET",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::TargetFragment,
+        Takes,
+        "fault",
+        "a fragment in the target passes",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::TargetByte,
+        Takes,
+        "fault",
+        "any UTF-8 in a target",
+    ),
+    row_of(
+        WSPROTO,
+        T::TargetForm,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        WSPROTO,
+        T::TargetFragment,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::TargetForm,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::TargetFragment,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::TargetByte,
+        Takes,
+        "fault",
+        "targets are not looked into",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::UpgradeList,
+        Refuses,
+        "fault",
+        "Upgrade is not read as a list",
+    ),
+    row_of(
+        WSPROTO,
+        T::UpgradeList,
+        Refuses,
+        "fault",
+        "Upgrade is not read as a list",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::UpgradeList,
+        Refuses,
+        "fault",
+        "Upgrade may list nothing but websocket",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::UpgradeTwice,
+        Refuses,
+        "fault",
+        "only the first line of Upgrade is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::UpgradeTwice,
+        Refuses,
+        "fault",
+        "only the last line of Upgrade is read",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::UpgradeTwice,
+        Refuses,
+        "fault",
+        "Upgrade may list nothing but websocket",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ConnectionLines,
+        Refuses,
+        "D29",
+        "only the first line of Connection is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::ConnectionLines,
+        Refuses,
+        "D29",
+        "only the last line of Connection is read",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ConnectionUnusual,
+        Refuses,
+        "D29",
+        "a Connection that is not ASCII is not read",
+    ),
+    row_of(
+        WSPROTO,
+        T::ListNonAscii,
+        Crashes,
+        "fault",
+        "a list that is not ASCII raises UnicodeDecodeError",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ConnectionUnusual,
+        Refuses,
+        "D29",
+        "a Connection with an element that is no token is refused",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ConnectionWithoutComma,
+        Takes,
+        "fault",
+        "Connection is split at spaces too",
+    ),
+    row_of(
+        WSPROTO,
+        T::ConnectionSeparated,
+        Takes,
+        "fault",
+        "Python's `strip` takes 0x1C to 0x1F for white space",
+    ),
     row_of(WSPROTO, T::KeyMalformed, Takes, "D30", "any text is a key"),
     row_of(WSPROTO, T::KeyTwice, Takes, "D30", "several keys are joined"),
-    row_of(TUNGSTENITE, T::KeyTwice, Takes, "fault", "only the first key is read"),
-    row_of(TUNGSTENITE, T::KeyPadBits, Refuses, "D30", "pad bits have to be 0"),
-    row_of(TUNGSTENITE, T::VersionTwice, Takes, "fault", "only the first version is read"),
-    row_of(WSPROTO, T::VersionTwice, Takes, "fault", "only the last version is read"),
-    row_of(TUNGSTENITE, T::VersionOther, Takes, "fault", "only the first version is read"),
-    row_of(WSPROTO, T::VersionOther, Takes, "fault", "only the last version is read"),
-    row_of(TUNGSTENITE, T::OriginTwice, Takes, "fault", "Origin is left to the application"),
-    row_of(TUNGSTENITE, T::OriginMalformed, Takes, "fault", "Origin is left to the application"),
-    row_of(WSPROTO, T::OriginTwice, Takes, "fault", "Origin is left to the application"),
-    row_of(WSPROTO, T::OriginMalformed, Takes, "fault", "Origin is left to the application"),
-    row_of(WEBSOCKETS, T::OriginMalformed, Takes, "fault", "the form of Origin is not looked at"),
-    row_of(TUNGSTENITE, T::ProtocolMalformed, Takes, "fault", "subprotocols are left to the application"),
-    row_of(TUNGSTENITE, T::ProtocolTwice, Takes, "fault", "subprotocols are left to the application"),
-    row_of(WSPROTO, T::ProtocolMalformed, Takes, "fault", "subprotocols need not be tokens"),
-    row_of(WSPROTO, T::ProtocolMalformed, Crashes, "fault", "a list that is not ASCII raises UnicodeDecodeError"),
-    row_of(WSPROTO, T::ProtocolTwice, Takes, "fault", "a subprotocol may be offered twice"),
-    row_of(WEBSOCKETS, T::ProtocolTwice, Takes, "fault", "a subprotocol may be offered twice"),
-    row_of(TUNGSTENITE, T::ExtensionsMalformed, Takes, "D33", "extensions are not looked at"),
-    row_of(WSPROTO, T::ExtensionsMalformed, Takes, "D33", "extensions are looked at by name"),
-    row_of(WSPROTO, T::ExtensionsMalformed, Crashes, "fault", "a list that is not ASCII raises UnicodeDecodeError"),
-    row_of(WEBSOCKETS, T::ExtensionsEmpty, Refuses, "D33", "a list of nothing is refused"),
-    row_of(TUNGSTENITE, T::BytesAfterHead, Refuses, "D40", "a server takes no frame together with the request"),
+    row_of(
+        TUNGSTENITE,
+        T::KeyTwice,
+        Takes,
+        "fault",
+        "only the first key is read",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::KeyPadBits,
+        Refuses,
+        "D30",
+        "pad bits have to be 0",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::VersionTwice,
+        Takes,
+        "fault",
+        "only the first version is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::VersionTwice,
+        Takes,
+        "fault",
+        "only the last version is read",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::OriginTwice,
+        Takes,
+        "fault",
+        "Origin is left to the application",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::OriginMalformed,
+        Takes,
+        "fault",
+        "Origin is left to the application",
+    ),
+    row_of(
+        WSPROTO,
+        T::OriginTwice,
+        Takes,
+        "fault",
+        "Origin is left to the application",
+    ),
+    row_of(
+        WSPROTO,
+        T::OriginMalformed,
+        Takes,
+        "fault",
+        "Origin is left to the application",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::OriginMalformed,
+        Takes,
+        "fault",
+        "the form of Origin is not looked at",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ProtocolMalformed,
+        Takes,
+        "fault",
+        "subprotocols are left to the application",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ProtocolTwice,
+        Takes,
+        "fault",
+        "subprotocols are left to the application",
+    ),
+    row_of(
+        WSPROTO,
+        T::ProtocolMalformed,
+        Takes,
+        "fault",
+        "subprotocols need not be tokens",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ProtocolEmptyLine,
+        Refuses,
+        "fault",
+        "each line has to be a list for itself",
+    ),
+    row_of(
+        WSPROTO,
+        T::ProtocolTwice,
+        Takes,
+        "fault",
+        "a subprotocol may be offered twice",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ProtocolTwice,
+        Takes,
+        "fault",
+        "a subprotocol may be offered twice",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ExtensionsMalformed,
+        Takes,
+        "D33",
+        "extensions are not looked at",
+    ),
+    row_of(
+        WSPROTO,
+        T::ExtensionsMalformed,
+        Takes,
+        "D33",
+        "extensions are looked at by name",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::ExtensionsEmpty,
+        Refuses,
+        "D33",
+        "a list of nothing is refused",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::BytesAfterHead,
+        Refuses,
+        "D40",
+        "a server takes no frame together with the request",
+    ),
     // What heads say: the client.
-    row_of(TUNGSTENITE, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
-    row_of(WSPROTO, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
-    row_of(WEBSOCKETS, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
-    row_of(TUNGSTENITE, T::ProtocolNone, Refuses, "D35", "if subprotocols were offered, one has to be chosen"),
-    row_of(TUNGSTENITE, T::ConnectionList, Refuses, "D29", "a client does not read Connection as a list"),
-    row_of(TUNGSTENITE, T::ExtensionUnoffered, Takes, "D39", "extensions are not looked at"),
-    row_of(TUNGSTENITE, T::AcceptTwice, Takes, "fault", "only the first Sec-WebSocket-Accept is read"),
-    row_of(WSPROTO, T::AcceptTwice, Takes, "fault", "only the last Sec-WebSocket-Accept is read"),
-    row_of(TUNGSTENITE, T::ProtocolLinesInResponse, Takes, "fault", "only the first subprotocol is read"),
-    row_of(WSPROTO, T::ProtocolLinesInResponse, Takes, "fault", "only the last subprotocol is read"),
+    row_of(
+        TUNGSTENITE,
+        T::UpgradeSeveral,
+        Takes,
+        "fault",
+        "only the first line of Upgrade is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::UpgradeSeveral,
+        Takes,
+        "fault",
+        "only the last line of Upgrade is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::FramingOfResponse,
+        Refuses,
+        "D38",
+        "Content-Length and Transfer-Encoding of a 101 have to be well-formed",
+    ),
+    row_of(
+        WSPROTO,
+        T::ExtensionsEmpty,
+        Refuses,
+        "fault",
+        "an empty element of a list is taken for an extension",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::Interim,
+        Answers,
+        "D36",
+        "an interim response is taken for the final one",
+    ),
+    row_of(
+        WSPROTO,
+        T::Interim,
+        Answers,
+        "D36",
+        "an interim response is taken for the final one",
+    ),
+    row_of(
+        WEBSOCKETS,
+        T::Interim,
+        Answers,
+        "D36",
+        "an interim response is taken for the final one",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ProtocolNone,
+        Refuses,
+        "D35",
+        "if subprotocols were offered, one has to be chosen",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ConnectionList,
+        Refuses,
+        "D29",
+        "a client does not read Connection as a list",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ExtensionUnoffered,
+        Takes,
+        "D39",
+        "extensions are not looked at",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::AcceptTwice,
+        Takes,
+        "fault",
+        "only the first Sec-WebSocket-Accept is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::BytesAfterRejection,
+        Refuses,
+        "fault",
+        "bytes behind a rejection that has no content raise",
+    ),
+    row_of(
+        WSPROTO,
+        T::AcceptTwice,
+        Takes,
+        "fault",
+        "only the last Sec-WebSocket-Accept is read",
+    ),
+    row_of(
+        TUNGSTENITE,
+        T::ProtocolLinesInResponse,
+        Takes,
+        "fault",
+        "only the first subprotocol is read",
+    ),
+    row_of(
+        WSPROTO,
+        T::ProtocolLinesInResponse,
+        Takes,
+        "fault",
+        "only the last subprotocol is read",
+    ),
 ];

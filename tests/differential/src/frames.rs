@@ -5,7 +5,11 @@ use crate::random::Random;
 
 /// A stream for one of the roles.
 pub fn generate(random: &mut Random) -> Case {
-    let kind = if random.one_in(2) { Kind::FramesToServer } else { Kind::FramesToClient };
+    let kind = if random.one_in(2) {
+        Kind::FramesToServer
+    } else {
+        Kind::FramesToClient
+    };
     let limit = if random.one_in(20) { 70_000 } else { 1000 };
     let mut stream = Stream {
         random,
@@ -21,7 +25,11 @@ pub fn generate(random: &mut Random) -> Case {
     if random.one_in(10) {
         // The transport stands somewhere inside the last frame.
         let last = parts.last_mut().unwrap();
-        let keep = if random.one_in(2) { random.below(last.len().min(16)) } else { random.below(last.len()) };
+        let keep = if random.one_in(2) {
+            random.below(last.len().min(16))
+        } else {
+            random.below(last.len())
+        };
         last.truncate(keep);
     }
     Case {
@@ -79,7 +87,11 @@ impl Stream<'_> {
     /// A message, a fragment, or the next one.
     fn data(&mut self) -> (u8, Vec<u8>) {
         if let Some(mut rest) = self.rest.take() {
-            let at = if self.random.one_in(2) { rest.len() } else { self.random.below(rest.len() + 1) };
+            let at = if self.random.one_in(2) {
+                rest.len()
+            } else {
+                self.random.below(rest.len() + 1)
+            };
             let tail = rest.split_off(at);
             if tail.is_empty() && !self.random.one_in(3) {
                 return (0x80, rest);
@@ -120,7 +132,17 @@ impl Stream<'_> {
         let len = self.len();
         let mut text = String::new();
         while text.len() < len {
-            text.push(*self.random.pick(&[&'a', &'z', &' ', &'\0', &'é', &'€', &'\u{ffff}', &'😀', &'\u{10ffff}']));
+            text.push(*self.random.pick(&[
+                &'a',
+                &'z',
+                &' ',
+                &'\0',
+                &'é',
+                &'€',
+                &'\u{ffff}',
+                &'😀',
+                &'\u{10ffff}',
+            ]));
         }
         let mut bytes = text.into_bytes();
         if self.random.one_in(3) {
@@ -209,11 +231,21 @@ impl Stream<'_> {
                 bytes.extend(len.to_be_bytes());
             }
         }
-        let key = if frame.masked && !self.random.one_in(10) { self.random.bytes(4) } else { vec![0; 4] };
+        let key = if frame.masked && !self.random.one_in(10) {
+            self.random.bytes(4)
+        } else {
+            vec![0; 4]
+        };
         if frame.masked {
             bytes.extend(&key);
         }
-        bytes.extend(frame.payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes.extend(
+            frame
+                .payload
+                .iter()
+                .zip(key.iter().cycle())
+                .map(|(byte, key)| byte ^ key),
+        );
         bytes
     }
 }
@@ -240,6 +272,6 @@ const BAD_UTF8: &[&[u8]] = &[
 
 /// One of each class of RFC 6455 section 7.4, and the borders.
 const CODES: [u16; 28] = [
-    0, 1, 999, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 1100, 2000,
-    2999, 3000, 3999, 4000, 4999, 5000,
+    0, 1, 999, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+    1015, 1016, 1100, 2000, 2999, 3000, 3999, 4000, 4999, 5000,
 ];

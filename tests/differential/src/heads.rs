@@ -4,7 +4,11 @@ use crate::case::{ACCEPT, Case, KEY, Kind};
 use crate::random::Random;
 
 pub fn generate(random: &mut Random) -> Case {
-    let kind = if random.one_in(2) { Kind::Request } else { Kind::Response };
+    let kind = if random.one_in(2) {
+        Kind::Request
+    } else {
+        Kind::Response
+    };
     let mut head = Head {
         parts: lines(kind, random),
         kind,
@@ -17,9 +21,13 @@ pub fn generate(random: &mut Random) -> Case {
         let at = random.below(parts.len());
         parts.truncate(at + 1);
         let last = &mut parts[at];
-        last.truncate(random.below(last.len()));
-    } else if random.one_in(20) {
+        last.truncate(random.below(last.len().max(1)));
+    } else if random.one_in(10) {
         parts.push(b"\x82\x01a".to_vec());
+    }
+    // No bytes at all would be the end of the transport to some.
+    if parts.concat().is_empty() {
+        parts.push(b"G".to_vec());
     }
     Case {
         kind,
@@ -55,17 +63,31 @@ fn lines(kind: Kind, random: &mut Random) -> Vec<Vec<u8>> {
         ],
     };
     if random.one_in(2) {
-        lines.push(line("Sec-WebSocket-Protocol", random.pick(&["chat", "superchat"])));
+        lines.push(line(
+            "Sec-WebSocket-Protocol",
+            random.pick(&["chat", "superchat"]),
+        ));
     }
     if random.one_in(3) {
         lines.push(line("X-Other", "any thing"));
+    }
+    if random.one_in(10) {
+        lines.push(line("Content-Length", "0"));
     }
     // RFC 9110 section 5.3: the order of different fields means nothing.
     for at in 0..lines.len() {
         let other = random.below(lines.len());
         lines.swap(at, other);
     }
-    lines.insert(0, if kind == Kind::Request { "GET /chat HTTP/1.1\r\n" } else { "HTTP/1.1 101 Switching Protocols\r\n" }.into());
+    lines.insert(
+        0,
+        if kind == Kind::Request {
+            "GET /chat HTTP/1.1\r\n"
+        } else {
+            "HTTP/1.1 101 Switching Protocols\r\n"
+        }
+        .into(),
+    );
     lines.push(b"\r\n".to_vec());
     lines
 }
@@ -89,7 +111,12 @@ impl Head {
             14 => self.line_end(random),
             15 => self.fold(at, random),
             16 | 17 => self.byte(random),
-            18 => self.parts.insert(0, random.pick(&[&b"\r\n"[..], b"\r\n\r\n", b"\n", b"\r", b" ", b"\0"]).to_vec()),
+            18 => self.parts.insert(
+                0,
+                random
+                    .pick(&[&b"\r\n"[..], b"\r\n\r\n", b"\n", b"\r", b" ", b"\0"])
+                    .to_vec(),
+            ),
             _ => self.interim(random),
         }
     }
@@ -100,24 +127,59 @@ impl Head {
         let end = line.len().saturating_sub(2);
         let place = *random.pick(&[&0, &colon, &(colon + 1), &(colon + 1), &end, &end]);
         let space = random.pick(&[&b" "[..], b"\t", b" \t  "]);
-        line.splice(place.min(line.len())..place.min(line.len()), space.iter().copied());
+        line.splice(
+            place.min(line.len())..place.min(line.len()),
+            space.iter().copied(),
+        );
     }
 
     fn first_line(&self, random: &mut Random) -> Vec<u8> {
         if self.kind == Kind::Response {
-            let version = random.pick(VERSIONS);
+            let version = if random.one_in(2) {
+                "HTTP/1.1"
+            } else {
+                random.pick(VERSIONS)
+            };
             let rest = random.pick(STATUS);
             return [version.as_bytes(), b" ", rest, b"\r\n"].concat();
         }
-        let method = if random.one_in(2) { "GET" } else { random.pick(METHODS) };
-        let target = if random.one_in(2) { &b"/"[..] } else { random.pick(TARGETS) };
-        let version = if random.one_in(2) { "HTTP/1.1" } else { random.pick(VERSIONS) };
-        let space = if random.one_in(8) { random.pick(&[&b"  "[..], b"\t", b""]) } else { b" " };
-        [method.as_bytes(), b" ", target, space, version.as_bytes(), b"\r\n"].concat()
+        let method = if random.one_in(2) {
+            "GET"
+        } else {
+            random.pick(METHODS)
+        };
+        let target = if random.one_in(2) {
+            &b"/"[..]
+        } else {
+            random.pick(TARGETS)
+        };
+        let version = if random.one_in(2) {
+            "HTTP/1.1"
+        } else {
+            random.pick(VERSIONS)
+        };
+        let space = if random.one_in(8) {
+            random.pick(&[&b"  "[..], b"\t", b""])
+        } else {
+            b" "
+        };
+        [
+            method.as_bytes(),
+            b" ",
+            target,
+            space,
+            version.as_bytes(),
+            b"\r\n",
+        ]
+        .concat()
     }
 
     fn field(&self, random: &mut Random) -> Vec<u8> {
-        let table = if self.kind == Kind::Request { REQUEST_FIELDS } else { RESPONSE_FIELDS };
+        let table = if self.kind == Kind::Request {
+            REQUEST_FIELDS
+        } else {
+            RESPONSE_FIELDS
+        };
         let (name, values) = table[random.below(table.len())];
         let value = random.pick(values);
         [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
@@ -145,8 +207,8 @@ impl Head {
 
     fn byte(&mut self, random: &mut Random) {
         let byte = *random.pick(&[
-            &0, &1, &0x0b, &0x0c, &0x1f, &0x7f, &0x80, &0xe9, &0xff, &b'\r', &b'\n', &b'\t', &b' ', &b'"', &b'#', &b',', &b';', &b'=',
-            &b':', &b'(', &b'/', &b'a',
+            &0, &1, &0x0b, &0x0c, &0x1f, &0x7f, &0x80, &0xe9, &0xff, &b'\r', &b'\n', &b'\t', &b' ', &b'"',
+            &b'#', &b',', &b';', &b'=', &b':', &b'(', &b'/', &b'a',
         ]);
         let at = random.below(self.parts.len());
         let line = &mut self.parts[at];
@@ -158,17 +220,36 @@ impl Head {
     fn interim(&mut self, random: &mut Random) {
         if self.kind == Kind::Response {
             for _ in 0..random.pick(&[&1, &1, &2, &8, &9]).to_owned() {
-                let head = random.pick(&[&"HTTP/1.1 100 Continue\r\n\r\n", &"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]);
+                let head = random.pick(&[
+                    &"HTTP/1.1 100 Continue\r\n\r\n",
+                    &"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+                ]);
                 self.parts.insert(0, head.as_bytes().to_vec());
             }
         }
     }
 }
 
-const METHODS: &[&str] = &["POST", "HEAD", "get", "OPTIONS", "CONNECT", "G ET", "GÉT", "", "GET,", "PRI"];
+const METHODS: &[&str] = &[
+    "POST", "HEAD", "get", "OPTIONS", "CONNECT", "G ET", "GÉT", "", "GET,", "PRI",
+];
 const VERSIONS: &[&str] = &[
-    "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "http/1.1",
-    "HTTP/1.1x", "HTTP/11", "HTTP/1", "HTTP/1.10", "HTTPS/1.1", "",
+    "HTTP/1.1",
+    "HTTP/1.1",
+    "HTTP/1.1",
+    "HTTP/1.0",
+    "HTTP/1.2",
+    "HTTP/1.9",
+    "HTTP/2.0",
+    "HTTP/0.9",
+    "HTTP/3.0",
+    "http/1.1",
+    "HTTP/1.1x",
+    "HTTP/11",
+    "HTTP/1",
+    "HTTP/1.10",
+    "HTTPS/1.1",
+    "",
 ];
 const TARGETS: &[&[u8]] = &[
     b"/a/b?c=d",
@@ -296,34 +377,96 @@ const PROTOCOL: &[&str] = &[
     "é",
     "chat;x",
 ];
-const LENGTH: &[&str] = &["0", "5", "00", "+0", "-1", "0, 0", "1, 2", "", "0x0", "99999999999999999999999", "0 0", "é"];
+const LENGTH: &[&str] = &[
+    "0",
+    "5",
+    "00",
+    "+0",
+    "-1",
+    "0, 0",
+    "1, 2",
+    "",
+    "0x0",
+    "99999999999999999999999",
+    "0 0",
+    "é",
+];
 const CODING: &[&str] = &["chunked", "gzip", "identity", "", "chunked, chunked"];
 const REQUEST_FIELDS: Fields = &[
     (
         "Host",
         &[
-            "example.com:80", "example.com:", "EXAMPLE.com", "[::1]", "[::1]:80", "127.0.0.1:9001", "a_b.example", "a b", "a,b", "a/b",
-            "a:99999", "a:b", "a:80:80", "[::1", "[g]", "", ":80", "é.example", "user@example.com", "%41.example", "%4.example", "a?b",
-            "a#b", "xn--zckzah.example", ".", "a..b", "http://a", "-",
+            "example.com:80",
+            "example.com:",
+            "EXAMPLE.com",
+            "[::1]",
+            "[::1]:80",
+            "127.0.0.1:9001",
+            "a_b.example",
+            "a b",
+            "a,b",
+            "a/b",
+            "a:99999",
+            "a:b",
+            "a:80:80",
+            "[::1",
+            "[g]",
+            "",
+            ":80",
+            "é.example",
+            "user@example.com",
+            "%41.example",
+            "%4.example",
+            "a?b",
+            "a#b",
+            "xn--zckzah.example",
+            ".",
+            "a..b",
+            "http://a",
+            "-",
         ],
     ),
     ("Upgrade", UPGRADE),
     ("Connection", CONNECTION),
     (
         "Sec-WebSocket-Version",
-        &["13", "8", "013", "+13", "13, 8", "8, 13", "", "0", "256", "-1", "1e1", "13.0", "é"],
+        &[
+            "13", "8", "013", "+13", "13, 8", "8, 13", "", "0", "256", "-1", "1e1", "13.0", "é",
+        ],
     ),
     (
         "Sec-WebSocket-Key",
         &[
-            KEY, "AQIDBAUGBwgJCgsMDQ4PEA==", "AQIDBAUGBwgJCgsMDQ4PEC==", "AQIDBAUGBwgJCgsMDQ4P", "AQIDBAUGBwgJCgsMDQ4PEBE=",
-            "AQIDBAUGBwgJCgsMDQ4PEA", "AQIDBAUGBwgJCgsMDQ4PEA=", "AQIDBAUGBwgJCgsMDQ4PEA===", "", "x", "==", "dGhlIHNhbXBsZSBub25j-Q==",
-            "dGhlIHNhbXBsZSBub25j Q==", "dGhlIHNhbXBsZSBub25jé==", "AQIDBAUGBwgJCgsMDQ4PEA==, x",
+            KEY,
+            "AQIDBAUGBwgJCgsMDQ4PEA==",
+            "AQIDBAUGBwgJCgsMDQ4PEC==",
+            "AQIDBAUGBwgJCgsMDQ4P",
+            "AQIDBAUGBwgJCgsMDQ4PEBE=",
+            "AQIDBAUGBwgJCgsMDQ4PEA",
+            "AQIDBAUGBwgJCgsMDQ4PEA=",
+            "AQIDBAUGBwgJCgsMDQ4PEA===",
+            "",
+            "x",
+            "==",
+            "dGhlIHNhbXBsZSBub25j-Q==",
+            "dGhlIHNhbXBsZSBub25j Q==",
+            "dGhlIHNhbXBsZSBub25jé==",
+            "AQIDBAUGBwgJCgsMDQ4PEA==, x",
         ],
     ),
     ("Sec-WebSocket-Protocol", PROTOCOL),
     ("Sec-WebSocket-Extensions", EXTENSIONS),
-    ("Origin", &["https://example.com", "null", "http://a http://b", "", "é", "a\tb"]),
+    (
+        "Origin",
+        &[
+            "https://example.com",
+            "null",
+            "http://a http://b",
+            "",
+            "é",
+            "a\tb",
+        ],
+    ),
     ("Content-Length", LENGTH),
     ("Transfer-Encoding", CODING),
     ("Expect", &["100-continue", "100-Continue", "x", ""]),
@@ -335,7 +478,15 @@ const RESPONSE_FIELDS: Fields = &[
     ("Connection", CONNECTION),
     (
         "Sec-WebSocket-Accept",
-        &[ACCEPT, "S3PPLMBITXAQ9KYGZZHZRBK+XOO=", "", "x", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x", "é"],
+        &[
+            ACCEPT,
+            "S3PPLMBITXAQ9KYGZZHZRBK+XOO=",
+            "",
+            "x",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo",
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x",
+            "é",
+        ],
     ),
     ("Sec-WebSocket-Protocol", PROTOCOL),
     ("Sec-WebSocket-Extensions", EXTENSIONS),
@@ -346,5 +497,7 @@ const RESPONSE_FIELDS: Fields = &[
 ];
 const OTHERS: (&str, &[&str]) = (
     "X-Other",
-    &["é", "\u{1}", "\u{7f}", "a\u{b}b", "a\0b", "a\tb", "\"", "~ ~", "", "a\r\n b", "a:b", "\u{1f}"],
+    &[
+        "é", "\u{1}", "\u{7f}", "a\u{b}b", "a\0b", "a\tb", "\"", "~ ~", "", "a\r\n b", "a:b", "\u{1f}",
+    ],
 );

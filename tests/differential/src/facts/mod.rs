@@ -21,9 +21,13 @@ pub enum Trait {
     NonMinimalLength,
     LengthMsb,
     TooBig,
+    /// Too big, but not if the last character of the text, which is cut, is left out.
+    TooBigByCutCharacter,
     UnexpectedContinuation,
     UnfinishedMessage,
     Utf8,
+    /// A text that goes on, and that ends in the first two bytes of a surrogate for now.
+    Utf8SurrogateBegun,
     /// The last frame of a text ends it inside a character, and is empty.
     Utf8CutBeforeEmptyFrame,
     CloseOfOneByte,
@@ -34,6 +38,10 @@ pub enum Trait {
     CloseReason,
     CloseCode1014,
     BytesAfterClose,
+    /// The header tells a fault that this crate finds at its end, or with the payload.
+    FaultAnnounced,
+    /// A frame that is longer than what the limit leaves for the message around it, of which it is no part.
+    OverRestOfOther,
 
     // Faults in how a head is written.
     BareLf,
@@ -58,18 +66,22 @@ pub enum Trait {
     /// `HTTP/1.1 101` and no space behind it.
     StatusWithoutSpace,
     StatusBelow100,
-    ManyInterim,
+    EmptyLineBeforeResponse,
     // Oddities that are right.
     EmptyLineFirst,
     ResponseFold,
     VersionMinor,
+    /// `HTTP/2`, and nothing behind it for now.
+    VersionBegun,
     StatusAbove599,
     /// A response other than 101.
     Http10Response,
     Interim,
     BytesAfterHead,
-    NonAscii,
+    /// Behind a response other than 101.
+    BytesAfterRejection,
     // Faults in what a head says.
+    ManyInterim,
     MethodNotGet,
     Http10,
     HostMissing,
@@ -82,9 +94,13 @@ pub enum Trait {
     TransferEncoding,
     Expect,
     UpgradeMissing,
+    /// A response that switches to several protocols.
+    UpgradeSeveral,
     ConnectionMissing,
     /// `keep-alive Upgrade`
     ConnectionWithoutComma,
+    /// `Upgrade` with separators of ASCII (0x1C to 0x1F) around it.
+    ConnectionSeparated,
     VersionMissing,
     VersionTwice,
     VersionOther,
@@ -111,13 +127,19 @@ pub enum Trait {
     UpgradeList,
     UpgradeTwice,
     ConnectionLines,
+    /// In a response, more than the one option.
     ConnectionList,
     /// Empty elements, or such as are no tokens.
     ConnectionUnusual,
     KeyPadBits,
+    /// Connection, Sec-WebSocket-Protocol or -Extensions.
+    ListNonAscii,
+    /// Content-Length or Transfer-Encoding in a response, in a form that a request must not have.
+    FramingOfResponse,
     ExtensionsEmpty,
     ExtensionsUnusual,
-    ProtocolEmptyElement,
+    /// One of several lines of Sec-WebSocket-Protocol.
+    ProtocolEmptyLine,
     ProtocolNone,
 }
 
@@ -141,7 +163,11 @@ impl Facts {
     }
 
     pub fn of(case: &Case) -> Self {
-        if case.is_frames() { frames::read(case, false) } else { heads::read(case) }
+        if case.is_frames() {
+            frames::read(case, false)
+        } else {
+            heads::read(case)
+        }
     }
 
     /// As if lengths might be written in any form (D3).
@@ -153,7 +179,9 @@ impl Facts {
     pub fn agree(&self, ours: &Outcome) -> bool {
         match &ours.verdict {
             Verdict::Failed(code) => self.faults.iter().any(|fault| fault.close_code() == *code),
-            Verdict::Open | Verdict::Closed | Verdict::Accepted(..) | Verdict::Parsed(_) => self.faults.is_empty(),
+            Verdict::Open | Verdict::Closed | Verdict::Accepted(..) | Verdict::Parsed(_) => {
+                self.faults.is_empty()
+            }
             Verdict::Rejected(_) if self.other_status => self.faults.is_empty(),
             // The naive reading does not look into a line that is not whole.
             Verdict::Rejected(_) | Verdict::Refused => self.cut || !self.faults.is_empty(),
@@ -178,13 +206,15 @@ impl Facts {
 impl Trait {
     pub fn close_code(self) -> u16 {
         match self {
-            Self::Utf8 | Self::Utf8CutBeforeEmptyFrame | Self::CloseReasonUtf8 => 1007,
-            Self::TooBig => 1009,
+            Self::Utf8 | Self::Utf8SurrogateBegun | Self::Utf8CutBeforeEmptyFrame | Self::CloseReasonUtf8 => {
+                1007
+            }
+            Self::TooBig | Self::TooBigByCutCharacter => 1009,
             _ => 1002,
         }
     }
 
     fn is_syntax(self) -> bool {
-        (Self::BareLf as usize..=Self::ManyInterim as usize).contains(&(self as usize))
+        (Self::BareLf as usize..=Self::EmptyLineBeforeResponse as usize).contains(&(self as usize))
     }
 }

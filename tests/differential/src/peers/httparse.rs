@@ -15,7 +15,10 @@ impl Peer for Httparse {
     }
 
     fn run(&mut self, cases: &[&Case]) -> Vec<Outcome> {
-        cases.iter().map(|case| guard(|| Outcome::of(parse(case)))).collect()
+        cases
+            .iter()
+            .map(|case| guard(|| Outcome::of(parse(case))))
+            .collect()
     }
 }
 
@@ -27,7 +30,10 @@ fn parse(case: &Case) -> Verdict {
         let (result, start) = if case.kind == Kind::Request {
             let mut request = httparse::Request::new(&mut fields);
             let result = request.parse(rest);
-            let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+            let (method, target) = (
+                request.method.unwrap_or_default(),
+                request.path.unwrap_or_default(),
+            );
             let start = format!("{method} {target} {}", request.version.unwrap_or_default());
             (result.map(|status| (status, list(request.headers))), start)
         } else {
@@ -40,14 +46,21 @@ fn parse(case: &Case) -> Verdict {
             Err(_) => return Verdict::Refused,
             Ok((httparse::Status::Partial, _)) => return Verdict::Incomplete,
             // As any client has to: on to the final response.
-            Ok((httparse::Status::Complete(size), _)) if start.starts_with('1') && start != "101" && start.len() == 3 => {
+            Ok((httparse::Status::Complete(size), _))
+                if start.starts_with('1') && start != "101" && start.len() == 3 =>
+            {
                 rest = &rest[size..];
             }
-            Ok((httparse::Status::Complete(_), fields)) => return Verdict::Parsed(format!("{start} {fields:?}")),
+            Ok((httparse::Status::Complete(_), fields)) => {
+                return Verdict::Parsed(format!("{start} {fields:?}"));
+            }
         }
     }
 }
 
 fn list(fields: &[httparse::Header<'_>]) -> Vec<String> {
-    fields.iter().map(|field| format!("{}={}", field.name, field.value.escape_ascii())).collect()
+    fields
+        .iter()
+        .map(|field| format!("{}={}", field.name, field.value.escape_ascii()))
+        .collect()
 }

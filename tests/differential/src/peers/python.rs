@@ -32,7 +32,9 @@ impl Python {
                 input,
                 output,
             }),
-            _ => Err(format!("Python's {name} does not start; tests/differential/run installs it")),
+            _ => Err(format!(
+                "Python's {name} does not start; tests/differential/run installs it"
+            )),
         }
     }
 }
@@ -64,12 +66,18 @@ impl Peer for Python {
                         Kind::Request => "request",
                         Kind::Response => "response",
                     };
-                    let setting = if case.is_frames() { case.limit } else { usize::from(case.offers) };
+                    let setting = if case.is_frames() {
+                        case.limit
+                    } else {
+                        usize::from(case.offers)
+                    };
                     let bytes = crate::case::hex(&case.bytes());
                     writeln!(input, "{kind} {setting} {bytes}").expect("the peer reads");
                 }
                 // An empty line: no more for now.
-                writeln!(input).and_then(|()| input.flush()).expect("the peer reads");
+                writeln!(input)
+                    .and_then(|()| input.flush())
+                    .expect("the peer reads");
             });
             let mut line = String::new();
             let mut outcome = |_| {
@@ -106,7 +114,15 @@ fn parse(line: &str) -> Outcome {
         },
         _ => event.to_string(),
     };
-    let events = column().split(' ').filter(|word| !word.is_empty()).map(event).collect();
+    let events = column()
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(event)
+        .collect();
     let sent = sent(&unhex(column()), &verdict);
-    Outcome { events, verdict, sent }
+    Outcome {
+        events,
+        verdict,
+        sent,
+    }
 }

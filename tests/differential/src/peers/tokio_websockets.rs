@@ -37,7 +37,11 @@ struct Link {
 }
 
 impl AsyncRead for Link {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let rest = &self.input[self.at..];
         let size = rest.len().min(buffer.remaining());
         if size == 0 {
@@ -84,7 +88,9 @@ fn frames(case: &Case) -> Outcome {
                 let payload = &message.as_payload()[..];
                 if message.is_close() {
                     events.push(match payload {
-                        [high, low, reason @ ..] => close_event(Some(u16::from_be_bytes([*high, *low])), reason),
+                        [high, low, reason @ ..] => {
+                            close_event(Some(u16::from_be_bytes([*high, *low])), reason)
+                        }
                         _ => close_event(None, &[]),
                     });
                     verdict = Verdict::Closed;
@@ -112,5 +118,9 @@ fn frames(case: &Case) -> Outcome {
     }
     let _ = <_ as Sink<Message>>::poll_flush(Pin::new(&mut socket), &mut context);
     let sent = sent(&socket.get_ref().output, &verdict);
-    Outcome { events, verdict, sent }
+    Outcome {
+        events,
+        verdict,
+        sent,
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read, Write};
 
+use tungstenite::Message;
 use tungstenite::error::{Error, ProtocolError};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::server::{NoCallback, ServerHandshake};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use tungstenite::Message;
 
 use super::{Peer, guard};
 use crate::case::{ACCEPT, Case, KEY, Kind, Outcome, PROTOCOLS, Verdict, close_event, event, sent};
@@ -68,8 +68,15 @@ impl Write for Link {
 }
 
 fn frames(case: &Case) -> Outcome {
-    let role = if case.is_server() { Role::Server } else { Role::Client };
-    let config = WebSocketConfig::default().read_buffer_size(4096).max_message_size(Some(case.limit)).max_frame_size(Some(case.limit));
+    let role = if case.is_server() {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .max_message_size(Some(case.limit))
+        .max_frame_size(Some(case.limit));
     let mut socket = WebSocket::from_raw_socket(Link::new(case), role, Some(config));
     let (mut events, mut verdict) = (Vec::new(), Verdict::Open);
     loop {
@@ -107,15 +114,24 @@ fn frames(case: &Case) -> Outcome {
         }
     }
     let sent = sent(&socket.get_ref().output, &verdict);
-    Outcome { events, verdict, sent }
+    Outcome {
+        events,
+        verdict,
+        sent,
+    }
 }
 
 fn request(case: &Case) -> Verdict {
     match ServerHandshake::start(Link::new(case), NoCallback, None).handshake() {
         Ok(socket) => {
             let head = String::from_utf8_lossy(&socket.get_ref().output).into_owned();
-            let accept = head.split_once("sec-websocket-accept: ").and_then(|(_, rest)| rest.split_once("\r\n"));
-            Verdict::Accepted(accept.map(|(accept, _)| accept.into()).unwrap_or_default(), "?".into())
+            let accept = head
+                .split_once("sec-websocket-accept: ")
+                .and_then(|(_, rest)| rest.split_once("\r\n"));
+            Verdict::Accepted(
+                accept.map(|(accept, _)| accept.into()).unwrap_or_default(),
+                "?".into(),
+            )
         }
         Err(HandshakeError::Interrupted(_)) => Verdict::Incomplete,
         Err(HandshakeError::Failure(_)) => Verdict::Refused,
@@ -136,12 +152,17 @@ fn response(case: &Case) -> Verdict {
     let handshake = ClientHandshake::start(Link::new(case), request, None).expect("a valid request");
     match handshake.handshake() {
         Ok((_, response)) => {
-            let protocol = response.headers().get("Sec-WebSocket-Protocol").map(|value| value.as_bytes().escape_ascii().to_string());
+            let protocol = response
+                .headers()
+                .get("Sec-WebSocket-Protocol")
+                .map(|value| value.as_bytes().escape_ascii().to_string());
             Verdict::Accepted(ACCEPT.into(), protocol.unwrap_or("-".into()))
         }
         Err(HandshakeError::Interrupted(_)) => Verdict::Incomplete,
         Err(HandshakeError::Failure(Error::Http(response))) => Verdict::Rejected(response.status().as_u16()),
-        Err(HandshakeError::Failure(Error::Protocol(ProtocolError::HandshakeIncomplete))) => Verdict::Incomplete,
+        Err(HandshakeError::Failure(Error::Protocol(ProtocolError::HandshakeIncomplete))) => {
+            Verdict::Incomplete
+        }
         Err(HandshakeError::Failure(_)) => Verdict::Refused,
     }
 }
