@@ -21,6 +21,8 @@ use random::Random;
 
 const CASES: usize = 100_000;
 const SEED: u64 = 6455;
+/// How many cases are in memory at once.
+const BATCH: usize = 10_000;
 /// How many kinds of unexplained differences are printed.
 const SHOWN: usize = 30;
 
@@ -43,30 +45,25 @@ fn main() -> ExitCode {
     peers::silence_guarded_panics();
     println!("{count} cases, seed {seed}");
     let mut random = Random::new(seed);
-    let cases: Vec<Case> = (0..count)
-        .map(|at| {
-            if at % 2 == 0 {
-                frames::generate(&mut random)
-            } else {
-                heads::generate(&mut random)
-            }
-        })
-        .collect();
+    let mut tables: Vec<Table> = peers.iter().map(|peer| Table::new(peer.name())).collect();
+    let mut naive = Vec::new();
+    for start in (0..count).step_by(BATCH) {
+        let batch = start..count.min(start + BATCH as u64);
+        let cases: Vec<Case> = batch.map(|at| generate(at, &mut random)).collect();
+        let differs = |case: &&Case| !Facts::of(case).agree(&ours::run(case, false));
+        naive.extend(cases.iter().filter(differs).cloned());
+        run(&mut peers, &cases, &mut tables);
+    }
 
-    let mut failures = Vec::new();
-    let naive = cases
-        .iter()
-        .filter(|case| !Facts::of(case).agree(&ours::run(case, false)));
-    failures.extend(naive.map(|case| (None, case)));
-    let tables = run(&mut peers, &cases);
+    let mut failures: Vec<_> = naive.iter().map(|case| (None, case)).collect();
     for (at, table) in tables.iter().enumerate() {
-        failures.extend(table.unexplained.iter().map(|&case| (Some(at), case)));
+        failures.extend(table.unexplained.iter().map(|case| (Some(at), case)));
     }
     show_unexplained(&mut peers, &failures);
     print_tables(&tables, seed == SEED && count == CASES as u64);
     let failed = failures.len();
     let compared: usize = tables.iter().map(|table| table.cases).sum();
-    println!("\n{} passed, {failed} failed", compared + cases.len() - failed);
+    println!("\n{} passed, {failed} failed", compared + count as usize - failed);
     if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -74,8 +71,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Streams of frames and heads in turn.
+fn generate(at: u64, random: &mut Random) -> Case {
+    if at % 2 == 0 {
+        frames::generate(random)
+    } else {
+        heads::generate(random)
+    }
+}
+
 /// What came of the comparison with one peer.
-struct Table<'c> {
+#[derive(Default)]
+struct Table {
     peer: &'static str,
     cases: usize,
     agree: usize,
@@ -83,33 +90,30 @@ struct Table<'c> {
     differ: BTreeMap<&'static str, usize>,
     /// How often each row was a part of the explanation.
     rows: BTreeMap<(&'static str, &'static str, String), usize>,
-    unexplained: Vec<&'c Case>,
+    unexplained: Vec<Case>,
+}
+
+impl Table {
+    fn new(peer: &'static str) -> Self {
+        Self {
+            peer,
+            ..Self::default()
+        }
+    }
 }
 
 /// All peers at once, each in a thread of its own.
-fn run<'c>(peers: &mut [Box<dyn Peer>], cases: &'c [Case]) -> Vec<Table<'c>> {
+fn run(peers: &mut [Box<dyn Peer>], cases: &[Case], tables: &mut [Table]) {
     std::thread::scope(|scope| {
-        let threads: Vec<_> = peers
-            .iter_mut()
-            .map(|peer| scope.spawn(move || compare(&mut **peer, cases)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic outside of a peer"))
-            .collect()
-    })
+        for (peer, table) in peers.iter_mut().zip(tables) {
+            scope.spawn(move || compare(&mut **peer, cases, table));
+        }
+    });
 }
 
-fn compare<'c>(peer: &mut dyn Peer, cases: &'c [Case]) -> Table<'c> {
+fn compare(peer: &mut dyn Peer, cases: &[Case], table: &mut Table) {
     let cases: Vec<&Case> = cases.iter().filter(|case| peer.takes(case)).collect();
-    let mut table = Table {
-        peer: peer.name(),
-        cases: cases.len(),
-        agree: 0,
-        differ: BTreeMap::new(),
-        rows: BTreeMap::new(),
-        unexplained: Vec::new(),
-    };
+    table.cases += cases.len();
     for (case, theirs) in cases.iter().zip(peer.run(&cases)) {
         match judge(table.peer, case, &theirs) {
             Judgement::Agree => table.agree += 1,
@@ -122,10 +126,9 @@ fn compare<'c>(peer: &mut dyn Peer, cases: &'c [Case]) -> Table<'c> {
                     *table.rows.entry(key(row)).or_default() += 1;
                 }
             }
-            Judgement::Unexplained => table.unexplained.push(case),
+            Judgement::Unexplained => table.unexplained.push((*case).clone()),
         }
     }
-    table
 }
 
 enum Judgement {
@@ -223,15 +226,17 @@ fn key(row: &Row) -> (&'static str, &'static str, String) {
     )
 }
 
-fn print_tables(tables: &[Table<'_>], default_run: bool) {
+fn print_tables(tables: &[Table], default_run: bool) {
     println!("\n| peer | cases | agree | differ | by decision | unexplained |\n|---|---|---|---|---|---|");
     for table in tables {
         let (cases, agree, unexplained) = (table.cases, table.agree, table.unexplained.len());
-        let ids: Vec<_> = table
-            .differ
-            .iter()
-            .map(|(id, count)| format!("{id}: {count}"))
-            .collect();
+        let mut ids: Vec<_> = table.differ.iter().collect();
+        ids.sort_by_key(|(id, _)| {
+            id.strip_prefix('D')
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(u8::MAX)
+        });
+        let ids: Vec<_> = ids.iter().map(|(id, count)| format!("{id}: {count}")).collect();
         let differ = cases - agree - unexplained;
         println!(
             "| {} | {cases} | {agree} | {differ} | {} | {unexplained} |",

@@ -164,7 +164,6 @@ fn request(line: &[u8], fields: &[Field], facts: &mut Facts) {
             None => !(target.starts_with('/') || method == b"OPTIONS" && target == "*"),
         },
     );
-    facts.oddity(Trait::AbsoluteTarget, authority.is_some());
     facts.oddity(
         Trait::TargetUnusual,
         target.contains(['"', '<', '>', '^', '`', '{', '|', '}', '\\']),
@@ -405,10 +404,6 @@ fn extensions(lines: &[&[u8]], facts: &mut Facts) {
     for line in lines {
         let text = String::from_utf8_lossy(line);
         facts.oddity(Trait::ExtensionsEmpty, list(&[line]).0.is_empty());
-        facts.oddity(
-            Trait::ExtensionsUnusual,
-            text.contains(['"', '=', ';']) || text.split(',').any(|part| part.trim().is_empty()),
-        );
         facts.fault(
             Trait::ExtensionsMalformed,
             !split(&text, ',').iter().all(|element| is_extension(element)),

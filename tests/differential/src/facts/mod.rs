@@ -119,7 +119,6 @@ pub enum Trait {
     ProtocolUnoffered,
     ProtocolLinesInResponse,
     // Oddities in what a head says.
-    AbsoluteTarget,
     TargetUnusual,
     HostUnusual,
     /// `00`
@@ -137,7 +136,6 @@ pub enum Trait {
     /// Content-Length or Transfer-Encoding in a response, in a form that a request must not have.
     FramingOfResponse,
     ExtensionsEmpty,
-    ExtensionsUnusual,
     /// One of several lines of Sec-WebSocket-Protocol.
     ProtocolEmptyLine,
     ProtocolNone,
