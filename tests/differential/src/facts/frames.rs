@@ -57,7 +57,7 @@ pub fn read(case: &Case, any_form: bool) -> Facts {
         let Some(after) = rest.get(2 + form + if masked { 4 } else { 0 }..) else {
             facts.fault(Trait::TooBig, too_big);
             // This crate sees at the length what it otherwise sees at the end of the header.
-            facts.fault(Trait::UnfinishedMessage, over_rest && disorder);
+            facts.fault(Trait::UnfinishedMessage, (over_rest || too_big) && disorder);
             break;
         };
         facts.fault(Trait::UnexpectedContinuation, opcode == 0 && message.is_none());
