@@ -1,0 +1,185 @@
+//! What is compared: the bytes, and what became of them.
+
+use std::fmt;
+
+/// What the bytes are, and who reads them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    FramesToServer,
+    FramesToClient,
+    Request,
+    Response,
+}
+
+/// One input for all peers. It is made of parts, frames or lines, so that it can be shrunk.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub kind: Kind,
+    /// For frames: the largest message.
+    pub limit: usize,
+    /// For responses: whether the request offered the subprotocols of [`PROTOCOLS`].
+    pub offers: bool,
+    pub parts: Vec<Vec<u8>>,
+}
+
+/// What the server chooses from, and what the client offers.
+pub const PROTOCOLS: [&str; 2] = ["chat", "superchat"];
+/// The nonce of every client: the sample of RFC 6455 section 1.3.
+pub const NONCE: &[u8; 16] = b"the sample nonce";
+pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+impl Case {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.parts.concat()
+    }
+
+    pub fn is_frames(&self) -> bool {
+        matches!(self.kind, Kind::FramesToServer | Kind::FramesToClient)
+    }
+
+    pub fn is_server(&self) -> bool {
+        matches!(self.kind, Kind::FramesToServer | Kind::Request)
+    }
+}
+
+/// What a peer made of a case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// What it delivered, in order: see [`event`] and [`close_event`].
+    pub events: Vec<String>,
+    pub verdict: Verdict,
+    /// The frames that it answered with, in the form of events, but for the Close of a failure.
+    pub sent: Vec<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Frames: the connection goes on.
+    Open,
+    /// Frames: the peer's Close ended it.
+    Closed,
+    /// Frames: it failed with this close code.
+    Failed(u16),
+    /// Heads: the handshake is done; with Sec-WebSocket-Accept (of a server) and the subprotocol, `-` where there is none and `?`
+    /// where the peer leaves it to the application.
+    Accepted(String, String),
+    /// Heads: a server answers with this status; or a client was answered with it.
+    Rejected(u16),
+    /// Heads: it failed, and no status is told.
+    Refused,
+    /// Heads: more is awaited.
+    Incomplete,
+    /// Heads, syntax alone: the parts, `?` where they are not told.
+    Parsed(String),
+    /// An exception that the peer does not document, or a panic.
+    Crashed(String),
+}
+
+impl Outcome {
+    pub fn of(verdict: Verdict) -> Self {
+        Self {
+            events: Vec::new(),
+            verdict,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Whether two peers did the same, as far as both tell.
+    pub fn agrees(&self, other: &Self, kind: Kind) -> bool {
+        use Verdict::{Accepted, Parsed, Refused, Rejected};
+        let verdicts = match (&self.verdict, &other.verdict) {
+            (Accepted(a, p), Accepted(b, q)) => a == b && (p == q || q == "?"),
+            (Rejected(a), Rejected(b)) if kind == Kind::Request => a / 100 == b / 100,
+            (Rejected(_), Refused) if kind == Kind::Request => true,
+            // What the crate says of a head that it refuses for what it says.
+            (Parsed(a), Parsed(b)) => a == b || a == "?",
+            (a, b) => a == b,
+        };
+        verdicts && self.events == other.events && self.sent == other.sent
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |text: &String| {
+            let cut = text.char_indices().nth(90).map_or(text.len(), |(at, _)| at);
+            text[..cut].to_string()
+        };
+        let verdict = match &self.verdict {
+            Verdict::Parsed(text) => format!("Parsed({text})"),
+            verdict => format!("{verdict:?}"),
+        };
+        write!(f, "{verdict}")?;
+        if !self.events.is_empty() {
+            write!(
+                f,
+                " after {:?}",
+                self.events.iter().map(short).collect::<Vec<_>>()
+            )?;
+        }
+        if !self.sent.is_empty() {
+            write!(f, ", sent {:?}", self.sent.iter().map(short).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+}
+
+/// `kind:payload`, the payload in hex.
+pub fn event(kind: &str, payload: &[u8]) -> String {
+    format!("{kind}:{}", hex(payload))
+}
+
+/// `close:code:reason`, the code empty if there is none.
+pub fn close_event(code: Option<u16>, reason: &[u8]) -> String {
+    format!(
+        "close:{}:{}",
+        code.map(|code| code.to_string()).unwrap_or_default(),
+        hex(reason)
+    )
+}
+
+/// The frames that a peer wrote, in the form of events; without the Close that tells of a failure.
+pub fn sent(mut output: &[u8], verdict: &Verdict) -> Vec<String> {
+    let mut events = Vec::new();
+    while let [first, second, rest @ ..] = output {
+        let (mask, rest) = match second & 0x80 {
+            0 => ([0; 4], rest),
+            _ => (rest[..4].try_into().unwrap(), &rest[4..]),
+        };
+        // All replies are short: control frames.
+        let (payload, rest) = rest.split_at(usize::from(second & 0x7f));
+        let payload: Vec<u8> = payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect();
+        events.push(match (first, &payload[..]) {
+            (0x8a, payload) => event("pong", payload),
+            (0x88, []) => close_event(None, &[]),
+            (0x88, [high, low, reason @ ..]) => close_event(Some(u16::from_be_bytes([*high, *low])), reason),
+            (other, payload) => event(&format!("frame {other:02x}"), payload),
+        });
+        output = rest;
+    }
+    if matches!(verdict, Verdict::Failed(_)) && events.last().is_some_and(|last| last.starts_with("close")) {
+        events.pop();
+    }
+    events
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+pub fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2)
+        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
+}

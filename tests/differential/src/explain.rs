@@ -1,0 +1,359 @@
+//! Why a peer differs: a table from what is in the case, and the peer, to a decision or to a fault of the peer.
+
+use crate::case::{Case, Outcome, Verdict};
+use crate::facts::{Facts, Trait};
+use crate::peers::ours;
+
+use Does::{Answers, Code, Crashes, Refuses, Takes};
+use Trait as T;
+
+/// What a peer does about a trait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Does {
+    /// Lets a fault pass, and goes on.
+    Takes,
+    /// Refuses what is right.
+    Refuses,
+    /// Fails with another close code.
+    Code(u16),
+    /// Has not seen the fault at the end of the bytes, which stand inside the frame or the head.
+    Waits,
+    /// Answers in another way.
+    Answers,
+    /// Lets an exception out.
+    Crashes,
+}
+
+pub struct Row {
+    pub peer: &'static str,
+    /// `None`: it is in the code below.
+    pub seen: Option<Trait>,
+    pub does: Does,
+    /// A decision of the requirements (D1 to D46); `fault`: the peer breaks a rule of the RFCs, or leaves it to the application;
+    /// `late`, `early`, `order`: both refuse, at another byte or for another one of several faults, as the texts leave open.
+    pub id: &'static str,
+    pub why: &'static str,
+}
+
+/// The rows that explain a difference, none if it is not explained.
+pub fn explain(peer: &str, case: &Case, ours: &Outcome, theirs: &Outcome) -> Vec<&'static Row> {
+    let explained = if case.is_frames() {
+        let facts = Facts::of(case);
+        frames(peer, case, &facts, ours, theirs)
+    } else {
+        let facts = Facts::of(case);
+        let facts = if peer == HTTPARSE { facts.syntax() } else { facts };
+        heads(peer, &facts, ours, theirs)
+    };
+    explained.unwrap_or_default()
+}
+
+fn find(peer: &str, seen: Trait, does: Does) -> Option<&'static Row> {
+    ROWS.iter()
+        .find(|row| row.peer == peer && row.seen == Some(seen) && row.does == does)
+}
+
+/// One row for each trait, or nothing.
+fn rows(peer: &str, seen: &[Trait], does: Does) -> Option<Vec<&'static Row>> {
+    let rows: Option<Vec<_>> = seen.iter().map(|&seen| find(peer, seen, does)).collect();
+    rows.filter(|rows| !rows.is_empty())
+}
+
+/// A row for any of the traits.
+fn any(peer: &str, seen: &[Trait], does: Does) -> Option<Vec<&'static Row>> {
+    seen.iter()
+        .find_map(|&seen| find(peer, seen, does))
+        .map(|row| vec![row])
+}
+
+fn frames(
+    peer: &str,
+    case: &Case,
+    facts: &Facts,
+    ours: &Outcome,
+    theirs: &Outcome,
+) -> Option<Vec<&'static Row>> {
+    let same_events = theirs.events == ours.events;
+    let early = match &theirs.verdict {
+        Verdict::Failed(code) if ours.events.starts_with(&theirs.events) => {
+            any(peer, &facts.oddities, Does::Code(*code))
+        }
+        _ => None,
+    };
+    let explained = match (&ours.verdict, &theirs.verdict) {
+        // The peer does not deliver the Close.
+        (Verdict::Closed, Verdict::Failed(_)) => {
+            let but_close = &ours.events[..ours.events.len() - 1];
+            let expected = same_events || theirs.events == but_close;
+            any(peer, &facts.oddities, Does::Refuses).filter(|_| expected)
+        }
+        (Verdict::Closed, Verdict::Closed) if same_events => any(peer, &facts.oddities, Does::Answers),
+        (Verdict::Failed(ours), Verdict::Failed(theirs)) if same_events && ours != theirs => {
+            let named = facts.faults.iter().any(|fault| fault.close_code() == *theirs);
+            let order = named.then(|| vec![&ORDER]);
+            let refuses = || any(peer, &facts.oddities, Does::Refuses);
+            let code = Does::Code(*theirs);
+            any(peer, &facts.faults, code).or(order).or_else(refuses)
+        }
+        (Verdict::Open, Verdict::Failed(_)) if same_events => any(peer, &facts.oddities, Does::Refuses),
+        (Verdict::Failed(_), Verdict::Open) if same_events && facts.cut => match &facts.faults[..] {
+            faults if faults.contains(&Trait::TooBig) => Some(vec![&LATE_SIZE]),
+            faults if faults.contains(&Trait::Utf8) => Some(vec![&LATE_UTF8]),
+            _ => Some(vec![&LATE_FRAME]),
+        },
+        _ => None,
+    };
+    early
+        .or(explained)
+        .or_else(|| taken(peer, case, facts, ours, theirs))
+}
+
+/// The peer let all faults of the frame pass; what comes after has to be right where that can be told.
+fn taken(
+    peer: &str,
+    case: &Case,
+    facts: &Facts,
+    ours: &Outcome,
+    theirs: &Outcome,
+) -> Option<Vec<&'static Row>> {
+    let mut explained =
+        rows(peer, &facts.faults, Does::Takes).filter(|_| theirs.events.starts_with(&ours.events))?;
+    if facts.faults == [Trait::NonMinimalLength] {
+        let ours = ours::run(case, true);
+        let facts = Facts::of_lenient(case);
+        if !facts.agree(&ours) {
+            return None;
+        }
+        if !ours.agrees(theirs, case.kind) {
+            explained.extend(frames(peer, case, &facts, &ours, theirs)?);
+        }
+    }
+    Some(explained)
+}
+
+fn heads(peer: &str, facts: &Facts, ours: &Outcome, theirs: &Outcome) -> Option<Vec<&'static Row>> {
+    use Verdict::{Accepted, Crashed, Incomplete, Parsed, Refused, Rejected};
+    match (&ours.verdict, &theirs.verdict) {
+        (Rejected(_) | Refused, Incomplete) if facts.cut => Some(vec![&LATE]),
+        (_, Crashed(_)) => any(
+            peer,
+            &[&facts.faults[..], &facts.oddities].concat(),
+            Does::Crashes,
+        ),
+        // It let all faults pass.
+        (Rejected(_) | Refused, Accepted(..) | Parsed(_)) => rows(peer, &facts.faults, Does::Takes),
+        // It let faults pass that make the head, and then said something else of what the head says.
+        (Refused, Rejected(_)) => {
+            rows(peer, &facts.faults, Does::Takes).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
+        (Rejected(_), Rejected(_)) => {
+            any(peer, &facts.faults, Does::Answers).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
+        (Accepted(..) | Parsed(_), Accepted(..) | Parsed(_)) => any(peer, &facts.oddities, Does::Answers),
+        (Accepted(..) | Parsed(_) | Rejected(_), Rejected(_) | Refused | Incomplete) => {
+            any(peer, &facts.oddities, Does::Refuses).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
+        (Incomplete, Rejected(_) | Refused) => {
+            let seen = [&facts.oddities[..], &facts.faults].concat();
+            any(peer, &seen, Does::Refuses).or_else(|| any(peer, &facts.oddities, Does::Answers))
+        }
+        (Incomplete, Accepted(..) | Parsed(_)) => rows(peer, &facts.faults, Does::Takes),
+        _ => None,
+    }
+}
+
+/// What this crate refuses at the first byte that decides, and the peer later. The texts name no moment.
+const fn late(id: &'static str, why: &'static str) -> Row {
+    any_peer(Does::Waits, id, why)
+}
+
+static LATE: Row = late(
+    "late",
+    "refused at the byte that decides; the peer awaits the end of the head",
+);
+static LATE_FRAME: Row = late(
+    "late",
+    "refused in the header of the frame; the peer awaits its payload, or more of the header",
+);
+static LATE_SIZE: Row = late(
+    "D5",
+    "refused by the length announced; the peer awaits the payload",
+);
+static LATE_UTF8: Row = late(
+    "D16",
+    "refused at the byte that is not UTF-8; the peer awaits the end of the frame",
+);
+static ORDER: Row = any_peer(
+    Does::Code(0),
+    "order",
+    "two faults in one frame; each peer names the one that it looks for first",
+);
+
+const fn any_peer(does: Does, id: &'static str, why: &'static str) -> Row {
+    Row {
+        peer: "*",
+        seen: None,
+        does,
+        id,
+        why,
+    }
+}
+
+const fn row(peer: &'static str, seen: Trait, does: Does, id: &'static str, why: &'static str) -> Row {
+    Row {
+        peer,
+        seen: Some(seen),
+        does,
+        id,
+        why,
+    }
+}
+
+const TUNGSTENITE: &str = "tungstenite";
+const TOKIO: &str = "tokio-websockets";
+const WSPROTO: &str = "wsproto";
+const WEBSOCKETS: &str = "websockets";
+const HTTPARSE: &str = "httparse";
+
+#[rustfmt::skip] // a table: a row, a line
+pub static ROWS: &[Row] = &[
+    // Frames.
+    row(TUNGSTENITE, T::NonMinimalLength, Takes, "D3", "lengths in any form"),
+    row(WEBSOCKETS, T::NonMinimalLength, Takes, "D3", "lengths in any form"),
+    row(TUNGSTENITE, T::LongFormControl, Takes, "D3", "lengths in any form, in control frames too"),
+    row(WEBSOCKETS, T::LongFormControl, Takes, "D3", "lengths in any form, in control frames too"),
+    row(TUNGSTENITE, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
+    row(TOKIO, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
+    row(WEBSOCKETS, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
+    row(WEBSOCKETS, T::CloseInMessage, Refuses, "D6", "a Close in mid-message fails with 1002"),
+    row(TUNGSTENITE, T::CloseCode1014, Refuses, "D9", "1014 is no code"),
+    row(WSPROTO, T::CloseCode1014, Refuses, "D9", "1014 is no code"),
+    row(TUNGSTENITE, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
+    row(WSPROTO, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
+    row(WEBSOCKETS, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
+    row(TUNGSTENITE, T::BytesAfterClose, Refuses, "D13", "a client that reads on fails at a frame after the Close"),
+    row(WEBSOCKETS, T::Utf8, Takes, "D45", "text is decoded when the application reads a whole message"),
+    row(WEBSOCKETS, T::Utf8CutBeforeEmptyFrame, Takes, "D45", "text is decoded when the application reads a whole message"),
+    row(TOKIO, T::Utf8CutBeforeEmptyFrame, Takes, "fault", "a text that ends inside a character passes if its last frame is empty"),
+    row(TOKIO, T::FaultAnnounced, Refuses, "early", "refused at the second byte; this crate awaits the header, or the one byte of a Close"),
+    row(WEBSOCKETS, T::OverRestOfOther, Code(1009), "fault", "a control frame is compared with what the limit leaves for a message"),
+    row(WSPROTO, T::TooBigByCutCharacter, Takes, "D5", "the application counts what is delivered, and a cut character is not"),
+    row(WSPROTO, T::Utf8SurrogateBegun, Takes, "D16", "Python's decoder waits for the third byte of a surrogate"),
+    row(WEBSOCKETS, T::Utf8SurrogateBegun, Takes, "D45", "text is decoded when the application reads a whole message"),
+    row(TUNGSTENITE, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
+    row(WEBSOCKETS, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
+    // How heads are written.
+    row(TUNGSTENITE, T::EmptyLineBeforeResponse, Takes, "D24", "empty lines before a response are skipped too"),
+    row(HTTPARSE, T::EmptyLineBeforeResponse, Takes, "D24", "empty lines before a response are skipped too"),
+    row(TUNGSTENITE, T::TargetUnusual, Refuses, "fault", "letters that browsers send in targets are refused"),
+    row(TUNGSTENITE, T::BareLf, Takes, "D25", "LF alone ends a line"),
+    row(HTTPARSE, T::BareLf, Takes, "D25", "LF alone ends a line"),
+    row(WSPROTO, T::BareLf, Takes, "D25", "LF alone ends a line"),
+    row(WSPROTO, T::EmptyLineFirst, Refuses, "D24", "an empty line before the request is refused"),
+    row(WEBSOCKETS, T::EmptyLineFirst, Refuses, "D24", "an empty line before the request is refused"),
+    row(WSPROTO, T::RequestFold, Takes, "D37", "a folded line of a request is unfolded"),
+    row(TUNGSTENITE, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
+    row(HTTPARSE, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
+    row(WEBSOCKETS, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
+    row(WSPROTO, T::Control, Takes, "fault", "control bytes in values pass"),
+    row(TUNGSTENITE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
+    row(HTTPARSE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
+    row(WSPROTO, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
+    row(HTTPARSE, T::StatusBelow100, Takes, "fault", "any three digits are a status"),
+    row(HTTPARSE, T::TargetFragment, Takes, "fault", "targets are not looked into"),
+    row(HTTPARSE, T::TargetForm, Takes, "fault", "targets are not looked into"),
+    row(HTTPARSE, T::TargetByte, Takes, "fault", "any UTF-8 in a target"),
+    row(TUNGSTENITE, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
+    row(HTTPARSE, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
+    row(TUNGSTENITE, T::VersionBegun, Refuses, "early", "refused at the major number; this crate awaits the minor one, to tell it"),
+    row(HTTPARSE, T::VersionBegun, Refuses, "early", "refused at the major number; this crate awaits the minor one, to tell it"),
+    row(WEBSOCKETS, T::VersionMinor, Refuses, "fault", "HTTP/1.2 is not read as 1.1"),
+    row(TUNGSTENITE, T::Http10Response, Refuses, "fault", "a response of HTTP/1.0 is not read"),
+    row(WEBSOCKETS, T::Http10Response, Refuses, "fault", "a response of HTTP/1.0 is not read"),
+    row(WSPROTO, T::VersionMajor, Takes, "fault", "any version of HTTP passes"),
+    row(WSPROTO, T::VersionMajor, Answers, "fault", "any version of HTTP passes, and other faults get a 4xx"),
+    row(WEBSOCKETS, T::StatusAbove599, Refuses, "fault", "no status is above 599"),
+    // What heads say: the server.
+    row(WSPROTO, T::Http10, Takes, "D27", "HTTP/1.0 may upgrade"),
+    row(WEBSOCKETS, T::Http10, Refuses, "early", "a client refuses in the first line; this crate awaits the head, as it may be no 101"),
+    row(WEBSOCKETS, T::Http10, Answers, "D27", "HTTP/1.0 is answered with 505"),
+    row(TUNGSTENITE, T::HostMissing, Takes, "D26", "Host is not looked at"),
+    row(TUNGSTENITE, T::HostTwice, Takes, "D26", "Host is not looked at"),
+    row(TUNGSTENITE, T::HostMalformed, Takes, "D26", "Host is not looked at"),
+    row(WEBSOCKETS, T::HostMissing, Takes, "D26", "Host is left to the application"),
+    row(WEBSOCKETS, T::HostTwice, Takes, "D26", "Host is left to the application"),
+    row(WEBSOCKETS, T::HostMalformed, Takes, "D26", "Host is left to the application"),
+    row(WSPROTO, T::HostMalformed, Takes, "D26", "the form of Host is not looked at"),
+    row(WSPROTO, T::HostMalformed, Crashes, "fault", "a Host that is no IDNA name raises UnicodeError"),
+    row(WSPROTO, T::HostUnusual, Crashes, "fault", "a Host that is no IDNA name raises UnicodeError"),
+    row(TUNGSTENITE, T::Content, Takes, "D28", "content is not looked for"),
+    row(TUNGSTENITE, T::ContentLengthMalformed, Takes, "D28", "content is not looked for"),
+    row(TUNGSTENITE, T::ContentLengthTwice, Takes, "D28", "content is not looked for"),
+    row(TUNGSTENITE, T::TransferEncoding, Takes, "D28", "content is not looked for"),
+    row(WSPROTO, T::Content, Takes, "D28", "content is swallowed"),
+    row(WSPROTO, T::TransferEncoding, Takes, "D28", "content is swallowed"),
+    row(WSPROTO, T::ContentLengthTwice, Takes, "D28", "a length may stand several times"),
+    row(WEBSOCKETS, T::ContentLengthTwice, Takes, "D28", "a length of 0 may stand several times"),
+    row(WEBSOCKETS, T::ContentLengthUnusual, Refuses, "D28", "a length other than `0` is refused, `00` too"),
+    row(TUNGSTENITE, T::Expect, Takes, "fault", "Expect is not looked at"),
+    row(WSPROTO, T::Expect, Takes, "fault", "Expect is not looked at"),
+    row(WEBSOCKETS, T::Expect, Takes, "fault", "Expect is not looked at"),
+    row(TUNGSTENITE, T::TargetForm, Takes, "fault", "an authority or `*` passes as the target of GET"),
+    row(TUNGSTENITE, T::TargetFragment, Takes, "fault", "a fragment in the target passes"),
+    row(TUNGSTENITE, T::TargetByte, Takes, "fault", "any UTF-8 in a target"),
+    row(WSPROTO, T::TargetForm, Takes, "fault", "targets are not looked into"),
+    row(WSPROTO, T::TargetFragment, Takes, "fault", "targets are not looked into"),
+    row(WEBSOCKETS, T::TargetForm, Takes, "fault", "targets are not looked into"),
+    row(WEBSOCKETS, T::TargetFragment, Takes, "fault", "targets are not looked into"),
+    row(WEBSOCKETS, T::TargetByte, Takes, "fault", "targets are not looked into"),
+    row(TUNGSTENITE, T::UpgradeList, Refuses, "fault", "Upgrade is not read as a list"),
+    row(WSPROTO, T::UpgradeList, Refuses, "fault", "Upgrade is not read as a list"),
+    row(WEBSOCKETS, T::UpgradeList, Refuses, "fault", "Upgrade may list nothing but websocket"),
+    row(TUNGSTENITE, T::UpgradeTwice, Refuses, "fault", "only the first line of Upgrade is read"),
+    row(WSPROTO, T::UpgradeTwice, Refuses, "fault", "only the last line of Upgrade is read"),
+    row(WEBSOCKETS, T::UpgradeTwice, Refuses, "fault", "Upgrade may list nothing but websocket"),
+    row(TUNGSTENITE, T::ConnectionLines, Refuses, "D29", "only the first line of Connection is read"),
+    row(WSPROTO, T::ConnectionLines, Refuses, "D29", "only the last line of Connection is read"),
+    row(TUNGSTENITE, T::ConnectionUnusual, Refuses, "D29", "a Connection that is not ASCII is not read"),
+    row(WSPROTO, T::ListNonAscii, Crashes, "fault", "a list that is not ASCII raises UnicodeDecodeError"),
+    row(WEBSOCKETS, T::ConnectionUnusual, Refuses, "D29", "a Connection with an element that is no token is refused"),
+    row(TUNGSTENITE, T::ConnectionWithoutComma, Takes, "fault", "Connection is split at spaces too"),
+    row(WSPROTO, T::ConnectionSeparated, Takes, "fault", "Python's `strip` takes 0x1C to 0x1F for white space"),
+    row(WSPROTO, T::KeyMalformed, Takes, "D30", "any text is a key"),
+    row(WSPROTO, T::KeyTwice, Takes, "D30", "several keys are joined"),
+    row(TUNGSTENITE, T::KeyTwice, Takes, "fault", "only the first key is read"),
+    row(TUNGSTENITE, T::KeyPadBits, Refuses, "D30", "pad bits have to be 0"),
+    row(TUNGSTENITE, T::VersionTwice, Takes, "fault", "only the first version is read"),
+    row(WSPROTO, T::VersionTwice, Takes, "fault", "only the last version is read"),
+    row(TUNGSTENITE, T::OriginTwice, Takes, "fault", "Origin is left to the application"),
+    row(TUNGSTENITE, T::OriginMalformed, Takes, "fault", "Origin is left to the application"),
+    row(WSPROTO, T::OriginTwice, Takes, "fault", "Origin is left to the application"),
+    row(WSPROTO, T::OriginMalformed, Takes, "fault", "Origin is left to the application"),
+    row(WEBSOCKETS, T::OriginMalformed, Takes, "fault", "the form of Origin is not looked at"),
+    row(TUNGSTENITE, T::ProtocolMalformed, Takes, "fault", "subprotocols are left to the application"),
+    row(TUNGSTENITE, T::ProtocolTwice, Takes, "fault", "subprotocols are left to the application"),
+    row(WSPROTO, T::ProtocolMalformed, Takes, "fault", "subprotocols need not be tokens"),
+    row(WEBSOCKETS, T::ProtocolEmptyLine, Refuses, "fault", "each line has to be a list for itself"),
+    row(WSPROTO, T::ProtocolTwice, Takes, "fault", "a subprotocol may be offered twice"),
+    row(WEBSOCKETS, T::ProtocolTwice, Takes, "fault", "a subprotocol may be offered twice"),
+    row(TUNGSTENITE, T::ExtensionsMalformed, Takes, "D33", "extensions are not looked at"),
+    row(WSPROTO, T::ExtensionsMalformed, Takes, "D33", "extensions are looked at by name"),
+    row(WEBSOCKETS, T::ExtensionsEmpty, Refuses, "D33", "a list of nothing is refused"),
+    row(TUNGSTENITE, T::BytesAfterHead, Refuses, "D40", "a server takes no frame together with the request"),
+    // What heads say: the client.
+    row(TUNGSTENITE, T::UpgradeSeveral, Takes, "fault", "only the first line of Upgrade is read"),
+    row(WSPROTO, T::UpgradeSeveral, Takes, "fault", "only the last line of Upgrade is read"),
+    row(WSPROTO, T::FramingOfResponse, Refuses, "D38", "Content-Length and Transfer-Encoding of a 101 have to be well-formed"),
+    row(WSPROTO, T::ExtensionsEmpty, Refuses, "fault", "an empty element of a list is taken for an extension"),
+    row(TUNGSTENITE, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
+    row(WSPROTO, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
+    row(WEBSOCKETS, T::Interim, Answers, "D36", "an interim response is taken for the final one"),
+    row(TUNGSTENITE, T::ProtocolNone, Refuses, "D35", "if subprotocols were offered, one has to be chosen"),
+    row(TUNGSTENITE, T::ConnectionList, Refuses, "D29", "a client does not read Connection as a list"),
+    row(TUNGSTENITE, T::ExtensionUnoffered, Takes, "D39", "extensions are not looked at"),
+    row(TUNGSTENITE, T::AcceptTwice, Takes, "fault", "only the first Sec-WebSocket-Accept is read"),
+    row(WSPROTO, T::BytesAfterRejection, Refuses, "fault", "bytes behind a rejection that has no content raise"),
+    row(WSPROTO, T::AcceptTwice, Takes, "fault", "only the last Sec-WebSocket-Accept is read"),
+    row(TUNGSTENITE, T::ProtocolLinesInResponse, Takes, "fault", "only the first subprotocol is read"),
+    row(WSPROTO, T::ProtocolLinesInResponse, Takes, "fault", "only the last subprotocol is read"),
+];

@@ -1,0 +1,264 @@
+//! The same bytes through this crate and through independent implementations; each difference has to be explained.
+//!
+//! `websocket-proto-differential [CASES] [SEED]`
+
+mod case;
+mod explain;
+mod facts;
+mod frames;
+mod heads;
+mod peers;
+mod random;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use case::{Case, Outcome};
+use explain::{ROWS, Row, explain};
+use facts::Facts;
+use peers::{Peer, ours};
+use random::Random;
+
+const CASES: usize = 100_000;
+const SEED: u64 = 6455;
+/// How many cases are in memory at once.
+const BATCH: usize = 10_000;
+/// How many kinds of unexplained differences are printed.
+const SHOWN: usize = 30;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let (Ok(count), Ok(seed)) = (
+        arguments.next().unwrap_or(Ok(CASES as u64)),
+        arguments.next().unwrap_or(Ok(SEED)),
+    ) else {
+        eprintln!("differential: CASES and SEED are numbers");
+        return ExitCode::from(2);
+    };
+    let mut peers = match peers::all() {
+        Ok(peers) => peers,
+        Err(missing) => {
+            eprintln!("differential: missing: {missing}");
+            return ExitCode::FAILURE;
+        }
+    };
+    peers::silence_guarded_panics();
+    println!("{count} cases, seed {seed}");
+    let mut random = Random::new(seed);
+    let mut tables: Vec<Table> = peers.iter().map(|peer| Table::new(peer.name())).collect();
+    let mut naive = Vec::new();
+    for start in (0..count).step_by(BATCH) {
+        let batch = start..count.min(start + BATCH as u64);
+        let cases: Vec<Case> = batch.map(|at| generate(at, &mut random)).collect();
+        let differs = |case: &&Case| !Facts::of(case).agree(&ours::run(case, false));
+        naive.extend(cases.iter().filter(differs).cloned());
+        run(&mut peers, &cases, &mut tables);
+    }
+
+    let mut failures: Vec<_> = naive.iter().map(|case| (None, case)).collect();
+    for (at, table) in tables.iter().enumerate() {
+        failures.extend(table.unexplained.iter().map(|case| (Some(at), case)));
+    }
+    show_unexplained(&mut peers, &failures);
+    print_tables(&tables, seed == SEED && count == CASES as u64);
+    let failed = failures.len();
+    let compared: usize = tables.iter().map(|table| table.cases).sum();
+    println!("\n{} passed, {failed} failed", compared + count as usize - failed);
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Streams of frames and heads in turn.
+fn generate(at: u64, random: &mut Random) -> Case {
+    if at % 2 == 0 {
+        frames::generate(random)
+    } else {
+        heads::generate(random)
+    }
+}
+
+/// What came of the comparison with one peer.
+#[derive(Default)]
+struct Table {
+    peer: &'static str,
+    cases: usize,
+    agree: usize,
+    /// How many cases differ, by the ids of the explanation.
+    differ: BTreeMap<&'static str, usize>,
+    /// How often each row was a part of the explanation.
+    rows: BTreeMap<(&'static str, &'static str, String), usize>,
+    unexplained: Vec<Case>,
+}
+
+impl Table {
+    fn new(peer: &'static str) -> Self {
+        Self {
+            peer,
+            ..Self::default()
+        }
+    }
+}
+
+/// All peers at once, each in a thread of its own.
+fn run(peers: &mut [Box<dyn Peer>], cases: &[Case], tables: &mut [Table]) {
+    std::thread::scope(|scope| {
+        for (peer, table) in peers.iter_mut().zip(tables) {
+            scope.spawn(move || compare(&mut **peer, cases, table));
+        }
+    });
+}
+
+fn compare(peer: &mut dyn Peer, cases: &[Case], table: &mut Table) {
+    let cases: Vec<&Case> = cases.iter().filter(|case| peer.takes(case)).collect();
+    table.cases += cases.len();
+    for (case, theirs) in cases.iter().zip(peer.run(&cases)) {
+        match judge(table.peer, case, &theirs) {
+            Judgement::Agree => table.agree += 1,
+            Judgement::Explained(rows) => {
+                let ids: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+                for id in ids {
+                    *table.differ.entry(id).or_default() += 1;
+                }
+                for row in rows {
+                    *table.rows.entry(key(row)).or_default() += 1;
+                }
+            }
+            Judgement::Unexplained => table.unexplained.push((*case).clone()),
+        }
+    }
+}
+
+enum Judgement {
+    Agree,
+    Explained(Vec<&'static Row>),
+    Unexplained,
+}
+
+fn judge(peer: &str, case: &Case, theirs: &Outcome) -> Judgement {
+    let ours = if peer == "httparse" {
+        ours::syntax(case)
+    } else {
+        ours::run(case, false)
+    };
+    if ours.agrees(theirs, case.kind) {
+        return Judgement::Agree;
+    }
+    match explain(peer, case, &ours, theirs) {
+        rows if rows.is_empty() => Judgement::Unexplained,
+        rows => Judgement::Explained(rows),
+    }
+}
+
+/// Prints the least case that still differs, and what all make of it. Without a peer: where the naive reading differs.
+fn show(peers: &mut [Box<dyn Peer>], peer: Option<usize>, case: &Case, count: usize) {
+    let mut differs = |case: &Case| match peer {
+        None => !Facts::of(case).agree(&ours::run(case, false)),
+        Some(at) => {
+            let theirs = peers[at].run(&[case]);
+            matches!(judge(peers[at].name(), case, &theirs[0]), Judgement::Unexplained)
+        }
+    };
+    let mut least = case.clone();
+    let mut at = 0;
+    while at < least.parts.len() {
+        let mut shorter = least.clone();
+        shorter.parts.remove(at);
+        if differs(&shorter) {
+            least = shorter;
+        } else {
+            at += 1;
+        }
+    }
+    let name = peer.map_or("the naive reading", |at| peers[at].name());
+    println!(
+        "\nUNEXPLAINED, {count} times: {name}, {:?}, limit {}, offers {}",
+        least.kind, least.limit, least.offers
+    );
+    let bytes = least.bytes();
+    if least.is_frames() {
+        let text = case::hex(&bytes);
+        println!(
+            "  bytes  {}{}",
+            &text[..text.len().min(400)],
+            if text.len() > 400 { "..." } else { "" }
+        );
+    } else {
+        println!("  bytes  {}", bytes.escape_ascii());
+    }
+    println!("  facts  {:?}", Facts::of(&least));
+    println!("  {:<18} {}", "ours", ours::run(&least, false));
+    if !least.is_frames() {
+        println!("  {:<18} {}", "ours, syntax", ours::syntax(&least));
+    }
+    for peer in peers.iter_mut().filter(|peer| peer.takes(&least)) {
+        println!("  {:<18} {}", peer.name(), peer.run(&[&least])[0]);
+    }
+}
+
+/// The unexplained differences by peer and by what is in the case, the most frequent first, one of each shrunk.
+fn show_unexplained(peers: &mut [Box<dyn Peer>], failures: &[(Option<usize>, &Case)]) {
+    let mut groups: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
+    for &(peer, case) in failures {
+        groups
+            .entry((peer, format!("{:?} {:?}", case.kind, Facts::of(case))))
+            .or_default()
+            .push(case);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, cases)| std::cmp::Reverse(cases.len()));
+    for ((peer, _), cases) in groups.iter().take(SHOWN) {
+        show(peers, *peer, cases[0], cases.len());
+    }
+    if groups.len() > SHOWN {
+        println!("\n... and {} kinds more", groups.len() - SHOWN);
+    }
+}
+
+/// How a row is counted and printed.
+fn key(row: &Row) -> (&'static str, &'static str, String) {
+    (
+        row.id,
+        row.why,
+        row.seen.map(|seen| format!(" ({seen:?})")).unwrap_or_default(),
+    )
+}
+
+fn print_tables(tables: &[Table], default_run: bool) {
+    println!("\n| peer | cases | agree | differ | by decision | unexplained |\n|---|---|---|---|---|---|");
+    for table in tables {
+        let (cases, agree, unexplained) = (table.cases, table.agree, table.unexplained.len());
+        let mut ids: Vec<_> = table.differ.iter().collect();
+        ids.sort_by_key(|(id, _)| {
+            id.strip_prefix('D')
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(u8::MAX)
+        });
+        let ids: Vec<_> = ids.iter().map(|(id, count)| format!("{id}: {count}")).collect();
+        let differ = cases - agree - unexplained;
+        println!(
+            "| {} | {cases} | {agree} | {differ} | {} | {unexplained} |",
+            table.peer,
+            ids.join(", ")
+        );
+    }
+    println!();
+    for table in tables {
+        for ((id, why, seen), count) in &table.rows {
+            println!("{:<16} {id:<6} {count:>6}  {why}{seen}", table.peer);
+        }
+    }
+    let used = |row: &Row| {
+        tables
+            .iter()
+            .any(|table| row.peer == table.peer && table.rows.contains_key(&key(row)))
+    };
+    for row in ROWS.iter().filter(|row| default_run && !used(row)) {
+        println!(
+            "STALE, never applied: {} {:?} {:?} {}: {}",
+            row.peer, row.seen, row.does, row.id, row.why
+        );
+    }
+}

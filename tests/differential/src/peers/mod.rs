@@ -1,0 +1,63 @@
+//! The implementations that are compared, each behind [`Peer`].
+
+mod httparse;
+pub mod ours;
+mod python;
+mod tokio_websockets;
+mod tungstenite;
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::case::{Case, Outcome, Verdict};
+
+pub trait Peer: Send {
+    fn name(&self) -> &'static str;
+
+    /// Whether it reads this kind of case.
+    fn takes(&self, case: &Case) -> bool;
+
+    /// What it makes of each case, in order. A panic is an outcome too.
+    fn run(&mut self, cases: &[&Case]) -> Vec<Outcome>;
+}
+
+/// All peers; fails with what is missing.
+pub fn all() -> Result<Vec<Box<dyn Peer>>, String> {
+    Ok(vec![
+        Box::new(tungstenite::Tungstenite),
+        Box::new(tokio_websockets::TokioWebsockets),
+        Box::new(python::Python::start("wsproto")?),
+        Box::new(python::Python::start("websockets")?),
+        Box::new(httparse::Httparse),
+        Box::new(ours::Cut),
+    ])
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics of peers are not printed: they are outcomes, told with their case.
+pub fn silence_guarded_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !GUARDED.get() {
+            print(panic);
+        }
+    }));
+}
+
+/// A panic of the peer as an outcome.
+fn guard(run: impl FnOnce() -> Outcome) -> Outcome {
+    GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(false);
+    result.unwrap_or_else(|panic: Box<dyn Any + Send>| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or_default();
+        Outcome::of(Verdict::Crashed(format!("panic: {text}")))
+    })
+}
