@@ -62,9 +62,10 @@ impl Config {
     ///
     /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before
     /// its payload is awaited or stored. Any number of fragments may share it; a message may have as many
-    /// empty ones as the limit has bytes, 1,024 at least. What is sent is not limited. The default holds
-    /// what applications send as one message, and bounds what one connection can make the receiver hold:
-    /// the limit, and no more.
+    /// empty ones as the limit has bytes, 1,024 at least. What is sent is not limited.
+    ///
+    /// The default holds what applications send as one message, and bounds what one connection can make the
+    /// receiver hold: a buffer of at most the limit, and the one that it grew from while it grows.
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
         self

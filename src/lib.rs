@@ -23,7 +23,8 @@
 //!
 //! Receive, write, read:
 //!
-//! ```
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use std::error::Error;
 //! use std::io::{Read, Write};
 //! use websocket_proto::handshake::ServerHandshake;
@@ -181,7 +182,7 @@ pub use frame::Role;
 pub use message::{MessageKind, Payload, Text};
 
 /// The code of the README is compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "std", feature = "getrandom"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -59,8 +59,10 @@ enum Control {
 
 impl Receiver {
     pub(super) fn new(role: Role, config: &Config) -> Self {
+        // No buffer can be longer: it matters where addresses have 32 bits.
+        let max_message_size = config.max_message_size.min(isize::MAX as u64);
         let rules = Rules::new(role)
-            .max_payload(config.max_message_size)
+            .max_payload(max_message_size)
             .accept_unmasked(config.accept_unmasked)
             .accept_non_minimal_length(config.accept_non_minimal_length);
         Self {
@@ -69,7 +71,7 @@ impl Receiver {
             message: Assembler::new(),
             empty_fragments: 0,
             control: Vec::new(),
-            max_message_size: config.max_message_size,
+            max_message_size,
             accept_any_close_code: config.accept_any_close_code,
             hold: config.hold,
             state: ReceiveState::Open,

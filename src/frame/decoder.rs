@@ -17,7 +17,7 @@ pub struct Decoder {
 }
 
 /// One step of a frame.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Eq, PartialEq)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a frame has a start, a payload and an end"
@@ -196,6 +196,17 @@ impl Decoder {
             self.state = State::IDLE;
         }
         complete
+    }
+}
+
+/// Without the payload.
+impl fmt::Debug for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(header) => f.debug_tuple("Start").field(header).finish(),
+            Self::Chunk(chunk) => write!(f, "Chunk({} bytes)", chunk.len()),
+            Self::End => f.write_str("End"),
+        }
     }
 }
 
