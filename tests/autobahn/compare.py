@@ -1,12 +1,14 @@
 """compare.py ROLE AGENT FOLDER PATTERN...: compares a run's report in FOLDER with expected.json.
 
 Fails for any difference: a case that did worse, one that did better, one that is missing.
+With KEEP=1 in the environment, the index of a whole run without differences is kept in report-ROLE.md.
 """
 
 import ast
 import collections
 import fnmatch
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -57,5 +59,15 @@ counts = collections.Counter(result["behavior"] for result in results.values())
 figures = ", ".join(f"{verdict} {count}" for verdict, count in counts.most_common()) or "none"
 if results:
     print(f"autobahn {role}: report in {folder / 'index.html'}")
-print(f"autobahn {role}: {len(results)} cases: {figures}; {len(differences)} differences from expected.json")
+summary = f"{len(results)} cases: {figures}; {len(differences)} differences from expected.json"
+print(f"autobahn {role}: {summary}")
+
+if os.environ.get("KEEP") and patterns == ["*"] and not differences:
+    lines = [f"# Autobahn|Testsuite, {role} role", "", summary, ""]
+    lines += ["| case | messages | closing | close code |", "|---|---|---|---|"]
+    for case in sorted(results, key=numerically):
+        result = results[case]
+        verdicts = result["behavior"], result["behaviorClose"], result["remoteCloseCode"] or "none"
+        lines.append("| " + " | ".join([case, *map(str, verdicts)]) + " |")
+    Path(__file__).with_name(f"report-{role}.md").write_text("\n".join(lines) + "\n")
 sys.exit(bool(differences))
