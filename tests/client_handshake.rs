@@ -2,14 +2,10 @@
 //! that it covers, and where they come from.
 #![cfg(feature = "alloc")]
 
-use websocket_proto::Config;
-use websocket_proto::Connection;
-use websocket_proto::handshake::Answer;
-use websocket_proto::handshake::ClientHandshake;
-use websocket_proto::handshake::ClientRequest;
-use websocket_proto::handshake::HandshakeError;
-use websocket_proto::handshake::HandshakeMisuse;
-use websocket_proto::handshake::Response;
+use websocket_proto::handshake::{
+    Answer, ClientHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Response,
+};
+use websocket_proto::{Config, Connection};
 
 /// What answers the key of [`nonce`].
 const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\

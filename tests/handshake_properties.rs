@@ -5,15 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use websocket_proto::Config;
-use websocket_proto::handshake::Answer;
-use websocket_proto::handshake::ClientRequest;
-use websocket_proto::handshake::ExtensionList;
-use websocket_proto::handshake::HandshakeError;
-use websocket_proto::handshake::Request;
-use websocket_proto::handshake::Response;
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::handshake::Upgrade;
 use websocket_proto::handshake::key::accept_key;
+use websocket_proto::handshake::{
+    Answer, ClientRequest, ExtensionList, HandshakeError, Request, Response, ServerHandshake, Upgrade,
+};
 
 const CASES: u32 = 4000;
 

@@ -2,13 +2,8 @@
 //! covers, and where they come from.
 #![cfg(feature = "alloc")]
 
-use websocket_proto::Config;
-use websocket_proto::Connection;
-use websocket_proto::handshake::HandshakeError;
-use websocket_proto::handshake::HandshakeMisuse;
-use websocket_proto::handshake::Request;
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::handshake::Upgrade;
+use websocket_proto::handshake::{HandshakeError, HandshakeMisuse, Request, ServerHandshake, Upgrade};
+use websocket_proto::{Config, Connection};
 
 const GOOD: &[u8] = b"GET /chat?x=1 HTTP/1.1\r\n\
     Host: example.com\r\n\

@@ -1,25 +1,17 @@
 //! The client's request.
 
-use alloc::string::String;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::error::HandshakeMisuse;
 use super::extensions::ExtensionList;
-use super::grammar::is_origin;
-use super::grammar::is_target_byte;
-use super::grammar::is_token;
-use super::grammar::text;
-use super::key::accept_key;
-use super::key::encode_nonce;
+use super::grammar::{is_origin, is_target_byte, is_token, text};
+use super::key::{accept_key, encode_nonce};
 use super::response::ClientHandshake;
-use super::target::Authority;
-use super::target::Url;
+use super::target::{Authority, Url};
 use super::write;
-use crate::Config;
-use crate::Connection;
-use crate::Entropy;
+use crate::{Config, Connection, Entropy};
 
 /// The request of a client, put together and checked before anything is written.
 ///

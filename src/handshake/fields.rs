@@ -4,10 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::error::HandshakeError;
-use super::grammar::is_token;
-use super::grammar::list;
-use super::grammar::text;
-use super::grammar::trim;
+use super::grammar::{is_token, list, text, trim};
 
 /// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
 ///

@@ -9,11 +9,7 @@ use core::mem;
 
 use super::error::HandshakeError;
 use super::fields::Records;
-use super::grammar::is_field_byte;
-use super::grammar::is_target_byte;
-use super::grammar::is_token_byte;
-use super::grammar::text;
-use super::grammar::trim;
+use super::grammar::{is_field_byte, is_target_byte, is_token_byte, text, trim};
 use super::target::Target;
 use crate::Config;
 

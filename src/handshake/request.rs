@@ -3,17 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
-use super::fields::Fields;
-use super::fields::KnownFields;
+use super::error::{HandshakeError, HandshakeMisuse};
+use super::fields::{Fields, KnownFields};
 use super::head::Head;
-use super::rules::check_framing;
-use super::rules::check_host;
+use super::rules::{check_framing, check_host};
 use super::target::Target;
 use super::upgrade::Upgrade;
-use super::write::push_error;
-use super::write::push_response;
+use super::write::{push_error, push_response};
 use crate::Config;
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.

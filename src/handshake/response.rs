@@ -5,16 +5,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::extensions::Extension;
-use super::extensions::ExtensionList;
-use super::fields::Fields;
-use super::fields::KnownFields;
-use super::grammar::list;
-use super::grammar::text;
-use super::head::Head;
-use super::head::HeadReader;
-use crate::Config;
-use crate::Connection;
+use super::extensions::{Extension, ExtensionList};
+use super::fields::{Fields, KnownFields};
+use super::grammar::{list, text};
+use super::head::{Head, HeadReader};
+use crate::{Config, Connection};
 
 /// A client that has sent its request ([`ClientRequest::start`](super::ClientRequest::start)) and waits for the answer.
 ///

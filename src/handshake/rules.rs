@@ -3,8 +3,7 @@
 use super::error::HandshakeError;
 use super::extensions::ExtensionList;
 use super::fields::KnownFields;
-use super::grammar::is_origin;
-use super::grammar::text;
+use super::grammar::{is_origin, text};
 use super::key::is_key;
 use super::target::Authority;
 

@@ -2,8 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
+use super::error::{HandshakeError, HandshakeMisuse};
 use super::grammar::is_target_byte;
 
 /// A host and, if it is given, a port.

@@ -4,20 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
-use super::extensions::Extension;
-use super::extensions::ExtensionList;
-use super::fields::KnownFields;
-use super::fields::Lines;
+use super::error::{HandshakeError, HandshakeMisuse};
+use super::extensions::{Extension, ExtensionList};
+use super::fields::{KnownFields, Lines};
 use super::grammar::text;
 use super::key::accept_key;
-use super::rules;
-use super::target::Authority;
-use super::target::Target;
-use super::write;
-use crate::Config;
-use crate::Connection;
+use super::target::{Authority, Target};
+use super::{rules, write};
+use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
 ///

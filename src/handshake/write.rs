@@ -1,14 +1,11 @@
 //! Writing heads: every byte that the caller supplies is checked before the first one is written.
 
-use alloc::string::String;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
+use super::error::{HandshakeError, HandshakeMisuse};
 use super::fields::KnownName;
-use super::grammar::is_field_byte;
-use super::grammar::is_token;
+use super::grammar::{is_field_byte, is_token};
 
 /// Checks a field that the caller wants to add.
 pub(super) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse> {
