@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
-use super::write::push_error;
+use super::http::write::push_error;
 
 /// Why an opening handshake failed: what the peer did, or which limit it passed.
 ///

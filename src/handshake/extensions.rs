@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::grammar::{is_token, is_token_byte};
+use super::http::grammar::{is_token, is_token_byte};
 
 /// The extensions of one `Sec-WebSocket-Extensions` value, in order.
 ///

@@ -70,52 +70,16 @@ mod error;
 #[cfg(feature = "alloc")]
 mod extensions;
 #[cfg(feature = "alloc")]
-mod fields;
-#[cfg(feature = "alloc")]
-mod grammar;
-#[cfg(feature = "alloc")]
-mod head;
+mod http;
 pub mod key;
 #[cfg(feature = "alloc")]
-mod request;
-#[cfg(feature = "alloc")]
-mod response;
-#[cfg(feature = "alloc")]
-mod rules;
-#[cfg(feature = "alloc")]
 mod server;
-#[cfg(feature = "alloc")]
-mod target;
-#[cfg(feature = "alloc")]
-mod upgrade;
-#[cfg(feature = "alloc")]
-mod write;
 
 #[cfg(feature = "alloc")]
-pub use client::ClientRequest;
-#[cfg(feature = "alloc")]
-pub use error::HandshakeError;
-#[cfg(feature = "alloc")]
-pub use error::HandshakeMisuse;
-#[cfg(feature = "alloc")]
-pub use extensions::Extension;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionList;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionParam;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionParams;
-#[cfg(feature = "alloc")]
-pub use fields::Fields;
-#[cfg(feature = "alloc")]
-pub use request::Request;
-#[cfg(feature = "alloc")]
-pub use response::Answer;
-#[cfg(feature = "alloc")]
-pub use response::ClientHandshake;
-#[cfg(feature = "alloc")]
-pub use response::Response;
-#[cfg(feature = "alloc")]
-pub use server::ServerHandshake;
-#[cfg(feature = "alloc")]
-pub use upgrade::Upgrade;
+pub use self::{
+    client::{Answer, ClientHandshake, ClientRequest, Response},
+    error::{HandshakeError, HandshakeMisuse},
+    extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},
+    http::fields::Fields,
+    server::{Request, ServerHandshake, Upgrade},
+};

@@ -4,13 +4,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeMisuse;
-use super::extensions::ExtensionList;
-use super::grammar::{is_origin, is_target_byte, is_token, text};
-use super::key::{accept_key, encode_nonce};
-use super::response::ClientHandshake;
-use super::target::{Authority, Url};
-use super::write;
+use super::ClientHandshake;
+use crate::handshake::error::HandshakeMisuse;
+use crate::handshake::extensions::ExtensionList;
+use crate::handshake::http::grammar::{is_origin, is_target_byte, is_token, text};
+use crate::handshake::http::target::{Authority, Url};
+use crate::handshake::http::write;
+use crate::handshake::key::{accept_key, encode_nonce};
 use crate::{Config, Connection, Entropy};
 
 /// The request of a client, put together and checked before anything is written.

@@ -3,12 +3,12 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::error::{HandshakeError, HandshakeMisuse};
 use super::fields::KnownName;
 use super::grammar::{is_field_byte, is_token};
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 
 /// Checks a field that the caller wants to add.
-pub(super) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse> {
+pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse> {
     // RFC 9110 section 5.1
     if !is_token(name.as_bytes()) {
         return Err(HandshakeMisuse::FieldName);
@@ -29,27 +29,27 @@ pub(super) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
 }
 
 /// Appends a field whose name and value are checked.
-pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
+pub(crate) fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
 }
 
 /// The same for a text that is kept until it is written.
-pub(super) fn push_field_text(out: &mut String, name: &str, value: &str) {
+pub(crate) fn push_field_text(out: &mut String, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         out.push_str(part);
     }
 }
 
 /// The fields in a text made by [`push_field_text`].
-pub(super) fn split_fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn split_fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split_terminator("\r\n")
         .filter_map(|line| line.split_once(": "))
 }
 
 /// Appends `HTTP/1.1 404 Not Found` and the line end.
-pub(super) fn push_status_line(out: &mut Vec<u8>, status: u16) {
+pub(crate) fn push_status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.to_string().as_bytes());
     // RFC 9112 section 4: the space is there even if no reason follows.
@@ -59,7 +59,7 @@ pub(super) fn push_status_line(out: &mut Vec<u8>, status: u16) {
 }
 
 /// Appends a whole final response to a request by `method`; after it the connection is to be closed.
-pub(super) fn push_response(
+pub(crate) fn push_response(
     out: &mut Vec<u8>,
     method: &str,
     status: u16,
@@ -93,7 +93,7 @@ pub(super) fn push_response(
 }
 
 /// Appends the whole response that tells about an error; its body is the error's text.
-pub(super) fn push_error(out: &mut Vec<u8>, error: HandshakeError, is_head_request: bool) {
+pub(crate) fn push_error(out: &mut Vec<u8>, error: HandshakeError, is_head_request: bool) {
     let body = error.to_string();
     push_status_line(out, error.status());
     match error.status() {

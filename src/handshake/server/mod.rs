@@ -1,13 +1,19 @@
 //! The server's side of the transport: bytes in, a request or an error response out.
 
+mod request;
+mod rules;
+mod upgrade;
+
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::head::HeadReader;
-use super::request::Request;
-use super::write::push_error;
+pub use request::Request;
+pub use upgrade::Upgrade;
+
 use crate::Config;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::head::HeadReader;
+use crate::handshake::http::write::push_error;
 
 /// Reads the request of a client.
 ///

@@ -1,17 +1,22 @@
-//! The server's answer, as a client sees it.
+//! The client's side of the transport: bytes in, the server's answer out.
+
+mod request;
+mod response;
+mod rules;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::extensions::{Extension, ExtensionList};
-use super::fields::{Fields, KnownFields};
-use super::grammar::{list, text};
-use super::head::{Head, HeadReader};
+pub use request::ClientRequest;
+pub use response::Response;
+use rules::Offer;
+
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::head::HeadReader;
 use crate::{Config, Connection};
 
-/// A client that has sent its request ([`ClientRequest::start`](super::ClientRequest::start)) and waits for the answer.
+/// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and waits for the answer.
 ///
 /// The connection comes out of it with the answer that accepts, so no frame can be sent before (RFC 6455 section 4.1).
 ///
@@ -36,14 +41,6 @@ use crate::{Config, Connection};
 pub struct ClientHandshake {
     offer: Offer,
     state: State,
-}
-
-/// What the answer is held against.
-struct Offer {
-    config: Config,
-    accept: [u8; 28],
-    protocols: Vec<String>,
-    extensions: String,
 }
 
 #[allow(
@@ -185,83 +182,6 @@ impl Offer {
         }
         Ok(None)
     }
-
-    /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
-    fn check(&self, head: &Head) -> Result<(), HandshakeError> {
-        // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
-        if head.version() < (1, 1) {
-            return Err(HandshakeError::HttpVersionTooOld);
-        }
-        let known = KnownFields::collect(head.records());
-        self.check_upgrade(&known)?;
-        self.check_accept(&known)?;
-        self.check_extensions(&known)?;
-        self.check_protocol(&known)
-    }
-
-    fn check_upgrade(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
-        if !known.upgrade.has(b"websocket") || known.upgrade.elements().nth(1).is_some() {
-            return Err(HandshakeError::MissingUpgrade);
-        }
-        // RFC 6455 section 4.1, item 3
-        if !known.connection.has(b"upgrade") {
-            return Err(HandshakeError::MissingConnectionUpgrade);
-        }
-        Ok(())
-    }
-
-    fn check_accept(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        // RFC 6455 section 4.1, item 4; section 11.3.3: at most once.
-        match known.accept.at_most_one(HandshakeError::RepeatedAccept)? {
-            Some(accept) if accept == self.accept => Ok(()),
-            Some(_) => Err(HandshakeError::WrongAccept),
-            None => Err(HandshakeError::MissingAccept),
-        }
-    }
-
-    fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        let mut seen: Vec<&str> = Vec::new();
-        for line in known.extensions.lines() {
-            for extension in ExtensionList::parse_bytes(line)? {
-                let name = extension.name();
-                // RFC 6455 section 4.1, item 5
-                if !self.offered_extensions().any(|offered| offered.name() == name) {
-                    return Err(HandshakeError::UnofferedExtension);
-                }
-                // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are
-                // never more than were offered, and this stays cheap.
-                if seen.contains(&name) {
-                    return Err(HandshakeError::RepeatedExtension);
-                }
-                seen.push(name);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        // RFC 6455 section 11.3.4: at most once in a response.
-        match known.protocol.at_most_one(HandshakeError::RepeatedProtocol)? {
-            // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of them.
-            Some(protocol)
-                if !self
-                    .protocols
-                    .iter()
-                    .any(|offered| offered.as_bytes() == protocol) =>
-            {
-                Err(HandshakeError::UnofferedProtocol)
-            }
-            None if self.config.require_subprotocol && !self.protocols.is_empty() => {
-                Err(HandshakeError::MissingProtocol)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn offered_extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        ExtensionList::parse(&self.extensions).unwrap_or_default()
-    }
 }
 
 impl fmt::Debug for ClientHandshake {
@@ -274,82 +194,6 @@ impl fmt::Debug for ClientHandshake {
         f.debug_struct("ClientHandshake")
             .field("finished", &state)
             .finish_non_exhaustive()
-    }
-}
-
-/// The head of a server's final response.
-///
-/// It owns its bytes, in one buffer that is dropped with it.
-#[derive(Clone)]
-pub struct Response {
-    head: Head,
-}
-
-impl Response {
-    /// The status: 101 if the connection was accepted, otherwise 200 to 999.
-    pub fn status(&self) -> u16 {
-        self.head.status()
-    }
-
-    /// The fields, in the order of their lines.
-    pub fn fields(&self) -> Fields<'_> {
-        Fields::new(self.head.records())
-    }
-
-    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
-    pub fn field(&self, name: &str) -> Option<&[u8]> {
-        self.fields().find(name)
-    }
-
-    /// The subprotocol that the server chose, of those that were offered; none in a rejection.
-    pub fn protocol(&self) -> Option<&str> {
-        if self.status() != SWITCHING {
-            return None;
-        }
-        self.field("Sec-WebSocket-Protocol").map(text)
-    }
-
-    /// The extensions that the server chose, in the order in which they apply, over all lines; none in a rejection.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        self.lines("Sec-WebSocket-Extensions")
-            .filter(|_| self.status() == SWITCHING)
-            .filter_map(|line| ExtensionList::parse_bytes(line).ok())
-            .flatten()
-    }
-
-    /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
-    ///
-    /// It should say so in a rejection for the version's sake. What is no version (0 to 255 in decimal, without leading
-    /// zeros) is passed over.
-    pub fn supported_versions(&self) -> impl Iterator<Item = u8> {
-        self.lines("Sec-WebSocket-Version")
-            .flat_map(list)
-            .filter_map(parse_version)
-    }
-
-    fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
-        self.fields()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    }
-}
-
-impl fmt::Debug for Response {
-    /// Without the values of the fields, which hold cookies and passwords.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("status", &self.status())
-            .field("fields", &self.fields())
-            .finish()
-    }
-}
-
-fn parse_version(element: &[u8]) -> Option<u8> {
-    // RFC 6455 section 4.3: no sign, no leading zero.
-    match element {
-        b"0" => Some(0),
-        [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => text(element).parse().ok(),
-        _ => None,
     }
 }
 

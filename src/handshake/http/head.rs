@@ -7,11 +7,11 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::error::HandshakeError;
 use super::fields::Records;
 use super::grammar::{is_field_byte, is_target_byte, is_token_byte, text, trim};
 use super::target::Target;
 use crate::Config;
+use crate::handshake::error::HandshakeError;
 
 /// A whole head, in one buffer:
 ///
@@ -21,7 +21,7 @@ use crate::Config;
 ///      method_end  fields_at                  (a response has neither method nor target)
 /// ```
 #[derive(Clone, Default)]
-pub(super) struct Head {
+pub(crate) struct Head {
     bytes: Vec<u8>,
     method_end: usize,
     fields_at: usize,
@@ -30,11 +30,11 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         text(self.bytes.get(..self.method_end).unwrap_or_default())
     }
 
-    pub(super) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         text(
             self.bytes
                 .get(self.method_end..self.fields_at)
@@ -42,22 +42,22 @@ impl Head {
         )
     }
 
-    pub(super) fn version(&self) -> (u8, u8) {
+    pub(crate) fn version(&self) -> (u8, u8) {
         self.version
     }
 
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.status
     }
 
-    pub(super) fn records(&self) -> Records<'_> {
+    pub(crate) fn records(&self) -> Records<'_> {
         Records(self.bytes.get(self.fields_at..).unwrap_or_default())
     }
 }
 
 /// Reads one head.
 #[derive(Clone)]
-pub(super) struct HeadReader {
+pub(crate) struct HeadReader {
     state: State,
     head: Head,
     /// Bytes consumed, those of skipped empty lines too.
@@ -72,11 +72,11 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
-    pub(super) fn request(config: &Config) -> Self {
+    pub(crate) fn request(config: &Config) -> Self {
         Self::new(config, State::Start)
     }
 
-    pub(super) fn response(config: &Config) -> Self {
+    pub(crate) fn response(config: &Config) -> Self {
         Self::new(config, State::ResponseVersion(0))
     }
 
@@ -96,7 +96,7 @@ impl HeadReader {
     /// Consumes the bytes of the head, and with an error those up to the byte that made it.
     ///
     /// `Ok(None)`: all was consumed and more is needed. After an error or a head the reader is used up.
-    pub(super) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
+    pub(crate) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
         let window = input.len().min(self.limit.saturating_sub(self.seen));
         let window = input.get(..window).unwrap_or_default();
         self.reserve(window.len());
@@ -118,7 +118,7 @@ impl HeadReader {
     }
 
     /// Whether the response to this request has no body, as far as can be told.
-    pub(super) fn is_head_request(&self) -> bool {
+    pub(crate) fn is_head_request(&self) -> bool {
         self.head.method() == "HEAD"
     }
 

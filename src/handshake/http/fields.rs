@@ -3,8 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::error::HandshakeError;
 use super::grammar::{is_token, list, text, trim};
+use crate::handshake::error::HandshakeError;
 
 /// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
 ///
@@ -15,11 +15,11 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(records: Records<'a>) -> Self {
+    pub(crate) fn new(records: Records<'a>) -> Self {
         Self { records }
     }
 
-    pub(super) fn find(mut self, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn find(mut self, name: &str) -> Option<&'a [u8]> {
         let name = name.as_bytes();
         self.records
             .find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
@@ -45,7 +45,7 @@ impl core::fmt::Debug for Fields<'_> {
 
 /// The fields as they lie in a head: their lengths, the name, the value.
 #[derive(Clone)]
-pub(super) struct Records<'a>(pub(super) &'a [u8]);
+pub(crate) struct Records<'a>(pub(in crate::handshake) &'a [u8]);
 
 impl<'a> Iterator for Records<'a> {
     type Item = (&'a [u8], &'a [u8]);
@@ -62,23 +62,23 @@ impl<'a> Iterator for Records<'a> {
 
 /// The fields that the handshake is about, all lines of each.
 #[derive(Debug, Default)]
-pub(super) struct KnownFields<'a> {
-    pub(super) accept: Lines<'a>,
-    pub(super) connection: Lines<'a>,
-    pub(super) content_length: Lines<'a>,
-    pub(super) expect: Lines<'a>,
-    pub(super) extensions: Lines<'a>,
-    pub(super) host: Lines<'a>,
-    pub(super) key: Lines<'a>,
-    pub(super) origin: Lines<'a>,
-    pub(super) protocol: Lines<'a>,
-    pub(super) transfer_encoding: Lines<'a>,
-    pub(super) upgrade: Lines<'a>,
-    pub(super) version: Lines<'a>,
+pub(crate) struct KnownFields<'a> {
+    pub(crate) accept: Lines<'a>,
+    pub(crate) connection: Lines<'a>,
+    pub(crate) content_length: Lines<'a>,
+    pub(crate) expect: Lines<'a>,
+    pub(crate) extensions: Lines<'a>,
+    pub(crate) host: Lines<'a>,
+    pub(crate) key: Lines<'a>,
+    pub(crate) origin: Lines<'a>,
+    pub(crate) protocol: Lines<'a>,
+    pub(crate) transfer_encoding: Lines<'a>,
+    pub(crate) upgrade: Lines<'a>,
+    pub(crate) version: Lines<'a>,
 }
 
 impl<'a> KnownFields<'a> {
-    pub(super) fn collect(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+    pub(crate) fn collect(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut known = Self::default();
         for (name, value) in fields {
             // RFC 6455 section 4.2.1: fields that are not known have no effect.
@@ -109,7 +109,7 @@ impl<'a> KnownFields<'a> {
 
 /// A field that the handshake is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum KnownName {
+pub(crate) enum KnownName {
     Accept,
     Connection,
     ContentLength,
@@ -125,7 +125,7 @@ pub(super) enum KnownName {
 }
 
 impl KnownName {
-    pub(super) fn of(name: &[u8]) -> Option<Self> {
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
         // Length and first letter leave one name to compare with, or none: most fields are others.
         let (known, text): (_, &[u8]) = match (name.len(), name.first()?.to_ascii_lowercase()) {
             (4, b'h') => (Self::Host, b"Host"),
@@ -149,7 +149,7 @@ impl KnownName {
 
 /// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Lines<'a> {
+pub(crate) enum Lines<'a> {
     #[default]
     None,
     One(&'a [u8]),
@@ -173,12 +173,12 @@ impl<'a> Lines<'a> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::None)
     }
 
     /// The value of a field that must not repeat.
-    pub(super) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
+    pub(crate) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
         match self {
             Self::None => Ok(None),
             Self::One(value) => Ok(Some(value)),
@@ -186,22 +186,22 @@ impl<'a> Lines<'a> {
         }
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
         self.as_slice().iter().copied()
     }
 
     /// The elements of the list that the lines make together (RFC 9110 section 5.3), the empty ones skipped.
-    pub(super) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.as_slice().iter().copied().flat_map(list)
     }
 
     /// Whether the list has this element, in any case.
-    pub(super) fn has(&self, element: &[u8]) -> bool {
+    pub(crate) fn has(&self, element: &[u8]) -> bool {
         self.elements().any(|other| other.eq_ignore_ascii_case(element))
     }
 
     /// Checks that this is a list of subprotocols: tokens, at least one, none twice (RFC 6455 sections 4.1 and 4.3).
-    pub(super) fn check_protocols(&self) -> Result<(), HandshakeError> {
+    pub(crate) fn check_protocols(&self) -> Result<(), HandshakeError> {
         if self.is_empty() {
             return Ok(());
         }

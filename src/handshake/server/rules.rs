@@ -1,11 +1,11 @@
 //! What a server demands of a request, rule by rule.
 
-use super::error::HandshakeError;
-use super::extensions::ExtensionList;
-use super::fields::KnownFields;
-use super::grammar::{is_origin, text};
-use super::key::is_key;
-use super::target::Authority;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extensions::ExtensionList;
+use crate::handshake::http::fields::KnownFields;
+use crate::handshake::http::grammar::{is_origin, text};
+use crate::handshake::http::target::Authority;
+use crate::handshake::key::is_key;
 
 /// Any request has one valid Host, but HTTP/1.0 may do without; its value, if any.
 pub(super) fn check_host<'a>(

@@ -3,14 +3,14 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::{HandshakeError, HandshakeMisuse};
-use super::fields::{Fields, KnownFields};
-use super::head::Head;
 use super::rules::{check_framing, check_host};
-use super::target::Target;
 use super::upgrade::Upgrade;
-use super::write::{push_error, push_response};
 use crate::Config;
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::http::fields::{Fields, KnownFields};
+use crate::handshake::http::head::Head;
+use crate::handshake::http::target::Target;
+use crate::handshake::http::write::{push_error, push_response};
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///

@@ -2,20 +2,20 @@
 
 use core::net::Ipv6Addr;
 
-use super::error::{HandshakeError, HandshakeMisuse};
 use super::grammar::is_target_byte;
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 
 /// A host and, if it is given, a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     /// As written, with the brackets of an IPv6 address. It may be empty.
-    pub(super) host: &'a str,
-    pub(super) port: Option<u16>,
+    pub(crate) host: &'a str,
+    pub(crate) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
     /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
             address.parse::<Ipv6Addr>().ok()?;
@@ -33,16 +33,16 @@ impl<'a> Authority<'a> {
 
 /// What a request asks for (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// In the absolute form, and with CONNECT.
-    pub(super) authority: Option<&'a str>,
+    pub(crate) authority: Option<&'a str>,
     /// `*` with OPTIONS, empty with CONNECT.
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
+    pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         if target.is_empty() || !target.bytes().all(is_target_byte) {
             return Err(HandshakeError::MalformedTarget);
         }
@@ -62,7 +62,7 @@ impl<'a> Target<'a> {
     }
 
     /// The parts, where all has been checked before.
-    pub(super) fn split(method: &str, target: &'a str) -> Self {
+    pub(crate) fn split(method: &str, target: &'a str) -> Self {
         if method == "CONNECT" {
             return Self {
                 authority: Some(target),
@@ -103,15 +103,15 @@ impl<'a> Target<'a> {
 
 /// A `ws:` or `wss:` URL (RFC 6455 section 3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Url<'a> {
-    pub(super) secure: bool,
-    pub(super) authority: Authority<'a>,
+pub(crate) struct Url<'a> {
+    pub(crate) secure: bool,
+    pub(crate) authority: Authority<'a>,
     /// What follows the authority: empty, or starting with `/` or `?`.
-    pub(super) resource: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Url<'a> {
-    pub(super) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
+    pub(crate) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
         let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::Url)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,

@@ -4,18 +4,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::{HandshakeError, HandshakeMisuse};
-use super::extensions::{Extension, ExtensionList};
-use super::fields::{KnownFields, Lines};
-use super::grammar::text;
-use super::key::accept_key;
-use super::target::{Authority, Target};
-use super::{rules, write};
+use super::rules;
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::extensions::{Extension, ExtensionList};
+use crate::handshake::http::fields::{KnownFields, Lines};
+use crate::handshake::http::grammar::text;
+use crate::handshake::http::target::{Authority, Target};
+use crate::handshake::http::write;
+use crate::handshake::key::accept_key;
 use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
 ///
-/// It comes from [`Request::upgrade`](super::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
+/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
 /// HTTP server reads the requests. The answer is put together with [`protocol`](Self::protocol) and [`field`](Self::field),
 /// then given by [`accept`](Self::accept); or it is [`reject`](Self::reject).
 ///
@@ -246,7 +247,7 @@ impl<'a> Upgrade<'a> {
     /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any, such as 401,
     /// 403 (the origin), 404 (the resource), 503 or a redirect.
     ///
-    /// As [`Request::respond`](super::Request::respond); fields that were added for the answer that accepts are not sent.
+    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer that accepts are not sent.
     ///
     /// # Errors
     ///
