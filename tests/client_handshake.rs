@@ -145,7 +145,7 @@ fn client_refuses_urls() {
     ] {
         assert_eq!(
             ClientRequest::from_url(url).unwrap_err(),
-            HandshakeMisuse::Url,
+            HandshakeMisuse::MalformedUrl,
             "{url:?}"
         );
     }
@@ -170,7 +170,7 @@ fn client_refuses_authorities_and_targets() {
     ] {
         assert_eq!(
             ClientRequest::new(authority, "/").unwrap_err(),
-            HandshakeMisuse::Authority,
+            HandshakeMisuse::MalformedAuthority,
             "{authority:?}"
         );
     }
@@ -189,7 +189,7 @@ fn client_refuses_authorities_and_targets() {
     ] {
         assert_eq!(
             ClientRequest::new("h", target).unwrap_err(),
-            HandshakeMisuse::Target,
+            HandshakeMisuse::MalformedTarget,
             "{target:?}"
         );
     }
@@ -201,7 +201,7 @@ fn client_refuses_subprotocols() {
     for name in ["", "a b", "\u{e9}", "a,b", "a/b", "a\r\n", "\"a\""] {
         assert_eq!(
             request().protocol(name).unwrap_err(),
-            HandshakeMisuse::Protocol,
+            HandshakeMisuse::MalformedProtocol,
             "{name:?}"
         );
     }
@@ -220,12 +220,12 @@ fn client_refuses_origins() {
     for origin in ["", "http://\u{e9}", "a\r\nX: y", "a\0"] {
         assert_eq!(
             request().origin(origin).unwrap_err(),
-            HandshakeMisuse::Origin,
+            HandshakeMisuse::MalformedOrigin,
             "{origin:?}"
         );
     }
     let twice = request().origin("a").unwrap().origin("b");
-    assert_eq!(twice.unwrap_err(), HandshakeMisuse::Origin);
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedOrigin);
 }
 
 // RFC 6455 section 9.1: 6455-9.1-01; section 4.1: 6455-4.1-16
@@ -234,7 +234,7 @@ fn client_refuses_extensions() {
     for offer in ["", ",", "a,b", "a;", "a b", "a; b=\"c d\"", "a\r\nX: y", "\u{e9}"] {
         assert_eq!(
             request().extension(offer).unwrap_err(),
-            HandshakeMisuse::Extension,
+            HandshakeMisuse::MalformedExtension,
             "{offer:?}"
         );
     }
@@ -246,14 +246,14 @@ fn client_refuses_fields_that_would_inject() {
     for name in ["", "a b", "a:", "a\r\nb", "\u{e9}"] {
         assert_eq!(
             request().field(name, "x").unwrap_err(),
-            HandshakeMisuse::FieldName,
+            HandshakeMisuse::MalformedFieldName,
             "{name:?}"
         );
     }
     for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", "a\r\n b"] {
         assert_eq!(
             request().field("X", value).unwrap_err(),
-            HandshakeMisuse::FieldValue,
+            HandshakeMisuse::MalformedFieldValue,
             "{value:?}"
         );
     }

@@ -1108,23 +1108,23 @@ fn server_frames_plain_responses() {
         assert!(!contains(&out, b"Content-Length"));
         assert_eq!(
             get.respond(status, &[], b"x", &mut out).unwrap_err(),
-            HandshakeMisuse::Body
+            HandshakeMisuse::UnexpectedBody
         );
     }
     let mut out = Vec::new();
     for status in [0, 100, 101, 199, 600, 999, 1000, u16::MAX] {
         assert_eq!(
             get.respond(status, &[], b"", &mut out).unwrap_err(),
-            HandshakeMisuse::Status
+            HandshakeMisuse::UnusableStatus
         );
     }
     assert_eq!(
         get.respond(205, &[], b"x", &mut out).unwrap_err(),
-        HandshakeMisuse::Body
+        HandshakeMisuse::UnexpectedBody
     );
     assert_eq!(
         connect.respond(200, &[], b"", &mut out).unwrap_err(),
-        HandshakeMisuse::Status
+        HandshakeMisuse::UnusableStatus
     );
     assert!(out.is_empty());
     connect.respond(405, &[], b"", &mut out).unwrap();
@@ -1478,10 +1478,10 @@ fn with(lines: &[u8]) -> Vec<u8> {
 fn bad_fields() -> Vec<(&'static str, &'static str, HandshakeMisuse)> {
     let mut bad = Vec::new();
     for name in ["", "a b", "a:", "a\r\nb", "a\0", "\u{e9}", " a", "a "] {
-        bad.push((name, "x", HandshakeMisuse::FieldName));
+        bad.push((name, "x", HandshakeMisuse::MalformedFieldName));
     }
     for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", "a\r\n b", "\x7f", "\x1b"] {
-        bad.push(("X", value, HandshakeMisuse::FieldValue));
+        bad.push(("X", value, HandshakeMisuse::MalformedFieldValue));
     }
     for name in [
         "Host",

@@ -41,8 +41,7 @@ pub struct ClientRequest {
     origin: Option<String>,
     protocols: Vec<String>,
     extensions: String,
-    /// Whole lines, as they are written.
-    fields: String,
+    fields: Vec<(String, String)>,
 }
 
 impl ClientRequest {
@@ -57,9 +56,9 @@ impl ClientRequest {
     /// printable ASCII.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
         let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
-        let authority = authority.ok_or(HandshakeMisuse::Authority)?;
+        let authority = authority.ok_or(HandshakeMisuse::MalformedAuthority)?;
         if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
-            return Err(HandshakeMisuse::Target);
+            return Err(HandshakeMisuse::MalformedTarget);
         }
         Ok(Self::from_parts(authority, target.to_string(), false))
     }
@@ -101,7 +100,7 @@ impl ClientRequest {
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
-            fields: String::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -135,8 +134,11 @@ impl ClientRequest {
     ///
     /// An origin that is empty or not printable ASCII, or a second one.
     pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
-        if self.origin.is_some() || !is_origin(origin.as_bytes()) {
-            return Err(HandshakeMisuse::Origin);
+        if !is_origin(origin.as_bytes()) {
+            return Err(HandshakeMisuse::MalformedOrigin);
+        }
+        if self.origin.is_some() {
+            return Err(HandshakeMisuse::RepeatedOrigin);
         }
         self.origin = Some(origin.to_string());
         Ok(self)
@@ -149,7 +151,7 @@ impl ClientRequest {
     /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
     pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
-            return Err(HandshakeMisuse::Protocol);
+            return Err(HandshakeMisuse::MalformedProtocol);
         }
         if self.protocols.iter().any(|other| other == name) {
             return Err(HandshakeMisuse::RepeatedProtocol);
@@ -168,9 +170,9 @@ impl ClientRequest {
     ///
     /// What is not exactly one extension by the grammar of [`ExtensionList`].
     pub fn extension(mut self, offer: &str) -> Result<Self, HandshakeMisuse> {
-        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::Extension)?;
+        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::MalformedExtension)?;
         let (Some(extension), None) = (list.next(), list.next()) else {
-            return Err(HandshakeMisuse::Extension);
+            return Err(HandshakeMisuse::MalformedExtension);
         };
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
@@ -186,7 +188,7 @@ impl ClientRequest {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        write::push_field_text(&mut self.fields, name, value);
+        self.fields.push((name.to_string(), value.to_string()));
         Ok(self)
     }
 
@@ -237,7 +239,9 @@ impl ClientRequest {
         if !self.extensions.is_empty() {
             write::push_field(out, "Sec-WebSocket-Extensions", &self.extensions);
         }
-        out.extend_from_slice(self.fields.as_bytes());
+        for (name, value) in &self.fields {
+            write::push_field(out, name, value);
+        }
         out.extend_from_slice(b"\r\n");
     }
 }

@@ -117,9 +117,9 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Whether the response to this request has no body, as far as can be told.
-    pub(crate) fn is_head_request(&self) -> bool {
-        self.head.method() == "HEAD"
+    /// The method, if it has come.
+    pub(crate) fn method(&self) -> &str {
+        self.head.method()
     }
 
     fn advance(&mut self, rest: &mut &[u8]) -> Result<(), HandshakeError> {

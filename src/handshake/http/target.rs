@@ -112,16 +112,16 @@ pub(crate) struct Url<'a> {
 
 impl<'a> Url<'a> {
     pub(crate) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
-        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::Url)?;
+        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::MalformedUrl)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(HandshakeMisuse::Url),
+            _ => return Err(HandshakeMisuse::MalformedUrl),
         };
         let (authority, resource) = split_before(rest, ['/', '?']);
         // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user information.
         if !resource.bytes().all(is_target_byte) {
-            return Err(HandshakeMisuse::Url);
+            return Err(HandshakeMisuse::MalformedUrl);
         }
         match Authority::parse(authority) {
             Some(authority) if !authority.host.is_empty() => Ok(Self {
@@ -129,7 +129,7 @@ impl<'a> Url<'a> {
                 authority,
                 resource,
             }),
-            _ => Err(HandshakeMisuse::Url),
+            _ => Err(HandshakeMisuse::MalformedUrl),
         }
     }
 }

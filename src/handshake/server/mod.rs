@@ -79,24 +79,17 @@ impl ServerHandshake {
         };
         let result = match reader.receive(input) {
             Ok(None) => return Ok(None),
-            // RFC 9110 section 9.3.2: a HEAD request has no body in its response, whatever it says.
-            Ok(Some(head)) => {
-                let is_head_request = head.method() == "HEAD";
-                Request::new(head, self.config).map_err(|error| (error, is_head_request))
-            }
-            Err(error) => Err((error, reader.is_head_request())),
-        };
-        match result {
-            Ok(request) => {
-                self.state = State::Finished(HandshakeError::Finished);
-                Ok(Some(request))
-            }
-            Err((error, is_head_request)) => {
-                self.state = State::Finished(error);
-                push_error(out, error, is_head_request);
+            Ok(Some(head)) => Request::new(head, self.config, out),
+            Err(error) => {
+                push_error(out, reader.method(), error);
                 Err(error)
             }
-        }
+        };
+        self.state = State::Finished(match result {
+            Ok(_) => HandshakeError::Finished,
+            Err(error) => error,
+        });
+        result.map(Some)
     }
 
     /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.

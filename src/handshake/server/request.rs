@@ -37,12 +37,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// Checks what holds for any request.
-    pub(super) fn new(head: Head, config: Config) -> Result<Self, HandshakeError> {
+    /// Checks what holds for any request; `out` gets the response to one that breaks it.
+    pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
+        Self::check(&head).inspect_err(|&error| push_error(out, head.method(), error))?;
+        Ok(Self { head, config })
+    }
+
+    fn check(head: &Head) -> Result<(), HandshakeError> {
         let known = KnownFields::collect(head.records());
         check_host(&known, head.version())?;
         check_framing(&known, head.version())?;
-        Ok(Self { head, config })
+        Ok(())
     }
 
     /// The method, as sent: methods have a case (RFC 9110 section 9.1).
@@ -121,7 +126,7 @@ impl Request {
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
         let parts = (self.method(), self.split_target(), self.version());
         Upgrade::check(&self.config, parts, self.head.records()).inspect_err(|&error| {
-            push_error(out, error, self.method() == "HEAD");
+            push_error(out, self.method(), error);
         })
     }
 

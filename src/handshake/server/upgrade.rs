@@ -1,6 +1,6 @@
 //! A request to upgrade that keeps the rules, and the answer to it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -33,8 +33,7 @@ pub struct Upgrade<'a> {
     extensions: Lines<'a>,
     accept: [u8; 28],
     protocol: Option<&'a str>,
-    /// Whole lines, as they are written.
-    fields: String,
+    fields: Vec<(String, String)>,
 }
 
 impl<'a> Upgrade<'a> {
@@ -112,7 +111,7 @@ impl<'a> Upgrade<'a> {
             // RFC 6455 section 4.2.2: over the text as it came.
             accept: accept_key(key),
             protocol: None,
-            fields: String::new(),
+            fields: Vec::new(),
         })
     }
 
@@ -228,13 +227,13 @@ impl<'a> Upgrade<'a> {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        write::push_field_text(&mut self.fields, name, value);
+        self.fields.push((name.to_string(), value.to_string()));
         Ok(self)
     }
 
     /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
-        out.reserve(ACCEPT_SIZE.saturating_add(self.fields.len()));
+        out.reserve(ACCEPT_SIZE);
         // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
         out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         for (name, value) in self.response_fields() {
@@ -275,7 +274,7 @@ impl<'a> Upgrade<'a> {
         fixed
             .into_iter()
             .chain(protocol)
-            .chain(write::split_fields(&self.fields))
+            .chain(self.fields.iter().map(|(name, value)| (&name[..], &value[..])))
     }
 
     /// The connection, for a caller whose own HTTP server has sent the 101.
