@@ -195,6 +195,41 @@ fn client_refuses_authorities_and_targets() {
     }
 }
 
+// RFC 3986 sections 3.3 and 3.4; RFC 6455 section 4.1: 6455-4.1-01, 6455-4.1-05
+#[test]
+fn client_asks_by_the_grammar_of_urls_only() {
+    let bad = ["\"", "<", ">", "\\", "^", "`", "{", "|", "}", "[", "]"].into_iter();
+    for bad in bad.chain(["%", "%4", "%4g", "%g4", "%%41"]) {
+        for target in [format!("/{bad}"), format!("/a?{bad}z"), format!("/a?b={bad}")] {
+            let error = ClientRequest::new("h", &target).unwrap_err();
+            assert_eq!(error, HandshakeMisuse::MalformedTarget, "{target}");
+            let error = ClientRequest::from_url(&format!("ws://h{target}")).unwrap_err();
+            assert_eq!(error, HandshakeMisuse::MalformedUrl, "{target}");
+        }
+    }
+    let all = "/-._~!$&'()*+,;=:@/%41%Aa?a/?:@%e9";
+    assert_eq!(ClientRequest::new("h", all).unwrap().target(), all);
+    let request = ClientRequest::from_url(&format!("ws://h{all}")).unwrap();
+    assert_eq!(request.target(), all);
+}
+
+// RFC 6455 section 4.1: 6455-4.1-08
+#[test]
+fn client_leaves_the_default_port_out_of_host() {
+    for (authority, port, host) in [
+        ("h:80", 80, "h"),
+        ("h:", 80, "h"),
+        ("[::1]:80", 80, "[::1]"),
+        ("h:443", 443, "h:443"),
+        ("h:8080", 8080, "h:8080"),
+    ] {
+        let request = ClientRequest::new(authority, "/").unwrap();
+        assert_eq!((request.secure(), request.port()), (false, port));
+        let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
+        assert!(written(request).starts_with(&expected), "{authority}");
+    }
+}
+
 // RFC 6455 section 4.1: 6455-4.1-15, 6455-4.1-01
 #[test]
 fn client_refuses_subprotocols() {
@@ -724,7 +759,6 @@ fn client_reports_extensions_in_order() {
             .collect();
         assert_eq!(names, ["b; x=1", "a"]);
     }
-    assert_accepts(&with(b"Sec-WebSocket-Extensions: ,"));
 }
 
 // RFC 6455 section 9.1: 6455-9.1-02; section 4.3: 6455-4.3-03
@@ -735,6 +769,22 @@ fn client_rejects_malformed_extensions() {
         let bytes = with(format!("Sec-WebSocket-Extensions: {value}").as_bytes());
         assert_failure(request, &bytes, HandshakeError::MalformedExtensions);
     }
+}
+
+// RFC 6455 section 9.1: 6455-9.1-02
+#[test]
+fn client_rejects_empty_extensions() {
+    for lines in [
+        "Sec-WebSocket-Extensions: ",
+        "Sec-WebSocket-Extensions: ,",
+        "Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: , ,",
+    ] {
+        assert_fails(&with(lines.as_bytes()), HandshakeError::MalformedExtensions);
+    }
+    let one = with(b"Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: ,a,");
+    let request = request().extension("a").unwrap();
+    let (result, _) = answer_with(&Config::new(), request, &one);
+    assert!(matches!(result, Ok(Some(Answer::Accepted { .. }))));
 }
 
 // RFC 6455 section 4.1: 6455-4.1-25, 6455-4.1-28

@@ -7,7 +7,7 @@ use core::fmt;
 use super::ClientHandshake;
 use crate::handshake::error::HandshakeMisuse;
 use crate::handshake::extensions::ExtensionList;
-use crate::handshake::http::grammar::{is_origin, is_target_byte, is_token, text};
+use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
 use crate::handshake::http::target::{Authority, Url};
 use crate::handshake::http::write;
 use crate::handshake::key::{accept_key, encode_nonce};
@@ -23,7 +23,7 @@ use crate::{Config, Connection, Entropy};
 /// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // for this page only: it has to be `OsEntropy` or as good
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // an example: real ones are random, as of `OsEntropy`
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
@@ -47,17 +47,17 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// The authority becomes the Host field, with the port if it has one. [`secure`](Self::secure) is `false`; see
-    /// [`from_url`](Self::from_url) for the other way.
+    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field, with its port
+    /// unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
     ///
     /// # Errors
     ///
-    /// An authority that is empty or none, a target that does not start with `/` or has a `#`, a space or anything but
-    /// printable ASCII.
+    /// An authority that is empty or none, a target that does not start with `/` or is not in the letters of RFC 3986: no
+    /// space, no `#`, nothing that has to be percent-encoded, and `%` before two hexadecimal digits only.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
         let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
         let authority = authority.ok_or(HandshakeMisuse::MalformedAuthority)?;
-        if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
+        if !target.starts_with('/') || !is_path_and_query(target) {
             return Err(HandshakeMisuse::MalformedTarget);
         }
         Ok(Self::from_parts(authority, target.to_string(), false))
@@ -69,16 +69,14 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// Another scheme, a host that is empty or none, a user name, a fragment, or anything but printable ASCII: other letters
+    /// Another scheme, a host that is empty or none, a user name, a fragment, or letters that RFC 3986 does not allow: they
     /// have to be percent-encoded, or in Punycode, beforehand.
     pub fn from_url(url: &str) -> Result<Self, HandshakeMisuse> {
         let Url {
             secure,
-            mut authority,
+            authority,
             resource,
         } = Url::parse(url)?;
-        // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
-        authority.port = authority.port.filter(|&port| port != default_port(secure));
         // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left out with its
         // mark.
         let slash = if resource.starts_with('/') { "" } else { "/" };
@@ -95,7 +93,8 @@ impl ClientRequest {
         Self {
             secure,
             host: authority.host.to_string(),
-            port: authority.port,
+            // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
+            port: authority.port.filter(|&port| port != default_port(secure)),
             target,
             origin: None,
             protocols: Vec::new(),
@@ -162,9 +161,12 @@ impl ClientRequest {
 
     /// Offers an extension with its parameters (`name; param; param=value`); those offered first are preferred.
     ///
-    /// The connection itself knows no extension in this stage: if the server takes one that is offered here, the caller has
-    /// to deal with it, and frames that use reserved bits fail. Without an offer, a server that names any fails the
-    /// handshake.
+    /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the caller carries
+    /// out by itself, above the messages. [`Connection`] carries out none, so far: once a server has taken
+    /// `permessage-deflate` or another one that changes frames, the connection fails at the first frame with a reserved bit.
+    ///
+    /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server that takes what
+    /// was not offered fails the handshake.
     ///
     /// # Errors
     ///

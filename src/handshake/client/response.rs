@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::SWITCHING;
-use crate::handshake::extensions::{Extension, ExtensionList};
+use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::Fields;
 use crate::handshake::http::grammar::{list, text};
 use crate::handshake::http::head::Head;
@@ -42,10 +42,8 @@ impl Response {
 
     /// The extensions that the server chose, in the order in which they apply, over all lines; none in a rejection.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        self.lines("Sec-WebSocket-Extensions")
-            .filter(|_| self.status() == SWITCHING)
-            .filter_map(|line| ExtensionList::parse_bytes(line).ok())
-            .flatten()
+        let lines = self.lines("Sec-WebSocket-Extensions");
+        extensions::of_lines(lines.filter(|_| self.status() == SWITCHING))
     }
 
     /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).

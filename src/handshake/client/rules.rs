@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Config;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extensions::{Extension, ExtensionList};
+use crate::handshake::extensions::{self, Extension, ExtensionList};
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
 
@@ -53,21 +53,20 @@ impl Offer {
     }
 
     fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        extensions::check_lines(known.extensions.lines())?;
         let mut seen: Vec<&str> = Vec::new();
-        for line in known.extensions.lines() {
-            for extension in ExtensionList::parse_bytes(line)? {
-                let name = extension.name();
-                // RFC 6455 section 4.1, item 5
-                if !self.offered_extensions().any(|offered| offered.name() == name) {
-                    return Err(HandshakeError::UnofferedExtension);
-                }
-                // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are
-                // never more than were offered, and this stays cheap.
-                if seen.contains(&name) {
-                    return Err(HandshakeError::RepeatedExtension);
-                }
-                seen.push(name);
+        for extension in extensions::of_lines(known.extensions.lines()) {
+            let name = extension.name();
+            // RFC 6455 section 4.1, item 5
+            if !self.offered_extensions().any(|offered| offered.name() == name) {
+                return Err(HandshakeError::UnofferedExtension);
             }
+            // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are never
+            // more than were offered, and this stays cheap.
+            if seen.contains(&name) {
+                return Err(HandshakeError::RepeatedExtension);
+            }
+            seen.push(name);
         }
         Ok(())
     }

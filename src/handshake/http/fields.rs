@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::grammar::{is_token, list, text, trim};
+use super::grammar::{list, text, trim};
 use crate::handshake::error::HandshakeError;
 
 /// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
@@ -198,34 +198,5 @@ impl<'a> Lines<'a> {
     /// Whether the list has this element, in any case.
     pub(crate) fn has(&self, element: &[u8]) -> bool {
         self.elements().any(|other| other.eq_ignore_ascii_case(element))
-    }
-
-    /// Checks that this is a list of subprotocols: tokens, at least one, none twice (RFC 6455 sections 4.1 and 4.3).
-    pub(crate) fn check_protocols(&self) -> Result<(), HandshakeError> {
-        if self.is_empty() {
-            return Ok(());
-        }
-        let mut count = 0_usize;
-        for element in self.elements() {
-            if !is_token(element) {
-                return Err(HandshakeError::MalformedProtocol);
-            }
-            count += 1;
-        }
-        match count {
-            0 => Err(HandshakeError::MalformedProtocol),
-            1 => Ok(()),
-            _ => self.check_unique(),
-        }
-    }
-
-    fn check_unique(&self) -> Result<(), HandshakeError> {
-        // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an attacker.
-        let mut names: Vec<&[u8]> = self.elements().collect();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-            return Err(HandshakeError::RepeatedProtocol);
-        }
-        Ok(())
     }
 }

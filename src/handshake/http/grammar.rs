@@ -1,4 +1,4 @@
-//! The few rules of RFC 9110 that all of the room shares: tokens, values, lists.
+//! The few rules of RFC 9110 that the rest of the handshake shares: tokens, values, lists.
 
 /// RFC 9110 section 5.6.2: `tchar`.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
@@ -15,12 +15,36 @@ pub(crate) fn is_field_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
-/// What may stand in a request target: printable ASCII but `#`.
+/// What may stand in a request target that is read: printable ASCII but `#`.
 ///
 /// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them in queries,
-/// and they do no harm.
+/// and they do no harm. What is written keeps the rule: see [`is_path_and_query`].
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
+}
+
+/// Whether this may stand behind the authority of a URL: RFC 3986 sections 3.3 and 3.4, `path` and `query`.
+pub(crate) fn is_path_and_query(text: &str) -> bool {
+    is_encoded(text, |byte| matches!(byte, b'/' | b'?' | b':' | b'@'))
+}
+
+/// Whether all is `unreserved`, `pct-encoded`, `sub-delims` (RFC 3986 section 2) or one of these.
+pub(crate) fn is_encoded(text: &str, is_extra: impl Fn(u8) -> bool) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_fine = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
+            b'-' | b'.' | b'_' | b'~' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+            _ => byte.is_ascii_alphanumeric() || is_extra(byte),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    true
 }
 
 /// What may stand in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).

@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use super::grammar::is_target_byte;
+use super::grammar::{is_encoded, is_path_and_query, is_target_byte};
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 
 /// A host and, if it is given, a port.
@@ -61,7 +61,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The parts, where all has been checked before.
+    /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for: cheap enough to
+    /// do it again for each part that is asked for, rather than to keep them.
     pub(crate) fn split(method: &str, target: &'a str) -> Self {
         if method == "CONNECT" {
             return Self {
@@ -120,7 +121,7 @@ impl<'a> Url<'a> {
         };
         let (authority, resource) = split_before(rest, ['/', '?']);
         // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user information.
-        if !resource.bytes().all(is_target_byte) {
+        if !is_path_and_query(resource) {
             return Err(HandshakeMisuse::MalformedUrl);
         }
         match Authority::parse(authority) {
@@ -137,21 +138,7 @@ impl<'a> Url<'a> {
 /// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host lines that were
 /// joined on the way have one.
 fn is_name(host: &str) -> bool {
-    let mut bytes = host.bytes();
-    while let Some(byte) = bytes.next() {
-        let is_fine = match byte {
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';'
-            | b'=' => true,
-            _ => byte.is_ascii_alphanumeric(),
-        };
-        if !is_fine {
-            return false;
-        }
-    }
-    true
+    !host.contains(',') && is_encoded(host, |_| false)
 }
 
 /// Nothing, a colon, or a colon and a number.

@@ -107,13 +107,13 @@ impl Request {
         self.field("Origin")
     }
 
-    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`.
+    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`. In HTTP/1.0 nothing does, as that field is
+    /// ignored there (RFC 9110 section 7.8).
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
-        KnownFields::collect(self.head.records())
-            .upgrade
-            .has(b"websocket")
+        let known = KnownFields::collect(self.head.records());
+        self.version() >= (1, 1) && known.upgrade.has(b"websocket")
     }
 
     /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.

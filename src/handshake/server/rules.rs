@@ -1,9 +1,10 @@
 //! What a server demands of a request, rule by rule.
 
+use alloc::vec::Vec;
+
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extensions::ExtensionList;
-use crate::handshake::http::fields::KnownFields;
-use crate::handshake::http::grammar::{is_origin, text};
+use crate::handshake::http::fields::{KnownFields, Lines};
+use crate::handshake::http::grammar::{is_origin, is_token, text};
 use crate::handshake::http::target::Authority;
 use crate::handshake::key::is_key;
 
@@ -118,10 +119,24 @@ pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str
     }
 }
 
-/// RFC 6455 section 9.1: a value outside the grammar fails the handshake. All lines are one list (erratum 3433).
-pub(super) fn check_extensions(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-    known
-        .extensions
-        .lines()
-        .try_for_each(|line| ExtensionList::parse_bytes(line).map(drop))
+/// RFC 6455 section 4.3: tokens, none twice (section 4.1, item 10), and at least one. All lines are one list.
+pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    if lines.elements().any(|element| !is_token(element)) {
+        return Err(HandshakeError::MalformedProtocol);
+    }
+    match lines.elements().take(2).count() {
+        0 if !lines.is_empty() => Err(HandshakeError::MalformedProtocol),
+        0 | 1 => Ok(()),
+        _ => check_unique(lines),
+    }
+}
+
+fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an attacker.
+    let mut names: Vec<&[u8]> = lines.elements().collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        return Err(HandshakeError::RepeatedProtocol);
+    }
+    Ok(())
 }

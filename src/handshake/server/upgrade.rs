@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::rules;
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
-use crate::handshake::extensions::{Extension, ExtensionList};
+use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines};
 use crate::handshake::http::grammar::text;
 use crate::handshake::http::target::{Authority, Target};
@@ -98,8 +98,8 @@ impl<'a> Upgrade<'a> {
         rules::check_version(&known)?;
         let key = rules::check_key(&known)?;
         let origin = rules::check_origin(&known)?;
-        known.protocol.check_protocols()?;
-        rules::check_extensions(&known)?;
+        rules::check_protocols(&known.protocol)?;
+        extensions::check_lines(known.extensions.lines())?;
         Ok(Self {
             config: *config,
             path: target.path,
@@ -183,12 +183,10 @@ impl<'a> Upgrade<'a> {
 
     /// The extensions that the client offers, in its order of preference, over all lines.
     ///
-    /// Unknown ones are no error. None is in use in this stage, whatever is offered.
+    /// Unknown ones are no error. None is taken: the frames of the connection stay as RFC 6455 section 5
+    /// has them, whatever is offered.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
-        self.extensions
-            .lines()
-            .filter_map(|line| ExtensionList::parse_bytes(line).ok())
-            .flatten()
+        extensions::of_lines(self.extensions.lines())
     }
 
     /// Chooses a subprotocol. Without this call the answer names none.
