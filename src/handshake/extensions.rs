@@ -42,18 +42,26 @@ impl<'a> ExtensionList<'a> {
     /// quoted value has to be a token once its quotes and backslashes are gone (RFC 6455 section 9.1).
     pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
         let list = Self { rest: Cursor(value) };
-        let mut check = list.rest;
-        while next_element(&mut check)
-            .map_err(|Malformed| HandshakeError::MalformedExtensions)?
-            .is_some()
-        {}
+        list.check()?;
         Ok(list)
     }
 
-    /// The same from the bytes of a field. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
-    fn parse_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
+    /// Whether there is any extension in the list.
+    fn check(&self) -> Result<bool, HandshakeError> {
+        let (mut rest, mut is_any) = (self.rest, false);
+        while next_element(&mut rest)
+            .map_err(|Malformed| HandshakeError::MalformedExtensions)?
+            .is_some()
+        {
+            is_any = true;
+        }
+        Ok(is_any)
+    }
+
+    /// Not checked yet. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
+    fn from_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
         let value = core::str::from_utf8(value).map_err(|_| HandshakeError::MalformedExtensions)?;
-        Self::parse(value)
+        Ok(Self { rest: Cursor(value) })
     }
 }
 
@@ -62,7 +70,7 @@ pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(
     let (mut count, mut has_element) = (0, false);
     for line in lines {
         count += 1;
-        has_element |= ExtensionList::parse_bytes(line)?.next().is_some();
+        has_element |= ExtensionList::from_bytes(line)?.check()?;
     }
     // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
     if count > 0 && !has_element {
@@ -74,7 +82,7 @@ pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(
 /// What lines list that have been checked.
 pub(super) fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Extension<'a>> {
     lines
-        .filter_map(|line| ExtensionList::parse_bytes(line).ok())
+        .filter_map(|line| ExtensionList::from_bytes(line).ok())
         .flatten()
 }
 

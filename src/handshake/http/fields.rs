@@ -3,7 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::grammar::{list, text, trim};
+use super::grammar::{list, text};
+use super::records::Records;
 use crate::handshake::error::HandshakeError;
 
 /// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
@@ -43,112 +44,64 @@ impl core::fmt::Debug for Fields<'_> {
     }
 }
 
-/// The fields as they lie in a head: their lengths, the name, the value.
-#[derive(Clone)]
-pub(crate) struct Records<'a>(pub(in crate::handshake) &'a [u8]);
+macro_rules! known_fields {
+    ($($field:ident: $name:literal,)*) => {
+        /// The fields that the handshake is about, all lines of each.
+        #[derive(Default)]
+        pub(crate) struct KnownFields<'a> {
+            $(pub(crate) $field: Lines<'a>,)*
+        }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = (&'a [u8], &'a [u8]);
+        impl<'a> KnownFields<'a> {
+            fn lines(&mut self, name: &[u8]) -> Option<&mut Lines<'a>> {
+                // RFC 9110 section 5.1: names have no case.
+                match name {
+                    $(_ if name.eq_ignore_ascii_case($name) => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+        }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = self.0.split_first_chunk()?;
-        let (value, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
-        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
-        self.0 = rest;
-        Some((name, value))
-    }
+        const KNOWN_NAMES: &[&[u8]] = &[$($name,)*];
+    };
 }
 
-/// The fields that the handshake is about, all lines of each.
-#[derive(Debug, Default)]
-pub(crate) struct KnownFields<'a> {
-    pub(crate) accept: Lines<'a>,
-    pub(crate) connection: Lines<'a>,
-    pub(crate) content_length: Lines<'a>,
-    pub(crate) expect: Lines<'a>,
-    pub(crate) extensions: Lines<'a>,
-    pub(crate) host: Lines<'a>,
-    pub(crate) key: Lines<'a>,
-    pub(crate) origin: Lines<'a>,
-    pub(crate) protocol: Lines<'a>,
-    pub(crate) transfer_encoding: Lines<'a>,
-    pub(crate) upgrade: Lines<'a>,
-    pub(crate) version: Lines<'a>,
+known_fields! {
+    accept: b"Sec-WebSocket-Accept",
+    connection: b"Connection",
+    content_length: b"Content-Length",
+    expect: b"Expect",
+    extensions: b"Sec-WebSocket-Extensions",
+    host: b"Host",
+    key: b"Sec-WebSocket-Key",
+    origin: b"Origin",
+    protocol: b"Sec-WebSocket-Protocol",
+    transfer_encoding: b"Transfer-Encoding",
+    upgrade: b"Upgrade",
+    version: b"Sec-WebSocket-Version",
 }
 
 impl<'a> KnownFields<'a> {
-    pub(crate) fn collect(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+    pub(crate) fn collect(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut known = Self::default();
         for (name, value) in fields {
             // RFC 6455 section 4.2.1: fields that are not known have no effect.
-            if let Some(name) = KnownName::of(name) {
-                known.lines(name).push(trim(value));
+            if let Some(lines) = known.lines(name) {
+                lines.push(value);
             }
         }
         known
     }
-
-    fn lines(&mut self, name: KnownName) -> &mut Lines<'a> {
-        match name {
-            KnownName::Accept => &mut self.accept,
-            KnownName::Connection => &mut self.connection,
-            KnownName::ContentLength => &mut self.content_length,
-            KnownName::Expect => &mut self.expect,
-            KnownName::Extensions => &mut self.extensions,
-            KnownName::Host => &mut self.host,
-            KnownName::Key => &mut self.key,
-            KnownName::Origin => &mut self.origin,
-            KnownName::Protocol => &mut self.protocol,
-            KnownName::TransferEncoding => &mut self.transfer_encoding,
-            KnownName::Upgrade => &mut self.upgrade,
-            KnownName::Version => &mut self.version,
-        }
-    }
 }
 
-/// A field that the handshake is about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum KnownName {
-    Accept,
-    Connection,
-    ContentLength,
-    Expect,
-    Extensions,
-    Host,
-    Key,
-    Origin,
-    Protocol,
-    TransferEncoding,
-    Upgrade,
-    Version,
-}
-
-impl KnownName {
-    pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        // Length and first letter leave one name to compare with, or none: most fields are others.
-        let (known, text): (_, &[u8]) = match (name.len(), name.first()?.to_ascii_lowercase()) {
-            (4, b'h') => (Self::Host, b"Host"),
-            (6, b'e') => (Self::Expect, b"Expect"),
-            (6, b'o') => (Self::Origin, b"Origin"),
-            (7, b'u') => (Self::Upgrade, b"Upgrade"),
-            (10, b'c') => (Self::Connection, b"Connection"),
-            (14, b'c') => (Self::ContentLength, b"Content-Length"),
-            (17, b's') => (Self::Key, b"Sec-WebSocket-Key"),
-            (17, b't') => (Self::TransferEncoding, b"Transfer-Encoding"),
-            (20, b's') => (Self::Accept, b"Sec-WebSocket-Accept"),
-            (21, b's') => (Self::Version, b"Sec-WebSocket-Version"),
-            (22, b's') => (Self::Protocol, b"Sec-WebSocket-Protocol"),
-            (24, b's') => (Self::Extensions, b"Sec-WebSocket-Extensions"),
-            _ => return None,
-        };
-        // RFC 9110 section 5.1: names have no case.
-        name.eq_ignore_ascii_case(text).then_some(known)
-    }
+/// Whether this is a field that the handshake is about.
+pub(crate) fn is_known(name: &str) -> bool {
+    let name = name.as_bytes();
+    KNOWN_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) enum Lines<'a> {
     #[default]
     None,
@@ -165,14 +118,6 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn as_slice(&self) -> &[&'a [u8]] {
-        match self {
-            Self::None => &[],
-            Self::One(value) => core::slice::from_ref(value),
-            Self::Many(values) => values,
-        }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::None)
     }
@@ -181,18 +126,24 @@ impl<'a> Lines<'a> {
     pub(crate) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
         match self {
             Self::None => Ok(None),
-            Self::One(value) => Ok(Some(value)),
+            Self::One(value) => Ok(Some(*value)),
             Self::Many(_) => Err(repeated),
         }
     }
 
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.as_slice().iter().copied()
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        match self {
+            Self::None => &[],
+            Self::One(value) => core::slice::from_ref(value),
+            Self::Many(values) => &values[..],
+        }
+        .iter()
+        .copied()
     }
 
     /// The elements of the list that the lines make together (RFC 9110 section 5.3), the empty ones skipped.
     pub(crate) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.as_slice().iter().copied().flat_map(list)
+        self.lines().flat_map(list)
     }
 
     /// Whether the list has this element, in any case.

@@ -60,14 +60,24 @@ pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// Without the SP and HTAB around it (RFC 9112 section 5.1).
-pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
-        bytes = rest;
-    }
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = trim_start(bytes);
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
     bytes
+}
+
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// RFC 9110 section 5.6.3: SP or HTAB.
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Bytes that have been checked to be ASCII, as text. (Others would come out empty; there is no way to get here with them.)

@@ -1,24 +1,25 @@
-//! Reading a head: one pass over the bytes, resumable at any of them.
+//! Reading a head: bytes in, in whatever pieces, and one buffer out.
 //!
-//! Every byte is looked at once, when it arrives, and either takes part in a run (a token, a target, a value) or moves the
-//! reader to another state. An error is thus found at the byte that makes it, however the head was cut, and no byte after
-//! it is consumed.
+//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error is thus found at
+//! the byte that makes it, however the head was cut, and no byte after it is consumed. Each byte is looked at a fixed number of
+//! times, so the work is linear.
 
 use alloc::vec::Vec;
 use core::mem;
 
-use super::fields::Records;
-use super::grammar::{is_field_byte, is_target_byte, is_token_byte, text, trim};
+use super::grammar::{is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
+use super::records::{HEADER, LENGTH_MAX, LastRecord, Records};
 use super::target::Target;
 use crate::Config;
+use crate::cursor::take;
 use crate::handshake::error::HandshakeError;
 
 /// A whole head, in one buffer:
 ///
 /// ```text
-///   | method | target | 4: name length | 4: value length | name | value | 4: ...
+///   | method | target | records
 ///            ^        ^
-///      method_end  fields_at                  (a response has neither method nor target)
+///      method_end  fields_at    (both are 0 in a response)
 /// ```
 #[derive(Clone, Default)]
 pub(crate) struct Head {
@@ -26,6 +27,7 @@ pub(crate) struct Head {
     method_end: usize,
     fields_at: usize,
     version: (u8, u8),
+    /// Of a response.
     status: u16,
 }
 
@@ -51,13 +53,14 @@ impl Head {
     }
 
     pub(crate) fn records(&self) -> Records<'_> {
-        Records(self.bytes.get(self.fields_at..).unwrap_or_default())
+        Records::new(self.bytes.get(self.fields_at..).unwrap_or_default())
     }
 }
 
 /// Reads one head.
 #[derive(Clone)]
 pub(crate) struct HeadReader {
+    kind: Kind,
     state: State,
     head: Head,
     /// Bytes consumed, those of skipped empty lines too.
@@ -65,31 +68,84 @@ pub(crate) struct HeadReader {
     limit: usize,
     fields: usize,
     max_fields: usize,
-    /// Where the record of the current field starts.
-    record_at: usize,
-    /// Where the name of the current field ends, and its value starts.
-    name_end: usize,
+    /// The record of the current field.
+    record: LastRecord,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    Request,
+    Response,
+}
+
+/// Where in a head the next byte stands; in the order in which they come.
+#[derive(Clone, Copy, Eq, PartialEq, PartialOrd)]
+enum State {
+    /// Before a request.
+    Start,
+    /// After the CR of an empty line before a request.
+    StartLf,
+    Method,
+    Target,
+    /// At this byte of the version, 8 being the one behind it.
+    Version(u8),
+    /// At this digit of the status, 3 being the space behind it.
+    Status(u8),
+    Reason,
+    /// After the CR of the first line.
+    LineLf,
+    /// At the start of the line after the first.
+    FirstField,
+    /// At the start of a line after a field.
+    NextField,
+    Name,
+    /// In the white space before a value.
+    BeforeValue,
+    Value,
+    /// After the CR of a field line.
+    ValueLf,
+    /// After the CR of the empty line.
+    EndLf,
+    Done,
+}
+
+impl State {
+    /// How many of the first bytes leave it as it is.
+    fn run(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Method | Self::Name => run(bytes, is_token_byte),
+            Self::Target => run(bytes, is_target_byte),
+            Self::Reason | Self::Value => field_run(bytes),
+            Self::BeforeValue => run(bytes, is_space),
+            _ => 0,
+        }
+    }
+
+    /// Whether such bytes go into the buffer.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::Method | Self::Target | Self::Name | Self::Value)
+    }
 }
 
 impl HeadReader {
     pub(crate) fn request(config: &Config) -> Self {
-        Self::new(config, State::Start)
+        Self::new(config, Kind::Request, State::Start)
     }
 
     pub(crate) fn response(config: &Config) -> Self {
-        Self::new(config, State::ResponseVersion(0))
+        Self::new(config, Kind::Response, State::Version(0))
     }
 
-    fn new(config: &Config, state: State) -> Self {
+    fn new(config: &Config, kind: Kind, state: State) -> Self {
         Self {
+            kind,
             state,
             head: Head::default(),
             seen: 0,
             limit: config.max_head_size.min(LENGTH_MAX),
             fields: 0,
             max_fields: config.max_fields,
-            record_at: 0,
-            name_end: 0,
+            record: LastRecord::default(),
         }
     }
 
@@ -98,15 +154,12 @@ impl HeadReader {
     /// `Ok(None)`: all was consumed and more is needed. After an error or a head the reader is used up.
     pub(crate) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
         let window = input.len().min(self.limit.saturating_sub(self.seen));
-        let window = input.get(..window).unwrap_or_default();
-        self.reserve(window.len());
-        let mut rest = window;
+        self.reserve(window);
+        let mut rest = input.get(..window).unwrap_or_default();
         let result = self.advance(&mut rest);
-        let used = window.len() - rest.len();
+        let used = window.saturating_sub(rest.len());
         self.seen += used;
-        if let Some((_, tail)) = mem::take(input).split_at_mut_checked(used) {
-            *input = tail;
-        }
+        take(input, used);
         result?;
         if self.state == State::Done {
             return Ok(Some(mem::take(&mut self.head)));
@@ -122,35 +175,19 @@ impl HeadReader {
         self.head.method()
     }
 
+    /// The usual head in one allocation: what came, and what the records need more than the line ends that they replace.
+    fn reserve(&mut self, incoming: usize) {
+        if self.seen == 0 && incoming > 0 {
+            let records = (incoming / 8).saturating_add(HEADER);
+            self.head.bytes.reserve(incoming.saturating_add(records));
+        }
+    }
+
     fn advance(&mut self, rest: &mut &[u8]) -> Result<(), HandshakeError> {
         while self.state != State::Done {
-            if matches!(self.state, State::FirstField | State::NextField) {
-                while let Some(after) = self.whole_line(rest) {
-                    *rest = after;
-                }
-            }
-            let run = match self.state {
-                State::Method | State::Name => run(rest, is_token_byte),
-                State::Target => run(rest, is_target_byte),
-                State::Value | State::Reason => field_run(rest),
-                State::BeforeValue => run(rest, |byte| matches!(byte, b' ' | b'\t')),
-                State::Start
-                | State::StartLf
-                | State::RequestVersion(_)
-                | State::ResponseVersion(_)
-                | State::Status(_)
-                | State::LineLf
-                | State::FirstField
-                | State::NextField
-                | State::ValueLf
-                | State::EndLf
-                | State::Done => 0,
-            };
-            let (run, after) = rest.split_at_checked(run).unwrap_or((rest, &[]));
-            if matches!(
-                self.state,
-                State::Method | State::Name | State::Target | State::Value
-            ) {
+            self.whole_lines(rest);
+            let (run, after) = rest.split_at_checked(self.state.run(rest)).unwrap_or((rest, &[]));
+            if self.state.is_kept() {
                 self.head.bytes.extend_from_slice(run);
             }
             let Some((&byte, after)) = after.split_first() else {
@@ -163,77 +200,60 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Takes a whole field line in one go, if there is one and it is plain; returns what follows it.
+    /// Takes field lines in one go each, as long as they are whole and plain.
     ///
-    /// This changes nothing but the time: the states would come to the same record. They take over at the same place if the
-    /// line is cut, empty, folded, wrong or one too many, and then its bytes are looked at a second time, never a third.
-    fn whole_line<'b>(&mut self, rest: &'b [u8]) -> Option<&'b [u8]> {
-        let (name, after) = rest.split_at_checked(run(rest, is_token_byte))?;
-        let after = after.strip_prefix(b":")?;
-        let (value, after) = after.split_at_checked(field_run(after))?;
-        let after = after.strip_prefix(b"\r\n")?;
-        if name.is_empty() || self.fields >= self.max_fields {
-            return None;
+    /// This changes nothing but the time: the states would come to the same records. They take over at a line that is cut,
+    /// empty, folded, wrong or one too many, and look at its bytes once more.
+    fn whole_lines(&mut self, rest: &mut &[u8]) {
+        while matches!(self.state, State::FirstField | State::NextField) && self.fields < self.max_fields {
+            let Some((name, value, after)) = split_line(rest) else {
+                return;
+            };
+            let bytes = &mut self.head.bytes;
+            bytes.reserve(HEADER.saturating_add(name.len()).saturating_add(value.len()));
+            self.record = LastRecord::start(bytes);
+            bytes.extend_from_slice(name);
+            self.record.end_name(bytes);
+            bytes.extend_from_slice(value);
+            self.record.end_value(bytes);
+            self.fields += 1;
+            self.state = State::NextField;
+            *rest = after;
         }
-        let value = trim(value);
-        let bytes = &mut self.head.bytes;
-        self.fields += 1;
-        self.record_at = bytes.len();
-        bytes.reserve(
-            RECORD_HEADER
-                .saturating_add(name.len())
-                .saturating_add(value.len()),
-        );
-        bytes.extend_from_slice(&record_header(name.len(), value.len()));
-        bytes.extend_from_slice(name);
-        self.name_end = bytes.len();
-        bytes.extend_from_slice(value);
-        self.state = State::NextField;
-        Some(after)
     }
 
     /// The state after a byte that ends a run.
     fn turn(&mut self, byte: u8) -> Result<State, HandshakeError> {
         match self.state {
-            // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all the same.
-            State::Start if byte == b'\r' => Ok(State::StartLf),
-            State::Start => self.first_byte(byte),
+            State::Start => self.start(byte),
             State::StartLf => line_feed(byte, State::Start),
             State::Method => self.end_method(byte),
             State::Target => self.end_target(byte),
-            State::RequestVersion(8) if byte == b'\r' => Ok(State::LineLf),
-            State::RequestVersion(at) => self.version(at, byte).map(State::RequestVersion),
-            State::ResponseVersion(8) if byte == b' ' => Ok(State::Status(0)),
-            State::ResponseVersion(at) => self.version(at, byte).map(State::ResponseVersion),
+            State::Version(at) => self.version(at, byte),
             State::Status(at) => self.status(at, byte),
-            State::Reason | State::Value | State::BeforeValue if byte == b'\r' => {
-                Ok(if self.state == State::Reason {
-                    State::LineLf
-                } else {
-                    State::ValueLf
-                })
-            }
+            State::Reason => end_text(byte, State::LineLf),
+            State::LineLf => line_feed(byte, State::FirstField),
+            State::FirstField | State::NextField => self.line_start(byte),
+            State::Name => self.end_name(byte),
             State::BeforeValue if is_field_byte(byte) => {
                 self.head.bytes.push(byte);
                 Ok(State::Value)
             }
-            State::Reason | State::Value | State::BeforeValue => {
-                Err(unexpected(byte, HandshakeError::MalformedFieldValue))
-            }
-            State::LineLf => line_feed(byte, State::FirstField),
-            State::FirstField | State::NextField => self.line_start(byte),
-            State::Name => self.end_name(byte),
+            State::BeforeValue | State::Value => end_text(byte, State::ValueLf),
             State::ValueLf => {
-                let next = line_feed(byte, State::NextField)?;
-                self.end_field();
-                Ok(next)
+                self.record.end_value(&mut self.head.bytes);
+                line_feed(byte, State::NextField)
             }
             State::EndLf => line_feed(byte, State::Done),
             State::Done => Ok(State::Done),
         }
     }
 
-    fn first_byte(&mut self, byte: u8) -> Result<State, HandshakeError> {
+    fn start(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all the same.
+        if byte == b'\r' {
+            return Ok(State::StartLf);
+        }
         // RFC 9112 section 2.2: what cannot be HTTP is refused, here at its first byte (TLS starts with 0x16).
         if !is_token_byte(byte) {
             return Err(unexpected(byte, HandshakeError::MalformedMethod));
@@ -259,11 +279,11 @@ impl HeadReader {
         }
         self.head.fields_at = self.head.bytes.len();
         Target::parse(self.head.method(), self.head.target())?;
-        Ok(State::RequestVersion(0))
+        Ok(State::Version(0))
     }
 
-    /// One byte of the version; the next place.
-    fn version(&mut self, at: u8, byte: u8) -> Result<u8, HandshakeError> {
+    /// One byte of the version, or the one behind it.
+    fn version(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
         let digit = byte.wrapping_sub(b'0');
         // RFC 9112 section 2.3: upper case, and one digit on either side of the dot.
         match (at, byte) {
@@ -276,9 +296,11 @@ impl HeadReader {
                     return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
                 }
             }
+            (8, b'\r') if self.kind == Kind::Request => return Ok(State::LineLf),
+            (8, b' ') if self.kind == Kind::Response => return Ok(State::Status(0)),
             _ => return Err(unexpected(byte, HandshakeError::MalformedHttpVersion)),
         }
-        Ok(at.saturating_add(1))
+        Ok(State::Version(at.saturating_add(1)))
     }
 
     /// One byte of the status or the space behind it.
@@ -306,8 +328,7 @@ impl HeadReader {
             }),
             _ => {
                 self.fields += 1;
-                self.record_at = self.head.bytes.len();
-                self.head.bytes.extend_from_slice(&[0; RECORD_HEADER]);
+                self.record = LastRecord::start(&mut self.head.bytes);
                 self.head.bytes.push(byte);
                 Ok(State::Name)
             }
@@ -320,20 +341,17 @@ impl HeadReader {
             return Err(HandshakeError::SpaceBeforeFields);
         }
         // RFC 9112 section 5.2: a server refuses a folded line, a client puts one space for the fold.
-        if self.head.status == 0 {
+        if self.kind == Kind::Request {
             return Err(HandshakeError::FoldedField);
         }
-        // The record is the last one in the buffer, and its value the last thing in it: it just goes on.
-        if self.head.bytes.len() > self.name_end {
-            self.head.bytes.push(b' ');
-        }
+        self.record.fold(&mut self.head.bytes);
         Ok(State::BeforeValue)
     }
 
     fn end_name(&mut self, byte: u8) -> Result<State, HandshakeError> {
         match byte {
             b':' => {
-                self.name_end = self.head.bytes.len();
+                self.record.end_name(&self.head.bytes);
                 Ok(State::BeforeValue)
             }
             // RFC 9112 section 5.1: refused, as it has been a way to smuggle requests.
@@ -342,95 +360,34 @@ impl HeadReader {
         }
     }
 
-    /// Trims the value and writes the lengths into the record.
-    fn end_field(&mut self) {
-        let bytes = &mut self.head.bytes;
-        while bytes.len() > self.name_end && matches!(bytes.last(), Some(b' ' | b'\t')) {
-            bytes.pop();
-        }
-        let name = self
-            .name_end
-            .saturating_sub(self.record_at.saturating_add(RECORD_HEADER));
-        let value = bytes.len().saturating_sub(self.name_end);
-        let header = record_header(name, value);
-        if let Some(record) = bytes.get_mut(self.record_at..).and_then(<[u8]>::first_chunk_mut) {
-            *record = header;
-        }
-    }
-
-    /// Room for the usual head in one go: what came, and what the records need more than the line ends that they replace.
-    fn reserve(&mut self, incoming: usize) {
-        if self.seen == 0 && incoming > 0 {
-            self.head.bytes.reserve(
-                incoming
-                    .saturating_add(incoming / 8)
-                    .saturating_add(RECORD_HEADER),
-            );
-        }
-    }
-
     fn too_long(&self) -> HandshakeError {
         let limit = self.limit;
-        match self.state {
-            // RFC 9112 section 3: 414 as soon as the limit is reached, the line may never end.
-            State::Method | State::Target | State::RequestVersion(_) => {
-                HandshakeError::RequestLineTooLong { limit }
-            }
-            State::LineLf if self.head.status == 0 => HandshakeError::RequestLineTooLong { limit },
-            State::Start
-            | State::StartLf
-            | State::ResponseVersion(_)
-            | State::Status(_)
-            | State::Reason
-            | State::LineLf
-            | State::FirstField
-            | State::NextField
-            | State::Name
-            | State::BeforeValue
-            | State::Value
-            | State::ValueLf
-            | State::EndLf
-            | State::Done => HandshakeError::HeadTooLarge { limit },
+        // RFC 9112 section 3: 414 as soon as the limit is reached, the line may never end.
+        let is_in_line = (State::Method..=State::LineLf).contains(&self.state);
+        if self.kind == Kind::Request && is_in_line {
+            HandshakeError::RequestLineTooLong { limit }
+        } else {
+            HandshakeError::HeadTooLarge { limit }
         }
     }
 }
 
-/// Where in a head the next byte stands.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum State {
-    /// Before a request.
-    Start,
-    /// After the CR of an empty line before a request.
-    StartLf,
-    Method,
-    Target,
-    /// At this byte of a request's version, 8 being the CR behind it.
-    RequestVersion(u8),
-    /// At this byte of a response's version, 8 being the space behind it.
-    ResponseVersion(u8),
-    /// At this digit of the status, 3 being the space behind it.
-    Status(u8),
-    Reason,
-    /// After the CR of the first line.
-    LineLf,
-    /// At the start of the line after the first.
-    FirstField,
-    /// At the start of a line after a field.
-    NextField,
-    Name,
-    /// In the white space before a value.
-    BeforeValue,
-    Value,
-    /// After the CR of a field line.
-    ValueLf,
-    /// After the CR of the empty line.
-    EndLf,
-    Done,
+/// The name and the value of a whole field line, and what follows it. White space is left behind the value.
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, after) = bytes.split_at_checked(run(bytes, is_token_byte))?;
+    let after = trim_start(after.strip_prefix(b":")?);
+    let (value, after) = after.split_at_checked(field_run(after))?;
+    let after = after.strip_prefix(b"\r\n")?;
+    (!name.is_empty()).then_some((name, value, after))
 }
 
-/// The lengths of a name and a value, both within [`LENGTH_MAX`].
-fn record_header(name: usize, value: usize) -> [u8; RECORD_HEADER] {
-    ((name as u64) << 32 | value as u64).to_be_bytes()
+/// The CR behind a value or a reason.
+fn end_text(byte: u8, next: State) -> Result<State, HandshakeError> {
+    if byte == b'\r' {
+        Ok(next)
+    } else {
+        Err(unexpected(byte, HandshakeError::MalformedFieldValue))
+    }
 }
 
 fn line_feed(byte: u8, next: State) -> Result<State, HandshakeError> {
@@ -472,9 +429,3 @@ fn field_run(bytes: &[u8]) -> usize {
         run(line, is_field_byte)
     }
 }
-
-/// The two lengths before each field.
-const RECORD_HEADER: usize = 8;
-
-/// The largest head whose lengths fit into a record.
-const LENGTH_MAX: usize = u32::MAX as usize;

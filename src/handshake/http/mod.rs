@@ -3,5 +3,6 @@
 pub(super) mod fields;
 pub(super) mod grammar;
 pub(super) mod head;
+pub(super) mod records;
 pub(super) mod target;
 pub(super) mod write;

@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::fields::KnownName;
+use super::fields::is_known;
 use super::grammar::{is_field_byte, is_token};
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 
@@ -18,7 +18,7 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    if is_sec || KnownName::of(name.as_bytes()).is_some() {
+    if is_sec || is_known(name) {
         return Err(HandshakeMisuse::ReservedField);
     }
     // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.
@@ -30,10 +30,10 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
 
 /// Appends a field whose name and value are checked.
 pub(crate) fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
-    push_parts(out, &[name, ": ", value, "\r\n"]);
+    push_parts(out, [name, ": ", value, "\r\n"]);
 }
 
-fn push_parts(out: &mut Vec<u8>, parts: &[&str]) {
+fn push_parts<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
@@ -102,7 +102,7 @@ fn push_final(
     push_status_line(out, status);
     for &(name, value) in required {
         let end = if name == CONNECTION { ", close" } else { "" };
-        push_parts(out, &[name, ": ", value, end, "\r\n"]);
+        push_parts(out, [name, ": ", value, end, "\r\n"]);
     }
     // RFC 9112 section 9.6: this connection is at its end, whichever option it has besides.
     if !required.iter().any(|&(name, _)| name == CONNECTION) {

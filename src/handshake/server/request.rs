@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::rules::{check_framing, check_host};
+use super::rules::{Basics, check_basics};
 use super::upgrade::Upgrade;
 use crate::Config;
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 use crate::handshake::http::fields::{Fields, KnownFields};
+use crate::handshake::http::grammar::text;
 use crate::handshake::http::head::Head;
 use crate::handshake::http::target::Target;
 use crate::handshake::http::write::{push_error, push_response};
@@ -33,21 +34,24 @@ use crate::handshake::http::write::{push_error, push_response};
 #[derive(Clone)]
 pub struct Request {
     head: Head,
+    has_content: bool,
+    is_upgrade: bool,
     config: Config,
 }
 
 impl Request {
     /// Checks what holds for any request; `out` gets the response to one that breaks it.
     pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
-        Self::check(&head).inspect_err(|&error| push_error(out, head.method(), error))?;
-        Ok(Self { head, config })
-    }
-
-    fn check(head: &Head) -> Result<(), HandshakeError> {
         let known = KnownFields::collect(head.records());
-        check_host(&known, head.version())?;
-        check_framing(&known, head.version())?;
-        Ok(())
+        let basics = check_basics(&known, head.version())
+            .inspect_err(|&error| push_error(out, head.method(), error))?;
+        Ok(Self {
+            has_content: basics.has_content,
+            // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored.
+            is_upgrade: head.version() >= (1, 1) && known.upgrade.has(b"websocket"),
+            head,
+            config,
+        })
     }
 
     /// The method, as sent: methods have a case (RFC 9110 section 9.1).
@@ -94,9 +98,7 @@ impl Request {
     pub fn host(&self) -> Option<&str> {
         match self.split_target().authority {
             Some(authority) => Some(authority),
-            None => self
-                .field("Host")
-                .and_then(|host| core::str::from_utf8(host).ok()),
+            None => self.host_field(),
         }
     }
 
@@ -112,8 +114,7 @@ impl Request {
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
-        let known = KnownFields::collect(self.head.records());
-        self.version() >= (1, 1) && known.upgrade.has(b"websocket")
+        self.is_upgrade
     }
 
     /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.
@@ -124,10 +125,14 @@ impl Request {
     /// GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if Upgrade does not name `websocket`, 417 for
     /// a request that expects to be asked for its content, otherwise 400. The caller sends it and closes the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
-        let parts = (self.method(), self.split_target(), self.version());
-        Upgrade::check(&self.config, parts, self.head.records()).inspect_err(|&error| {
-            push_error(out, self.method(), error);
-        })
+        let basics = Basics {
+            version: self.version(),
+            host: self.host_field(),
+            has_content: self.has_content,
+        };
+        let known = KnownFields::collect(self.head.records());
+        Upgrade::check(&self.config, self.method(), self.split_target(), basics, known)
+            .inspect_err(|&error| push_error(out, self.method(), error))
     }
 
     /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.
@@ -147,6 +152,11 @@ impl Request {
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeMisuse> {
         push_response(out, self.method(), status, fields, body)
+    }
+
+    /// Host, of which there is at most one, and well-formed.
+    fn host_field(&self) -> Option<&str> {
+        self.field("Host").map(text)
     }
 
     fn split_target(&self) -> Target<'_> {

@@ -4,11 +4,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::rules;
+use super::rules::{self, Basics};
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines};
-use crate::handshake::http::grammar::text;
+use crate::handshake::http::grammar::{text, trim};
 use crate::handshake::http::target::{Authority, Target};
 use crate::handshake::http::write;
 use crate::handshake::key::accept_key;
@@ -75,25 +75,22 @@ impl<'a> Upgrade<'a> {
         fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, HandshakeError> {
         let target = Target::parse(method, target)?;
-        let fields = fields.into_iter().map(|(name, value)| (name.as_bytes(), value));
-        Self::check(config, (method, target, version), fields)
+        let fields = fields.into_iter();
+        let known = KnownFields::collect(fields.map(|(name, value)| (name.as_bytes(), trim(value))));
+        let basics = rules::check_basics(&known, version)?;
+        Self::check(config, method, target, basics, known)
     }
 
     pub(super) fn check(
         config: &Config,
-        (method, target, version): (&str, Target<'a>, (u8, u8)),
-        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        method: &str,
+        target: Target<'a>,
+        basics: Basics<'a>,
+        known: KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
-        rules::check_request_line(method, version)?;
-        let known = KnownFields::collect(fields);
-        let host = rules::check_host(&known, version)?.ok_or(HandshakeError::MissingHost)?;
-        // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
-        let host = target.authority.unwrap_or(host);
-        // RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
-        if host.is_empty() || host.starts_with(':') {
-            return Err(HandshakeError::MalformedHost);
-        }
-        rules::check_no_content(&known, version)?;
+        rules::check_request_line(method, basics.version)?;
+        let host = rules::check_authority(basics.host, &target)?;
+        rules::check_no_content(&known, basics.has_content)?;
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
         let key = rules::check_key(&known)?;
