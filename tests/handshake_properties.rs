@@ -4,11 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use websocket_proto::Config;
 use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
     Answer, ClientRequest, ExtensionList, HandshakeError, Request, Response, ServerHandshake, Upgrade,
 };
+use websocket_proto::{Config, Connection};
 
 const CASES: u32 = 4000;
 
@@ -68,7 +68,7 @@ proptest! {
         for (name, value) in &answer {
             upgrade = upgrade.field(name, value).unwrap();
         }
-        upgrade.accept(&mut to_client);
+        let _: Connection = upgrade.accept(&mut to_client);
         assert_lines(&to_client);
         assert_httparse_reads_response(&to_client, 3 + usize::from(chosen.is_some()) + answer.len());
 
@@ -109,7 +109,7 @@ proptest! {
             }
         }
         let mut out = Vec::new();
-        request.start(&config(), nonce, &mut out);
+        let _ = request.start(&config(), nonce, &mut out);
         assert_lines(&out);
         prop_assert_eq!(receive(&mut out).fields().count(), lines);
     }
@@ -119,7 +119,7 @@ proptest! {
         for url in [url.clone(), format!("ws://{url}"), format!("wss://h/{url}"), format!("ws://h?{url}")] {
             let Ok(request) = ClientRequest::from_url(&url) else { continue };
             let mut out = Vec::new();
-            request.start(&config(), nonce, &mut out);
+            let _ = request.start(&config(), nonce, &mut out);
             assert_lines(&out);
             prop_assert_eq!(receive(&mut out).fields().count(), 5);
         }
@@ -147,7 +147,7 @@ proptest! {
         }
         prop_assert!(upgrade.clone().protocol(protocol).is_err());
         prop_assert_eq!(upgrade.response_fields().count(), lines);
-        upgrade.accept(&mut out);
+        let _: Connection = upgrade.accept(&mut out);
     }
 
     // RFC 6455 section 9.1: 6455-9.1-01. What is written back reads as the same list, and does not change any more.

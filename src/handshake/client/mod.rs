@@ -25,7 +25,7 @@ use crate::{Config, Connection};
 /// use websocket_proto::handshake::{Answer, ClientRequest};
 ///
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // for this page only: it has to be `OsEntropy` or as good
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
 /// let mut handshake = ClientRequest::new("example.com", "/")?.start(&Config::new(), entropy, &mut out);
 /// let mut read = *b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone";
 /// let mut input = &mut read[..];
@@ -37,7 +37,10 @@ use crate::{Config, Connection};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Memory: what has come of one head, up to [`Config::max_head_size`]. Work: one look at each byte, however they are cut.
+/// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
+/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the bytes,
+/// however they are cut.
+#[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
     offer: Offer,
     state: State,
@@ -58,10 +61,14 @@ enum State {
 
 /// What the server says.
 #[derive(Debug)]
-// A third answer would have to be looked at by every caller, so it may break their build.
-#[allow(clippy::exhaustive_enums)]
-// It is matched once per connection, and moved out at once.
-#[allow(clippy::large_enum_variant)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "every caller would have to look at a third answer"
+)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is matched once per connection, and moved out at once"
+)]
 pub enum Answer {
     /// The connection is open. What follows in the input is frames.
     Accepted {

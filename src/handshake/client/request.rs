@@ -23,7 +23,7 @@ use crate::{Config, Connection, Entropy};
 /// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // an example: real ones are random, as of `OsEntropy`
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
@@ -33,6 +33,7 @@ use crate::{Config, Connection, Entropy};
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and port; to ask a
 /// proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if [`secure`](Self::secure).
 #[derive(Clone)]
+#[must_use = "nothing is asked before `start`"]
 pub struct ClientRequest {
     secure: bool,
     host: String,
@@ -198,6 +199,7 @@ impl ClientRequest {
     ///
     /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then draws its mask
     /// keys from it.
+    #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
         self,
         config: &Config,

@@ -34,10 +34,11 @@ use crate::handshake::http::write::push_error;
 /// ```
 ///
 /// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
-/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: one look at each
-/// byte, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
+/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
+/// bytes, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
 /// leaves the time to it).
 #[derive(Clone)]
+#[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
     config: Config,
     state: State,
@@ -65,9 +66,11 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// What makes the bytes no HTTP request, or the limit that they pass; found at the first byte that decides it, up to
-    /// which `input` is consumed. The whole HTTP response that says so has been appended to `out`; the caller sends it and
-    /// closes the transport. Every later call returns the same error, consumes nothing and writes nothing.
+    /// What makes the bytes no HTTP request, or the limit that they pass. `input` is consumed up to the byte that decides it:
+    /// the last one of the head for a Host that is missing, repeated or malformed and for a Content-Length or a
+    /// Transfer-Encoding that leaves the length of the content in doubt, otherwise the first that is wrong or too many. The
+    /// whole HTTP response that says so has been appended to `out`; the caller sends it and closes the transport. Every later
+    /// call returns the same error, consumes nothing and writes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],

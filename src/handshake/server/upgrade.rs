@@ -23,6 +23,7 @@ use crate::{Config, Connection};
 /// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that takes its time
 /// for the decision does not read from the transport in the meantime, so the client cannot make it hold more.
 #[derive(Clone)]
+#[must_use = "a client waits for an answer: `accept` or `reject`"]
 pub struct Upgrade<'a> {
     config: Config,
     path: &'a str,
@@ -227,6 +228,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
         out.reserve(ACCEPT_SIZE);
         // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
@@ -273,6 +275,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// The connection, for a caller whose own HTTP server has sent the 101.
+    #[must_use = "the connection is open, and the client sends to it"]
     pub fn into_connection(self) -> Connection {
         Connection::server(&self.config)
     }
