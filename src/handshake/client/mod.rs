@@ -87,7 +87,7 @@ impl ClientHandshake {
         config: &Config,
         accept: [u8; 28],
         protocols: Vec<String>,
-        extensions: String,
+        extensions: Vec<String>,
         connection: Connection,
     ) -> Self {
         let offer = Offer {

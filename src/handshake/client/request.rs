@@ -41,7 +41,9 @@ pub struct ClientRequest {
     target: String,
     origin: Option<String>,
     protocols: Vec<String>,
+    /// The list as it is written, and the names in it.
     extensions: String,
+    extension_names: Vec<String>,
     fields: Vec<(String, String)>,
 }
 
@@ -100,6 +102,7 @@ impl ClientRequest {
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
+            extension_names: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -181,6 +184,7 @@ impl ClientRequest {
             self.extensions.push_str(", ");
         }
         self.extensions.push_str(&extension.to_string());
+        self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
 
@@ -216,7 +220,7 @@ impl ClientRequest {
             config,
             accept_key(&key),
             self.protocols,
-            self.extensions,
+            self.extension_names,
             connection,
         )
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Config;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extensions::{self, Extension, ExtensionList};
+use crate::handshake::extensions;
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
 
@@ -14,7 +14,8 @@ pub(super) struct Offer {
     pub(super) config: Config,
     pub(super) accept: [u8; 28],
     pub(super) protocols: Vec<String>,
-    pub(super) extensions: String,
+    /// Names.
+    pub(super) extensions: Vec<String>,
 }
 
 impl Offer {
@@ -58,7 +59,7 @@ impl Offer {
         for extension in extensions::of_lines(known.extensions.lines()) {
             let name = extension.name();
             // RFC 6455 section 4.1, item 5
-            if !self.offered_extensions().any(|offered| offered.name() == name) {
+            if !self.extensions.iter().any(|offered| offered == name) {
                 return Err(HandshakeError::UnofferedExtension);
             }
             // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are never
@@ -88,9 +89,5 @@ impl Offer {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn offered_extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        ExtensionList::parse(&self.extensions).unwrap_or_default()
     }
 }
