@@ -2,14 +2,10 @@
 //! that it covers, and where they come from.
 #![cfg(feature = "alloc")]
 
-use websocket_proto::Config;
-use websocket_proto::Connection;
-use websocket_proto::handshake::Answer;
-use websocket_proto::handshake::ClientHandshake;
-use websocket_proto::handshake::ClientRequest;
-use websocket_proto::handshake::HandshakeError;
-use websocket_proto::handshake::HandshakeMisuse;
-use websocket_proto::handshake::Response;
+use websocket_proto::handshake::{
+    Answer, ClientHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Response,
+};
+use websocket_proto::{Config, Connection};
 
 /// What answers the key of [`nonce`].
 const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -149,7 +145,7 @@ fn client_refuses_urls() {
     ] {
         assert_eq!(
             ClientRequest::from_url(url).unwrap_err(),
-            HandshakeMisuse::Url,
+            HandshakeMisuse::MalformedUrl,
             "{url:?}"
         );
     }
@@ -174,7 +170,7 @@ fn client_refuses_authorities_and_targets() {
     ] {
         assert_eq!(
             ClientRequest::new(authority, "/").unwrap_err(),
-            HandshakeMisuse::Authority,
+            HandshakeMisuse::MalformedAuthority,
             "{authority:?}"
         );
     }
@@ -193,9 +189,44 @@ fn client_refuses_authorities_and_targets() {
     ] {
         assert_eq!(
             ClientRequest::new("h", target).unwrap_err(),
-            HandshakeMisuse::Target,
+            HandshakeMisuse::MalformedTarget,
             "{target:?}"
         );
+    }
+}
+
+// RFC 3986 sections 3.3 and 3.4; RFC 6455 section 4.1: 6455-4.1-01, 6455-4.1-05
+#[test]
+fn client_asks_by_the_grammar_of_urls_only() {
+    let bad = ["\"", "<", ">", "\\", "^", "`", "{", "|", "}", "[", "]"].into_iter();
+    for bad in bad.chain(["%", "%4", "%4g", "%g4", "%%41"]) {
+        for target in [format!("/{bad}"), format!("/a?{bad}z"), format!("/a?b={bad}")] {
+            let error = ClientRequest::new("h", &target).unwrap_err();
+            assert_eq!(error, HandshakeMisuse::MalformedTarget, "{target}");
+            let error = ClientRequest::from_url(&format!("ws://h{target}")).unwrap_err();
+            assert_eq!(error, HandshakeMisuse::MalformedUrl, "{target}");
+        }
+    }
+    let all = "/-._~!$&'()*+,;=:@/%41%Aa?a/?:@%e9";
+    assert_eq!(ClientRequest::new("h", all).unwrap().target(), all);
+    let request = ClientRequest::from_url(&format!("ws://h{all}")).unwrap();
+    assert_eq!(request.target(), all);
+}
+
+// RFC 6455 section 4.1: 6455-4.1-08
+#[test]
+fn client_leaves_the_default_port_out_of_host() {
+    for (authority, port, host) in [
+        ("h:80", 80, "h"),
+        ("h:", 80, "h"),
+        ("[::1]:80", 80, "[::1]"),
+        ("h:443", 443, "h:443"),
+        ("h:8080", 8080, "h:8080"),
+    ] {
+        let request = ClientRequest::new(authority, "/").unwrap();
+        assert_eq!((request.secure(), request.port()), (false, port));
+        let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
+        assert!(written(request).starts_with(&expected), "{authority}");
     }
 }
 
@@ -205,7 +236,7 @@ fn client_refuses_subprotocols() {
     for name in ["", "a b", "\u{e9}", "a,b", "a/b", "a\r\n", "\"a\""] {
         assert_eq!(
             request().protocol(name).unwrap_err(),
-            HandshakeMisuse::Protocol,
+            HandshakeMisuse::MalformedProtocol,
             "{name:?}"
         );
     }
@@ -224,12 +255,12 @@ fn client_refuses_origins() {
     for origin in ["", "http://\u{e9}", "a\r\nX: y", "a\0"] {
         assert_eq!(
             request().origin(origin).unwrap_err(),
-            HandshakeMisuse::Origin,
+            HandshakeMisuse::MalformedOrigin,
             "{origin:?}"
         );
     }
     let twice = request().origin("a").unwrap().origin("b");
-    assert_eq!(twice.unwrap_err(), HandshakeMisuse::Origin);
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedOrigin);
 }
 
 // RFC 6455 section 9.1: 6455-9.1-01; section 4.1: 6455-4.1-16
@@ -238,7 +269,7 @@ fn client_refuses_extensions() {
     for offer in ["", ",", "a,b", "a;", "a b", "a; b=\"c d\"", "a\r\nX: y", "\u{e9}"] {
         assert_eq!(
             request().extension(offer).unwrap_err(),
-            HandshakeMisuse::Extension,
+            HandshakeMisuse::MalformedExtension,
             "{offer:?}"
         );
     }
@@ -250,14 +281,14 @@ fn client_refuses_fields_that_would_inject() {
     for name in ["", "a b", "a:", "a\r\nb", "\u{e9}"] {
         assert_eq!(
             request().field(name, "x").unwrap_err(),
-            HandshakeMisuse::FieldName,
+            HandshakeMisuse::MalformedFieldName,
             "{name:?}"
         );
     }
     for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", "a\r\n b"] {
         assert_eq!(
             request().field("X", value).unwrap_err(),
-            HandshakeMisuse::FieldValue,
+            HandshakeMisuse::MalformedFieldValue,
             "{value:?}"
         );
     }
@@ -728,7 +759,6 @@ fn client_reports_extensions_in_order() {
             .collect();
         assert_eq!(names, ["b; x=1", "a"]);
     }
-    assert_accepts(&with(b"Sec-WebSocket-Extensions: ,"));
 }
 
 // RFC 6455 section 9.1: 6455-9.1-02; section 4.3: 6455-4.3-03
@@ -739,6 +769,22 @@ fn client_rejects_malformed_extensions() {
         let bytes = with(format!("Sec-WebSocket-Extensions: {value}").as_bytes());
         assert_failure(request, &bytes, HandshakeError::MalformedExtensions);
     }
+}
+
+// RFC 6455 section 9.1: 6455-9.1-02
+#[test]
+fn client_rejects_empty_extensions() {
+    for lines in [
+        "Sec-WebSocket-Extensions: ",
+        "Sec-WebSocket-Extensions: ,",
+        "Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: , ,",
+    ] {
+        assert_fails(&with(lines.as_bytes()), HandshakeError::MalformedExtensions);
+    }
+    let one = with(b"Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: ,a,");
+    let request = request().extension("a").unwrap();
+    let (result, _) = answer_with(&Config::new(), request, &one);
+    assert!(matches!(result, Ok(Some(Answer::Accepted { .. }))));
 }
 
 // RFC 6455 section 4.1: 6455-4.1-25, 6455-4.1-28

@@ -2,13 +2,8 @@
 //! covers, and where they come from.
 #![cfg(feature = "alloc")]
 
-use websocket_proto::Config;
-use websocket_proto::Connection;
-use websocket_proto::handshake::HandshakeError;
-use websocket_proto::handshake::HandshakeMisuse;
-use websocket_proto::handshake::Request;
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::handshake::Upgrade;
+use websocket_proto::handshake::{HandshakeError, HandshakeMisuse, Request, ServerHandshake, Upgrade};
+use websocket_proto::{Config, Connection};
 
 const GOOD: &[u8] = b"GET /chat?x=1 HTTP/1.1\r\n\
     Host: example.com\r\n\
@@ -472,7 +467,12 @@ fn server_skips_empty_list_elements() {
     assert_accepts(&changed(b"Connection: Upgrade", b"Connection: ,, upgrade ,"));
     let commas = [b"Connection: ".as_slice(), &b",".repeat(8192), b"Upgrade"].concat();
     assert_accepts(&changed(b"Connection: Upgrade", &commas));
-    let commas = [b"Sec-WebSocket-Extensions: ".as_slice(), &b", ,".repeat(2048)].concat();
+    let commas = [
+        b"Sec-WebSocket-Extensions: ".as_slice(),
+        &b", ,".repeat(2048),
+        b"a",
+    ]
+    .concat();
     assert_accepts(&with(&commas));
     let commas = [b"Sec-WebSocket-Protocol: ".as_slice(), &b",".repeat(8192), b"a"].concat();
     assert_accepts(&with(&commas));
@@ -614,8 +614,15 @@ fn server_rejects_upgrade_in_http_1_0() {
         HandshakeError::HttpVersionTooOld,
         426,
     );
-    let request = request(b"GET / HTTP/1.0\r\n\r\n");
-    assert_eq!((request.version(), request.host()), ((1, 0), None));
+    let plain = request(b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((plain.version(), plain.host()), ((1, 0), None));
+}
+
+// RFC 9110 section 7.8: 9110-7.8-02
+#[test]
+fn server_ignores_upgrade_in_http_1_0() {
+    assert!(!request(&changed(b"HTTP/1.1", b"HTTP/1.0")).is_upgrade());
+    assert!(request(&changed(b"HTTP/1.1", b"HTTP/1.2")).is_upgrade());
 }
 
 // RFC 9110 section 7.8: 9110-7.8-03, 9110-7.8-04
@@ -937,7 +944,24 @@ fn server_rejects_malformed_extensions() {
     assert_accepts(&with(
         b"Sec-WebSocket-Extensions: permessage-deflate ; client_max_window_bits = 10",
     ));
-    assert_accepts(&with(b"Sec-WebSocket-Extensions:"));
+}
+
+// RFC 6455 section 9.1: 6455-9.1-02; section 4.2.1: 6455-4.2.1-12
+#[test]
+fn server_rejects_empty_extensions() {
+    for lines in [
+        "Sec-WebSocket-Extensions:",
+        "Sec-WebSocket-Extensions: ",
+        "Sec-WebSocket-Extensions: ,",
+        "Sec-WebSocket-Extensions: , \t,",
+        "Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: ,",
+    ] {
+        let bytes = with(lines.as_bytes());
+        assert_refused(&bytes, HandshakeError::MalformedExtensions, 400);
+    }
+    assert_accepts(&with(
+        b"Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: ,a,\r\nSec-WebSocket-Extensions: ,",
+    ));
 }
 
 // RFC 6455 section 9.1: 6455-9.1-05, 6455-9.1-06; section 9.2: 6455-9.2-01; section 4.2.2: 6455-4.2.2-08; decision D34
@@ -1113,23 +1137,23 @@ fn server_frames_plain_responses() {
         assert!(!contains(&out, b"Content-Length"));
         assert_eq!(
             get.respond(status, &[], b"x", &mut out).unwrap_err(),
-            HandshakeMisuse::Body
+            HandshakeMisuse::UnexpectedBody
         );
     }
     let mut out = Vec::new();
     for status in [0, 100, 101, 199, 600, 999, 1000, u16::MAX] {
         assert_eq!(
             get.respond(status, &[], b"", &mut out).unwrap_err(),
-            HandshakeMisuse::Status
+            HandshakeMisuse::UnusableStatus
         );
     }
     assert_eq!(
         get.respond(205, &[], b"x", &mut out).unwrap_err(),
-        HandshakeMisuse::Body
+        HandshakeMisuse::UnexpectedBody
     );
     assert_eq!(
         connect.respond(200, &[], b"", &mut out).unwrap_err(),
-        HandshakeMisuse::Status
+        HandshakeMisuse::UnusableStatus
     );
     assert!(out.is_empty());
     connect.respond(405, &[], b"", &mut out).unwrap();
@@ -1483,10 +1507,10 @@ fn with(lines: &[u8]) -> Vec<u8> {
 fn bad_fields() -> Vec<(&'static str, &'static str, HandshakeMisuse)> {
     let mut bad = Vec::new();
     for name in ["", "a b", "a:", "a\r\nb", "a\0", "\u{e9}", " a", "a "] {
-        bad.push((name, "x", HandshakeMisuse::FieldName));
+        bad.push((name, "x", HandshakeMisuse::MalformedFieldName));
     }
     for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", "a\r\n b", "\x7f", "\x1b"] {
-        bad.push(("X", value, HandshakeMisuse::FieldValue));
+        bad.push(("X", value, HandshakeMisuse::MalformedFieldValue));
     }
     for name in [
         "Host",

@@ -4,18 +4,27 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
-use super::write::push_error;
+use super::http::write::{UPGRADE_REQUIRED, push_error};
 
-/// Why an opening handshake failed: what the peer did, or which limit it passed.
+/// Why an opening handshake failed: what the peer did, which limit it passed, or that the transport ended. Only
+/// [`Finished`](Self::Finished) is the caller's doing.
 ///
-/// The value is fused: the handshake that returned it returns it for ever. A server finds the whole HTTP response already in
-/// `out`; a client sends nothing. Neither sends a Close frame, as there is no connection yet.
+/// | from | repeated by every later call | in `out` |
+/// |---|---|---|
+/// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
+/// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
+/// | `receive_eof` of both | yes | nothing |
+/// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
+/// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
+///
+/// No Close frame is ever sent, as there is no connection yet.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HandshakeError {
     /// The transport ended before the head was whole.
     Eof,
-    /// `receive` was called again after it had returned its result. Nothing is written for it.
+    /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result. Nothing is written
+    /// for it.
     Finished,
 
     /// The request line does not fit into the limit of [`Config::max_head_size`](crate::Config::max_head_size).
@@ -115,7 +124,7 @@ pub enum HandshakeError {
     MalformedProtocol,
     /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections 4.1 and 11.3.4).
     RepeatedProtocol,
-    /// A Sec-WebSocket-Extensions outside its grammar (RFC 6455 section 9.1).
+    /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455 section 9.1).
     MalformedExtensions,
 
     /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
@@ -141,7 +150,7 @@ impl HandshakeError {
     /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have done this already; it is for
     /// those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields). The caller sends it and closes the transport.
     pub fn respond(self, out: &mut Vec<u8>) {
-        push_error(out, self, false);
+        push_error(out, "GET", self);
     }
 
     /// The status of the HTTP response that tells a client about this error.
@@ -206,11 +215,7 @@ impl HandshakeError {
     pub const fn response_fields(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
             405 => &[("Allow", "GET")],
-            426 => &[
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Version", "13"),
-            ],
+            426 => UPGRADE_REQUIRED,
             _ => &[],
         }
     }
@@ -281,55 +286,64 @@ impl Error for HandshakeError {}
 
 /// A call that would have put something on the wire that must not be there. Nothing was written.
 ///
-/// These follow from the caller's arguments, and one from what they are compared with: what the client offered.
+/// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
+/// [`RepeatedProtocol`](Self::RepeatedProtocol) follow from the calls before as well,
+/// [`UnofferedProtocol`](Self::UnofferedProtocol) and [`UnusableStatus`](Self::UnusableStatus) from the request that is
+/// answered.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HandshakeMisuse {
     /// A field name that is no token (RFC 9110 section 5.1).
-    FieldName,
+    MalformedFieldName,
     /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
-    FieldValue,
+    MalformedFieldValue,
     /// A field that the handshake writes itself, or that would change how the message is framed: Host, Origin, Upgrade,
     /// Connection, Expect, Content-Length, Transfer-Encoding and whatever starts with `Sec-WebSocket-`.
     ReservedField,
-    /// No host with an optional port (RFC 3986 section 3.2; no user information).
-    Authority,
-    /// No path that starts with `/`, with an optional query, all in printable ASCII and without `#`.
-    Target,
+    /// No host with an optional port up to 65535 (RFC 3986 section 3.2; no user information).
+    MalformedAuthority,
+    /// No path that starts with `/`, with an optional query, in the letters that RFC 3986 sections 3.3 and 3.4 allow.
+    MalformedTarget,
     /// No `ws:` or `wss:` URL (RFC 6455 section 3).
-    Url,
-    /// An origin that is empty or not printable ASCII, or a second one.
-    Origin,
+    MalformedUrl,
+    /// An origin that is empty or not printable ASCII (RFC 6454 section 7.1).
+    MalformedOrigin,
+    /// A second origin (RFC 6455 section 4.1, item 8).
+    RepeatedOrigin,
     /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
-    Protocol,
-    /// The same subprotocol twice, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
+    MalformedProtocol,
+    /// A subprotocol that was offered before, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
     RepeatedProtocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     UnofferedProtocol,
     /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
-    Extension,
-    /// A status that is no final answer to the request: outside 200 to 599, or a success of CONNECT.
-    Status,
-    /// A body with a status that has none: 204, 205, 304.
-    Body,
+    MalformedExtension,
+    /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT, after which a
+    /// tunnel would begin (RFC 9110 section 9.3.6).
+    UnusableStatus,
+    /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
+    UnexpectedBody,
 }
 
 impl fmt::Display for HandshakeMisuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::FieldName => "field name is not a token",
-            Self::FieldValue => "field value has a control byte",
+            Self::MalformedFieldName => "field name is not a token",
+            Self::MalformedFieldValue => "field value has a control byte",
             Self::ReservedField => "field is written by the handshake itself",
-            Self::Authority => "authority is not a host with an optional port",
-            Self::Target => "target is not a path with an optional query",
-            Self::Url => "URL is not ws:// or wss://, a host, an optional port up to 65535, a path and a query, all in ASCII",
-            Self::Origin => "origin is not printable ASCII or is given twice",
-            Self::Protocol => "subprotocol is not a token",
+            Self::MalformedAuthority => "authority is not a host with an optional port up to 65535",
+            Self::MalformedTarget => "target is not a path and an optional query as in RFC 3986",
+            Self::MalformedUrl => {
+                "URL is not ws:// or wss://, a host, an optional port up to 65535, and a path and a query as in RFC 3986"
+            }
+            Self::MalformedOrigin => "origin is empty or not printable ASCII",
+            Self::RepeatedOrigin => "origin is given twice",
+            Self::MalformedProtocol => "subprotocol is not a token",
             Self::RepeatedProtocol => "subprotocol is given twice",
             Self::UnofferedProtocol => "subprotocol was not offered by the client",
-            Self::Extension => "extension is not one name with its parameters",
-            Self::Status => "status is not a final one",
-            Self::Body => "status has no body",
+            Self::MalformedExtension => "extension is not one name with its parameters",
+            Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
+            Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
         })
     }
 }

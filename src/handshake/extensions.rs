@@ -5,14 +5,14 @@ use alloc::string::String;
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::grammar::is_token;
-use super::grammar::is_token_byte;
+use super::http::grammar::{is_token, is_token_byte};
 
 /// The extensions of one `Sec-WebSocket-Extensions` value, in order.
 ///
 /// The whole value is checked by [`parse`](Self::parse), so the iteration cannot fail. It borrows from the value, and its
 /// work is linear in its length, whatever it holds. Several lines make one list, and it is the same to read one line after
-/// the other, as no element can go on in the next. A list may be empty, and empty elements are skipped: both say nothing.
+/// the other, as no element can go on in the next. Empty elements are skipped, and a value may hold nothing else: it can be
+/// one line of several. A handshake whose lines hold no extension at all fails, as the grammar asks for one.
 ///
 /// What is written back ([`Display`](fmt::Display)) is the list in its plainest form, which reads as the same list.
 ///
@@ -42,19 +42,48 @@ impl<'a> ExtensionList<'a> {
     /// quoted value has to be a token once its quotes and backslashes are gone (RFC 6455 section 9.1).
     pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
         let list = Self { rest: Cursor(value) };
-        let mut check = list.rest;
-        while next_element(&mut check)
-            .map_err(|Malformed| HandshakeError::MalformedExtensions)?
-            .is_some()
-        {}
+        list.check()?;
         Ok(list)
     }
 
-    /// The same from the bytes of a field. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
-    pub(super) fn parse_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
-        let value = core::str::from_utf8(value).map_err(|_| HandshakeError::MalformedExtensions)?;
-        Self::parse(value)
+    /// Whether there is any extension in the list.
+    fn check(&self) -> Result<bool, HandshakeError> {
+        let (mut rest, mut is_any) = (self.rest, false);
+        while next_element(&mut rest)
+            .map_err(|Malformed| HandshakeError::MalformedExtensions)?
+            .is_some()
+        {
+            is_any = true;
+        }
+        Ok(is_any)
     }
+
+    /// Not checked yet. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
+    fn from_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
+        let value = core::str::from_utf8(value).map_err(|_| HandshakeError::MalformedExtensions)?;
+        Ok(Self { rest: Cursor(value) })
+    }
+}
+
+/// Checks the lines of a handshake, all of which are one list (RFC 6455 section 9.1, erratum 3433).
+pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), HandshakeError> {
+    let (mut count, mut has_element) = (0, false);
+    for line in lines {
+        count += 1;
+        has_element |= ExtensionList::from_bytes(line)?.check()?;
+    }
+    // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
+    if count > 0 && !has_element {
+        return Err(HandshakeError::MalformedExtensions);
+    }
+    Ok(())
+}
+
+/// What lines list that have been checked.
+pub(super) fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Extension<'a>> {
+    lines
+        .filter_map(|line| ExtensionList::from_bytes(line).ok())
+        .flatten()
 }
 
 impl<'a> Iterator for ExtensionList<'a> {

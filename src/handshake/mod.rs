@@ -13,11 +13,11 @@
 //! ```
 //!
 //! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes to send are
-//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read in one pass however
-//! they are cut, within the limits of [`Config`](crate::Config), and strictly: two parties that disagree about where a line
-//! or a body ends are how requests are smuggled. An error is found at the byte that makes it, and a server's answer to it
-//! is in `out` by then. Whatever the caller adds is checked before a byte is written, so no value can start a line of its
-//! own.
+//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read as they come, however
+//! they are cut, with work that is linear in their size, within the limits of [`Config`](crate::Config), and strictly: two
+//! parties that disagree about where a line or a body ends are how requests are smuggled. What is no HTTP is found at the
+//! byte that makes it so, what a whole head lacks or says twice at its end, and a server's answer is in `out` by then.
+//! Whatever the caller adds is checked before a byte is written, so no value can start a line of its own.
 //!
 //! Where another HTTP server reads the requests, [`Upgrade::from_fields`] applies the same rules to what it read. The proof
 //! alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
@@ -26,7 +26,8 @@
 //! caller sets a deadline, and closes the transport then.
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a byte of this one
-//! (RFC 6455 section 4.2.2). Masking and the key hide nothing: secrecy and integrity are those of TLS (section 10.6).
+//! (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide nothing: secrecy and
+//! integrity are those of TLS (section 10.6).
 //!
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
@@ -36,7 +37,7 @@
 //! let config = Config::new();
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //!
-//! // The client asks. (The entropy is for this page only: it has to be `OsEntropy` or as good.)
+//! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
 //! let entropy = |bytes: &mut [u8]| bytes.fill(7);
 //! let request = ClientRequest::from_url("ws://example.com/chat")?.protocol("soap")?.protocol("chat")?;
 //! let mut client = request.start(&config, entropy, &mut to_server);
@@ -70,52 +71,16 @@ mod error;
 #[cfg(feature = "alloc")]
 mod extensions;
 #[cfg(feature = "alloc")]
-mod fields;
-#[cfg(feature = "alloc")]
-mod grammar;
-#[cfg(feature = "alloc")]
-mod head;
+mod http;
 pub mod key;
 #[cfg(feature = "alloc")]
-mod request;
-#[cfg(feature = "alloc")]
-mod response;
-#[cfg(feature = "alloc")]
-mod rules;
-#[cfg(feature = "alloc")]
 mod server;
-#[cfg(feature = "alloc")]
-mod target;
-#[cfg(feature = "alloc")]
-mod upgrade;
-#[cfg(feature = "alloc")]
-mod write;
 
 #[cfg(feature = "alloc")]
-pub use client::ClientRequest;
-#[cfg(feature = "alloc")]
-pub use error::HandshakeError;
-#[cfg(feature = "alloc")]
-pub use error::HandshakeMisuse;
-#[cfg(feature = "alloc")]
-pub use extensions::Extension;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionList;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionParam;
-#[cfg(feature = "alloc")]
-pub use extensions::ExtensionParams;
-#[cfg(feature = "alloc")]
-pub use fields::Fields;
-#[cfg(feature = "alloc")]
-pub use request::Request;
-#[cfg(feature = "alloc")]
-pub use response::Answer;
-#[cfg(feature = "alloc")]
-pub use response::ClientHandshake;
-#[cfg(feature = "alloc")]
-pub use response::Response;
-#[cfg(feature = "alloc")]
-pub use server::ServerHandshake;
-#[cfg(feature = "alloc")]
-pub use upgrade::Upgrade;
+pub use self::{
+    client::{Answer, ClientHandshake, ClientRequest, Response},
+    error::{HandshakeError, HandshakeMisuse},
+    extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},
+    http::fields::Fields,
+    server::{Request, ServerHandshake, Upgrade},
+};

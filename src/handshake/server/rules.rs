@@ -1,18 +1,40 @@
 //! What a server demands of a request, rule by rule.
 
-use super::error::HandshakeError;
-use super::extensions::ExtensionList;
-use super::fields::KnownFields;
-use super::grammar::is_origin;
-use super::grammar::text;
-use super::key::is_key;
-use super::target::Authority;
+use alloc::vec::Vec;
 
-/// Any request has one valid Host, but HTTP/1.0 may do without; its value, if any.
-pub(super) fn check_host<'a>(
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::fields::{KnownFields, Lines};
+use crate::handshake::http::grammar::{is_origin, is_token, text};
+use crate::handshake::http::target::{Authority, Target};
+use crate::handshake::key::is_key;
+
+/// What holds for any request, once it is checked.
+#[derive(Clone, Copy)]
+pub(super) struct Basics<'a> {
+    pub(super) version: (u8, u8),
+    pub(super) host: Option<&'a str>,
+    pub(super) has_content: bool,
+}
+
+/// RFC 9112: a version that is understood, one Host, and one length.
+pub(super) fn check_basics<'a>(
     known: &KnownFields<'a>,
     version: (u8, u8),
-) -> Result<Option<&'a str>, HandshakeError> {
+) -> Result<Basics<'a>, HandshakeError> {
+    let (major, minor) = version;
+    // RFC 9112 section 2.3: a later minor version is read as this one.
+    if major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
+    }
+    Ok(Basics {
+        version,
+        host: check_host(known, version)?,
+        has_content: check_framing(known, version)?,
+    })
+}
+
+/// There is one valid Host, but HTTP/1.0 may do without; its value, if any.
+fn check_host<'a>(known: &KnownFields<'a>, version: (u8, u8)) -> Result<Option<&'a str>, HandshakeError> {
     // RFC 9112 section 3.2: no Host, several, or one that is none, are answered with 400.
     let Some(host) = known.host.at_most_one(HandshakeError::RepeatedHost)? else {
         return if version >= (1, 1) {
@@ -26,8 +48,8 @@ pub(super) fn check_host<'a>(
     Ok(Some(host))
 }
 
-/// Any request says in one way how long its content is. Whether it says that there is some.
-pub(super) fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
+/// The request says in one way how long its content is. Whether it says that there is some.
+fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
     // RFC 9112 section 6.3: a length that is no number, or two, is an error that cannot be mended.
     let length = known
         .content_length
@@ -45,21 +67,30 @@ pub(super) fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Resul
     Ok(length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')))
 }
 
-/// RFC 6455 section 4.2.1, items 1 and 3: GET, and HTTP/1.1 or later.
+/// RFC 6455 section 4.2.1, item 1: GET, and HTTP/1.1 or later.
 pub(super) fn check_request_line(method: &str, version: (u8, u8)) -> Result<(), HandshakeError> {
-    let (major, minor) = version;
-    // RFC 9112 section 2.3: a later minor version is read as this one.
-    if major != 1 {
-        return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
-    }
     // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored, so there is nothing to accept.
-    if minor == 0 {
+    if version < (1, 1) {
         return Err(HandshakeError::HttpVersionTooOld);
     }
     if method != "GET" {
         return Err(HandshakeError::MethodNotGet);
     }
     Ok(())
+}
+
+/// RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
+pub(super) fn check_authority<'a>(
+    host: Option<&'a str>,
+    target: &Target<'a>,
+) -> Result<&'a str, HandshakeError> {
+    let host = host.ok_or(HandshakeError::MissingHost)?;
+    // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
+    let host = target.authority.unwrap_or(host);
+    if host.is_empty() || host.starts_with(':') {
+        return Err(HandshakeError::MalformedHost);
+    }
+    Ok(host)
 }
 
 /// RFC 6455 section 4.2.1, items 3 and 4: both fields of the upgrade.
@@ -76,9 +107,9 @@ pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeErro
 }
 
 /// There is no content, and the client does not wait to be asked for it.
-pub(super) fn check_no_content(known: &KnownFields<'_>, version: (u8, u8)) -> Result<(), HandshakeError> {
+pub(super) fn check_no_content(known: &KnownFields<'_>, has_content: bool) -> Result<(), HandshakeError> {
     // RFC 9112 section 6.3: what follows the head would be content, and frames after it.
-    if check_framing(known, version)? {
+    if has_content {
         return Err(HandshakeError::UnexpectedContent);
     }
     // RFC 9110 section 7.8 wants a 100 before the 101 if 100-continue is expected. But a client must not expect it without
@@ -119,10 +150,24 @@ pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str
     }
 }
 
-/// RFC 6455 section 9.1: a value outside the grammar fails the handshake. All lines are one list (erratum 3433).
-pub(super) fn check_extensions(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-    known
-        .extensions
-        .lines()
-        .try_for_each(|line| ExtensionList::parse_bytes(line).map(drop))
+/// RFC 6455 section 4.3: tokens, none twice (section 4.1, item 10), and at least one. All lines are one list.
+pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    if lines.elements().any(|element| !is_token(element)) {
+        return Err(HandshakeError::MalformedProtocol);
+    }
+    match lines.elements().take(2).count() {
+        0 if !lines.is_empty() => Err(HandshakeError::MalformedProtocol),
+        0 | 1 => Ok(()),
+        _ => check_unique(lines),
+    }
+}
+
+fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an attacker.
+    let mut names: Vec<&[u8]> = lines.elements().collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        return Err(HandshakeError::RepeatedProtocol);
+    }
+    Ok(())
 }

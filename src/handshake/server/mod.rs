@@ -1,13 +1,19 @@
 //! The server's side of the transport: bytes in, a request or an error response out.
 
+mod request;
+mod rules;
+mod upgrade;
+
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::head::HeadReader;
-use super::request::Request;
-use super::write::push_error;
+pub use request::Request;
+pub use upgrade::Upgrade;
+
 use crate::Config;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::head::HeadReader;
+use crate::handshake::http::write::push_error;
 
 /// Reads the request of a client.
 ///
@@ -28,10 +34,11 @@ use crate::Config;
 /// ```
 ///
 /// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
-/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: one look at each
-/// byte, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
+/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
+/// bytes, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
 /// leaves the time to it).
 #[derive(Clone)]
+#[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
     config: Config,
     state: State,
@@ -59,9 +66,11 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// What makes the bytes no HTTP request, or the limit that they pass; found at the first byte that decides it, up to
-    /// which `input` is consumed. The whole HTTP response that says so has been appended to `out`; the caller sends it and
-    /// closes the transport. Every later call returns the same error, consumes nothing and writes nothing.
+    /// What makes the bytes no HTTP request, or the limit that they pass. `input` is consumed up to the byte that decides it:
+    /// the last one of the head for a Host that is missing, repeated or malformed and for a Content-Length or a
+    /// Transfer-Encoding that leaves the length of the content in doubt, otherwise the first that is wrong or too many. The
+    /// whole HTTP response that says so has been appended to `out`; the caller sends it and closes the transport. Every later
+    /// call returns the same error, consumes nothing and writes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -73,24 +82,17 @@ impl ServerHandshake {
         };
         let result = match reader.receive(input) {
             Ok(None) => return Ok(None),
-            // RFC 9110 section 9.3.2: a HEAD request has no body in its response, whatever it says.
-            Ok(Some(head)) => {
-                let is_head_request = head.method() == "HEAD";
-                Request::new(head, self.config).map_err(|error| (error, is_head_request))
-            }
-            Err(error) => Err((error, reader.is_head_request())),
-        };
-        match result {
-            Ok(request) => {
-                self.state = State::Finished(HandshakeError::Finished);
-                Ok(Some(request))
-            }
-            Err((error, is_head_request)) => {
-                self.state = State::Finished(error);
-                push_error(out, error, is_head_request);
+            Ok(Some(head)) => Request::new(head, self.config, out),
+            Err(error) => {
+                push_error(out, reader.method(), error);
                 Err(error)
             }
-        }
+        };
+        self.state = State::Finished(match result {
+            Ok(_) => HandshakeError::Finished,
+            Err(error) => error,
+        });
+        result.map(Some)
     }
 
     /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.

@@ -2,21 +2,20 @@
 
 use core::net::Ipv6Addr;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
-use super::grammar::is_target_byte;
+use super::grammar::{is_encoded, is_path_and_query, is_target_byte};
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 
 /// A host and, if it is given, a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     /// As written, with the brackets of an IPv6 address. It may be empty.
-    pub(super) host: &'a str,
-    pub(super) port: Option<u16>,
+    pub(crate) host: &'a str,
+    pub(crate) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
     /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
             address.parse::<Ipv6Addr>().ok()?;
@@ -34,16 +33,16 @@ impl<'a> Authority<'a> {
 
 /// What a request asks for (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// In the absolute form, and with CONNECT.
-    pub(super) authority: Option<&'a str>,
+    pub(crate) authority: Option<&'a str>,
     /// `*` with OPTIONS, empty with CONNECT.
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
+    pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         if target.is_empty() || !target.bytes().all(is_target_byte) {
             return Err(HandshakeError::MalformedTarget);
         }
@@ -62,8 +61,9 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The parts, where all has been checked before.
-    pub(super) fn split(method: &str, target: &'a str) -> Self {
+    /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for: cheap enough to
+    /// do it again for each part that is asked for, rather than to keep them.
+    pub(crate) fn split(method: &str, target: &'a str) -> Self {
         if method == "CONNECT" {
             return Self {
                 authority: Some(target),
@@ -104,25 +104,25 @@ impl<'a> Target<'a> {
 
 /// A `ws:` or `wss:` URL (RFC 6455 section 3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Url<'a> {
-    pub(super) secure: bool,
-    pub(super) authority: Authority<'a>,
+pub(crate) struct Url<'a> {
+    pub(crate) secure: bool,
+    pub(crate) authority: Authority<'a>,
     /// What follows the authority: empty, or starting with `/` or `?`.
-    pub(super) resource: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Url<'a> {
-    pub(super) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
-        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::Url)?;
+    pub(crate) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
+        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::MalformedUrl)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(HandshakeMisuse::Url),
+            _ => return Err(HandshakeMisuse::MalformedUrl),
         };
         let (authority, resource) = split_before(rest, ['/', '?']);
         // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user information.
-        if !resource.bytes().all(is_target_byte) {
-            return Err(HandshakeMisuse::Url);
+        if !is_path_and_query(resource) {
+            return Err(HandshakeMisuse::MalformedUrl);
         }
         match Authority::parse(authority) {
             Some(authority) if !authority.host.is_empty() => Ok(Self {
@@ -130,7 +130,7 @@ impl<'a> Url<'a> {
                 authority,
                 resource,
             }),
-            _ => Err(HandshakeMisuse::Url),
+            _ => Err(HandshakeMisuse::MalformedUrl),
         }
     }
 }
@@ -138,21 +138,7 @@ impl<'a> Url<'a> {
 /// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host lines that were
 /// joined on the way have one.
 fn is_name(host: &str) -> bool {
-    let mut bytes = host.bytes();
-    while let Some(byte) = bytes.next() {
-        let is_fine = match byte {
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';'
-            | b'=' => true,
-            _ => byte.is_ascii_alphanumeric(),
-        };
-        if !is_fine {
-            return false;
-        }
-    }
-    true
+    !host.contains(',') && is_encoded(host, |_| false)
 }
 
 /// Nothing, a colon, or a colon and a number.

@@ -1,33 +1,29 @@
 //! A request to upgrade that keeps the rules, and the answer to it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
-use super::extensions::Extension;
-use super::extensions::ExtensionList;
-use super::fields::KnownFields;
-use super::fields::Lines;
-use super::grammar::text;
-use super::key::accept_key;
-use super::rules;
-use super::target::Authority;
-use super::target::Target;
-use super::write;
-use crate::Config;
-use crate::Connection;
+use super::rules::{self, Basics};
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::extensions::{self, Extension};
+use crate::handshake::http::fields::{KnownFields, Lines};
+use crate::handshake::http::grammar::{text, trim};
+use crate::handshake::http::target::{Authority, Target};
+use crate::handshake::http::write;
+use crate::handshake::key::accept_key;
+use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
 ///
-/// It comes from [`Request::upgrade`](super::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
+/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
 /// HTTP server reads the requests. The answer is put together with [`protocol`](Self::protocol) and [`field`](Self::field),
 /// then given by [`accept`](Self::accept); or it is [`reject`](Self::reject).
 ///
 /// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that takes its time
 /// for the decision does not read from the transport in the meantime, so the client cannot make it hold more.
 #[derive(Clone)]
+#[must_use = "a client waits for an answer: `accept` or `reject`"]
 pub struct Upgrade<'a> {
     config: Config,
     path: &'a str,
@@ -38,8 +34,7 @@ pub struct Upgrade<'a> {
     extensions: Lines<'a>,
     accept: [u8; 28],
     protocol: Option<&'a str>,
-    /// Whole lines, as they are written.
-    fields: String,
+    fields: Vec<(String, String)>,
 }
 
 impl<'a> Upgrade<'a> {
@@ -81,31 +76,28 @@ impl<'a> Upgrade<'a> {
         fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, HandshakeError> {
         let target = Target::parse(method, target)?;
-        let fields = fields.into_iter().map(|(name, value)| (name.as_bytes(), value));
-        Self::check(config, (method, target, version), fields)
+        let fields = fields.into_iter();
+        let known = KnownFields::collect(fields.map(|(name, value)| (name.as_bytes(), trim(value))));
+        let basics = rules::check_basics(&known, version)?;
+        Self::check(config, method, target, basics, known)
     }
 
     pub(super) fn check(
         config: &Config,
-        (method, target, version): (&str, Target<'a>, (u8, u8)),
-        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        method: &str,
+        target: Target<'a>,
+        basics: Basics<'a>,
+        known: KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
-        rules::check_request_line(method, version)?;
-        let known = KnownFields::collect(fields);
-        let host = rules::check_host(&known, version)?.ok_or(HandshakeError::MissingHost)?;
-        // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
-        let host = target.authority.unwrap_or(host);
-        // RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
-        if host.is_empty() || host.starts_with(':') {
-            return Err(HandshakeError::MalformedHost);
-        }
-        rules::check_no_content(&known, version)?;
+        rules::check_request_line(method, basics.version)?;
+        let host = rules::check_authority(basics.host, &target)?;
+        rules::check_no_content(&known, basics.has_content)?;
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
         let key = rules::check_key(&known)?;
         let origin = rules::check_origin(&known)?;
-        known.protocol.check_protocols()?;
-        rules::check_extensions(&known)?;
+        rules::check_protocols(&known.protocol)?;
+        extensions::check_lines(known.extensions.lines())?;
         Ok(Self {
             config: *config,
             path: target.path,
@@ -117,7 +109,7 @@ impl<'a> Upgrade<'a> {
             // RFC 6455 section 4.2.2: over the text as it came.
             accept: accept_key(key),
             protocol: None,
-            fields: String::new(),
+            fields: Vec::new(),
         })
     }
 
@@ -189,12 +181,10 @@ impl<'a> Upgrade<'a> {
 
     /// The extensions that the client offers, in its order of preference, over all lines.
     ///
-    /// Unknown ones are no error. None is in use in this stage, whatever is offered.
+    /// Unknown ones are no error. None is taken: the frames of the connection stay as RFC 6455 section 5
+    /// has them, whatever is offered.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
-        self.extensions
-            .lines()
-            .filter_map(|line| ExtensionList::parse_bytes(line).ok())
-            .flatten()
+        extensions::of_lines(self.extensions.lines())
     }
 
     /// Chooses a subprotocol. Without this call the answer names none.
@@ -233,13 +223,14 @@ impl<'a> Upgrade<'a> {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        write::push_field_text(&mut self.fields, name, value);
+        self.fields.push((name.to_string(), value.to_string()));
         Ok(self)
     }
 
     /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
-        out.reserve(ACCEPT_SIZE.saturating_add(self.fields.len()));
+        out.reserve(ACCEPT_SIZE);
         // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
         out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         for (name, value) in self.response_fields() {
@@ -252,7 +243,7 @@ impl<'a> Upgrade<'a> {
     /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any, such as 401,
     /// 403 (the origin), 404 (the resource), 503 or a redirect.
     ///
-    /// As [`Request::respond`](super::Request::respond); fields that were added for the answer that accepts are not sent.
+    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer that accepts are not sent.
     ///
     /// # Errors
     ///
@@ -280,10 +271,11 @@ impl<'a> Upgrade<'a> {
         fixed
             .into_iter()
             .chain(protocol)
-            .chain(write::split_fields(&self.fields))
+            .chain(self.fields.iter().map(|(name, value)| (&name[..], &value[..])))
     }
 
     /// The connection, for a caller whose own HTTP server has sent the 101.
+    #[must_use = "the connection is open, and the client sends to it"]
     pub fn into_connection(self) -> Connection {
         Connection::server(&self.config)
     }

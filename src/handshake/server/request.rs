@@ -3,18 +3,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::error::HandshakeMisuse;
-use super::fields::Fields;
-use super::fields::KnownFields;
-use super::head::Head;
-use super::rules::check_framing;
-use super::rules::check_host;
-use super::target::Target;
+use super::rules::{Basics, check_basics};
 use super::upgrade::Upgrade;
-use super::write::push_error;
-use super::write::push_response;
 use crate::Config;
+use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::http::fields::{Fields, KnownFields};
+use crate::handshake::http::grammar::text;
+use crate::handshake::http::head::Head;
+use crate::handshake::http::target::Target;
+use crate::handshake::http::write::{push_error, push_response};
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
@@ -37,16 +34,24 @@ use crate::Config;
 #[derive(Clone)]
 pub struct Request {
     head: Head,
+    has_content: bool,
+    is_upgrade: bool,
     config: Config,
 }
 
 impl Request {
-    /// Checks what holds for any request.
-    pub(super) fn new(head: Head, config: Config) -> Result<Self, HandshakeError> {
+    /// Checks what holds for any request; `out` gets the response to one that breaks it.
+    pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
         let known = KnownFields::collect(head.records());
-        check_host(&known, head.version())?;
-        check_framing(&known, head.version())?;
-        Ok(Self { head, config })
+        let basics = check_basics(&known, head.version())
+            .inspect_err(|&error| push_error(out, head.method(), error))?;
+        Ok(Self {
+            has_content: basics.has_content,
+            // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored.
+            is_upgrade: head.version() >= (1, 1) && known.upgrade.has(b"websocket"),
+            head,
+            config,
+        })
     }
 
     /// The method, as sent: methods have a case (RFC 9110 section 9.1).
@@ -93,9 +98,7 @@ impl Request {
     pub fn host(&self) -> Option<&str> {
         match self.split_target().authority {
             Some(authority) => Some(authority),
-            None => self
-                .field("Host")
-                .and_then(|host| core::str::from_utf8(host).ok()),
+            None => self.host_field(),
         }
     }
 
@@ -106,13 +109,12 @@ impl Request {
         self.field("Origin")
     }
 
-    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`.
+    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`. In HTTP/1.0 nothing does, as that field is
+    /// ignored there (RFC 9110 section 7.8).
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
-        KnownFields::collect(self.head.records())
-            .upgrade
-            .has(b"websocket")
+        self.is_upgrade
     }
 
     /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.
@@ -123,10 +125,14 @@ impl Request {
     /// GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if Upgrade does not name `websocket`, 417 for
     /// a request that expects to be asked for its content, otherwise 400. The caller sends it and closes the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
-        let parts = (self.method(), self.split_target(), self.version());
-        Upgrade::check(&self.config, parts, self.head.records()).inspect_err(|&error| {
-            push_error(out, error, self.method() == "HEAD");
-        })
+        let basics = Basics {
+            version: self.version(),
+            host: self.host_field(),
+            has_content: self.has_content,
+        };
+        let known = KnownFields::collect(self.head.records());
+        Upgrade::check(&self.config, self.method(), self.split_target(), basics, known)
+            .inspect_err(|&error| push_error(out, self.method(), error))
     }
 
     /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.
@@ -146,6 +152,11 @@ impl Request {
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeMisuse> {
         push_response(out, self.method(), status, fields, body)
+    }
+
+    /// Host, of which there is at most one, and well-formed.
+    fn host_field(&self) -> Option<&str> {
+        self.field("Host").map(text)
     }
 
     fn split_target(&self) -> Target<'_> {

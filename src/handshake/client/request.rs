@@ -1,25 +1,17 @@
 //! The client's request.
 
-use alloc::string::String;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HandshakeMisuse;
-use super::extensions::ExtensionList;
-use super::grammar::is_origin;
-use super::grammar::is_target_byte;
-use super::grammar::is_token;
-use super::grammar::text;
-use super::key::accept_key;
-use super::key::encode_nonce;
-use super::response::ClientHandshake;
-use super::target::Authority;
-use super::target::Url;
-use super::write;
-use crate::Config;
-use crate::Connection;
-use crate::Entropy;
+use super::ClientHandshake;
+use crate::handshake::error::HandshakeMisuse;
+use crate::handshake::extensions::ExtensionList;
+use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
+use crate::handshake::http::target::{Authority, Url};
+use crate::handshake::http::write;
+use crate::handshake::key::{accept_key, encode_nonce};
+use crate::{Config, Connection, Entropy};
 
 /// The request of a client, put together and checked before anything is written.
 ///
@@ -31,7 +23,7 @@ use crate::Entropy;
 /// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // for this page only: it has to be `OsEntropy` or as good
+/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
@@ -41,6 +33,7 @@ use crate::Entropy;
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and port; to ask a
 /// proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if [`secure`](Self::secure).
 #[derive(Clone)]
+#[must_use = "nothing is asked before `start`"]
 pub struct ClientRequest {
     secure: bool,
     host: String,
@@ -48,26 +41,27 @@ pub struct ClientRequest {
     target: String,
     origin: Option<String>,
     protocols: Vec<String>,
+    /// The list as it is written, and the names in it.
     extensions: String,
-    /// Whole lines, as they are written.
-    fields: String,
+    extension_names: Vec<String>,
+    fields: Vec<(String, String)>,
 }
 
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// The authority becomes the Host field, with the port if it has one. [`secure`](Self::secure) is `false`; see
-    /// [`from_url`](Self::from_url) for the other way.
+    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field, with its port
+    /// unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
     ///
     /// # Errors
     ///
-    /// An authority that is empty or none, a target that does not start with `/` or has a `#`, a space or anything but
-    /// printable ASCII.
+    /// An authority that is empty or none, a target that does not start with `/` or is not in the letters of RFC 3986: no
+    /// space, no `#`, nothing that has to be percent-encoded, and `%` before two hexadecimal digits only.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
         let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
-        let authority = authority.ok_or(HandshakeMisuse::Authority)?;
-        if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
-            return Err(HandshakeMisuse::Target);
+        let authority = authority.ok_or(HandshakeMisuse::MalformedAuthority)?;
+        if !target.starts_with('/') || !is_path_and_query(target) {
+            return Err(HandshakeMisuse::MalformedTarget);
         }
         Ok(Self::from_parts(authority, target.to_string(), false))
     }
@@ -78,16 +72,14 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// Another scheme, a host that is empty or none, a user name, a fragment, or anything but printable ASCII: other letters
+    /// Another scheme, a host that is empty or none, a user name, a fragment, or letters that RFC 3986 does not allow: they
     /// have to be percent-encoded, or in Punycode, beforehand.
     pub fn from_url(url: &str) -> Result<Self, HandshakeMisuse> {
         let Url {
             secure,
-            mut authority,
+            authority,
             resource,
         } = Url::parse(url)?;
-        // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
-        authority.port = authority.port.filter(|&port| port != default_port(secure));
         // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left out with its
         // mark.
         let slash = if resource.starts_with('/') { "" } else { "/" };
@@ -104,12 +96,14 @@ impl ClientRequest {
         Self {
             secure,
             host: authority.host.to_string(),
-            port: authority.port,
+            // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
+            port: authority.port.filter(|&port| port != default_port(secure)),
             target,
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
-            fields: String::new(),
+            extension_names: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -143,8 +137,11 @@ impl ClientRequest {
     ///
     /// An origin that is empty or not printable ASCII, or a second one.
     pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
-        if self.origin.is_some() || !is_origin(origin.as_bytes()) {
-            return Err(HandshakeMisuse::Origin);
+        if !is_origin(origin.as_bytes()) {
+            return Err(HandshakeMisuse::MalformedOrigin);
+        }
+        if self.origin.is_some() {
+            return Err(HandshakeMisuse::RepeatedOrigin);
         }
         self.origin = Some(origin.to_string());
         Ok(self)
@@ -157,7 +154,7 @@ impl ClientRequest {
     /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
     pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
-            return Err(HandshakeMisuse::Protocol);
+            return Err(HandshakeMisuse::MalformedProtocol);
         }
         if self.protocols.iter().any(|other| other == name) {
             return Err(HandshakeMisuse::RepeatedProtocol);
@@ -168,22 +165,26 @@ impl ClientRequest {
 
     /// Offers an extension with its parameters (`name; param; param=value`); those offered first are preferred.
     ///
-    /// The connection itself knows no extension in this stage: if the server takes one that is offered here, the caller has
-    /// to deal with it, and frames that use reserved bits fail. Without an offer, a server that names any fails the
-    /// handshake.
+    /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the caller carries
+    /// out by itself, above the messages. [`Connection`] carries out none, so far: once a server has taken
+    /// `permessage-deflate` or another one that changes frames, the connection fails at the first frame with a reserved bit.
+    ///
+    /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server that takes what
+    /// was not offered fails the handshake.
     ///
     /// # Errors
     ///
     /// What is not exactly one extension by the grammar of [`ExtensionList`].
     pub fn extension(mut self, offer: &str) -> Result<Self, HandshakeMisuse> {
-        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::Extension)?;
+        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::MalformedExtension)?;
         let (Some(extension), None) = (list.next(), list.next()) else {
-            return Err(HandshakeMisuse::Extension);
+            return Err(HandshakeMisuse::MalformedExtension);
         };
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
         }
         self.extensions.push_str(&extension.to_string());
+        self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
 
@@ -194,7 +195,7 @@ impl ClientRequest {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        write::push_field_text(&mut self.fields, name, value);
+        self.fields.push((name.to_string(), value.to_string()));
         Ok(self)
     }
 
@@ -202,6 +203,7 @@ impl ClientRequest {
     ///
     /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then draws its mask
     /// keys from it.
+    #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
         self,
         config: &Config,
@@ -218,7 +220,7 @@ impl ClientRequest {
             config,
             accept_key(&key),
             self.protocols,
-            self.extensions,
+            self.extension_names,
             connection,
         )
     }
@@ -245,7 +247,9 @@ impl ClientRequest {
         if !self.extensions.is_empty() {
             write::push_field(out, "Sec-WebSocket-Extensions", &self.extensions);
         }
-        out.extend_from_slice(self.fields.as_bytes());
+        for (name, value) in &self.fields {
+            write::push_field(out, name, value);
+        }
         out.extend_from_slice(b"\r\n");
     }
 }

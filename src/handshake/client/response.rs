@@ -1,0 +1,83 @@
+//! The server's answer, as a client sees it.
+
+use core::fmt;
+
+use super::SWITCHING;
+use crate::handshake::extensions::{self, Extension};
+use crate::handshake::http::fields::Fields;
+use crate::handshake::http::grammar::{list, text};
+use crate::handshake::http::head::Head;
+
+/// The head of a server's final response.
+///
+/// It owns its bytes, in one buffer that is dropped with it.
+#[derive(Clone)]
+pub struct Response {
+    pub(super) head: Head,
+}
+
+impl Response {
+    /// The status: 101 if the connection was accepted, otherwise 200 to 999.
+    pub fn status(&self) -> u16 {
+        self.head.status()
+    }
+
+    /// The fields, in the order of their lines.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(self.head.records())
+    }
+
+    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields().find(name)
+    }
+
+    /// The subprotocol that the server chose, of those that were offered; none in a rejection.
+    pub fn protocol(&self) -> Option<&str> {
+        if self.status() != SWITCHING {
+            return None;
+        }
+        self.field("Sec-WebSocket-Protocol").map(text)
+    }
+
+    /// The extensions that the server chose, in the order in which they apply, over all lines; none in a rejection.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        let lines = self.lines("Sec-WebSocket-Extensions");
+        extensions::of_lines(lines.filter(|_| self.status() == SWITCHING))
+    }
+
+    /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
+    ///
+    /// It should say so in a rejection for the version's sake. What is no version (0 to 255 in decimal, without leading
+    /// zeros) is passed over.
+    pub fn supported_versions(&self) -> impl Iterator<Item = u8> {
+        self.lines("Sec-WebSocket-Version")
+            .flat_map(list)
+            .filter_map(parse_version)
+    }
+
+    fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        self.fields()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+impl fmt::Debug for Response {
+    /// Without the values of the fields, which hold cookies and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status())
+            .field("fields", &self.fields())
+            .finish()
+    }
+}
+
+fn parse_version(element: &[u8]) -> Option<u8> {
+    // RFC 6455 section 4.3: no sign, no leading zero.
+    match element {
+        b"0" => Some(0),
+        [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => text(element).parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! What a client demands of the answer that accepts, rule by rule.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::Config;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extensions;
+use crate::handshake::http::fields::KnownFields;
+use crate::handshake::http::head::Head;
+
+/// What the answer is held against.
+pub(super) struct Offer {
+    pub(super) config: Config,
+    pub(super) accept: [u8; 28],
+    pub(super) protocols: Vec<String>,
+    /// Names.
+    pub(super) extensions: Vec<String>,
+}
+
+impl Offer {
+    /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
+    pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
+        // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
+        if head.version() < (1, 1) {
+            return Err(HandshakeError::HttpVersionTooOld);
+        }
+        let known = KnownFields::collect(head.records());
+        self.check_upgrade(&known)?;
+        self.check_accept(&known)?;
+        self.check_extensions(&known)?;
+        self.check_protocol(&known)
+    }
+
+    fn check_upgrade(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
+        if !known.upgrade.has(b"websocket") || known.upgrade.elements().nth(1).is_some() {
+            return Err(HandshakeError::MissingUpgrade);
+        }
+        // RFC 6455 section 4.1, item 3
+        if !known.connection.has(b"upgrade") {
+            return Err(HandshakeError::MissingConnectionUpgrade);
+        }
+        Ok(())
+    }
+
+    fn check_accept(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        // RFC 6455 section 4.1, item 4; section 11.3.3: at most once.
+        match known.accept.at_most_one(HandshakeError::RepeatedAccept)? {
+            Some(accept) if accept == self.accept => Ok(()),
+            Some(_) => Err(HandshakeError::WrongAccept),
+            None => Err(HandshakeError::MissingAccept),
+        }
+    }
+
+    fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        extensions::check_lines(known.extensions.lines())?;
+        let mut seen: Vec<&str> = Vec::new();
+        for extension in extensions::of_lines(known.extensions.lines()) {
+            let name = extension.name();
+            // RFC 6455 section 4.1, item 5
+            if !self.extensions.iter().any(|offered| offered == name) {
+                return Err(HandshakeError::UnofferedExtension);
+            }
+            // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are never
+            // more than were offered, and this stays cheap.
+            if seen.contains(&name) {
+                return Err(HandshakeError::RepeatedExtension);
+            }
+            seen.push(name);
+        }
+        Ok(())
+    }
+
+    fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        // RFC 6455 section 11.3.4: at most once in a response.
+        match known.protocol.at_most_one(HandshakeError::RepeatedProtocol)? {
+            // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of them.
+            Some(protocol)
+                if !self
+                    .protocols
+                    .iter()
+                    .any(|offered| offered.as_bytes() == protocol) =>
+            {
+                Err(HandshakeError::UnofferedProtocol)
+            }
+            None if self.config.require_subprotocol && !self.protocols.is_empty() => {
+                Err(HandshakeError::MissingProtocol)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The fields of a head: walking over them, and finding those that the handshake is about.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::grammar::{list, text};
+use super::records::Records;
+use crate::handshake::error::HandshakeError;
+
+/// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
+///
+/// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without regard to case.
+#[derive(Clone)]
+pub struct Fields<'a> {
+    records: Records<'a>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(records: Records<'a>) -> Self {
+        Self { records }
+    }
+
+    pub(crate) fn find(mut self, name: &str) -> Option<&'a [u8]> {
+        let name = name.as_bytes();
+        self.records
+            .find_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.records.next().map(|(name, value)| (text(name), value))
+    }
+}
+
+impl core::fmt::Debug for Fields<'_> {
+    /// Names only: values hold cookies and passwords.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list()
+            .entries(self.clone().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+macro_rules! known_fields {
+    ($($field:ident: $name:literal,)*) => {
+        /// The fields that the handshake is about, all lines of each.
+        #[derive(Default)]
+        pub(crate) struct KnownFields<'a> {
+            $(pub(crate) $field: Lines<'a>,)*
+        }
+
+        impl<'a> KnownFields<'a> {
+            fn lines(&mut self, name: &[u8]) -> Option<&mut Lines<'a>> {
+                // RFC 9110 section 5.1: names have no case.
+                match name {
+                    $(_ if name.eq_ignore_ascii_case($name) => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+
+        const KNOWN_NAMES: &[&[u8]] = &[$($name,)*];
+    };
+}
+
+known_fields! {
+    accept: b"Sec-WebSocket-Accept",
+    connection: b"Connection",
+    content_length: b"Content-Length",
+    expect: b"Expect",
+    extensions: b"Sec-WebSocket-Extensions",
+    host: b"Host",
+    key: b"Sec-WebSocket-Key",
+    origin: b"Origin",
+    protocol: b"Sec-WebSocket-Protocol",
+    transfer_encoding: b"Transfer-Encoding",
+    upgrade: b"Upgrade",
+    version: b"Sec-WebSocket-Version",
+}
+
+impl<'a> KnownFields<'a> {
+    pub(crate) fn collect(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut known = Self::default();
+        for (name, value) in fields {
+            // RFC 6455 section 4.2.1: fields that are not known have no effect.
+            if let Some(lines) = known.lines(name) {
+                lines.push(value);
+            }
+        }
+        known
+    }
+}
+
+/// Whether this is a field that the handshake is about.
+pub(crate) fn is_known(name: &str) -> bool {
+    let name = name.as_bytes();
+    KNOWN_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
+#[derive(Clone, Default)]
+pub(crate) enum Lines<'a> {
+    #[default]
+    None,
+    One(&'a [u8]),
+    Many(Vec<&'a [u8]>),
+}
+
+impl<'a> Lines<'a> {
+    fn push(&mut self, value: &'a [u8]) {
+        match self {
+            Self::None => *self = Self::One(value),
+            Self::One(first) => *self = Self::Many(vec![*first, value]),
+            Self::Many(values) => values.push(value),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The value of a field that must not repeat.
+    pub(crate) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
+        match self {
+            Self::None => Ok(None),
+            Self::One(value) => Ok(Some(*value)),
+            Self::Many(_) => Err(repeated),
+        }
+    }
+
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        match self {
+            Self::None => &[],
+            Self::One(value) => core::slice::from_ref(value),
+            Self::Many(values) => &values[..],
+        }
+        .iter()
+        .copied()
+    }
+
+    /// The elements of the list that the lines make together (RFC 9110 section 5.3), the empty ones skipped.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.lines().flat_map(list)
+    }
+
+    /// Whether the list has this element, in any case.
+    pub(crate) fn has(&self, element: &[u8]) -> bool {
+        self.elements().any(|other| other.eq_ignore_ascii_case(element))
+    }
+}

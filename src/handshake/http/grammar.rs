@@ -1,0 +1,113 @@
+//! The few rules of RFC 9110 that the rest of the handshake shares: tokens, values, lists.
+
+/// RFC 9110 section 5.6.2: `tchar`.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// RFC 9110 section 5.6.2: `token`.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+/// What may stand in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section 5.5).
+pub(crate) fn is_field_byte(byte: u8) -> bool {
+    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
+}
+
+/// What may stand in a request target that is read: printable ASCII but `#`.
+///
+/// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them in queries,
+/// and they do no harm. What is written keeps the rule: see [`is_path_and_query`].
+pub(crate) fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
+}
+
+/// Whether this may stand behind the authority of a URL: RFC 3986 sections 3.3 and 3.4, `path` and `query`.
+pub(crate) fn is_path_and_query(text: &str) -> bool {
+    is_encoded(text, |byte| matches!(byte, b'/' | b'?' | b':' | b'@'))
+}
+
+/// Whether all is `unreserved`, `pct-encoded`, `sub-delims` (RFC 3986 section 2) or one of these.
+pub(crate) fn is_encoded(text: &str, is_extra: impl Fn(u8) -> bool) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_fine = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
+            b'-' | b'.' | b'_' | b'~' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+            _ => byte.is_ascii_alphanumeric() || is_extra(byte),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    true
+}
+
+/// What may stand in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).
+pub(crate) fn is_origin(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// The elements of a comma list without the white space around them, the empty ones skipped (RFC 9110 section 5.6.1).
+pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    line.split(|&byte| byte == b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
+}
+
+/// Without the SP and HTAB around it (RFC 9112 section 5.1).
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = trim_start(bytes);
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// RFC 9110 section 5.6.3: SP or HTAB.
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Bytes that have been checked to be ASCII, as text. (Others would come out empty; there is no way to get here with them.)
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x7f {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    table
+};

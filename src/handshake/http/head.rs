@@ -1,0 +1,431 @@
+//! Reading a head: bytes in, in whatever pieces, and one buffer out.
+//!
+//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error is thus found at
+//! the byte that makes it, however the head was cut, and no byte after it is consumed. Each byte is looked at a fixed number of
+//! times, so the work is linear.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::grammar::{is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
+use super::records::{HEADER, LENGTH_MAX, LastRecord, Records};
+use super::target::Target;
+use crate::Config;
+use crate::cursor::take;
+use crate::handshake::error::HandshakeError;
+
+/// A whole head, in one buffer:
+///
+/// ```text
+///   | method | target | records
+///            ^        ^
+///      method_end  fields_at    (both are 0 in a response)
+/// ```
+#[derive(Clone, Default)]
+pub(crate) struct Head {
+    bytes: Vec<u8>,
+    method_end: usize,
+    fields_at: usize,
+    version: (u8, u8),
+    /// Of a response.
+    status: u16,
+}
+
+impl Head {
+    pub(crate) fn method(&self) -> &str {
+        text(self.bytes.get(..self.method_end).unwrap_or_default())
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        text(
+            self.bytes
+                .get(self.method_end..self.fields_at)
+                .unwrap_or_default(),
+        )
+    }
+
+    pub(crate) fn version(&self) -> (u8, u8) {
+        self.version
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records::new(self.bytes.get(self.fields_at..).unwrap_or_default())
+    }
+}
+
+/// Reads one head.
+#[derive(Clone)]
+pub(crate) struct HeadReader {
+    kind: Kind,
+    state: State,
+    head: Head,
+    /// Bytes consumed, those of skipped empty lines too.
+    seen: usize,
+    limit: usize,
+    fields: usize,
+    max_fields: usize,
+    /// The record of the current field.
+    record: LastRecord,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    Request,
+    Response,
+}
+
+/// Where in a head the next byte stands; in the order in which they come.
+#[derive(Clone, Copy, Eq, PartialEq, PartialOrd)]
+enum State {
+    /// Before a request.
+    Start,
+    /// After the CR of an empty line before a request.
+    StartLf,
+    Method,
+    Target,
+    /// At this byte of the version, 8 being the one behind it.
+    Version(u8),
+    /// At this digit of the status, 3 being the space behind it.
+    Status(u8),
+    Reason,
+    /// After the CR of the first line.
+    LineLf,
+    /// At the start of the line after the first.
+    FirstField,
+    /// At the start of a line after a field.
+    NextField,
+    Name,
+    /// In the white space before a value.
+    BeforeValue,
+    Value,
+    /// After the CR of a field line.
+    ValueLf,
+    /// After the CR of the empty line.
+    EndLf,
+    Done,
+}
+
+impl State {
+    /// How many of the first bytes leave it as it is.
+    fn run(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Method | Self::Name => run(bytes, is_token_byte),
+            Self::Target => run(bytes, is_target_byte),
+            Self::Reason | Self::Value => field_run(bytes),
+            Self::BeforeValue => run(bytes, is_space),
+            _ => 0,
+        }
+    }
+
+    /// Whether such bytes go into the buffer.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::Method | Self::Target | Self::Name | Self::Value)
+    }
+}
+
+impl HeadReader {
+    pub(crate) fn request(config: &Config) -> Self {
+        Self::new(config, Kind::Request, State::Start)
+    }
+
+    pub(crate) fn response(config: &Config) -> Self {
+        Self::new(config, Kind::Response, State::Version(0))
+    }
+
+    fn new(config: &Config, kind: Kind, state: State) -> Self {
+        Self {
+            kind,
+            state,
+            head: Head::default(),
+            seen: 0,
+            limit: config.max_head_size.min(LENGTH_MAX),
+            fields: 0,
+            max_fields: config.max_fields,
+            record: LastRecord::default(),
+        }
+    }
+
+    /// Consumes the bytes of the head, and with an error those up to the byte that made it.
+    ///
+    /// `Ok(None)`: all was consumed and more is needed. After an error or a head the reader is used up.
+    pub(crate) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
+        let window = input.len().min(self.limit.saturating_sub(self.seen));
+        self.reserve(window);
+        let mut rest = input.get(..window).unwrap_or_default();
+        let result = self.advance(&mut rest);
+        let used = window.saturating_sub(rest.len());
+        self.seen += used;
+        take(input, used);
+        result?;
+        if self.state == State::Done {
+            return Ok(Some(mem::take(&mut self.head)));
+        }
+        if self.seen == self.limit {
+            return Err(self.too_long());
+        }
+        Ok(None)
+    }
+
+    /// The method, if it has come.
+    pub(crate) fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    /// The usual head in one allocation: what came, and what the records need more than the line ends that they replace.
+    fn reserve(&mut self, incoming: usize) {
+        if self.seen == 0 && incoming > 0 {
+            let records = (incoming / 8).saturating_add(HEADER);
+            self.head.bytes.reserve(incoming.saturating_add(records));
+        }
+    }
+
+    fn advance(&mut self, rest: &mut &[u8]) -> Result<(), HandshakeError> {
+        while self.state != State::Done {
+            self.whole_lines(rest);
+            let (run, after) = rest.split_at_checked(self.state.run(rest)).unwrap_or((rest, &[]));
+            if self.state.is_kept() {
+                self.head.bytes.extend_from_slice(run);
+            }
+            let Some((&byte, after)) = after.split_first() else {
+                *rest = &[];
+                return Ok(());
+            };
+            *rest = after;
+            self.state = self.turn(byte)?;
+        }
+        Ok(())
+    }
+
+    /// Takes field lines in one go each, as long as they are whole and plain.
+    ///
+    /// This changes nothing but the time: the states would come to the same records. They take over at a line that is cut,
+    /// empty, folded, wrong or one too many, and look at its bytes once more.
+    fn whole_lines(&mut self, rest: &mut &[u8]) {
+        while matches!(self.state, State::FirstField | State::NextField) && self.fields < self.max_fields {
+            let Some((name, value, after)) = split_line(rest) else {
+                return;
+            };
+            let bytes = &mut self.head.bytes;
+            bytes.reserve(HEADER.saturating_add(name.len()).saturating_add(value.len()));
+            self.record = LastRecord::start(bytes);
+            bytes.extend_from_slice(name);
+            self.record.end_name(bytes);
+            bytes.extend_from_slice(value);
+            self.record.end_value(bytes);
+            self.fields += 1;
+            self.state = State::NextField;
+            *rest = after;
+        }
+    }
+
+    /// The state after a byte that ends a run.
+    fn turn(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        match self.state {
+            State::Start => self.start(byte),
+            State::StartLf => line_feed(byte, State::Start),
+            State::Method => self.end_method(byte),
+            State::Target => self.end_target(byte),
+            State::Version(at) => self.version(at, byte),
+            State::Status(at) => self.status(at, byte),
+            State::Reason => end_text(byte, State::LineLf),
+            State::LineLf => line_feed(byte, State::FirstField),
+            State::FirstField | State::NextField => self.line_start(byte),
+            State::Name => self.end_name(byte),
+            State::BeforeValue if is_field_byte(byte) => {
+                self.head.bytes.push(byte);
+                Ok(State::Value)
+            }
+            State::BeforeValue | State::Value => end_text(byte, State::ValueLf),
+            State::ValueLf => {
+                self.record.end_value(&mut self.head.bytes);
+                line_feed(byte, State::NextField)
+            }
+            State::EndLf => line_feed(byte, State::Done),
+            State::Done => Ok(State::Done),
+        }
+    }
+
+    fn start(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all the same.
+        if byte == b'\r' {
+            return Ok(State::StartLf);
+        }
+        // RFC 9112 section 2.2: what cannot be HTTP is refused, here at its first byte (TLS starts with 0x16).
+        if !is_token_byte(byte) {
+            return Err(unexpected(byte, HandshakeError::MalformedMethod));
+        }
+        self.head.bytes.push(byte);
+        Ok(State::Method)
+    }
+
+    fn end_method(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        if byte != b' ' {
+            return Err(unexpected(byte, HandshakeError::MalformedMethod));
+        }
+        self.head.method_end = self.head.bytes.len();
+        Ok(State::Target)
+    }
+
+    fn end_target(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        match byte {
+            b' ' => {}
+            // A line of two words, as of HTTP/0.9.
+            b'\r' => return Err(HandshakeError::MalformedHttpVersion),
+            _ => return Err(unexpected(byte, HandshakeError::MalformedTarget)),
+        }
+        self.head.fields_at = self.head.bytes.len();
+        Target::parse(self.head.method(), self.head.target())?;
+        Ok(State::Version(0))
+    }
+
+    /// One byte of the version, or the one behind it.
+    fn version(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
+        let digit = byte.wrapping_sub(b'0');
+        // RFC 9112 section 2.3: upper case, and one digit on either side of the dot.
+        match (at, byte) {
+            (0, b'H') | (1 | 2, b'T') | (3, b'P') | (4, b'/') | (6, b'.') => {}
+            (5, b'0'..=b'9') => self.head.version.0 = digit,
+            (7, b'0'..=b'9') => {
+                self.head.version.1 = digit;
+                let (major, minor) = self.head.version;
+                if major != 1 {
+                    return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
+                }
+            }
+            (8, b'\r') if self.kind == Kind::Request => return Ok(State::LineLf),
+            (8, b' ') if self.kind == Kind::Response => return Ok(State::Status(0)),
+            _ => return Err(unexpected(byte, HandshakeError::MalformedHttpVersion)),
+        }
+        Ok(State::Version(at.saturating_add(1)))
+    }
+
+    /// One byte of the status or the space behind it.
+    fn status(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
+        // RFC 9112 section 4: three digits and a space, even if no reason follows; no status is below 100.
+        match (at, byte) {
+            (0, b'1'..=b'9') | (1 | 2, b'0'..=b'9') => {
+                let digit = u16::from(byte.wrapping_sub(b'0'));
+                self.head.status = self.head.status.saturating_mul(10).saturating_add(digit);
+                Ok(State::Status(at.saturating_add(1)))
+            }
+            (3, b' ') => Ok(State::Reason),
+            _ => Err(unexpected(byte, HandshakeError::MalformedStatus)),
+        }
+    }
+
+    /// The first byte of a field line, of a folded line, or of the end.
+    fn line_start(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        match byte {
+            b'\r' => Ok(State::EndLf),
+            b' ' | b'\t' => self.fold(),
+            _ if !is_token_byte(byte) => Err(unexpected(byte, HandshakeError::MalformedFieldName)),
+            _ if self.fields >= self.max_fields => Err(HandshakeError::TooManyFields {
+                limit: self.max_fields,
+            }),
+            _ => {
+                self.fields += 1;
+                self.record = LastRecord::start(&mut self.head.bytes);
+                self.head.bytes.push(byte);
+                Ok(State::Name)
+            }
+        }
+    }
+
+    fn fold(&mut self) -> Result<State, HandshakeError> {
+        // RFC 9112 section 2.2: white space between the first line and the first field is refused.
+        if self.state == State::FirstField {
+            return Err(HandshakeError::SpaceBeforeFields);
+        }
+        // RFC 9112 section 5.2: a server refuses a folded line, a client puts one space for the fold.
+        if self.kind == Kind::Request {
+            return Err(HandshakeError::FoldedField);
+        }
+        self.record.fold(&mut self.head.bytes);
+        Ok(State::BeforeValue)
+    }
+
+    fn end_name(&mut self, byte: u8) -> Result<State, HandshakeError> {
+        match byte {
+            b':' => {
+                self.record.end_name(&self.head.bytes);
+                Ok(State::BeforeValue)
+            }
+            // RFC 9112 section 5.1: refused, as it has been a way to smuggle requests.
+            b' ' | b'\t' => Err(HandshakeError::SpaceBeforeColon),
+            _ => Err(unexpected(byte, HandshakeError::MalformedFieldName)),
+        }
+    }
+
+    fn too_long(&self) -> HandshakeError {
+        let limit = self.limit;
+        // RFC 9112 section 3: 414 as soon as the limit is reached, the line may never end.
+        let is_in_line = (State::Method..=State::LineLf).contains(&self.state);
+        if self.kind == Kind::Request && is_in_line {
+            HandshakeError::RequestLineTooLong { limit }
+        } else {
+            HandshakeError::HeadTooLarge { limit }
+        }
+    }
+}
+
+/// The name and the value of a whole field line, and what follows it. White space is left behind the value.
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, after) = bytes.split_at_checked(run(bytes, is_token_byte))?;
+    let after = trim_start(after.strip_prefix(b":")?);
+    let (value, after) = after.split_at_checked(field_run(after))?;
+    let after = after.strip_prefix(b"\r\n")?;
+    (!name.is_empty()).then_some((name, value, after))
+}
+
+/// The CR behind a value or a reason.
+fn end_text(byte: u8, next: State) -> Result<State, HandshakeError> {
+    if byte == b'\r' {
+        Ok(next)
+    } else {
+        Err(unexpected(byte, HandshakeError::MalformedFieldValue))
+    }
+}
+
+fn line_feed(byte: u8, next: State) -> Result<State, HandshakeError> {
+    // RFC 9112 section 2.2: a CR without LF is invalid.
+    if byte == b'\n' {
+        Ok(next)
+    } else {
+        Err(HandshakeError::BareCarriageReturn)
+    }
+}
+
+/// The error for a byte out of place.
+fn unexpected(byte: u8, error: HandshakeError) -> HandshakeError {
+    // RFC 9112 section 2.2 allows to take an LF alone as a line end. Two ideas of where a line ends are how requests are
+    // smuggled, so it is refused, and at once, as its sender waits for an answer.
+    if byte == b'\n' {
+        HandshakeError::BareLineFeed
+    } else {
+        error
+    }
+}
+
+/// How many of the first bytes are of a kind.
+fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !is_kind(byte))
+        .unwrap_or(bytes.len())
+}
+
+/// How many of the first bytes may stand in a field's value: all up to the CR, if they are what they should be.
+fn field_run(bytes: &[u8]) -> usize {
+    let line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    let line = bytes.get(..line).unwrap_or(bytes);
+    // Without an early exit, which the compiler turns into vector code.
+    if line.iter().fold(true, |all, &byte| all & is_field_byte(byte)) {
+        line.len()
+    } else {
+        run(line, is_field_byte)
+    }
+}

@@ -1,0 +1,77 @@
+//! The fields of a head, one record after the other:
+//!
+//! ```text
+//!   | 4: name length | 4: value length | name | value | 4: ...
+//! ```
+
+use alloc::vec::Vec;
+
+/// The record at the end of a buffer, which may still grow.
+#[derive(Clone, Default)]
+pub(super) struct LastRecord {
+    start: usize,
+    name_end: usize,
+}
+
+impl LastRecord {
+    /// Starts a record behind all others. Its name is appended next.
+    pub(super) fn start(bytes: &mut Vec<u8>) -> Self {
+        let start = bytes.len();
+        bytes.extend_from_slice(&[0; HEADER]);
+        Self { start, name_end: 0 }
+    }
+
+    /// The name is whole. The value is appended next, without the white space before it.
+    pub(super) fn end_name(&mut self, bytes: &[u8]) {
+        self.name_end = bytes.len();
+    }
+
+    /// The value is whole: drops the white space behind it, and notes both lengths, which are within [`LENGTH_MAX`].
+    pub(super) fn end_value(&self, bytes: &mut Vec<u8>) {
+        while bytes.len() > self.name_end && matches!(bytes.last(), Some(b' ' | b'\t')) {
+            bytes.pop();
+        }
+        let value = bytes.len().saturating_sub(self.name_end);
+        let name = self.name_end.saturating_sub(self.start).saturating_sub(HEADER);
+        let lengths = (name as u64) << 32 | value as u64;
+        if let Some(header) = bytes.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
+            *header = lengths.to_be_bytes();
+        }
+    }
+
+    /// The value goes on after all, in another line: a space parts what comes from what there is.
+    pub(super) fn fold(&self, bytes: &mut Vec<u8>) {
+        if bytes.len() > self.name_end {
+            bytes.push(b' ');
+        }
+    }
+}
+
+/// The fields in the records of a head: names, and values without white space around them.
+#[derive(Clone)]
+pub(crate) struct Records<'a>(&'a [u8]);
+
+impl<'a> Records<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.0.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
+        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
+        self.0 = rest;
+        Some((name, value))
+    }
+}
+
+/// The two lengths before each field.
+pub(super) const HEADER: usize = 8;
+
+/// The largest head whose lengths fit into a record.
+pub(super) const LENGTH_MAX: usize = u32::MAX as usize;
