@@ -11,6 +11,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::*;
+use websocket_proto::handshake::{ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
 
 struct Counting;
@@ -477,4 +478,39 @@ fn sizes_are_small() {
     assert!(error <= 24, "{error}");
     assert!(misuse <= 16, "{misuse}");
     assert!(result <= 48, "{result}");
+}
+
+// Section 10.4: what a head takes follows the head, not what was read along with it
+#[test]
+fn server_holds_nothing_for_frames_that_came_with_the_head() {
+    let head = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let mut read = [&head[..], &vec![0; 1024 * 1024]].concat();
+    for limit in [16 * 1024, usize::MAX] {
+        let config = Config::new().max_head_size(limit);
+        let (request, heap) = measure(|| {
+            let mut input = &mut read[..];
+            ServerHandshake::new(&config)
+                .receive(&mut input, &mut Vec::new())
+                .unwrap()
+                .unwrap()
+        });
+        assert_eq!(request.host(), Some("example.com"));
+        assert!((heap.calls, heap.peak) <= (1, 2048), "{heap:?}");
+    }
+}
+
+// Section 10.4: interim responses are read in the memory of the first one
+#[test]
+fn client_reads_any_number_of_interim_responses_in_the_same_memory() {
+    let config = Config::new()
+        .max_head_size(usize::MAX)
+        .max_interim_responses(usize::MAX);
+    let request = ClientRequest::new("example.com", "/").unwrap();
+    let mut client = request.start(&config, |bytes: &mut [u8]| bytes.fill(1), &mut Vec::new());
+    let mut read = b"HTTP/1.1 100 \r\n\r\n".repeat(10_000);
+    let ((), heap) = measure(|| {
+        let mut input = &mut read[..];
+        assert!(client.receive(&mut input, &mut Vec::new()).unwrap().is_none());
+    });
+    assert!((heap.calls, heap.peak) <= (2, 2048), "{heap:?}");
 }

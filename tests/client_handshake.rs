@@ -252,7 +252,7 @@ fn client_refuses_subprotocols() {
 // RFC 6455 section 4.1: 6455-4.1-13
 #[test]
 fn client_refuses_origins() {
-    for origin in ["", "http://\u{e9}", "a\r\nX: y", "a\0"] {
+    for origin in ["", " ", " a", "a ", "http://\u{e9}", "a\r\nX: y", "a\0"] {
         assert_eq!(
             request().origin(origin).unwrap_err(),
             HandshakeMisuse::MalformedOrigin,

@@ -130,7 +130,7 @@ proptest! {
         let [protocol, name, value] = &texts[..] else { unreachable!() };
         let upgrade = upgrade_of(GOOD_FIELDS);
         let mut out = Vec::new();
-        if upgrade.reject(status, &[(name, value)], &body, &mut out).is_ok() {
+        if upgrade.clone().reject(status, &[(name, value)], &body, &mut out).is_ok() {
             let mut fields = [httparse::EMPTY_HEADER; 8];
             let mut response = httparse::Response::new(&mut fields);
             let length = response.parse(&out).unwrap().unwrap();

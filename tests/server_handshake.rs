@@ -1061,6 +1061,7 @@ fn server_refuses_fields_that_would_inject() {
         let mut out = b"before".to_vec();
         assert_eq!(
             upgrade
+                .clone()
                 .reject(400, &[("X", "y"), (name, value)], b"", &mut out)
                 .unwrap_err(),
             error
@@ -1080,6 +1081,7 @@ fn server_rejects_with_any_status() {
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     let mut out = Vec::new();
     upgrade
+        .clone()
         .reject(
             401,
             &[("WWW-Authenticate", "Basic realm=\"x\"")],
@@ -1100,7 +1102,7 @@ fn server_rejects_with_any_status() {
         (599, "HTTP/1.1 599 \r\n"),
     ] {
         let mut out = Vec::new();
-        upgrade.reject(status, &[], b"", &mut out).unwrap();
+        upgrade.clone().reject(status, &[], b"", &mut out).unwrap();
         assert!(out.starts_with(start.as_bytes()));
         assert_response(&out, status);
     }

@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::http::write::{UPGRADE_REQUIRED, push_error};
 
-/// Why an opening handshake failed: what the peer did, which limit it passed, or that the transport ended. Only
-/// [`Finished`](Self::Finished) is the caller's doing.
+/// Why an opening handshake failed: what the peer did, which limit it passed, or that the transport ended.
+/// Only [`Finished`](Self::Finished) is the caller's doing.
 ///
 /// | from | repeated by every later call | in `out` |
 /// |---|---|---|
@@ -23,11 +23,12 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 pub enum HandshakeError {
     /// The transport ended before the head was whole.
     Eof,
-    /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result. Nothing is written
-    /// for it.
+    /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result.
+    /// Nothing is written for it.
     Finished,
 
-    /// The request line does not fit into the limit of [`Config::max_head_size`](crate::Config::max_head_size).
+    /// The request line does not fit into the limit of
+    /// [`Config::max_head_size`](crate::Config::max_head_size).
     RequestLineTooLong {
         /// The limit, in bytes.
         limit: usize,
@@ -55,10 +56,11 @@ pub enum HandshakeError {
     BareLineFeed,
     /// The first word is no method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
     MalformedMethod,
-    /// The request target is empty, of a form that the method does not have, or holds a `#` or a byte that must be
-    /// percent-encoded (RFC 9112 section 3.2).
+    /// The request target is empty, of a form that the method does not have, or holds a `#` or a byte that
+    /// must be percent-encoded (RFC 9112 section 3.2).
     MalformedTarget,
-    /// The version is not `HTTP/`, a digit, a dot and a digit, or not alone at its place (RFC 9112 section 2.3).
+    /// The version is not `HTTP/`, a digit, a dot and a digit, or not alone at its place (RFC 9112 section
+    /// 2.3).
     MalformedHttpVersion,
     /// The status is not three digits from 100 on with a space on either side (RFC 9112 section 4).
     MalformedStatus,
@@ -75,7 +77,8 @@ pub enum HandshakeError {
     MalformedFieldName,
     /// White space between a field's name and its colon (RFC 9112 section 5.1).
     SpaceBeforeColon,
-    /// A NUL or another control byte in a field's value, or in the reason of a status line (RFC 9110 section 5.5).
+    /// A NUL or another control byte in a field's value, or in the reason of a status line (RFC 9110 section
+    /// 5.5).
     MalformedFieldValue,
     /// A field line of a request that goes on in the next line (RFC 9112 section 5.2).
     FoldedField,
@@ -88,7 +91,8 @@ pub enum HandshakeError {
     MalformedHost,
     /// A Content-Length that is no number, or several (RFC 9112 section 6.3).
     MalformedContentLength,
-    /// Content-Length and Transfer-Encoding in one request, or the latter in HTTP/1.0 (RFC 9112 sections 6.1 and 6.3).
+    /// Content-Length and Transfer-Encoding in one request, or the latter in HTTP/1.0 (RFC 9112 sections 6.1
+    /// and 6.3).
     ConflictingFraming,
 
     /// A WebSocket request by another method than GET (RFC 6455 section 4.2.1, item 1).
@@ -99,8 +103,8 @@ pub enum HandshakeError {
     UnexpectedContent,
     /// A WebSocket request with an Expect field: there is no content to go on with (RFC 9110 section 10.1.1).
     UnmetExpectation,
-    /// The Upgrade field does not say `websocket`; in a response it has to say nothing else (RFC 6455 sections 4.1 and
-    /// 4.2.1).
+    /// The Upgrade field does not say `websocket`; in a response it has to say nothing else (RFC 6455
+    /// sections 4.1 and 4.2.1).
     MissingUpgrade,
     /// The Connection field has no option `upgrade` (RFC 6455 sections 4.1 and 4.2.1).
     MissingConnectionUpgrade,
@@ -122,9 +126,11 @@ pub enum HandshakeError {
     MalformedOrigin,
     /// A Sec-WebSocket-Protocol with an element that is no token, or with none (RFC 6455 section 4.3).
     MalformedProtocol,
-    /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections 4.1 and 11.3.4).
+    /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections
+    /// 4.1 and 11.3.4).
     RepeatedProtocol,
-    /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455 section 9.1).
+    /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455
+    /// section 9.1).
     MalformedExtensions,
 
     /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
@@ -145,10 +151,12 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Appends the whole HTTP response that tells the client: status, fields, and the error's text as the body.
+    /// Appends the whole HTTP response that tells the client: status, fields, and the error's text as the
+    /// body.
     ///
-    /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have done this already; it is for
-    /// those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields). The caller sends it and closes the transport.
+    /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have
+    /// done this already; it is for those who come from
+    /// [`Upgrade::from_fields`](super::Upgrade::from_fields). The caller sends it and closes the transport.
     pub fn respond(self, out: &mut Vec<u8>) {
         push_error(out, "GET", self);
     }
@@ -207,8 +215,8 @@ impl HandshakeError {
         }
     }
 
-    /// The fields that the response with this [`status`](Self::status) must have, for callers whose own HTTP server sends
-    /// it.
+    /// The fields that the response with this [`status`](Self::status) must have, for callers whose own HTTP
+    /// server sends it.
     ///
     /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
     /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2). Otherwise none.
@@ -288,8 +296,8 @@ impl Error for HandshakeError {}
 ///
 /// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
 /// [`RepeatedProtocol`](Self::RepeatedProtocol) follow from the calls before as well,
-/// [`UnofferedProtocol`](Self::UnofferedProtocol) and [`UnusableStatus`](Self::UnusableStatus) from the request that is
-/// answered.
+/// [`UnofferedProtocol`](Self::UnofferedProtocol) and [`UnusableStatus`](Self::UnusableStatus) from the
+/// request that is answered.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeMisuse {
@@ -297,12 +305,14 @@ pub enum HandshakeMisuse {
     MalformedFieldName,
     /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
     MalformedFieldValue,
-    /// A field that the handshake writes itself, or that would change how the message is framed: Host, Origin, Upgrade,
-    /// Connection, Expect, Content-Length, Transfer-Encoding and whatever starts with `Sec-WebSocket-`.
+    /// A field that the handshake writes itself, or that would change how the message is framed: Host,
+    /// Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding and whatever starts with
+    /// `Sec-WebSocket-`.
     ReservedField,
     /// No host with an optional port up to 65535 (RFC 3986 section 3.2; no user information).
     MalformedAuthority,
-    /// No path that starts with `/`, with an optional query, in the letters that RFC 3986 sections 3.3 and 3.4 allow.
+    /// No path that starts with `/`, with an optional query, in the letters that RFC 3986 sections 3.3 and
+    /// 3.4 allow.
     MalformedTarget,
     /// No `ws:` or `wss:` URL (RFC 6455 section 3).
     MalformedUrl,
@@ -318,8 +328,8 @@ pub enum HandshakeMisuse {
     UnofferedProtocol,
     /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
     MalformedExtension,
-    /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT, after which a
-    /// tunnel would begin (RFC 9110 section 9.3.6).
+    /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT,
+    /// after which a tunnel would begin (RFC 9110 section 9.3.6).
     UnusableStatus,
     /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
     UnexpectedBody,

@@ -9,12 +9,14 @@ use super::http::grammar::{is_token, is_token_byte};
 
 /// The extensions of one `Sec-WebSocket-Extensions` value, in order.
 ///
-/// The whole value is checked by [`parse`](Self::parse), so the iteration cannot fail. It borrows from the value, and its
-/// work is linear in its length, whatever it holds. Several lines make one list, and it is the same to read one line after
-/// the other, as no element can go on in the next. Empty elements are skipped, and a value may hold nothing else: it can be
-/// one line of several. A handshake whose lines hold no extension at all fails, as the grammar asks for one.
+/// The whole value is checked by [`parse`](Self::parse), so the iteration cannot fail. It borrows from the
+/// value, and its work is linear in its length, whatever it holds. Several lines make one list, and it is the
+/// same to read one line after the other, as no element can go on in the next. Empty elements are skipped,
+/// and a value may hold nothing else: it can be one line of several. A handshake whose lines hold no
+/// extension at all fails, as the grammar asks for one.
 ///
-/// What is written back ([`Display`](fmt::Display)) is the list in its plainest form, which reads as the same list.
+/// What is written back ([`Display`](fmt::Display)) is the list in its plainest form, which reads as the same
+/// list.
 ///
 /// ```
 /// use websocket_proto::handshake::ExtensionList;
@@ -38,8 +40,9 @@ impl<'a> ExtensionList<'a> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar: `a;;`, `a b`, `a;=1`, `a; b="`, `,;`. A
-    /// quoted value has to be a token once its quotes and backslashes are gone (RFC 6455 section 9.1).
+    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar: `a;;`, `a b`, `a;=1`, `a;
+    /// b="`, `,;`. A quoted value has to be a token once its quotes and backslashes are gone (RFC 6455
+    /// section 9.1).
     pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
         let list = Self { rest: Cursor(value) };
         list.check()?;

@@ -6,9 +6,10 @@ use sha1_smol::Sha1;
 
 /// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2, item 5.4).
 ///
-/// `key` is the text of the field without the white space around it. It is hashed as it stands and never decoded, so any
-/// text has an answer; whether it is a key that a client may send is checked by the handshake. SHA-1 has no duty here but
-/// to be a function that no other protocol applies by chance: the exchange authenticates nobody (RFC 6455 section 10.8).
+/// `key` is the text of the field without the white space around it. It is hashed as it stands and never
+/// decoded, so any text has an answer; whether it is a key that a client may send is checked by the
+/// handshake. SHA-1 has no duty here but to be a function that no other protocol applies by chance: the
+/// exchange authenticates nobody (RFC 6455 section 10.8).
 ///
 /// ```
 /// use websocket_proto::handshake::key::accept_key;
@@ -36,8 +37,8 @@ pub(super) fn encode_nonce(nonce: [u8; 16]) -> [u8; 24] {
 
 /// Whether this is the base64 form of 16 bytes: 22 letters and two pads.
 ///
-/// The last letter carries four bits that stand for nothing. They should be zero (erratum 3150), but every server takes
-/// them as they come, and so does this one: the text is hashed, not the bytes behind it.
+/// The last letter carries four bits that stand for nothing. They should be zero (erratum 3150), but every
+/// server takes them as they come, and so does this one: the text is hashed, not the bytes behind it.
 #[cfg(feature = "alloc")]
 pub(super) fn is_key(key: &[u8]) -> bool {
     let Some(letters) = key.strip_suffix(b"==") else {

@@ -12,23 +12,24 @@
 //!            Connection                                           Connection
 //! ```
 //!
-//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes to send are
-//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read as they come, however
-//! they are cut, with work that is linear in their size, within the limits of [`Config`](crate::Config), and strictly: two
-//! parties that disagree about where a line or a body ends are how requests are smuggled. What is no HTTP is found at the
-//! byte that makes it so, what a whole head lacks or says twice at its end, and a server's answer is in `out` by then.
-//! Whatever the caller adds is checked before a byte is written, so no value can start a line of its own.
+//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes
+//! to send are appended to `out`, and what follows the head stays in the input, as it is frames. Heads are
+//! read as they come, however they are cut, with work that is linear in their size, within the limits of
+//! [`Config`](crate::Config), and strictly: two parties that disagree about where a line or a body ends are
+//! how requests are smuggled. What is no HTTP is found at the byte that makes it so, what a whole head lacks
+//! or says twice at its end, and a server's answer is in `out` by then. Whatever the caller adds is checked
+//! before a byte is written, so no value can start a line of its own.
 //!
-//! Where another HTTP server reads the requests, [`Upgrade::from_fields`] applies the same rules to what it read. The proof
-//! alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
+//! Where another HTTP server reads the requests, [`Upgrade::from_fields`] applies the same rules to what it
+//! read. The proof alone is in [`key`], which needs no heap, and the list of extensions alone is
+//! [`ExtensionList`].
 //!
-//! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle of it, so the
-//! caller sets a deadline, and closes the transport then.
+//! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
+//! of it, so the caller sets a deadline, and closes the transport then.
 //!
-//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a byte of this one
-//! (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide nothing: secrecy and
-//! integrity are those of TLS (section 10.6).
-//!
+//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a
+//! byte of this one (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key
+//! hide nothing: secrecy and integrity are those of TLS (section 10.6).
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use websocket_proto::Config;

@@ -16,9 +16,11 @@ use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::HeadReader;
 use crate::{Config, Connection};
 
-/// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and waits for the answer.
+/// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and
+/// waits for the answer.
 ///
-/// The connection comes out of it with the answer that accepts, so no frame can be sent before (RFC 6455 section 4.1).
+/// The connection comes out of it with the answer that accepts, so no frame can be sent before (RFC 6455
+/// section 4.1).
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -37,9 +39,9 @@ use crate::{Config, Connection};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
-/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the bytes,
-/// however they are cut.
+/// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of
+/// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
+/// linear in the bytes, however they are cut.
 #[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
     offer: Offer,
@@ -77,8 +79,9 @@ pub enum Answer {
         /// The 101 response, which has been checked.
         response: Response,
     },
-    /// Another final status than 101: a redirect, a demand for authentication, an error. It is up to the caller what comes
-    /// of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are still in the input.
+    /// Another final status than 101: a redirect, a demand for authentication, an error. It is up to the
+    /// caller what comes of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are
+    /// still in the input.
     Rejected(Response),
 }
 
@@ -107,16 +110,17 @@ impl ClientHandshake {
         }
     }
 
-    /// Takes what the transport has read. Nothing is ever written to `out`: it is there so that both roles are driven alike.
+    /// Takes what the transport has read. Nothing is ever written to `out`: it is there so that both roles
+    /// are driven alike.
     ///
-    /// `Ok(None)`: all of `input` was consumed, and the answer is not complete. Interim responses are skipped, up to
-    /// [`Config::max_interim_responses`]. `Ok(Some(_))`: the answer is complete; what follows it stays in `input`, and the
-    /// handshake is finished.
+    /// `Ok(None)`: all of `input` was consumed, and the answer is not complete. Interim responses are
+    /// skipped, up to [`Config::max_interim_responses`]. `Ok(Some(_))`: the answer is complete; what
+    /// follows it stays in `input`, and the handshake is finished.
     ///
     /// # Errors
     ///
-    /// The rule of HTTP or of RFC 6455 section 4.1 that the answer breaks, or the limit that it passes. The caller closes
-    /// the transport. Every later call returns the same error and consumes nothing.
+    /// The rule of HTTP or of RFC 6455 section 4.1 that the answer breaks, or the limit that it passes. The
+    /// caller closes the transport. Every later call returns the same error and consumes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -181,7 +185,7 @@ impl Offer {
                         return Err(HandshakeError::TooManyInterimResponses { limit });
                     }
                     *interim += 1;
-                    *reader = HeadReader::response(&self.config);
+                    *reader = HeadReader::response_after(&self.config, head);
                 }
                 // RFC 6455 section 4.1: handled as HTTP, thus by the caller.
                 _ => return Ok(Some(Response { head })),

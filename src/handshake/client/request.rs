@@ -30,8 +30,9 @@ use crate::{Config, Connection, Entropy};
 /// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
 /// ```
 ///
-/// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and port; to ask a
-/// proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if [`secure`](Self::secure).
+/// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
+/// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
+/// [`secure`](Self::secure).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`"]
 pub struct ClientRequest {
@@ -50,13 +51,14 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field, with its port
-    /// unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
+    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field,
+    /// with its port unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
     ///
     /// # Errors
     ///
-    /// An authority that is empty or none, a target that does not start with `/` or is not in the letters of RFC 3986: no
-    /// space, no `#`, nothing that has to be percent-encoded, and `%` before two hexadecimal digits only.
+    /// An authority that is empty or none, a target that does not start with `/` or is not in the letters of
+    /// RFC 3986: no space, no `#`, nothing that has to be percent-encoded, and `%` before two hexadecimal
+    /// digits only.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
         let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
         let authority = authority.ok_or(HandshakeMisuse::MalformedAuthority)?;
@@ -72,16 +74,16 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// Another scheme, a host that is empty or none, a user name, a fragment, or letters that RFC 3986 does not allow: they
-    /// have to be percent-encoded, or in Punycode, beforehand.
+    /// Another scheme, a host that is empty or none, a user name, a fragment, or letters that RFC 3986 does
+    /// not allow: they have to be percent-encoded, or in Punycode, beforehand.
     pub fn from_url(url: &str) -> Result<Self, HandshakeMisuse> {
         let Url {
             secure,
             authority,
             resource,
         } = Url::parse(url)?;
-        // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left out with its
-        // mark.
+        // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left
+        // out with its mark.
         let slash = if resource.starts_with('/') { "" } else { "/" };
         let resource = match resource.split_once('?') {
             Some((path, "")) => path,
@@ -112,7 +114,8 @@ impl ClientRequest {
         self.secure
     }
 
-    /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL puts around it.
+    /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
+    /// puts around it.
     pub fn host(&self) -> &str {
         let bare = self
             .host
@@ -135,9 +138,10 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// An origin that is empty or not printable ASCII, or a second one.
+    /// An origin that is empty, not printable ASCII or has a space at an end, or a second one.
     pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
-        if !is_origin(origin.as_bytes()) {
+        // RFC 9110 section 5.5: spaces around a value are no part of it.
+        if !is_origin(origin.as_bytes()) || origin.trim() != origin {
             return Err(HandshakeMisuse::MalformedOrigin);
         }
         if self.origin.is_some() {
@@ -163,14 +167,16 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Offers an extension with its parameters (`name; param; param=value`); those offered first are preferred.
+    /// Offers an extension with its parameters (`name; param; param=value`); those offered first are
+    /// preferred.
     ///
-    /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the caller carries
-    /// out by itself, above the messages. [`Connection`] carries out none, so far: once a server has taken
-    /// `permessage-deflate` or another one that changes frames, the connection fails at the first frame with a reserved bit.
+    /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the
+    /// caller carries out by itself, above the messages. [`Connection`] carries out none, so far: once a
+    /// server has taken `permessage-deflate` or another one that changes frames, the connection fails at
+    /// the first frame with a reserved bit.
     ///
-    /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server that takes what
-    /// was not offered fails the handshake.
+    /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server
+    /// that takes what was not offered fails the handshake.
     ///
     /// # Errors
     ///
@@ -201,8 +207,8 @@ impl ClientRequest {
 
     /// Appends the request to `out`, and waits for the answer.
     ///
-    /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then draws its mask
-    /// keys from it.
+    /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then
+    /// draws its mask keys from it.
     #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
         self,

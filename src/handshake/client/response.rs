@@ -27,7 +27,8 @@ impl Response {
         Fields::new(self.head.records())
     }
 
-    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
+    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may
+    /// repeat.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(name)
     }
@@ -40,7 +41,8 @@ impl Response {
         self.field("Sec-WebSocket-Protocol").map(text)
     }
 
-    /// The extensions that the server chose, in the order in which they apply, over all lines; none in a rejection.
+    /// The extensions that the server chose, in the order in which they apply, over all lines; none in a
+    /// rejection.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         let lines = self.lines("Sec-WebSocket-Extensions");
         extensions::of_lines(lines.filter(|_| self.status() == SWITCHING))
@@ -48,8 +50,8 @@ impl Response {
 
     /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
     ///
-    /// It should say so in a rejection for the version's sake. What is no version (0 to 255 in decimal, without leading
-    /// zeros) is passed over.
+    /// It should say so in a rejection for the version's sake. What is no version (0 to 255 in decimal,
+    /// without leading zeros) is passed over.
     pub fn supported_versions(&self) -> impl Iterator<Item = u8> {
         self.lines("Sec-WebSocket-Version")
             .flat_map(list)

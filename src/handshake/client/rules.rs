@@ -62,8 +62,8 @@ impl Offer {
             if !self.extensions.iter().any(|offered| offered == name) {
                 return Err(HandshakeError::UnofferedExtension);
             }
-            // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does, there are never
-            // more than were offered, and this stays cheap.
+            // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does,
+            // there are never more than were offered, and this stays cheap.
             if seen.contains(&name) {
                 return Err(HandshakeError::RepeatedExtension);
             }
@@ -75,7 +75,8 @@ impl Offer {
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
         // RFC 6455 section 11.3.4: at most once in a response.
         match known.protocol.at_most_one(HandshakeError::RepeatedProtocol)? {
-            // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of them.
+            // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of
+            // them.
             Some(protocol)
                 if !self
                     .protocols

@@ -7,9 +7,11 @@ use super::grammar::{list, text};
 use super::records::Records;
 use crate::handshake::error::HandshakeError;
 
-/// The fields of a request or of a response, in the order of their lines: name as sent, value without white space around it.
+/// The fields of a request or of a response, in the order of their lines: name as sent, value without white
+/// space around it.
 ///
-/// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without regard to case.
+/// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without
+/// regard to case.
 #[derive(Clone)]
 pub struct Fields<'a> {
     records: Records<'a>,

@@ -10,15 +10,16 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
-/// What may stand in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section 5.5).
+/// What may stand in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section
+/// 5.5).
 pub(crate) fn is_field_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
 /// What may stand in a request target that is read: printable ASCII but `#`.
 ///
-/// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them in queries,
-/// and they do no harm. What is written keeps the rule: see [`is_path_and_query`].
+/// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them
+/// in queries, and they do no harm. What is written keeps the rule: see [`is_path_and_query`].
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
@@ -52,7 +53,8 @@ pub(crate) fn is_origin(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// The elements of a comma list without the white space around them, the empty ones skipped (RFC 9110 section 5.6.1).
+/// The elements of a comma list without the white space around them, the empty ones skipped (RFC 9110 section
+/// 5.6.1).
 pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|&byte| byte == b',')
         .map(trim)
@@ -80,7 +82,8 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Bytes that have been checked to be ASCII, as text. (Others would come out empty; there is no way to get here with them.)
+/// Bytes that have been checked to be ASCII, as text. (Others would come out empty; there is no way to get
+/// here with them.)
 pub(crate) fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
 //! Reading a head: bytes in, in whatever pieces, and one buffer out.
 //!
-//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error is thus found at
-//! the byte that makes it, however the head was cut, and no byte after it is consumed. Each byte is looked at a fixed number of
-//! times, so the work is linear.
+//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error
+//! is thus found at the byte that makes it, however the head was cut, and no byte after it is consumed. Each
+//! byte is looked at a fixed number of times, so the work is linear.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -13,6 +13,9 @@ use super::target::Target;
 use crate::Config;
 use crate::cursor::take;
 use crate::handshake::error::HandshakeError;
+
+/// Browsers' requests are smaller, unless they have long cookies.
+const USUAL_HEAD: usize = 1024;
 
 /// A whole head, in one buffer:
 ///
@@ -136,6 +139,14 @@ impl HeadReader {
         Self::new(config, Kind::Response, State::Version(0))
     }
 
+    /// Reads a further response after an interim one, in its memory.
+    pub(crate) fn response_after(config: &Config, interim: Head) -> Self {
+        let mut reader = Self::response(config);
+        reader.head.bytes = interim.bytes;
+        reader.head.bytes.clear();
+        reader
+    }
+
     fn new(config: &Config, kind: Kind, state: State) -> Self {
         Self {
             kind,
@@ -175,9 +186,11 @@ impl HeadReader {
         self.head.method()
     }
 
-    /// The usual head in one allocation: what came, and what the records need more than the line ends that they replace.
+    /// The usual head in one allocation: what came, and what the records need more than the line ends that
+    /// they replace. What came may be mostly frames, so it is no more than the usual head needs.
     fn reserve(&mut self, incoming: usize) {
         if self.seen == 0 && incoming > 0 {
+            let incoming = incoming.min(USUAL_HEAD);
             let records = (incoming / 8).saturating_add(HEADER);
             self.head.bytes.reserve(incoming.saturating_add(records));
         }
@@ -202,8 +215,8 @@ impl HeadReader {
 
     /// Takes field lines in one go each, as long as they are whole and plain.
     ///
-    /// This changes nothing but the time: the states would come to the same records. They take over at a line that is cut,
-    /// empty, folded, wrong or one too many, and look at its bytes once more.
+    /// This changes nothing but the time: the states would come to the same records. They take over at a line
+    /// that is cut, empty, folded, wrong or one too many, and look at its bytes once more.
     fn whole_lines(&mut self, rest: &mut &[u8]) {
         while matches!(self.state, State::FirstField | State::NextField) && self.fields < self.max_fields {
             let Some((name, value, after)) = split_line(rest) else {
@@ -250,11 +263,13 @@ impl HeadReader {
     }
 
     fn start(&mut self, byte: u8) -> Result<State, HandshakeError> {
-        // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all the same.
+        // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all
+        // the same.
         if byte == b'\r' {
             return Ok(State::StartLf);
         }
-        // RFC 9112 section 2.2: what cannot be HTTP is refused, here at its first byte (TLS starts with 0x16).
+        // RFC 9112 section 2.2: what cannot be HTTP is refused, here at its first byte (TLS starts with
+        // 0x16).
         if !is_token_byte(byte) {
             return Err(unexpected(byte, HandshakeError::MalformedMethod));
         }
@@ -401,8 +416,8 @@ fn line_feed(byte: u8, next: State) -> Result<State, HandshakeError> {
 
 /// The error for a byte out of place.
 fn unexpected(byte: u8, error: HandshakeError) -> HandshakeError {
-    // RFC 9112 section 2.2 allows to take an LF alone as a line end. Two ideas of where a line ends are how requests are
-    // smuggled, so it is refused, and at once, as its sender waits for an answer.
+    // RFC 9112 section 2.2 allows to take an LF alone as a line end. Two ideas of where a line ends are how
+    // requests are smuggled, so it is refused, and at once, as its sender waits for an answer.
     if byte == b'\n' {
         HandshakeError::BareLineFeed
     } else {
@@ -418,7 +433,8 @@ fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// How many of the first bytes may stand in a field's value: all up to the CR, if they are what they should be.
+/// How many of the first bytes may stand in a field's value: all up to the CR, if they are what they should
+/// be.
 fn field_run(bytes: &[u8]) -> usize {
     let line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     let line = bytes.get(..line).unwrap_or(bytes);

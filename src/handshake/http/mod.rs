@@ -1,4 +1,5 @@
-//! As much of HTTP/1.1 as the handshake needs: heads read and written, their fields, and where a request goes.
+//! As much of HTTP/1.1 as the handshake needs: heads read and written, their fields, and where a request
+//! goes.
 
 pub(super) mod fields;
 pub(super) mod grammar;

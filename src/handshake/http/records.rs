@@ -26,7 +26,8 @@ impl LastRecord {
         self.name_end = bytes.len();
     }
 
-    /// The value is whole: drops the white space behind it, and notes both lengths, which are within [`LENGTH_MAX`].
+    /// The value is whole: drops the white space behind it, and notes both lengths, which are within
+    /// [`LENGTH_MAX`].
     pub(super) fn end_value(&self, bytes: &mut Vec<u8>) {
         while bytes.len() > self.name_end && matches!(bytes.last(), Some(b' ' | b'\t')) {
             bytes.pop();

@@ -48,7 +48,8 @@ impl<'a> Target<'a> {
         }
         let parts = Self::split(method, target);
         let is_whole = match parts.authority {
-            // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is for CONNECT.
+            // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is
+            // for CONNECT.
             None => parts.path.starts_with('/') || (method == "OPTIONS" && target == "*"),
             Some(authority) => Authority::parse(authority).is_some_and(|authority| {
                 !authority.host.is_empty() && (authority.port.is_some() || method != "CONNECT")
@@ -61,8 +62,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for: cheap enough to
-    /// do it again for each part that is asked for, rather than to keep them.
+    /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for:
+    /// cheap enough to do it again for each part that is asked for, rather than to keep them.
     pub(crate) fn split(method: &str, target: &'a str) -> Self {
         if method == "CONNECT" {
             return Self {
@@ -120,7 +121,8 @@ impl<'a> Url<'a> {
             _ => return Err(HandshakeMisuse::MalformedUrl),
         };
         let (authority, resource) = split_before(rest, ['/', '?']);
-        // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user information.
+        // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user
+        // information.
         if !is_path_and_query(resource) {
             return Err(HandshakeMisuse::MalformedUrl);
         }
@@ -135,8 +137,8 @@ impl<'a> Url<'a> {
     }
 }
 
-/// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host lines that were
-/// joined on the way have one.
+/// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host
+/// lines that were joined on the way have one.
 fn is_name(host: &str) -> bool {
     !host.contains(',') && is_encoded(host, |_| false)
 }

@@ -13,8 +13,8 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
     if !is_token(name.as_bytes()) {
         return Err(HandshakeMisuse::MalformedFieldName);
     }
-    // RFC 9110 section 5.3: what the handshake writes must not stand twice. RFC 6455 section 11.3 has all names of this
-    // kind.
+    // RFC 9110 section 5.3: what the handshake writes must not stand twice. RFC 6455 section 11.3 has all
+    // names of this kind.
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
@@ -81,8 +81,8 @@ pub(crate) fn push_error(out: &mut Vec<u8>, method: &str, error: HandshakeError)
     );
 }
 
-/// What every 426 has to say: RFC 9110 section 15.5.22, with the option that goes along with Upgrade (section 7.8), and
-/// RFC 6455 section 4.2.2.
+/// What every 426 has to say: RFC 9110 section 15.5.22, with the option that goes along with Upgrade (section
+/// 7.8), and RFC 6455 section 4.2.2.
 pub(crate) const UPGRADE_REQUIRED: &[(&str, &str)] = &[
     ("Upgrade", "websocket"),
     (CONNECTION, "Upgrade"),
@@ -123,8 +123,8 @@ fn push_final(
 }
 
 fn check_status(method: &str, status: u16, body: &[u8]) -> Result<(), HandshakeMisuse> {
-    // RFC 9110 section 15: 1xx is not final, and nothing is defined from 600 on. Section 9.3.6: a success of CONNECT has no
-    // length, as a tunnel follows.
+    // RFC 9110 section 15: 1xx is not final, and nothing is defined from 600 on. Section 9.3.6: a success of
+    // CONNECT has no length, as a tunnel follows.
     if !(200..600).contains(&status) || (method == "CONNECT" && status < 300) {
         return Err(HandshakeMisuse::UnusableStatus);
     }

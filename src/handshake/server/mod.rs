@@ -33,10 +33,10 @@ use crate::handshake::http::write::push_error;
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 ///
-/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
-/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
-/// bytes, however they are cut. There is no clock in here; a caller closes transports whose client is too slow (RFC 6455
-/// leaves the time to it).
+/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of
+/// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
+/// linear in the bytes, however they are cut. There is no clock in here; a caller closes transports whose
+/// client is too slow (RFC 6455 leaves the time to it).
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
@@ -61,16 +61,18 @@ impl ServerHandshake {
 
     /// Takes what the transport has read.
     ///
-    /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is complete; what
-    /// follows it stays in `input`, and is frames if the request is accepted. The handshake is then finished.
+    /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is
+    /// complete; what follows it stays in `input`, and is frames if the request is accepted. The
+    /// handshake is then finished.
     ///
     /// # Errors
     ///
-    /// What makes the bytes no HTTP request, or the limit that they pass. `input` is consumed up to the byte that decides it:
-    /// the last one of the head for a Host that is missing, repeated or malformed and for a Content-Length or a
-    /// Transfer-Encoding that leaves the length of the content in doubt, otherwise the first that is wrong or too many. The
-    /// whole HTTP response that says so has been appended to `out`; the caller sends it and closes the transport. Every later
-    /// call returns the same error, consumes nothing and writes nothing.
+    /// What makes the bytes no HTTP request, or the limit that they pass. `input` is consumed up to the byte
+    /// that decides it: the last one of the head for a Host that is missing, repeated or malformed and
+    /// for a Content-Length or a Transfer-Encoding that leaves the length of the content in doubt,
+    /// otherwise the first that is wrong or too many. The whole HTTP response that says so has been
+    /// appended to `out`; the caller sends it and closes the transport. Every later call returns the same
+    /// error, consumes nothing and writes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],

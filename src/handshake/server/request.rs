@@ -15,9 +15,9 @@ use crate::handshake::http::write::{push_error, push_response};
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
-/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port looks at
-/// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); what wants to be
-/// a WebSocket goes through [`upgrade`](Self::upgrade).
+/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port
+/// looks at [`method`](Self::method), [`path`](Self::path) and fields, and answers with
+/// [`respond`](Self::respond); what wants to be a WebSocket goes through [`upgrade`](Self::upgrade).
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -66,7 +66,8 @@ impl Request {
 
     /// The path of the target, as sent, thus with its percent-encoding; `/` if the target has none.
     ///
-    /// It starts with `/`, but for the two requests that have no path: it is `*` for `OPTIONS *`, and empty for CONNECT.
+    /// It starts with `/`, but for the two requests that have no path: it is `*` for `OPTIONS *`, and empty
+    /// for CONNECT.
     pub fn path(&self) -> &str {
         self.split_target().path
     }
@@ -86,15 +87,17 @@ impl Request {
         Fields::new(self.head.records())
     }
 
-    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may repeat.
+    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may
+    /// repeat.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(name)
     }
 
-    /// The authority that the client means: that of the target if it has one, otherwise Host (RFC 9112 section 3.2.2).
+    /// The authority that the client means: that of the target if it has one, otherwise Host (RFC 9112
+    /// section 3.2.2).
     ///
-    /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by HTTP, but not in a
-    /// request to upgrade.
+    /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by
+    /// HTTP, but not in a request to upgrade.
     pub fn host(&self) -> Option<&str> {
         match self.split_target().authority {
             Some(authority) => Some(authority),
@@ -109,8 +112,8 @@ impl Request {
         self.field("Origin")
     }
 
-    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`. In HTTP/1.0 nothing does, as that field is
-    /// ignored there (RFC 9110 section 7.8).
+    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`. In HTTP/1.0 nothing does, as
+    /// that field is ignored there (RFC 9110 section 7.8).
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
@@ -121,9 +124,10 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// The rule that is broken. The whole HTTP response that says so has been appended to `out`: 405 for another method than
-    /// GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if Upgrade does not name `websocket`, 417 for
-    /// a request that expects to be asked for its content, otherwise 400. The caller sends it and closes the transport.
+    /// The rule that is broken. The whole HTTP response that says so has been appended to `out`: 405 for
+    /// another method than GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if
+    /// Upgrade does not name `websocket`, 417 for a request that expects to be asked for its content,
+    /// otherwise 400. The caller sends it and closes the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
         let basics = Basics {
             version: self.version(),
@@ -137,13 +141,14 @@ impl Request {
 
     /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.
     ///
-    /// `Content-Length` and `Connection: close` are added, as this handshake reads no second request; so are Upgrade and
-    /// Sec-WebSocket-Version with status 426. A request by HEAD gets the length without the body.
+    /// `Content-Length` and `Connection: close` are added, as this handshake reads no second request; so are
+    /// Upgrade and Sec-WebSocket-Version with status 426. A request by HEAD gets the length without the
+    /// body.
     ///
     /// # Errors
     ///
-    /// A status that is not final, a body where the status has none, a field that is malformed or reserved. `out` is
-    /// untouched.
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved.
+    /// `out` is untouched.
     pub fn respond(
         &self,
         status: u16,

@@ -112,8 +112,9 @@ pub(super) fn check_no_content(known: &KnownFields<'_>, has_content: bool) -> Re
     if has_content {
         return Err(HandshakeError::UnexpectedContent);
     }
-    // RFC 9110 section 7.8 wants a 100 before the 101 if 100-continue is expected. But a client must not expect it without
-    // content (section 10.1.1), which this request does not have; so the expectation is one that cannot be met.
+    // RFC 9110 section 7.8 wants a 100 before the 101 if 100-continue is expected. But a client must not
+    // expect it without content (section 10.1.1), which this request does not have; so the expectation is
+    // one that cannot be met.
     if !known.expect.is_empty() {
         return Err(HandshakeError::UnmetExpectation);
     }
@@ -125,7 +126,8 @@ pub(super) fn check_version(known: &KnownFields<'_>) -> Result<(), HandshakeErro
     // RFC 6455 section 11.3.5: once in a request.
     match known.version.at_most_one(HandshakeError::RepeatedVersion)? {
         Some(b"13") => Ok(()),
-        // RFC 6455 section 4.2.2: whatever else, well-formed or not, is answered with the version that there is.
+        // RFC 6455 section 4.2.2: whatever else, well-formed or not, is answered with the version that there
+        // is.
         Some(_) => Err(HandshakeError::UnsupportedVersion),
         None => Err(HandshakeError::MissingVersion),
     }
@@ -141,7 +143,8 @@ pub(super) fn check_key<'a>(known: &KnownFields<'a>) -> Result<&'a [u8], Handsha
     }
 }
 
-/// RFC 6455 section 4.2.1, item 7: optional. A script's site must not be in doubt, so there is one, and it is text.
+/// RFC 6455 section 4.2.1, item 7: optional. A script's site must not be in doubt, so there is one, and it is
+/// text.
 pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
     match known.origin.at_most_one(HandshakeError::RepeatedOrigin)? {
         Some(origin) if is_origin(origin) => Ok(Some(text(origin))),
@@ -163,8 +166,10 @@ pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
 }
 
 fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
-    // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an attacker.
-    let mut names: Vec<&[u8]> = lines.elements().collect();
+    // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an
+    // attacker.
+    let mut names = Vec::with_capacity(lines.elements().count());
+    names.extend(lines.elements());
     names.sort_unstable();
     if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
         return Err(HandshakeError::RepeatedProtocol);

@@ -16,12 +16,14 @@ use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
 ///
-/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade), or from [`from_fields`](Self::from_fields) where another
-/// HTTP server reads the requests. The answer is put together with [`protocol`](Self::protocol) and [`field`](Self::field),
-/// then given by [`accept`](Self::accept); or it is [`reject`](Self::reject).
+/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade), or from
+/// [`from_fields`](Self::from_fields) where another HTTP server reads the requests. The answer is put
+/// together with [`protocol`](Self::protocol) and [`field`](Self::field), then given by
+/// [`accept`](Self::accept); or it is [`reject`](Self::reject).
 ///
-/// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that takes its time
-/// for the decision does not read from the transport in the meantime, so the client cannot make it hold more.
+/// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that
+/// takes its time for the decision does not read from the transport in the meantime, so the client cannot
+/// make it hold more.
 #[derive(Clone)]
 #[must_use = "a client waits for an answer: `accept` or `reject`"]
 pub struct Upgrade<'a> {
@@ -40,8 +42,8 @@ pub struct Upgrade<'a> {
 impl<'a> Upgrade<'a> {
     /// Checks a request that another HTTP server has read: the same rules, and no bytes.
     ///
-    /// `target` is the request target; path and query alone will do. `version` is the major and the minor number. A field
-    /// that stands several times comes several times, in order.
+    /// `target` is the request target; path and query alone will do. `version` is the major and the minor
+    /// number. A field that stands several times comes several times, in order.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -67,7 +69,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// # Errors
     ///
-    /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what to answer.
+    /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what
+    /// to answer.
     pub fn from_fields(
         config: &Config,
         method: &str,
@@ -130,17 +133,20 @@ impl<'a> Upgrade<'a> {
 
     /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or `null`.
     ///
-    /// None for most programs that are no browser. A server that is for its own pages only compares it and rejects others
-    /// with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops foreign pages, though not other
-    /// programs.
+    /// None for most programs that are no browser. A server that is for its own pages only compares it and
+    /// rejects others with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops
+    /// foreign pages, though not other programs.
     pub fn origin(&self) -> Option<&'a str> {
         self.origin
     }
 
-    /// Whether the [origin](Self::origin) is the host and port that the request is for: a page of this very server. `false` if
-    /// there is none.
+    /// Whether the [origin](Self::origin) is the host and port that the request is for: a page of this very
+    /// server. `false` if there is none.
     ///
-    /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is written.
+    /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is
+    /// written. So a page that came without TLS passes: a server on TLS looks at the scheme, too. And
+    /// both names are the client's word: against DNS rebinding, compare [`host`](Self::host) with the
+    /// names that the server has.
     ///
     /// ```
     /// # use websocket_proto::{Config, handshake::Upgrade};
@@ -174,7 +180,8 @@ impl<'a> Upgrade<'a> {
         }
     }
 
-    /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none twice.
+    /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none
+    /// twice.
     pub fn protocols(&self) -> impl Iterator<Item = &'a str> + Clone {
         self.protocols.elements().map(text)
     }
@@ -201,9 +208,11 @@ impl<'a> Upgrade<'a> {
         Ok(self)
     }
 
-    /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none such.
+    /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none
+    /// such.
     ///
-    /// To choose by other rules, look at [`protocols`](Self::protocols) and take [`protocol`](Self::protocol).
+    /// To choose by other rules, look at [`protocols`](Self::protocols) and take
+    /// [`protocol`](Self::protocol).
     #[must_use = "the choice is in the value that is returned"]
     pub fn select_protocol(mut self, supported: &[&str]) -> Self {
         let chosen = self.protocols().find(|name| supported.contains(name));
@@ -240,17 +249,18 @@ impl<'a> Upgrade<'a> {
         self.into_connection()
     }
 
-    /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any, such as 401,
-    /// 403 (the origin), 404 (the resource), 503 or a redirect.
+    /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any,
+    /// such as 401, 403 (the origin), 404 (the resource), 503 or a redirect.
     ///
-    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer that accepts are not sent.
+    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer
+    /// that accepts are not sent.
     ///
     /// # Errors
     ///
-    /// A status that is not final, a body where the status has none, a field that is malformed or reserved. `out` is
-    /// untouched.
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved.
+    /// `out` is untouched.
     pub fn reject(
-        &self,
+        self,
         status: u16,
         fields: &[(&str, &str)],
         body: &[u8],
