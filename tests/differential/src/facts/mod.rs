@@ -112,6 +112,8 @@ pub enum Trait {
     ProtocolMalformed,
     ProtocolTwice,
     ExtensionsMalformed,
+    /// Sec-WebSocket-Extensions without an element on any line.
+    ExtensionsNone,
     AcceptMissing,
     AcceptTwice,
     AcceptWrong,
@@ -135,6 +137,7 @@ pub enum Trait {
     ListNonAscii,
     /// Content-Length or Transfer-Encoding in a response, in a form that a request must not have.
     FramingOfResponse,
+    /// One of several lines of Sec-WebSocket-Extensions.
     ExtensionsEmpty,
     /// One of several lines of Sec-WebSocket-Protocol.
     ProtocolEmptyLine,
