@@ -1,4 +1,112 @@
-//! Compression of messages: `permessage-deflate`, RFC 7692.
+//! Compression of messages: `permessage-deflate`, RFC 7692. With the feature `deflate`.
+//!
+//! It works alone: give it lists of extensions and payloads, whoever reads the heads and the frames.
+//!
+//! ```text
+//!   client                                                 server
+//!
+//!   offer ---------- Sec-WebSocket-Extensions -----------> accept
+//!   check <--------- Sec-WebSocket-Extensions ------------ the answer
+//!     |  Parameters                                           |  Parameters
+//!   Compressor ----- payload of messages with RSV1 ------> Decompressor
+//!   Decompressor <-- payload of messages with RSV1 ------- Compressor
+//! ```
+//!
+//! ```
+//! use websocket_proto::deflate::{self, Compressor, Decompressor, DeflateConfig};
+//! use websocket_proto::handshake::ExtensionList;
+//! use websocket_proto::Role;
+//!
+//! // The handshake: the values of `Sec-WebSocket-Extensions`, there and back.
+//! let config = DeflateConfig::new();
+//! let offered = deflate::offer(&[config]);
+//! assert_eq!(offered, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12");
+//! let (parameters, answer) = deflate::accept(ExtensionList::parse(&offered)?, &config).expect("one fits");
+//! let checked = deflate::check(ExtensionList::parse(&answer)?, ExtensionList::parse(&offered)?)?;
+//! assert_eq!(checked, Some(parameters));
+//!
+//! // The server sends. `None` means: everything as it is.
+//! let mut compressor = Compressor::new(parameters.sent_by(Role::Server), &config);
+//! let message = r#"{"symbol":"ABC","side":"buy","price":17.5,"size":100,"note":"as the one before, and the one before it"}"#;
+//! let mut frame = vec![0x81, 0]; // FIN, text
+//! match &mut compressor {
+//!     Some(compressor) if compressor.is_worth(message.len()) => {
+//!         compressor.compress(message.as_bytes(), &mut frame);
+//!         frame[0] |= 0x40; // RSV1, on the first frame of the message
+//!     }
+//!     _ => frame.extend_from_slice(message.as_bytes()),
+//! }
+//! frame[1] = (frame.len() - 2) as u8;
+//!
+//! // The client receives: payload by payload if there are more, then the end.
+//! let mut decompressor = Decompressor::new(parameters.sent_by(Role::Server));
+//! let mut text = Vec::new();
+//! let limit = 1024 * 1024;
+//! match frame[0] & 0x40 {
+//!     0 => text.extend_from_slice(&frame[2..]),
+//!     _ => decompressor.decompress(&frame[2..], limit, &mut text)?,
+//! }
+//! assert_eq!(text, message.as_bytes());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What belongs to the frames is the caller's: RSV1 is set on the first frame of a compressed message and
+//! nowhere else, control frames are never compressed, and a text has to be UTF-8 once it is inflated (RFC 7692
+//! section 6). Each message can be compressed or not. One that is not, or that has no payload at all, does not
+//! concern this module.
+//!
+//! # What is taken
+//!
+//! What RFC 7692 allows, with any blocks, and two things that senders do: final blocks, across which the
+//! window goes on, and an end that was left on. Anything else that does not end where a message can end is an
+//! error, [`Error::Truncated`], and so is any reference to before what was sent. Inflated bytes are counted as
+//! they come out, so that a small message cannot become a large one; the work is linear in what goes in and
+//! what comes out.
+//!
+//! # Memory
+//!
+//! Nothing is allocated before the first message. Between messages a direction holds its window, in an exact
+//! allocation, as much as has come of it; without context takeover it holds nothing. An engine, zlib's state,
+//! is there during a message only, unless [`DeflateConfig::keep_engine`] asks to keep that of the sender. In
+//! bytes of heap for each connection:
+//!
+//! | window | receiving, idle | receiving, inside a message | sending, idle | sending, inside a message |
+//! |---|---|---|---|---|
+//! | 9 bits | 512 | 64,648 | 512 | 151,304 |
+//! | 12 bits, the default | 4,096 | 68,232 | 4,096 | 169,224 |
+//! | 15 bits | 32,768 | 96,904 | 32,768 | 412,936 |
+//! | any, without takeover | 0 | as above | 0 | 150,792 to 380,168 |
+//! | 9 bits, `keep_engine` | 512 | 64,648 | 150,792 | 150,792 |
+//! | 12 bits, `keep_engine` | 4,096 | 68,232 | 165,128 | 165,128 |
+//! | 15 bits, `keep_engine` | 32,768 | 96,904 | 380,168 | 380,168 |
+//!
+//! With the feature `std` each thread keeps up to two engines of each kind between messages, for all of its
+//! connections, so that messages allocate nothing. A program with 10,000 connections and the default settings
+//! thus holds 80 MB for all of them, and less than 1 MB for each thread.
+//!
+//! # Time
+//!
+//! On JSON, different each time, in microseconds for a message, on one machine, and the size that is left. The
+//! default, 12 bits, is set where most of the gain is:
+//!
+//! | | 125 bytes | 1 KiB | 64 KiB |
+//! |---|---|---|---|
+//! | compress, 12 bits | 9.5, to 27 % | 12, to 19 % | 531, to 15.5 % |
+//! | compress, 12 bits, `keep_engine` | 2.8, to 27 % | 11, to 19 % | 540, to 15.5 % |
+//! | compress, 15 bits | 11 | 45, to 18 % | 729, to 14.8 % |
+//! | compress, 15 bits, `keep_engine` | 2.1 | 14, to 18 % | 583, to 14.8 % |
+//! | compress, 12 bits, without takeover | 6.6, to 85 % | 13, to 29 % | 460, to 15.8 % |
+//! | inflate, 12 bits | 0.4 | 2.0 | 72 |
+//! | inflate, 15 bits | 0.4 | 3.0 | 70 |
+//!
+//! # Secrets
+//!
+//! Compression tells by the size of a message how much of it was there before. Where one message, or one
+//! window, holds a secret and something that an attacker can choose, an attacker who sees the sizes on the
+//! wire can guess the secret piece by piece, encrypted or not: that is CRIME and BREACH (RFC 7692 section 8).
+//! Send messages with secrets, such as tokens, uncompressed: the choice is there for each message. Where
+//! attackers can have the other side repeat their own words, do without context takeover, or without
+//! compression.
 
 mod compress;
 mod config;

@@ -88,6 +88,7 @@ mod without_std {
             None
         }
 
+        #[allow(clippy::boxed_local, reason = "with std it is kept")]
         pub(in super::super) fn give(&self, _engine: Box<T>) {}
     }
 }
