@@ -68,7 +68,8 @@ fn bits_are_clamped() {
     }
 }
 
-// RFC 7692 section 5: 7692-5-04, 7692-5-06, 7692-5-07; section 7.1: 7692-7.1-01; D34
+// RFC 7692 section 5: 7692-5-04, 7692-5-06, 7692-5-07; section 7.1: 7692-7.1-01; section
+// 7.1.1.1: 7692-7.1.1.1-01; D34
 #[test]
 fn server_skips_bad_offers() {
     for bad in [

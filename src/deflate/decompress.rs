@@ -319,8 +319,9 @@ impl Inflater {
     ///
     /// RFC 7692 section 7.2.1 has the sender flush to an empty stored block, and leave its lengths off, the
     /// last four bytes: the payload stops right before them. With them it has to stop between blocks, and to
-    /// give no output, which the lengths would anywhere else (they would be content, or codes); a byte more,
-    /// that is left alone, tells that it did stop there.
+    /// give no output, which the lengths would elsewhere, as content or as codes; a byte more, that is left
+    /// alone, tells that it did stop there. (Inside the header of a block with codes of its own they could be
+    /// made to complete an empty block. Section 7.2.2, which has the lengths put back, takes that too.)
     fn is_complete(&mut self) -> bool {
         if self.ended {
             return true;

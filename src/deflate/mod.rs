@@ -91,13 +91,15 @@
 //!
 //! | | 125 bytes | 1 KiB | 64 KiB |
 //! |---|---|---|---|
-//! | compress, 12 bits | 9.5, to 27 % | 12, to 19 % | 531, to 15.5 % |
-//! | compress, 12 bits, `keep_engine` | 2.8, to 27 % | 11, to 19 % | 540, to 15.5 % |
-//! | compress, 15 bits | 11 | 45, to 18 % | 729, to 14.8 % |
-//! | compress, 15 bits, `keep_engine` | 2.1 | 14, to 18 % | 583, to 14.8 % |
-//! | compress, 12 bits, without takeover | 6.6, to 85 % | 13, to 29 % | 460, to 15.8 % |
-//! | inflate, 12 bits | 0.4 | 2.0 | 72 |
-//! | inflate, 15 bits | 0.4 | 3.0 | 70 |
+//! | compress, 9 bits | 3.5, to 34 % | 9.7, to 24 % | 390, to 19.6 % |
+//! | compress, 12 bits | 5.6, to 27 % | 11, to 19 % | 310, to 15.5 % |
+//! | compress, 12 bits, `keep_engine` | 1.9, to 27 % | 7.3, to 19 % | 305, to 15.5 % |
+//! | compress, 12 bits, `keep_engine`, level 1 | 0.25, to 30 % | 1.4, to 27 % | 120, to 25.9 % |
+//! | compress, 12 bits, without takeover | 4.6, to 85 % | 9.0, to 29 % | 310, to 15.8 % |
+//! | compress, 15 bits | 10 | 31, to 18 % | 450, to 14.8 % |
+//! | compress, 15 bits, `keep_engine` | 1.4 | 10, to 18 % | 430, to 14.8 % |
+//! | inflate, 12 bits | 0.23 | 1.8 | 53 |
+//! | inflate, 15 bits | 0.31 | 1.9 | 54 |
 //!
 //! # Secrets
 //!
