@@ -131,6 +131,7 @@
 //! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`] and [`handshake::key`], which need no heap |
 //! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
+//! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
@@ -156,6 +157,8 @@ mod config;
 #[cfg(feature = "alloc")]
 pub mod connection;
 mod cursor;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "alloc")]
 mod entropy;
 #[cfg(feature = "alloc")]
@@ -198,4 +201,6 @@ const _: () = {
     is_send_and_sync::<handshake::Upgrade<'_>>();
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
+    #[cfg(feature = "deflate")]
+    is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
 };

@@ -1,0 +1,127 @@
+//! The last bytes of one direction.
+
+use alloc::vec::Vec;
+
+/// What a window holds: the last bytes that went by, and no memory for more than came.
+///
+/// Once it is full it is a ring, so that going on costs what the new bytes cost, not a window.
+#[derive(Clone)]
+pub(super) struct History {
+    bytes: Vec<u8>,
+    /// Where the oldest byte is once the ring is full, and so where the next one goes; 0 until then.
+    oldest: usize,
+    size: usize,
+}
+
+impl History {
+    /// For the last `size` bytes; with 0, it keeps nothing.
+    pub(super) const fn new(size: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            oldest: 0,
+            size,
+        }
+    }
+
+    pub(super) fn extend(&mut self, piece: &[u8]) {
+        let (_, piece) = piece.split_at(piece.len().saturating_sub(self.size));
+        let (more, over) = piece.split_at(piece.len().min(self.size.saturating_sub(self.bytes.len())));
+        self.append(more);
+        // Full from here on, or `over` is empty.
+        let (back, front) = over.split_at(over.len().min(self.bytes.len().saturating_sub(self.oldest)));
+        if let Some(place) = self
+            .bytes
+            .get_mut(self.oldest..)
+            .and_then(|to| to.get_mut(..back.len()))
+        {
+            place.copy_from_slice(back);
+        }
+        if let Some(place) = self.bytes.get_mut(..front.len()) {
+            place.copy_from_slice(front);
+        }
+        self.oldest = match front.len() {
+            0 => self.oldest.saturating_add(back.len()),
+            front => front,
+        };
+        if self.oldest >= self.size {
+            self.oldest = 0;
+        }
+    }
+
+    /// The memory doubles as bytes come, up to the size.
+    fn append(&mut self, more: &[u8]) {
+        let needed = self.bytes.len().saturating_add(more.len());
+        if needed > self.bytes.capacity() {
+            let capacity = needed.saturating_mul(2).min(self.size);
+            self.bytes
+                .reserve_exact(capacity.saturating_sub(self.bytes.len()));
+        }
+        self.bytes.extend_from_slice(more);
+    }
+
+    /// All bytes, the oldest first.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.bytes.split_at(self.oldest.min(self.bytes.len()));
+        [older, newer]
+    }
+
+    /// Forgets all, and gives the memory away.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.oldest = 0;
+        let mut bytes = core::mem::take(&mut self.bytes);
+        bytes.clear();
+        bytes
+    }
+
+    /// Has `memory` for what comes, if there is nothing yet. It may have more room than is needed.
+    pub(super) fn lend(&mut self, memory: Vec<u8>) {
+        if self.bytes.is_empty() {
+            self.bytes = memory;
+            self.bytes.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(history: &History) -> Vec<u8> {
+        history.parts().concat()
+    }
+
+    #[test]
+    fn history_is_the_end_of_what_went_by() {
+        for size in 0..=9_usize {
+            for step in 1..=23 {
+                let mut history = History::new(size);
+                let bytes: Vec<u8> = (0..100).collect();
+                let mut gone = 0;
+                for (i, piece) in bytes.chunks(step).enumerate() {
+                    history.extend(piece);
+                    gone += piece.len();
+                    assert_eq!(
+                        all(&history),
+                        bytes[gone.saturating_sub(size)..gone],
+                        "{size} {step} {i}"
+                    );
+                    assert!(history.bytes.capacity() <= size.min(2 * gone));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn history_can_be_lent_memory_and_gives_it_away() {
+        let mut history = History::new(4);
+        history.lend(Vec::with_capacity(100));
+        for byte in 0..10 {
+            history.extend(&[byte]);
+        }
+        assert_eq!(all(&history), [6, 7, 8, 9]);
+        let memory = history.take();
+        assert!(memory.is_empty() && memory.capacity() >= 100);
+        history.extend(&[1, 2]);
+        assert_eq!(all(&history), [1, 2]);
+    }
+}

@@ -1,0 +1,455 @@
+//! Offers and answers: RFC 7692 sections 5 and 7.1, over any list of extensions.
+
+use alloc::string::String;
+use core::fmt;
+use core::fmt::Write as _;
+
+use super::config::DeflateConfig;
+use crate::Role;
+use crate::handshake::{Extension, ExtensionParam};
+
+/// The name of the extension (RFC 7692 section 7).
+pub const EXTENSION: &str = "permessage-deflate";
+
+/// The LZ77 window of one direction: how far back its data may refer, and whether beyond the message.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Window {
+    bits: u8,
+    takeover: bool,
+}
+
+impl Window {
+    /// A window of `2^bits` bytes, 8 to 15; a number outside is taken for the nearest one. With context
+    /// takeover it goes on from message to message.
+    pub const fn new(bits: u8, takeover: bool) -> Self {
+        Self {
+            bits: clamp(bits, 8, 15),
+            takeover,
+        }
+    }
+
+    /// The base-2 logarithm of the size, 8 to 15.
+    pub const fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// Whether messages may refer to those before them.
+    pub const fn takeover(self) -> bool {
+        self.takeover
+    }
+
+    pub(super) const fn size(self) -> usize {
+        1 << self.bits
+    }
+}
+
+impl Default for Window {
+    /// What goes where nothing was agreed: 15 bits, with context takeover.
+    fn default() -> Self {
+        Self::new(15, true)
+    }
+}
+
+/// What was agreed, for each direction.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Parameters {
+    client: Window,
+    server: Window,
+}
+
+impl Parameters {
+    /// The window that the client sends by, and that of the server.
+    pub const fn new(client: Window, server: Window) -> Self {
+        Self { client, server }
+    }
+
+    /// The window that `role` compresses with, and its peer inflates with.
+    pub const fn sent_by(self, role: Role) -> Window {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+}
+
+/// A parameter of the extension (RFC 7692 section 7.1).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 7692 section 7.1 knows these four")]
+pub enum Parameter {
+    /// `server_no_context_takeover`
+    ServerNoContextTakeover,
+    /// `client_no_context_takeover`
+    ClientNoContextTakeover,
+    /// `server_max_window_bits`
+    ServerMaxWindowBits,
+    /// `client_max_window_bits`
+    ClientMaxWindowBits,
+}
+
+impl Parameter {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ServerNoContextTakeover => "server_no_context_takeover",
+            Self::ClientNoContextTakeover => "client_no_context_takeover",
+            Self::ServerMaxWindowBits => "server_max_window_bits",
+            Self::ClientMaxWindowBits => "client_max_window_bits",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::ServerNoContextTakeover,
+            Self::ClientNoContextTakeover,
+            Self::ServerMaxWindowBits,
+            Self::ClientMaxWindowBits,
+        ]
+        .into_iter()
+        .find(|parameter| parameter.name() == name)
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a server's answer fails the client's handshake (RFC 7692 sections 5.1 and 7.1).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum NegotiationError {
+    /// The extension was not offered.
+    NotOffered,
+    /// The extension is in the answer twice.
+    Repeated,
+    /// A parameter that the extension does not have.
+    UnknownParameter,
+    /// A parameter stands there twice.
+    RepeatedParameter(Parameter),
+    /// A parameter with a value that it cannot have, or without the one it needs.
+    InvalidValue(Parameter),
+    /// A parameter that the offer asked for is missing.
+    MissingParameter(Parameter),
+    /// A parameter that may only be answered if it was offered.
+    UnofferedParameter(Parameter),
+    /// A window larger than the offered one.
+    LargerThanOffered {
+        /// Which window.
+        parameter: Parameter,
+        /// The bits that were offered.
+        offered: u8,
+        /// The bits in the answer.
+        answered: u8,
+    },
+}
+
+impl fmt::Display for NegotiationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOffered => write!(f, "server answered {EXTENSION}, which was not offered"),
+            Self::Repeated => write!(f, "server answered {EXTENSION} twice"),
+            Self::UnknownParameter => write!(f, "server answered an unknown parameter of {EXTENSION}"),
+            Self::RepeatedParameter(parameter) => write!(f, "server answered {parameter} twice"),
+            Self::InvalidValue(parameter) => write!(f, "server answered an invalid value of {parameter}"),
+            Self::MissingParameter(parameter) => write!(f, "server did not answer {parameter}, as offered"),
+            Self::UnofferedParameter(parameter) => {
+                write!(f, "server answered {parameter}, which was not offered")
+            }
+            Self::LargerThanOffered {
+                parameter,
+                offered,
+                answered,
+            } => {
+                write!(
+                    f,
+                    "server answered {parameter}={answered}, more than the offered {offered}"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for NegotiationError {}
+
+/// Writes a client's offers for `Sec-WebSocket-Extensions`, the best first (RFC 7692 section 5.1). Without a
+/// configuration, there is nothing to write.
+///
+/// Further offers are for servers that cannot meet the first: one with limits, then one without, say.
+/// `client_max_window_bits` is always offered, so that the server may choose.
+///
+/// ```
+/// use websocket_proto::deflate::{self, DeflateConfig};
+///
+/// let best = DeflateConfig::new().server_max_window_bits(10).client_max_window_bits(15);
+/// let fallback = best.server_max_window_bits(15);
+/// assert_eq!(
+///     deflate::offer(&[best, fallback]),
+///     "permessage-deflate; server_max_window_bits=10; client_max_window_bits, \
+///      permessage-deflate; client_max_window_bits",
+/// );
+/// ```
+pub fn offer(configs: &[DeflateConfig]) -> String {
+    let mut value = String::new();
+    for config in configs {
+        if !value.is_empty() {
+            value.push_str(", ");
+        }
+        let hint = config.client_max_window_bits;
+        let terms = Terms {
+            server_no_context_takeover: config.server_no_context_takeover,
+            client_no_context_takeover: config.client_no_context_takeover,
+            server_max_window_bits: Some(config.server_max_window_bits).filter(|&bits| bits < 15),
+            client_max_window_bits: Some(Some(hint).filter(|&bits| bits < 15)),
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(value, "{terms}");
+    }
+    value
+}
+
+/// Chooses among a client's offers (RFC 7692 section 5.1): what is agreed, and the element for
+/// `Sec-WebSocket-Extensions` that says so. `None` declines them all; then nothing is answered.
+///
+/// The first acceptable offer wins. Offers with an unknown, repeated or invalid parameter are skipped, and so
+/// are other extensions.
+///
+/// Limits of `config` that the offer has no means for are met otherwise: if the client does not offer
+/// `client_max_window_bits`, its window cannot be smaller, and it is told not to take it over instead.
+///
+/// ```
+/// use websocket_proto::deflate::{self, DeflateConfig};
+/// use websocket_proto::handshake::ExtensionList;
+/// use websocket_proto::Role;
+///
+/// let offers = ExtensionList::parse("permessage-deflate; dictionary, permessage-deflate; server_max_window_bits=10")?;
+/// let (parameters, answer) = deflate::accept(offers, &DeflateConfig::new()).unwrap();
+/// assert_eq!(parameters.sent_by(Role::Server).bits(), 10);
+/// assert_eq!(answer, "permessage-deflate; client_no_context_takeover; server_max_window_bits=10");
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+pub fn accept<'a>(
+    offers: impl IntoIterator<Item = Extension<'a>>,
+    config: &DeflateConfig,
+) -> Option<(Parameters, String)> {
+    let offer = offers
+        .into_iter()
+        .filter(|extension| extension.name() == EXTENSION)
+        .find_map(|extension| Terms::read(&extension).ok())?;
+    let server = Window {
+        bits: offer
+            .server_max_window_bits
+            .unwrap_or(15)
+            .min(config.server_max_window_bits),
+        takeover: !(offer.server_no_context_takeover || config.server_no_context_takeover),
+    };
+    let bits = match offer.client_max_window_bits {
+        Some(hint) => hint.unwrap_or(15).min(config.client_max_window_bits),
+        None => 15,
+    };
+    let client = Window {
+        bits,
+        takeover: !(offer.client_no_context_takeover
+            || config.client_no_context_takeover
+            || bits > config.client_max_window_bits),
+    };
+    let answer = Terms {
+        server_no_context_takeover: !server.takeover,
+        client_no_context_takeover: !client.takeover,
+        server_max_window_bits: Some(server.bits)
+            .filter(|&bits| bits < 15 || offer.server_max_window_bits.is_some()),
+        client_max_window_bits: Some(client.bits).filter(|&bits| bits < 15).map(Some),
+    };
+    let mut value = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(value, "{answer}");
+    Some((Parameters::new(client, server), value))
+}
+
+/// Checks a server's answer against the offers, as they were sent (RFC 7692 sections 5.1 and 7.1). `Ok(None)`
+/// if it does not have the extension: nothing is compressed then. Other extensions are skipped; whether they
+/// were offered is for the caller to say.
+///
+/// The answer does not tell which offer it is for, so that it has to fit one of them, the first such one. What
+/// that offer told of the client itself, its hints, is agreed as well.
+///
+/// ```
+/// use websocket_proto::deflate::{self, NegotiationError, Parameter};
+/// use websocket_proto::handshake::ExtensionList;
+///
+/// let offers = ExtensionList::parse("permessage-deflate; server_max_window_bits=10")?;
+/// let answer = ExtensionList::parse("permessage-deflate")?;
+/// assert_eq!(
+///     deflate::check(answer, offers),
+///     Err(NegotiationError::MissingParameter(Parameter::ServerMaxWindowBits)),
+/// );
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+///
+/// # Errors
+///
+/// The handshake has to fail then; the error is that for the last offer.
+pub fn check<'a, 'o>(
+    answer: impl IntoIterator<Item = Extension<'a>>,
+    offers: impl IntoIterator<Item = Extension<'o>>,
+) -> Result<Option<Parameters>, NegotiationError> {
+    let mut answers = answer
+        .into_iter()
+        .filter(|extension| extension.name() == EXTENSION);
+    let Some(answer) = answers.next() else {
+        return Ok(None);
+    };
+    if answers.next().is_some() {
+        return Err(NegotiationError::Repeated);
+    }
+    let answer = Terms::read(&answer)?;
+    // Only an offer may leave the value open.
+    if answer.client_max_window_bits == Some(None) {
+        return Err(NegotiationError::InvalidValue(Parameter::ClientMaxWindowBits));
+    }
+    let mut last = NegotiationError::NotOffered;
+    for offer in offers
+        .into_iter()
+        .filter(|extension| extension.name() == EXTENSION)
+    {
+        match Terms::read(&offer).and_then(|offer| answer.fit(offer)) {
+            Ok(parameters) => return Ok(Some(parameters)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The parameters of one offer or answer.
+#[derive(Clone, Copy, Default)]
+struct Terms {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    /// Without a value in an offer: the server may choose any.
+    client_max_window_bits: Option<Option<u8>>,
+}
+
+impl Terms {
+    fn read(extension: &Extension<'_>) -> Result<Self, NegotiationError> {
+        let mut terms = Self::default();
+        for param in extension.params() {
+            terms.add(&param)?;
+        }
+        Ok(terms)
+    }
+
+    fn add(&mut self, param: &ExtensionParam<'_>) -> Result<(), NegotiationError> {
+        let parameter = Parameter::from_name(param.name()).ok_or(NegotiationError::UnknownParameter)?;
+        let invalid = NegotiationError::InvalidValue(parameter);
+        let flag = || param.value().map_or(Ok(true), |_| Err(invalid));
+        let bits = |value: &str| parse_bits(value).ok_or(invalid);
+        let repeated = match parameter {
+            Parameter::ServerNoContextTakeover => {
+                core::mem::replace(&mut self.server_no_context_takeover, flag()?)
+            }
+            Parameter::ClientNoContextTakeover => {
+                core::mem::replace(&mut self.client_no_context_takeover, flag()?)
+            }
+            Parameter::ServerMaxWindowBits => {
+                let value = bits(param.value().ok_or(invalid)?)?;
+                self.server_max_window_bits.replace(value).is_some()
+            }
+            Parameter::ClientMaxWindowBits => {
+                let value = param.value().map(bits).transpose()?;
+                self.client_max_window_bits.replace(value).is_some()
+            }
+        };
+        match repeated {
+            true => Err(NegotiationError::RepeatedParameter(parameter)),
+            false => Ok(()),
+        }
+    }
+
+    /// What `self`, an answer, agrees to, if it fits `offer`.
+    fn fit(self, offer: Self) -> Result<Parameters, NegotiationError> {
+        // RFC 7692 section 7.1.1.1
+        if offer.server_no_context_takeover && !self.server_no_context_takeover {
+            return Err(NegotiationError::MissingParameter(
+                Parameter::ServerNoContextTakeover,
+            ));
+        }
+        // Section 7.1.2.1
+        if let Some(offered) = offer.server_max_window_bits {
+            let parameter = Parameter::ServerMaxWindowBits;
+            let answered = self
+                .server_max_window_bits
+                .ok_or(NegotiationError::MissingParameter(parameter))?;
+            check_bits(parameter, offered, answered)?;
+        }
+        // Section 7.1.2.2
+        if let Some(answered) = self.client_max_window_bits.flatten() {
+            let parameter = Parameter::ClientMaxWindowBits;
+            let offered = offer
+                .client_max_window_bits
+                .ok_or(NegotiationError::UnofferedParameter(parameter))?;
+            check_bits(parameter, offered.unwrap_or(15), answered)?;
+        }
+        let hint = offer.client_max_window_bits.flatten();
+        let client = Window {
+            bits: self.client_max_window_bits.flatten().or(hint).unwrap_or(15),
+            takeover: !(self.client_no_context_takeover || offer.client_no_context_takeover),
+        };
+        let server = Window {
+            bits: self.server_max_window_bits.unwrap_or(15),
+            takeover: !self.server_no_context_takeover,
+        };
+        Ok(Parameters::new(client, server))
+    }
+}
+
+fn check_bits(parameter: Parameter, offered: u8, answered: u8) -> Result<(), NegotiationError> {
+    match answered > offered {
+        true => Err(NegotiationError::LargerThanOffered {
+            parameter,
+            offered,
+            answered,
+        }),
+        false => Ok(()),
+    }
+}
+
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXTENSION)?;
+        if self.server_no_context_takeover {
+            write!(f, "; {}", Parameter::ServerNoContextTakeover)?;
+        }
+        if self.client_no_context_takeover {
+            write!(f, "; {}", Parameter::ClientNoContextTakeover)?;
+        }
+        if let Some(bits) = self.server_max_window_bits {
+            write!(f, "; {}={bits}", Parameter::ServerMaxWindowBits)?;
+        }
+        match self.client_max_window_bits {
+            Some(Some(bits)) => write!(f, "; {}={bits}", Parameter::ClientMaxWindowBits),
+            Some(None) => write!(f, "; {}", Parameter::ClientMaxWindowBits),
+            None => Ok(()),
+        }
+    }
+}
+
+/// RFC 7692 section 7.1.2: 8 to 15, decimal, without leading zeros.
+fn parse_bits(value: &str) -> Option<u8> {
+    match *value.as_bytes() {
+        [digit @ b'8'..=b'9'] => Some(digit - b'0'),
+        [b'1', digit @ b'0'..=b'5'] => Some(10 + (digit - b'0')),
+        _ => None,
+    }
+}
+
+/// The nearest number within the bounds.
+pub(super) const fn clamp(number: u8, min: u8, max: u8) -> u8 {
+    if number < min {
+        min
+    } else if number > max {
+        max
+    } else {
+        number
+    }
+}
