@@ -12,6 +12,8 @@ use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use websocket_proto::deflate::DeflateConfig;
 use websocket_proto::handshake::{Answer, ClientRequest};
 use websocket_proto::{Closed, Config, Connection, Event, Misuse, OsEntropy, Transport};
 
@@ -20,7 +22,15 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// For the server to read our last bytes and to close.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// The largest messages of the suite have 16 MiB.
+#[cfg(not(feature = "deflate"))]
 const CONFIG: Config = Config::new().max_message_size(32 * 1024 * 1024);
+/// The suite's cases ask for windows of all sizes, so the offer leaves them to it.
+#[cfg(feature = "deflate")]
+const CONFIG: Config = Config::new().max_message_size(32 * 1024 * 1024).deflate(
+    DeflateConfig::new()
+        .client_max_window_bits(15)
+        .server_max_window_bits(15),
+);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);

@@ -47,6 +47,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// With the feature `deflate`, compression is offered.
+fn config() -> Config {
+    #[cfg(feature = "deflate")]
+    return Config::new().deflate(websocket_proto::deflate::DeflateConfig::new());
+    #[cfg(not(feature = "deflate"))]
+    Config::new()
+}
+
 fn cat(url: &str) -> Result<Closed, Box<dyn Error>> {
     let mut buffer = vec![0; BUFFER_SIZE];
     let (stream, connection, frames) = open(url, &mut buffer)?;
@@ -75,7 +83,7 @@ fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<us
     stream.set_write_timeout(Some(WRITE_TIME))?;
     let deadline = Instant::now() + HANDSHAKE_TIME;
     let mut out = Vec::new();
-    let mut handshake = request.start(&Config::new(), OsEntropy, &mut out);
+    let mut handshake = request.start(&config(), OsEntropy, &mut out);
     stream.write_all(&out)?;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -25,7 +25,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 const BUFFER_SIZE: usize = 64 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut config = Config::new();
+    let mut config = config();
     let mut address = String::from("127.0.0.1:9001");
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -56,6 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             eprintln!("{peer}: no thread: {error}");
         }
     }
+}
+
+/// With the feature `deflate`, clients that offer compression get it.
+fn config() -> Config {
+    #[cfg(feature = "deflate")]
+    return Config::new().deflate(websocket_proto::deflate::DeflateConfig::new());
+    #[cfg(not(feature = "deflate"))]
+    Config::new()
 }
 
 /// One connection, first byte to last. Says how it ended, or why it never opened.

@@ -1,5 +1,8 @@
 //! The limits and the switches of a connection and of its opening handshake.
 
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateConfig;
+
 /// Limits and switches, all with finite, strict defaults.
 ///
 /// ```
@@ -16,6 +19,8 @@ pub struct Config {
     pub(crate) max_fields: usize,
     pub(crate) max_interim_responses: usize,
     pub(crate) hold: bool,
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<DeflateConfig>,
     pub(crate) auto_pong: AutoPong,
     pub(crate) auto_close: bool,
     pub(crate) accept_unmasked: bool,
@@ -48,6 +53,8 @@ impl Config {
             max_fields: 100,
             max_interim_responses: 8,
             hold: false,
+            #[cfg(feature = "deflate")]
+            deflate: None,
             auto_pong: AutoPong::WhileOpen,
             auto_close: true,
             accept_unmasked: false,
@@ -128,6 +135,14 @@ impl Config {
     /// ```
     pub const fn hold(mut self, hold: bool) -> Self {
         self.hold = hold;
+        self
+    }
+
+    /// Compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client offers.
+    /// Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(mut self, deflate: DeflateConfig) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 

@@ -32,6 +32,9 @@ pub enum Error {
         /// The limit, in fragments.
         limit: u64,
     },
+    /// A compressed message that cannot be inflated (RFC 7692 section 7.2.2).
+    #[cfg(feature = "deflate")]
+    Deflate(crate::deflate::Error),
     /// A Close frame with a body of one byte (section 5.5.1).
     TruncatedCloseCode,
     /// A Close frame with a code that must not be on the wire (section 7.4).
@@ -47,6 +50,8 @@ impl Error {
             | Self::UnfinishedMessage
             | Self::TruncatedCloseCode
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => error.close_code(),
             Self::InvalidUtf8 => CloseCode::INVALID_DATA,
             Self::MessageTooBig { .. } | Self::TooManyEmptyFragments { .. } => CloseCode::TOO_BIG,
         }
@@ -69,6 +74,8 @@ impl fmt::Display for Error {
             Self::TooManyEmptyFragments { limit } => {
                 write!(f, "message has more than the limit of {limit} empty fragments")
             }
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => error.fmt(f),
             Self::TruncatedCloseCode => f.write_str("peer sent a close frame with a body of one byte"),
             Self::InvalidCloseCode(code) => write!(f, "peer sent close code {code}, which must not be sent"),
         }

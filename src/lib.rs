@@ -173,7 +173,9 @@ pub use close::{CloseCode, MAX_REASON_SIZE};
 #[cfg(feature = "alloc")]
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]
-pub use connection::{Close, Closed, ClosedBy, Connection, Event, Fin, Prepared, State, Transport};
+pub use connection::{
+    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, State, Transport,
+};
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
 #[cfg(all(feature = "alloc", feature = "getrandom"))]

@@ -45,6 +45,11 @@
 //! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it
 //! for where it goes (section 10.7).
 
+#[cfg(feature = "deflate")]
+mod compression;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_compression.rs"]
+mod compression;
 mod event;
 mod prepared;
 mod receive;
@@ -58,12 +63,14 @@ use core::fmt;
 pub use event::{Close, Event};
 pub use prepared::Prepared;
 use receive::Receiver;
-pub use send::Fin;
 use send::Sender;
+pub use send::{Compression, Fin};
 use state::ReceiveState;
 pub use state::{Closed, ClosedBy, State, Transport};
 
 use crate::config::AutoPong;
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateConfig, Parameters};
 use crate::error::{Error, Misuse};
 use crate::frame::{OpCode, Role};
 use crate::message::MessageKind;
@@ -123,6 +130,28 @@ impl Connection {
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
         }
+    }
+
+    /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
+    /// all of it where it is.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
+        let role = self.role();
+        let peer = match role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        };
+        self.receiver.inflate(parameters.sent_by(peer));
+        self.sender.deflating = compression::Deflating::new(parameters.sent_by(role), config);
+        self
+    }
+
+    /// Whether messages are compressed, from the next one on, where it was agreed. Default: [`Compression::On`].
+    ///
+    /// Without an agreement this changes nothing.
+    pub fn set_compression(&mut self, compression: Compression) {
+        self.sender.compression = compression;
     }
 
     /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.

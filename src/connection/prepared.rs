@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compressor, DeflateConfig, Window};
 use crate::frame::Header;
 use crate::message::MessageKind;
 
@@ -29,6 +31,9 @@ pub struct Prepared {
     kind: MessageKind,
     header_size: usize,
     frame: Vec<u8>,
+    /// The payload compressed on its own, by a window of so many bits.
+    #[cfg(feature = "deflate")]
+    deflated: Option<(u8, Vec<u8>)>,
 }
 
 impl Prepared {
@@ -51,7 +56,44 @@ impl Prepared {
             kind,
             header_size: header.len(),
             frame,
+            #[cfg(feature = "deflate")]
+            deflated: None,
         }
+    }
+
+    /// Compresses the message as well, once, for all connections that agreed on a window of at least this many
+    /// bits (9 to 15) for what this side sends; the others get it as it is.
+    ///
+    /// ```
+    /// use websocket_proto::deflate::{DeflateConfig, Parameters};
+    /// use websocket_proto::{Config, Connection, Prepared};
+    ///
+    /// let config = DeflateConfig::new();
+    /// let news = Prepared::text("news, news, news, news").deflate(12, &config);
+    /// let server = Connection::server(&Config::new());
+    /// let mut server = server.with_deflate(Parameters::default(), &config);
+    /// let mut out = Vec::new();
+    /// server.send_prepared(&news, &mut out)?;
+    /// assert!(out[0] == 0xc1 && out.len() < news.frame().len());
+    /// # Ok::<(), websocket_proto::Misuse>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use = "the compressed message is in the value that is returned"]
+    pub fn deflate(mut self, bits: u8, config: &DeflateConfig) -> Self {
+        let window = Window::new(bits.max(9), false);
+        let mut payload = Vec::new();
+        if let Some(mut compressor) = Compressor::new(window, config) {
+            compressor.compress(self.payload(), &mut payload);
+            self.deflated = Some((window.bits(), payload));
+        }
+        self
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated(&self) -> Option<(u8, &[u8])> {
+        self.deflated
+            .as_ref()
+            .map(|(bits, payload)| (*bits, &payload[..]))
     }
 
     /// Text or binary.

@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::compression::Inflating;
 use super::event::{Close, Event};
 use super::state::ReceiveState;
 use crate::Config;
 use crate::error::Error;
-use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation};
+use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
 use crate::message::{Assembled, Assembler, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
@@ -18,6 +19,9 @@ pub(super) struct Receiver {
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
+    /// How the payload of `message` is coded.
+    coding: Coding,
+    pub(super) inflating: Inflating,
     /// How many fragments of `message` were empty.
     empty_fragments: u64,
     /// The payload of a control frame that a read has cut; it may stand between the fragments of `message`.
@@ -50,6 +54,13 @@ enum Frame {
     Control(Control),
 }
 
+/// RFC 7692 section 6: compression is a matter of each message.
+#[derive(Clone, Copy, Debug)]
+enum Coding {
+    Plain,
+    Deflated,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Control {
     Close,
@@ -69,6 +80,8 @@ impl Receiver {
             decoder: Decoder::new(rules),
             frame: None,
             message: Assembler::new(),
+            coding: Coding::Plain,
+            inflating: Inflating::Off,
             empty_fragments: 0,
             control: Vec::new(),
             max_message_size,
@@ -99,6 +112,12 @@ impl Receiver {
                 None
             }
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn inflate(&mut self, window: crate::deflate::Window) {
+        self.decoder.allow_rsv1();
+        self.inflating = Inflating::Agreed(window);
     }
 
     pub(super) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
@@ -150,6 +169,7 @@ impl Receiver {
     /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
     fn drop_unfinished(&mut self) {
         self.message = Assembler::new();
+        self.inflating = Inflating::Off;
         self.control = Vec::new();
     }
 
@@ -208,9 +228,11 @@ impl Receiver {
             OpCode::Ping => return Ok(Frame::Control(Control::Ping)),
             OpCode::Pong => return Ok(Frame::Control(Control::Pong)),
         };
-        if header.fin {
-            return Ok(Frame::Whole(kind));
-        }
+        self.coding = match header.rsv1 {
+            true => Coding::Deflated,
+            false if header.fin => return Ok(Frame::Whole(kind)),
+            false => Coding::Plain,
+        };
         self.message.begin(kind);
         self.empty_fragments = 0;
         self.begin_fragment(header)
@@ -239,22 +261,44 @@ impl Receiver {
     /// A message in one frame that a read has cut.
     fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
         self.message.begin(kind);
+        self.coding = Coding::Plain;
         self.frame = Some(Frame::Piece { fin: true });
         self.push(chunk, true)
     }
 
     fn piece<'i>(&mut self, chunk: &[u8], fin: bool, complete: bool) -> Result<Option<Event<'i>>, Error> {
-        self.push(chunk, fin)?;
+        match self.coding {
+            Coding::Plain => self.push(chunk, fin)?,
+            Coding::Deflated => self
+                .inflating
+                .push(chunk, &mut self.message, self.max_message_size)?,
+        }
         let event = match fin && complete {
-            true => self.message.finish()?.map(Event::from),
+            true => self.finish_message()?,
             false => None,
         };
-        // RFC 6455 section 10.4: the next fragment may have what the limit leaves.
         if complete {
-            let left = self.max_message_size.saturating_sub(self.message.size() as u64);
-            self.decoder.set_max_payload(left);
+            self.decoder.set_max_payload(self.left_for_fragment());
         }
         Ok(event)
+    }
+
+    fn finish_message<'i>(&mut self) -> Result<Option<Event<'i>>, Error> {
+        if let Coding::Deflated = self.coding {
+            self.inflating.finish()?;
+        }
+        Ok(self.message.finish()?.map(Event::from))
+    }
+
+    /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
+    /// for what comes out of them, while they are inflated.
+    fn left_for_fragment(&self) -> u64 {
+        match self.coding {
+            Coding::Deflated if !self.message.is_idle() => max_deflated(self.max_message_size),
+            Coding::Deflated | Coding::Plain => {
+                self.max_message_size.saturating_sub(self.message.size() as u64)
+            }
+        }
     }
 
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::compression::{Deflating, compress};
 use super::prepared::Prepared;
 use super::state::SendState;
 use crate::close::MAX_REASON_SIZE;
@@ -27,9 +28,32 @@ pub enum Fin {
 /// `state`.
 pub(super) struct Sender {
     masking: Masking,
-    /// The fragmented message that is being sent; for text, how its bytes so far end.
-    message: Option<(MessageKind, Utf8)>,
+    pub(super) deflating: Deflating,
+    /// Whether the caller wants compression, where it was agreed.
+    pub(super) compression: Compression,
+    message: Option<Message>,
     pub(super) state: SendState,
+}
+
+/// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "on or off")]
+pub enum Compression {
+    /// Messages are compressed.
+    #[default]
+    On,
+    /// Messages are sent as they are: for what is compressed already, and for secrets beside text that others
+    /// choose (RFC 7692 section 8).
+    Off,
+}
+
+/// The fragmented message that is being sent.
+#[derive(Clone, Copy)]
+struct Message {
+    kind: MessageKind,
+    /// Of a text: how its bytes so far end.
+    utf8: Utf8,
+    compression: Compression,
 }
 
 enum Masking {
@@ -51,6 +75,8 @@ impl Sender {
     fn new(masking: Masking) -> Self {
         Self {
             masking,
+            deflating: Deflating::Off,
+            compression: Compression::On,
             message: None,
             state: SendState::Open,
         }
@@ -76,14 +102,34 @@ impl Sender {
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
         self.check_between_messages()?;
-        self.frame(Header::new(kind.opcode(), payload.len() as u64), payload, out);
+        let header = Header::new(kind.opcode(), payload.len() as u64);
+        let compressor = match self.compression {
+            Compression::On => self.deflating.for_message(payload.len()),
+            Compression::Off => None,
+        };
+        match compressor {
+            None => self.masking.frame(header, payload, out),
+            Some(compressor) => {
+                let start = begin_frame(out);
+                compress(compressor, payload, true, out);
+                self.masking.finish_frame(deflated(header), start, out);
+            }
+        }
         Ok(())
     }
 
     pub(super) fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_between_messages()?;
+        #[cfg(feature = "deflate")]
+        if let (Compression::On, Some((bits, payload))) = (self.compression, prepared.deflated()) {
+            if self.deflating.takes_prepared(bits) {
+                let header = Header::new(prepared.kind().opcode(), payload.len() as u64);
+                self.masking.frame(deflated(header), payload, out);
+                return Ok(());
+            }
+        }
         match self.masking {
             Masking::Server => {
-                self.check_between_messages()?;
                 out.extend_from_slice(prepared.frame());
                 Ok(())
             }
@@ -98,27 +144,63 @@ impl Sender {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        let (opcode, mut utf8) = match self.message {
-            None => (kind.opcode(), Utf8::new()),
-            Some((begun, utf8)) if begun == kind => (OpCode::Continuation, utf8),
+        let (opcode, mut message) = match self.message {
+            None => (kind.opcode(), self.begin_message(kind)),
+            Some(message) if message.kind == kind => (OpCode::Continuation, message),
             // RFC 6455 section 5.4: the fragments of two messages are never mixed.
             Some(_) => return Err(Misuse::UnfinishedMessage),
         };
         if kind == MessageKind::Text {
             // RFC 6455 section 5.6: the message as a whole is UTF-8; a fragment may end inside a code point.
-            utf8.push(payload).map_err(|_| Misuse::InvalidUtf8)?;
+            message.utf8.push(payload).map_err(|_| Misuse::InvalidUtf8)?;
             if fin == Fin::Last {
-                utf8.finish().map_err(|_| Misuse::InvalidUtf8)?;
+                message.utf8.finish().map_err(|_| Misuse::InvalidUtf8)?;
             }
         }
         let mut header = Header::new(opcode, payload.len() as u64);
         header.fin = fin == Fin::Last;
-        self.frame(header, payload, out);
+        self.fragment_frame(header, message.compression, payload, out);
         self.message = match fin {
-            Fin::More => Some((kind, utf8)),
+            Fin::More => Some(message),
             Fin::Last => None,
         };
         Ok(())
+    }
+
+    fn begin_message(&mut self, kind: MessageKind) -> Message {
+        let compression = match self.compression {
+            Compression::On if self.deflating.for_fragments().is_some() => Compression::On,
+            Compression::On | Compression::Off => Compression::Off,
+        };
+        Message {
+            kind,
+            utf8: Utf8::new(),
+            compression,
+        }
+    }
+
+    fn fragment_frame(
+        &mut self,
+        header: Header,
+        compression: Compression,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let compressor = match compression {
+            Compression::On => self.deflating.for_fragments(),
+            Compression::Off => None,
+        };
+        let Some(compressor) = compressor else {
+            return self.masking.frame(header, payload, out);
+        };
+        let start = begin_frame(out);
+        compress(compressor, payload, header.fin, out);
+        // RFC 7692 section 6: RSV1 marks the first fragment alone.
+        let header = match header.opcode {
+            OpCode::Continuation => header,
+            _ => deflated(header),
+        };
+        self.masking.finish_frame(header, start, out);
     }
 
     /// A Ping or a Pong.
@@ -132,14 +214,16 @@ impl Sender {
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
         }
-        self.frame(Header::new(opcode, payload.len() as u64), payload, out);
+        self.masking
+            .frame(Header::new(opcode, payload.len() as u64), payload, out);
         Ok(())
     }
 
     /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
     /// the letter.
     pub(super) fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        self.frame(Header::new(OpCode::Pong, payload.len() as u64), payload, out);
+        self.masking
+            .frame(Header::new(OpCode::Pong, payload.len() as u64), payload, out);
     }
 
     /// Our Close, and what it makes of the state.
@@ -204,28 +288,67 @@ impl Sender {
             }
         }
         let body = body.get(..size).unwrap_or(&body);
-        self.frame(Header::new(OpCode::Close, body.len() as u64), body, out);
+        self.masking
+            .frame(Header::new(OpCode::Close, body.len() as u64), body, out);
     }
+}
 
-    /// The only place that writes a frame, with one reservation.
+impl Masking {
+    /// Writes a frame, with one reservation.
     #[inline]
     fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
         out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
-        let entropy = match &mut self.masking {
-            Masking::Server => {
-                out.extend_from_slice(&header.encode());
-                out.extend_from_slice(payload);
-                return;
-            }
-            Masking::Client(entropy) => entropy,
-        };
-        // RFC 6455 section 10.3: the key is drawn after the payload is fixed.
-        let mut key = [0; 4];
-        entropy.fill(&mut key);
-        header.mask = Some(key);
+        header.mask = self.next_key();
         out.extend_from_slice(&header.encode());
-        extend_masked(out, payload, key);
+        match header.mask {
+            None => out.extend_from_slice(payload),
+            Some(key) => extend_masked(out, payload, key),
+        }
     }
+
+    /// Makes a frame of the payload that was written after [`begin_frame`].
+    fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
+        let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
+        header.len = (out.len() - payload) as u64;
+        header.mask = self.next_key();
+        let encoded = header.encode();
+        // The header is mostly shorter than the room for it.
+        let moved = start.saturating_add(encoded.len()).min(payload);
+        out.copy_within(payload.., moved);
+        out.truncate(out.len() - (payload - moved));
+        if let Some(room) = out.get_mut(start..moved) {
+            room.copy_from_slice(&encoded);
+        }
+        if let (Some(key), Some(payload)) = (header.mask, out.get_mut(moved..)) {
+            mask::apply(payload, key);
+        }
+    }
+
+    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed.
+    #[inline]
+    fn next_key(&mut self) -> Option<[u8; 4]> {
+        match self {
+            Self::Server => None,
+            Self::Client(entropy) => {
+                let mut key = [0; 4];
+                entropy.fill(&mut key);
+                Some(key)
+            }
+        }
+    }
+}
+
+/// Leaves room for the header of a frame whose length is not known yet, and says where the frame starts.
+fn begin_frame(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; MAX_HEADER_SIZE]);
+    start
+}
+
+/// RFC 7692 section 6: the header of a compressed message's first frame.
+fn deflated(mut header: Header) -> Header {
+    header.rsv1 = true;
+    header
 }
 
 /// Block by block, each masked in registers on its way: the payload is read once and written once.

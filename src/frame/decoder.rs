@@ -93,6 +93,11 @@ impl Decoder {
         self.rules = self.rules.max_payload(bytes);
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn allow_rsv1(&mut self) {
+        self.rules = self.rules.allow_rsv1(true);
+    }
+
     /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as
     /// it is; whatever the reason is, `header` finds it.
     #[cfg(feature = "alloc")]

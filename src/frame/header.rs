@@ -131,7 +131,7 @@ impl Header {
         let Some((len, len_size)) = read_len(second & !MASK, rest) else {
             return Ok(None);
         };
-        rules.check_len(opcode, len, len_size)?;
+        rules.check_len(opcode, first & RSV1 != 0, len, len_size)?;
         let (mask, mask_size) = match second & MASK {
             0 => (None, 0),
             _ => match rest.get(len_size..).and_then(|rest| rest.first_chunk()) {
@@ -224,7 +224,8 @@ impl Rules {
         }
     }
 
-    /// Refuses data frames with more than this many bytes of payload, as soon as the length is read.
+    /// Refuses data frames with more than this many bytes of payload, as soon as the length is read. Frames with
+    /// RSV1 may have an eighth and 1,024 bytes more, as compression makes some payloads larger.
     pub const fn max_payload(mut self, bytes: u64) -> Self {
         self.max_payload = bytes;
         self
@@ -291,7 +292,7 @@ impl Rules {
     }
 
     #[inline]
-    fn check_len(&self, opcode: OpCode, len: u64, len_size: usize) -> Result<(), Violation> {
+    fn check_len(&self, opcode: OpCode, deflated: bool, len: u64, len_size: usize) -> Result<(), Violation> {
         let minimum = match len_size {
             0 => 0,
             2 => 126,
@@ -305,15 +306,21 @@ impl Rules {
             return Err(Violation::NonMinimalLength(len));
         }
         // RFC 6455 section 10.4: the limit is held before any payload is awaited.
-        if len > self.max_payload && !opcode.is_control() {
-            return Err(Violation::PayloadTooBig {
-                limit: self.max_payload,
-                len,
-                opcode,
-            });
+        let limit = match deflated {
+            true => max_deflated(self.max_payload),
+            false => self.max_payload,
+        };
+        if len > limit && !opcode.is_control() {
+            return Err(Violation::PayloadTooBig { limit, len, opcode });
         }
         Ok(())
     }
+}
+
+/// The most that `size` bytes are compressed to: DEFLATE puts what cannot be compressed into stored blocks, each a
+/// few bytes larger than its content.
+pub(crate) const fn max_deflated(size: u64) -> u64 {
+    size.saturating_add(size / 8).saturating_add(1024)
 }
 
 /// The payload length and the size of its long form, `None` if more bytes are needed.

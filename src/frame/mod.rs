@@ -48,6 +48,9 @@ pub use decoder::{Decoder, Item};
 pub use header::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, OpCode, Rules};
 pub use violation::Violation;
 
+#[cfg(feature = "alloc")]
+pub(crate) use header::max_deflated;
+
 /// Which end of the connection this is. Clients mask what they send, servers do not (RFC 6455 section 5.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]

@@ -146,6 +146,9 @@ pub enum HandshakeError {
     MissingProtocol,
     /// An extension that was not offered (RFC 6455 section 4.1).
     UnofferedExtension,
+    /// The answer on `permessage-deflate` does not fit the offers (RFC 7692 section 5.1).
+    #[cfg(feature = "deflate")]
+    Deflate(crate::deflate::NegotiationError),
     /// An extension that is named twice (RFC 6455 section 9.1).
     RepeatedExtension,
 }
@@ -184,6 +187,8 @@ impl HandshakeError {
             | Self::MissingProtocol
             | Self::UnofferedExtension
             | Self::RepeatedExtension => 502,
+            #[cfg(feature = "deflate")]
+            Self::Deflate(_) => 502,
             Self::Eof
             | Self::Finished
             | Self::BareCarriageReturn
@@ -285,6 +290,8 @@ impl fmt::Display for HandshakeError {
             Self::MissingProtocol => "server chose none of the offered subprotocols",
             Self::UnofferedExtension => "server chose an extension that was not offered",
             Self::RepeatedExtension => "server chose an extension twice",
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => return error.fmt(f),
         };
         f.write_str(text)
     }

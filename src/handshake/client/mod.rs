@@ -91,6 +91,7 @@ impl ClientHandshake {
         accept: [u8; 28],
         protocols: Vec<String>,
         extensions: Vec<String>,
+        #[cfg(feature = "deflate")] offers: String,
         connection: Connection,
     ) -> Self {
         let offer = Offer {
@@ -98,6 +99,8 @@ impl ClientHandshake {
             accept,
             protocols,
             extensions,
+            #[cfg(feature = "deflate")]
+            offers,
         };
         let reader = HeadReader::response(config);
         Self {
@@ -156,6 +159,7 @@ impl ClientHandshake {
         let state = core::mem::replace(&mut self.state, State::Finished(HandshakeError::Finished));
         match state {
             State::Reading { connection, .. } if response.status() == SWITCHING => {
+                let connection = self.offer.agree(connection, &response.head);
                 Some(Answer::Accepted { connection, response })
             }
             State::Reading { .. } | State::Finished(_) => Some(Answer::Rejected(response)),

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::ClientHandshake;
+#[cfg(feature = "deflate")]
+use crate::deflate;
 use crate::handshake::error::HandshakeMisuse;
 use crate::handshake::extensions::ExtensionList;
 use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
@@ -171,9 +173,8 @@ impl ClientRequest {
     /// preferred.
     ///
     /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the
-    /// caller carries out by itself, above the messages. [`Connection`] carries out none, so far: once a
-    /// server has taken `permessage-deflate` or another one that changes frames, the connection fails at
-    /// the first frame with a reserved bit.
+    /// caller carries out by itself, above the messages. Compression is no such extension: it is offered, and
+    /// carried out, where `Config::deflate` asks for it (with the feature `deflate`).
     ///
     /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server
     /// that takes what was not offered fails the handshake.
@@ -211,7 +212,7 @@ impl ClientRequest {
     /// draws its mask keys from it.
     #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
-        self,
+        #[cfg_attr(not(feature = "deflate"), allow(unused_mut))] mut self,
         config: &Config,
         mut entropy: impl Entropy + 'static,
         out: &mut Vec<u8>,
@@ -220,6 +221,8 @@ impl ClientRequest {
         let mut nonce = [0; 16];
         entropy.fill(&mut nonce);
         let key = encode_nonce(nonce);
+        #[cfg(feature = "deflate")]
+        self.offer_deflate(config);
         self.write(text(&key), out);
         let connection = Connection::client(config, entropy);
         ClientHandshake::new(
@@ -227,8 +230,27 @@ impl ClientRequest {
             accept_key(&key),
             self.protocols,
             self.extension_names,
+            #[cfg(feature = "deflate")]
+            self.extensions,
             connection,
         )
+    }
+
+    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without a demand that a server may
+    /// not be able to meet.
+    #[cfg(feature = "deflate")]
+    fn offer_deflate(&mut self, config: &Config) {
+        let Some(config) = config.deflate else { return };
+        let undemanding = config.server_max_window_bits(15);
+        let offers = match config == undemanding {
+            true => deflate::offer(&[config]),
+            false => deflate::offer(&[config, undemanding]),
+        };
+        if !self.extensions.is_empty() {
+            self.extensions.push_str(", ");
+        }
+        self.extensions.push_str(&offers);
+        self.extension_names.push(deflate::EXTENSION.to_string());
     }
 
     fn write(&self, key: &str, out: &mut Vec<u8>) {

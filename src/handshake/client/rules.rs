@@ -3,11 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, NegotiationError, Parameters};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions;
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
+use crate::{Config, Connection};
 
 /// What the answer is held against.
 pub(super) struct Offer {
@@ -16,6 +18,9 @@ pub(super) struct Offer {
     pub(super) protocols: Vec<String>,
     /// Names.
     pub(super) extensions: Vec<String>,
+    /// The offers, as they were sent.
+    #[cfg(feature = "deflate")]
+    pub(super) offers: String,
 }
 
 impl Offer {
@@ -69,7 +74,35 @@ impl Offer {
             }
             seen.push(name);
         }
+        #[cfg(feature = "deflate")]
+        self.agreed_deflate(known).map_err(HandshakeError::Deflate)?;
         Ok(())
+    }
+
+    /// What the answer says of compression.
+    #[cfg(feature = "deflate")]
+    fn agreed_deflate(&self, known: &KnownFields<'_>) -> Result<Option<Parameters>, NegotiationError> {
+        // An offer that the caller made without the configuration is the caller's own business.
+        if self.config.deflate.is_none() {
+            return Ok(None);
+        }
+        let answer = extensions::of_lines(known.extensions.lines());
+        deflate::check(answer, extensions::of_lines([self.offers.as_bytes()].into_iter()))
+    }
+
+    /// The connection, as the answer that was checked has it.
+    #[cfg(feature = "deflate")]
+    pub(super) fn agree(&self, connection: Connection, head: &Head) -> Connection {
+        let known = KnownFields::collect(head.records());
+        match (self.agreed_deflate(&known), &self.config.deflate) {
+            (Ok(Some(parameters)), Some(config)) => connection.with_deflate(parameters, config),
+            _ => connection,
+        }
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    pub(super) fn agree(&self, connection: Connection, _: &Head) -> Connection {
+        connection
     }
 
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {

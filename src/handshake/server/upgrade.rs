@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::rules::{self, Basics};
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, Parameters};
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines};
@@ -36,6 +38,9 @@ pub struct Upgrade<'a> {
     extensions: Lines<'a>,
     accept: [u8; 28],
     protocol: Option<&'a str>,
+    /// What was agreed on compression, and the element that says so.
+    #[cfg(feature = "deflate")]
+    deflate: Option<(Parameters, String)>,
     fields: Vec<(String, String)>,
 }
 
@@ -101,6 +106,10 @@ impl<'a> Upgrade<'a> {
         let origin = rules::check_origin(&known)?;
         rules::check_protocols(&known.protocol)?;
         extensions::check_lines(known.extensions.lines())?;
+        #[cfg(feature = "deflate")]
+        let deflate = config
+            .deflate
+            .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), &config));
         Ok(Self {
             config: *config,
             path: target.path,
@@ -112,6 +121,8 @@ impl<'a> Upgrade<'a> {
             // RFC 6455 section 4.2.2: over the text as it came.
             accept: accept_key(key),
             protocol: None,
+            #[cfg(feature = "deflate")]
+            deflate,
             fields: Vec::new(),
         })
     }
@@ -225,6 +236,29 @@ impl<'a> Upgrade<'a> {
         self.protocol
     }
 
+    /// What [`Config::deflate`] and the client's offers come to: the first offer that can be met (RFC 7692 section
+    /// 5.1). `None` if there is none such, or compression is off; the answer then does not speak of it.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<Parameters> {
+        self.deflate.as_ref().map(|(parameters, _)| *parameters)
+    }
+
+    /// Declines compression for this connection, which a server may always do (RFC 7692 section 5).
+    #[cfg(feature = "deflate")]
+    pub fn decline_deflate(mut self) -> Self {
+        self.deflate = None;
+        self
+    }
+
+    /// The extensions of the answer, if there are any.
+    fn answered_extensions(&self) -> Option<(&str, &str)> {
+        #[cfg(feature = "deflate")]
+        if let Some((_, element)) = &self.deflate {
+            return Some(("Sec-WebSocket-Extensions", element));
+        }
+        None
+    }
+
     /// Adds a field to the answer that accepts, such as `Set-Cookie`.
     ///
     /// # Errors
@@ -281,13 +315,19 @@ impl<'a> Upgrade<'a> {
         fixed
             .into_iter()
             .chain(protocol)
+            .chain(self.answered_extensions())
             .chain(self.fields.iter().map(|(name, value)| (&name[..], &value[..])))
     }
 
     /// The connection, for a caller whose own HTTP server has sent the 101.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn into_connection(self) -> Connection {
-        Connection::server(&self.config)
+        let connection = Connection::server(&self.config);
+        #[cfg(feature = "deflate")]
+        if let (Some(parameters), Some(config)) = (self.deflate(), &self.config.deflate) {
+            return connection.with_deflate(parameters, config);
+        }
+        connection
     }
 }
 

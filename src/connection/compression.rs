@@ -1,0 +1,119 @@
+//! What permessage-deflate adds to the two halves (RFC 7692 section 6): the room `deflate`, once it was
+//! agreed, from the first message that needs it.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
+use crate::error::Error;
+use crate::message::Assembler;
+
+/// The receiving side. Holds no memory before the first compressed message.
+pub(super) enum Inflating {
+    Off,
+    Agreed(Window),
+    Active(Box<Decompressor>),
+}
+
+impl Inflating {
+    /// Inflates a piece of a compressed message into what was received of it, which becomes `limit` bytes at
+    /// most.
+    pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
+        match self.decompressor() {
+            Some(inflater) => inflater.push(wire, limit, |piece| Ok(message.push(piece, limit)?)),
+            // Not reached: without an agreement no frame is taken for compressed.
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a compressed message.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Active(inflater) => Ok(inflater.finish()?),
+            Self::Off | Self::Agreed(_) => Ok(()),
+        }
+    }
+
+    fn decompressor(&mut self) -> Option<&mut Decompressor> {
+        if let Self::Agreed(window) = self {
+            *self = Self::Active(Box::new(Decompressor::new(*window)));
+        }
+        match self {
+            Self::Active(inflater) => Some(inflater),
+            Self::Off | Self::Agreed(_) => None,
+        }
+    }
+}
+
+impl From<deflate::Error> for Error {
+    fn from(error: deflate::Error) -> Self {
+        match error {
+            deflate::Error::TooBig { limit } => Self::MessageTooBig {
+                limit,
+                size: limit.saturating_add(1),
+            },
+            error => Self::Deflate(error),
+        }
+    }
+}
+
+/// The sending side. Holds no memory before the first message that is compressed.
+pub(super) enum Deflating {
+    Off,
+    Agreed(Window, DeflateConfig),
+    Active(Window, Box<Compressor>),
+}
+
+impl Deflating {
+    pub(super) fn new(window: Window, config: &DeflateConfig) -> Self {
+        Self::Agreed(window, *config)
+    }
+
+    /// What compresses a message of `size` bytes, if it is worth it.
+    #[inline]
+    pub(super) fn for_message(&mut self, size: usize) -> Option<&mut Compressor> {
+        if let Self::Off = self {
+            return None;
+        }
+        self.compressor().filter(|compressor| compressor.is_worth(size))
+    }
+
+    /// What compresses a message of unknown size, or goes on with one.
+    pub(super) fn for_fragments(&mut self) -> Option<&mut Compressor> {
+        self.compressor()
+    }
+
+    /// Whether the peer can inflate what was compressed on its own with a window of so many bits. It then goes
+    /// into the peer's window, so nothing before it is referred to any more.
+    pub(super) fn takes_prepared(&mut self, bits: u8) -> bool {
+        let (Self::Agreed(window, _) | Self::Active(window, _)) = self else {
+            return false;
+        };
+        let takes = bits <= window.bits();
+        if let (true, Self::Active(_, compressor)) = (takes, self) {
+            compressor.forget();
+        }
+        takes
+    }
+
+    fn compressor(&mut self) -> Option<&mut Compressor> {
+        if let Self::Agreed(window, config) = self {
+            *self = match Compressor::new(*window, config) {
+                Some(compressor) => Self::Active(*window, Box::new(compressor)),
+                None => Self::Off,
+            };
+        }
+        match self {
+            Self::Active(_, compressor) => Some(compressor),
+            Self::Off | Self::Agreed(..) => None,
+        }
+    }
+}
+
+/// A part of a message, compressed: its last part, or one with more to come.
+pub(super) fn compress(compressor: &mut Compressor, part: &[u8], is_last: bool, out: &mut Vec<u8>) {
+    match is_last {
+        true => compressor.compress(part, out),
+        false => compressor.push(part, out),
+    }
+}

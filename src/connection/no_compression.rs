@@ -1,0 +1,40 @@
+//! Stands in for `compression` where the feature `deflate` is off: nothing can be agreed.
+
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use crate::error::Error;
+use crate::message::Assembler;
+
+pub(super) enum Inflating {
+    Off,
+}
+
+impl Inflating {
+    pub(super) fn push(&mut self, _: &[u8], _: &mut Assembler, _: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+pub(super) enum Deflating {
+    Off,
+}
+
+impl Deflating {
+    #[inline]
+    pub(super) fn for_message(&mut self, _: usize) -> Option<&mut Infallible> {
+        None
+    }
+
+    pub(super) fn for_fragments(&mut self) -> Option<&mut Infallible> {
+        None
+    }
+}
+
+pub(super) fn compress(compressor: &mut Infallible, _: &[u8], _: bool, _: &mut Vec<u8>) {
+    match *compressor {}
+}

@@ -1,0 +1,659 @@
+//! Compressed messages on an open connection (RFC 7692 sections 6 and 7.2), by role.
+
+mod common;
+
+use common::{KEY, frame};
+use proptest::prelude::*;
+use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
+use websocket_proto::frame::Violation;
+use websocket_proto::{
+    CloseCode, Compression, Config, Connection, Error, Event, Fin, MessageKind, Prepared, Role,
+};
+
+fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
+    let connection = match role {
+        Role::Server => Connection::server(config),
+        Role::Client => Connection::client(config, |key: &mut [u8]| key.copy_from_slice(&KEY)),
+    };
+    connection.with_deflate(parameters, &DeflateConfig::new().threshold(0))
+}
+
+/// Both windows with 15 bits and context takeover, as where nothing else is agreed.
+fn both() -> [Connection; 2] {
+    [Role::Server, Role::Client].map(|role| open(role, &Config::new(), Parameters::default()))
+}
+
+/// A frame as the peer of `connection` sends it.
+fn incoming(connection: &Connection, first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, (connection.role() == Role::Server).then_some(KEY), payload)
+}
+
+/// All events, whatever the partition: `cut` is the size of a read.
+fn receive(connection: &mut Connection, wire: &[u8], cut: usize) -> Result<Vec<Event<'static>>, Error> {
+    let (mut events, mut out) = (Vec::new(), Vec::new());
+    for read in wire.to_vec().chunks_mut(cut) {
+        let mut input = read;
+        while let Some(event) = connection.receive(&mut input, &mut out)? {
+            events.push(event.into_owned());
+        }
+    }
+    Ok(events)
+}
+
+fn text(text: &str) -> Event<'_> {
+    Event::Text(text.into())
+}
+
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+/// "Hello" again, by a reference to the last one.
+const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+
+/// Feeds frames in one read, and one byte at a time.
+#[track_caller]
+fn assert_receives(frames: &[(u8, &[u8])], expected: &[Event<'_>]) {
+    for cut in [usize::MAX, 1, 3] {
+        for mut connection in both() {
+            let wire: Vec<u8> = frames
+                .iter()
+                .flat_map(|(first, payload)| incoming(&connection, *first, payload))
+                .collect();
+            assert_eq!(receive(&mut connection, &wire, cut).as_deref(), Ok(expected));
+        }
+    }
+}
+
+#[track_caller]
+fn assert_fails(frames: &[(u8, &[u8])], error: Error, code: u16) {
+    for cut in [usize::MAX, 1] {
+        for mut connection in both() {
+            let wire: Vec<u8> = frames
+                .iter()
+                .flat_map(|(first, payload)| incoming(&connection, *first, payload))
+                .collect();
+            assert_eq!(receive(&mut connection, &wire, cut), Err(error));
+            assert_eq!(connection.receive_eof().code_sent(), Some(CloseCode(code)));
+        }
+    }
+}
+
+// RFC 7692 section 7.2.3: 7692-7.2.3-01, 7692-7.2.2-02, 7692-6-05
+#[test]
+fn both_inflate_the_examples_of_the_text() {
+    assert_receives(&[(0xc1, HELLO), (0xc1, AGAIN)], &[text("Hello"), text("Hello")]);
+    assert_receives(&[(0x41, &HELLO[..3]), (0x80, &HELLO[3..])], &[text("Hello")]);
+    assert_receives(
+        &[(0xc1, b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")],
+        &[text("Hello")],
+    );
+    let two_blocks = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
+    assert_receives(&[(0xc2, two_blocks)], &[Event::Binary(b"Hello".into())]);
+}
+
+// RFC 7692 section 6: 7692-6-04, 7692-6-06, 7692-7.2.2-03
+#[test]
+fn both_take_plain_messages_between_compressed_ones() {
+    assert_receives(
+        &[(0x81, b"hi"), (0xc1, HELLO), (0x82, b"\xff"), (0xc1, AGAIN)],
+        &[
+            text("hi"),
+            text("Hello"),
+            Event::Binary(b"\xff".into()),
+            text("Hello"),
+        ],
+    );
+}
+
+// RFC 7692 section 6: 7692-6-07; RFC 6455 section 5.4: 6455-5.4-03
+#[test]
+fn both_take_fragments_at_any_border_with_pings_between_them() {
+    for at in 0..=HELLO.len() {
+        let (front, back) = HELLO.split_at(at);
+        assert_receives(
+            &[
+                (0x41, front),
+                (0x89, b"p"),
+                (0x00, b""),
+                (0x80, back),
+                (0xc1, AGAIN),
+            ],
+            &[Event::Ping(b"p".into()), text("Hello"), text("Hello")],
+        );
+    }
+}
+
+// RFC 7692 section 7.2: 7692-7.2.1-03, 7692-7.2.1-04, 7692-7.2.2-04, 7692-7.2.2-07; decisions D19, D43, D44
+#[test]
+fn both_go_on_after_odd_messages() {
+    for odd in [
+        &b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"[..],        // a final block
+        b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff", // the tail left on
+    ] {
+        assert_receives(&[(0xc1, odd), (0xc1, AGAIN)], &[text("Hello"), text("Hello")]);
+    }
+    assert_receives(
+        &[(0xc1, HELLO), (0xc1, b""), (0xc1, b"\x00"), (0xc1, AGAIN)],
+        &[text("Hello"), text(""), text(""), text("Hello")],
+    );
+}
+
+// RFC 7692 section 6: 7692-6-03, 7692-6-01; decision D17
+#[test]
+fn both_fail_on_rsv1_where_it_means_nothing() {
+    for first in [0xc9, 0xca, 0xc8, 0xc0, 0x40] {
+        let error = Error::Frame(Violation::ReservedBits(4));
+        assert_fails(&[(0x01, b"a"), (first, b"")], error, 1002);
+    }
+    assert_fails(
+        &[(0x41, HELLO), (0xc0, b"")],
+        Error::Frame(Violation::ReservedBits(4)),
+        1002,
+    );
+    assert_fails(&[(0xa1, b"")], Error::Frame(Violation::ReservedBits(2)), 1002);
+}
+
+// RFC 6455 section 9.1: 6455-9.1-06
+#[test]
+fn both_fail_on_rsv1_without_an_agreement() {
+    for role in [Role::Server, Role::Client] {
+        let mut connection = match role {
+            Role::Server => Connection::server(&Config::new()),
+            Role::Client => Connection::client(&Config::new(), |key: &mut [u8]| key.fill(1)),
+        };
+        let wire = incoming(&connection, 0xc1, HELLO);
+        let error = Error::Frame(Violation::ReservedBits(4));
+        assert_eq!(receive(&mut connection, &wire, usize::MAX), Err(error));
+    }
+}
+
+// RFC 7692 sections 6 and 7.2.2: 7692-6-05, 7692-7.2.2-05, 7692-7.2.2-06; decisions D20, D22; RFC 6455 section 6.2:
+// 6455-6.2-02
+#[test]
+fn both_fail_on_what_cannot_be_inflated_or_read() {
+    assert_fails(
+        &[(0xc1, b"\xff\xff\xff")],
+        Error::Deflate(deflate::Error::Corrupt),
+        1007,
+    );
+    assert_fails(&[(0xc1, AGAIN)], Error::Deflate(deflate::Error::Corrupt), 1007);
+    assert_fails(
+        &[(0xc1, &HELLO[..3])],
+        Error::Deflate(deflate::Error::Truncated),
+        1007,
+    );
+    assert_fails(
+        &[(0xc1, b"\x00\x01\x00\xfe\xff\xff\x00")],
+        Error::InvalidUtf8,
+        1007,
+    );
+}
+
+// RFC 7692 section 8: 7692-8-02
+#[test]
+fn both_limit_what_comes_out_while_it_does() {
+    let limit = 1000;
+    for role in [Role::Server, Role::Client] {
+        for (size, fits) in [(1000, true), (1001, false), (1_000_000, false)] {
+            let mut compressor = deflate::Compressor::new(Window::default(), &DeflateConfig::new()).unwrap();
+            let mut payload = Vec::new();
+            compressor.compress(&vec![b'x'; size], &mut payload);
+            let config = Config::new().max_message_size(limit);
+            for cut in [1, usize::MAX] {
+                let mut connection = open(role, &config, Parameters::default());
+                let wire = incoming(&connection, 0xc1, &payload);
+                let result = receive(&mut connection, &wire, cut);
+                match fits {
+                    true => assert_eq!(result.map(|events| events.len()), Ok(1)),
+                    false => {
+                        let size = limit + 1;
+                        assert_eq!(result, Err(Error::MessageTooBig { limit, size }));
+                        assert_eq!(connection.receive_eof().code_sent(), Some(CloseCode::TOO_BIG));
+                    }
+                }
+            }
+        }
+    }
+}
+
+// RFC 6455 section 10.4: 6455-10.4-01: the header alone decides, with room for what compression adds
+#[test]
+fn both_limit_compressed_frames_on_their_header() {
+    for mut connection in both() {
+        let mut header = common::header(0xc2, (connection.role() == Role::Server).then_some(KEY), 1 << 62);
+        let error = connection
+            .receive(&mut &mut header[..], &mut Vec::new())
+            .unwrap_err();
+        assert_eq!(error.close_code(), CloseCode::TOO_BIG);
+    }
+    let noise: Vec<u8> = (0..100_000u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let config = Config::new().max_message_size(noise.len() as u64);
+    let mut client = open(Role::Client, &config, Parameters::default());
+    let mut server = open(Role::Server, &config, Parameters::default());
+    let mut wire = Vec::new();
+    client.send_binary(&noise, &mut wire).unwrap();
+    assert_eq!(
+        receive(&mut server, &wire, 4096),
+        Ok(vec![Event::Binary(noise.into())])
+    );
+}
+
+// RFC 7692 section 7.2.1: 7692-7.2.1-01, 7692-7.2.1-04, 7692-6-01, 7692-6-02; RFC 6455 section 6.1: 6455-6.1-05
+#[test]
+fn server_sends_the_bytes_of_the_text() {
+    let mut server = open(Role::Server, &Config::new(), Parameters::default());
+    let mut out = Vec::new();
+    server.send_text("Hello", &mut out).unwrap();
+    server.send_ping(b"p", &mut out).unwrap();
+    server.send_text("Hello", &mut out).unwrap();
+    server.send_text("", &mut out).unwrap();
+    let expected = [
+        &b"\xc1\x07"[..],
+        HELLO,
+        b"\x89\x01p",
+        b"\xc1\x05",
+        AGAIN,
+        b"\xc1\x01\x00",
+    ]
+    .concat();
+    assert_eq!(out, expected);
+}
+
+// RFC 7692 section 7.1.1: 7692-7.1.1.1-04, 7692-7.1.1.2-02
+#[test]
+fn both_compress_each_message_alone_without_takeover() {
+    let alone = Parameters::new(Window::new(15, false), Window::new(15, false));
+    for role in [Role::Server, Role::Client] {
+        let mut connection = open(role, &Config::new(), alone);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        connection.send_text("Hello", &mut first).unwrap();
+        connection.send_text("Hello", &mut second).unwrap();
+        assert_eq!(first, second);
+    }
+}
+
+// RFC 7692 section 6: 7692-6-08, 7692-7.2.1-02
+#[test]
+fn server_compresses_fragments_as_a_stream() {
+    let mut server = open(Role::Server, &Config::new(), Parameters::default());
+    let mut client = open(Role::Client, &Config::new(), Parameters::default());
+    let mut out = Vec::new();
+    for (part, fin) in [
+        ("Hel", Fin::More),
+        ("", Fin::More),
+        ("lo", Fin::More),
+        ("", Fin::Last),
+    ] {
+        server
+            .send_fragment(MessageKind::Text, part.as_bytes(), fin, &mut out)
+            .unwrap();
+        server.send_pong(b"", &mut out).unwrap();
+    }
+    let firsts: Vec<u8> = frames_of(&out).iter().map(|frame| frame[0]).collect();
+    assert_eq!(firsts, [0x41, 0x8a, 0x00, 0x8a, 0x00, 0x8a, 0x80, 0x8a]);
+    let events = receive(&mut client, &out, 1).unwrap();
+    assert!(events.contains(&text("Hello")));
+}
+
+fn frames_of(mut wire: &[u8]) -> Vec<&[u8]> {
+    let mut frames = Vec::new();
+    while let [_, len, ..] = *wire {
+        let (frame, rest) = wire.split_at(2 + usize::from(len));
+        frames.push(frame);
+        wire = rest;
+    }
+    frames
+}
+
+// RFC 7692 sections 5 and 8: 7692-5-09, 7692-8-01
+#[test]
+fn both_send_plain_what_is_small_or_not_to_be_compressed() {
+    for mut connection in both() {
+        let mut out = Vec::new();
+        connection.set_compression(Compression::Off);
+        connection.send_text("secret secret secret", &mut out).unwrap();
+        assert_eq!(out[0], 0x81);
+        connection.set_compression(Compression::On);
+        out.clear();
+        connection.send_text("secret secret secret", &mut out).unwrap();
+        assert_eq!(out[0], 0xc1);
+    }
+    let server = Connection::server(&Config::new());
+    let mut server = server.with_deflate(Parameters::default(), &DeflateConfig::new().threshold(10));
+    let mut out = Vec::new();
+    server.send_text("123456789", &mut out).unwrap();
+    assert_eq!(out[0], 0x81);
+    server.send_text("1234567890", &mut out).unwrap();
+    assert_eq!(out[11], 0xc1);
+}
+
+// RFC 7692 section 7.1.2: 7692-7.1.2.1-05; decision D23
+#[test]
+fn both_compress_nothing_by_a_window_of_8_bits_but_take_it() {
+    let eight = Parameters::new(Window::new(8, true), Window::new(8, true));
+    for role in [Role::Server, Role::Client] {
+        let mut connection = open(role, &Config::new(), eight);
+        let mut out = Vec::new();
+        connection.send_text(&"x".repeat(1000), &mut out).unwrap();
+        assert_eq!(out[0], 0x81);
+        let wire = incoming(&connection, 0xc1, HELLO);
+        assert_eq!(
+            receive(&mut connection, &wire, usize::MAX),
+            Ok(vec![text("Hello")])
+        );
+    }
+}
+
+// A broadcast is compressed once, and what a connection compresses after it refers to nothing before it.
+#[test]
+fn both_send_a_message_that_was_compressed_before() {
+    let config = DeflateConfig::new().threshold(0);
+    let news = Prepared::text("news news news news").deflate(15, &config);
+    for (sender, peer) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+        let mut peer = open(peer, &Config::new(), Parameters::default());
+        let mut connection = open(sender, &Config::new(), Parameters::default());
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            connection.send_text("news of the day", &mut out).unwrap();
+            connection.send_prepared(&news, &mut out).unwrap();
+        }
+        let one = [text("news of the day"), text("news news news news")];
+        assert_eq!(
+            receive(&mut peer, &out, usize::MAX).unwrap(),
+            [one.clone(), one].concat()
+        );
+        connection.set_compression(Compression::Off);
+        let mut out = Vec::new();
+        connection.send_prepared(&news, &mut out).unwrap();
+        assert_eq!(out[0], 0x81);
+        let small = Parameters::new(Window::new(10, true), Window::new(10, true));
+        let mut out = Vec::new();
+        open(sender, &Config::new(), small)
+            .send_prepared(&news, &mut out)
+            .unwrap();
+        assert_eq!(
+            receive(&mut peer, &out, usize::MAX).unwrap(),
+            [text("news news news news")]
+        );
+    }
+}
+
+/// What is sent, and how.
+#[derive(Clone, Debug)]
+struct Sent {
+    kind: MessageKind,
+    parts: Vec<String>,
+    compression: Compression,
+    prepared: bool,
+}
+
+fn any_sent() -> impl Strategy<Value = Sent> {
+    let part = prop_oneof!["[ab]{0,40}", "[a-zé€]{0,300}", "\\PC{0,20}"];
+    (any::<[bool; 3]>(), prop::collection::vec(part, 1..4)).prop_map(|([text, on, prepared], parts)| Sent {
+        kind: if text {
+            MessageKind::Text
+        } else {
+            MessageKind::Binary
+        },
+        parts,
+        compression: if on { Compression::On } else { Compression::Off },
+        prepared,
+    })
+}
+
+fn any_window() -> impl Strategy<Value = Window> {
+    (8..=15u8, any::<bool>()).prop_map(|(bits, takeover)| Window::new(bits, takeover))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    // RFC 7692 section 6: 7692-6-06, 7692-6-07, 7692-7.2.1-05: whatever is agreed, sent and cut
+    #[test]
+    fn messages_arrive_as_they_were_sent(
+        windows in [any_window(), any_window()],
+        messages in prop::collection::vec(any_sent(), 0..12),
+        by_client in any::<bool>(),
+        keep in any::<bool>(),
+        cut in 1..2000usize,
+    ) {
+        let parameters = Parameters::new(windows[0], windows[1]);
+        let (sender, receiver) = match by_client {
+            true => (Role::Client, Role::Server),
+            false => (Role::Server, Role::Client),
+        };
+        let config = DeflateConfig::new().threshold(20).keep_engine(keep);
+        let mut receiver = open(receiver, &Config::new(), parameters);
+        let mut sender = match sender {
+            Role::Server => Connection::server(&Config::new()),
+            Role::Client => Connection::client(&Config::new(), |key: &mut [u8]| key.copy_from_slice(&KEY)),
+        }
+        .with_deflate(parameters, &config);
+        let (mut wire, mut expected) = (Vec::new(), Vec::new());
+        for Sent { kind, parts, compression, prepared } in messages {
+            sender.set_compression(compression);
+            let whole = parts.concat();
+            if prepared && kind == MessageKind::Text {
+                sender.send_prepared(&Prepared::text(&whole).deflate(9, &config), &mut wire).unwrap();
+            } else {
+                let last = parts.len() - 1;
+                for (at, part) in parts.iter().enumerate() {
+                    let fin = if at == last { Fin::Last } else { Fin::More };
+                    sender.send_fragment(kind, part.as_bytes(), fin, &mut wire).unwrap();
+                }
+            }
+            expected.push(match kind {
+                MessageKind::Text => Event::Text(whole.into()),
+                MessageKind::Binary => Event::Binary(whole.into_bytes().into()),
+            });
+        }
+        prop_assert_eq!(receive(&mut receiver, &wire, cut), Ok(expected));
+    }
+
+    // Contract, clause 2: cutting changes nothing, whatever comes
+    #[test]
+    fn partitions_of_compressed_noise_come_to_the_same(
+        payloads in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60)), 0..6),
+        cut in 1..9usize,
+        by_server in any::<bool>(),
+    ) {
+        let role = if by_server { Role::Client } else { Role::Server };
+        let config = Config::new().max_message_size(2000);
+        let ends = [1, cut, usize::MAX].map(|cut| {
+            let mut connection = open(role, &config, Parameters::default());
+            let wire: Vec<u8> = payloads
+                .iter()
+                .flat_map(|(fin, payload)| incoming(&connection, if *fin { 0xc2 } else { 0x42 }, payload))
+                .collect();
+            let result = receive(&mut connection, &wire, cut);
+            (result, connection.receive_eof())
+        });
+        prop_assert_eq!(&ends[0], &ends[1]);
+        prop_assert_eq!(&ends[0], &ends[2]);
+    }
+}
+
+/// The promise of the front page holds with compression as well.
+#[test]
+fn connection_stays_small() {
+    println!(
+        "Connection with the feature deflate: {} bytes",
+        size_of::<Connection>()
+    );
+    assert!(size_of::<Connection>() <= 256);
+}
+
+// ---- through the handshake ----------------------------------------------------------------------------------------------
+
+use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, ServerHandshake};
+
+fn config(deflate: DeflateConfig) -> Config {
+    Config::new().deflate(deflate)
+}
+
+/// Both ends, opened by the crate's own handshakes, and the head that the server sent.
+fn shake(client: &Config, server: &Config) -> (Connection, Connection, String) {
+    let (mut request, mut response) = (Vec::new(), Vec::new());
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut handshake = ClientRequest::new("example.com", "/")
+        .unwrap()
+        .start(client, entropy, &mut request);
+    let mut input = &mut request[..];
+    let head = ServerHandshake::new(server)
+        .receive(&mut input, &mut response)
+        .unwrap()
+        .unwrap();
+    let server = head.upgrade(&mut response).unwrap().accept(&mut response);
+    let head = String::from_utf8(response.clone()).unwrap();
+    match handshake
+        .receive(&mut &mut response[..], &mut Vec::new())
+        .unwrap()
+    {
+        Some(Answer::Accepted { connection, .. }) => (connection, server, head),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_talks(from: &mut Connection, to: &mut Connection, compressed: bool) {
+    for _ in 0..3 {
+        let message = "all of this is said again, and again, and again, and once more; ".repeat(4);
+        let mut wire = Vec::new();
+        from.send_text(&message, &mut wire).unwrap();
+        assert_eq!(wire[0] == 0xc1, compressed);
+        assert_eq!(receive(to, &wire, usize::MAX).unwrap(), [text(&message)]);
+    }
+}
+
+// RFC 7692 section 5: 7692-5-01, 7692-5-02, 7692-5-03, 7692-5-05; section 7.3: 7692-7.3-01: one element, and more than 10
+// bits unless told otherwise; RFC 6455 section 4.1: 6455-4.1-28
+#[test]
+fn client_and_server_agree_and_compress_both_ways() {
+    let config = config(DeflateConfig::new());
+    let (mut client, mut server, head) = shake(&config, &config);
+    assert!(head.contains(
+        "\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12; client_max_window_bits=12\r\n"
+    ));
+    assert_talks(&mut client, &mut server, true);
+    assert_talks(&mut server, &mut client, true);
+}
+
+// RFC 7692 section 5: 7692-5-04, 7692-5-06
+#[test]
+fn client_and_server_do_without_where_either_has_it_off() {
+    let on = config(DeflateConfig::new());
+    for (client, server) in [(&on, &Config::new()), (&Config::new(), &on)] {
+        let (mut client, mut server, head) = shake(client, server);
+        assert!(!head.contains("Sec-WebSocket-Extensions"));
+        assert_talks(&mut client, &mut server, false);
+        assert_talks(&mut server, &mut client, false);
+    }
+}
+
+// RFC 7692 section 8: 7692-8-01; section 5: 7692-5-06
+#[test]
+fn server_declines_for_one_connection() {
+    let config = config(DeflateConfig::new());
+    let mut request = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate; foo, permessage-deflate\r\n\r\n"
+        .to_vec();
+    let mut out = Vec::new();
+    let request = ServerHandshake::new(&config)
+        .receive(&mut &mut request[..], &mut out)
+        .unwrap()
+        .unwrap();
+    let upgrade = request.upgrade(&mut out).unwrap();
+    assert!(upgrade.deflate().is_some(), "the second offer is good: 7692-5-07");
+    let upgrade = upgrade.decline_deflate();
+    assert!(upgrade.deflate().is_none());
+    let mut server = upgrade.accept(&mut out);
+    assert!(!String::from_utf8(out).unwrap().contains("permessage"));
+    let error = Error::Frame(Violation::ReservedBits(4));
+    assert_eq!(
+        receive(&mut server, &frame(0xc1, Some(KEY), HELLO), usize::MAX),
+        Err(error)
+    );
+}
+
+// RFC 7692 section 5: 7692-5-08; section 7.1: 7692-7.1-02; RFC 6455 section 9.1: 6455-9.1-05
+#[test]
+fn client_fails_on_an_answer_that_does_not_fit() {
+    let fail = |client: &Config, answer: &str| {
+        let entropy = |bytes: &mut [u8]| bytes.fill(7);
+        let mut out = Vec::new();
+        let mut handshake = ClientRequest::new("h", "/")
+            .unwrap()
+            .start(client, entropy, &mut out);
+        let key = String::from_utf8(out).unwrap();
+        let key = key
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .unwrap();
+        let accept = websocket_proto::handshake::key::accept_key(key.as_bytes());
+        let accept = std::str::from_utf8(&accept).unwrap();
+        let mut response = format!(
+            "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\
+             Sec-WebSocket-Extensions: {answer}\r\n\r\n"
+        )
+        .into_bytes();
+        handshake
+            .receive(&mut &mut response[..], &mut Vec::new())
+            .map(drop)
+    };
+    let on = config(DeflateConfig::new());
+    for answer in [
+        "permessage-deflate; foo",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+    ] {
+        assert!(
+            matches!(fail(&on, answer), Err(HandshakeError::Deflate(_))),
+            "{answer}"
+        );
+    }
+    assert_eq!(
+        fail(&on, "permessage-deflate, permessage-deflate"),
+        Err(HandshakeError::RepeatedExtension)
+    );
+    assert_eq!(
+        fail(
+            &on,
+            "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
+        ),
+        Ok(())
+    );
+    assert_eq!(
+        fail(&Config::new(), "permessage-deflate"),
+        Err(HandshakeError::UnofferedExtension)
+    );
+}
+
+fn any_config() -> impl Strategy<Value = DeflateConfig> {
+    (8..=15u8, 8..=15u8, any::<[bool; 3]>()).prop_map(|(client, server, [a, b, keep])| {
+        DeflateConfig::new()
+            .client_max_window_bits(client)
+            .server_max_window_bits(server)
+            .client_no_context_takeover(a)
+            .server_no_context_takeover(b)
+            .keep_engine(keep)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+    // RFC 7692 section 5: 7692-5-03: whatever either side asks for, they agree, and what one sends the other reads
+    #[test]
+    fn any_two_configurations_can_talk(client in any_config(), server in any_config()) {
+        let (mut client, mut server, _) = shake(&config(client), &config(server));
+        for _ in 0..3 {
+            let message = "abc ".repeat(400);
+            let (mut wire, mut back) = (Vec::new(), Vec::new());
+            client.send_text(&message, &mut wire).unwrap();
+            server.send_text(&message, &mut back).unwrap();
+            prop_assert_eq!(receive(&mut server, &wire, usize::MAX).unwrap(), [text(&message)]);
+            prop_assert_eq!(receive(&mut client, &back, usize::MAX).unwrap(), [text(&message)]);
+        }
+    }
+}
