@@ -94,12 +94,13 @@ impl<'a, R: Runner> Turn<'a, R> {
         let before = allocations::calls();
         runner.batch(Check::Quick);
         let allocations = (allocations::calls() - before) as f64 / runner.messages() as f64;
-        let mut batches = 1;
+        let mut batches = 0;
         let start = Instant::now();
         while start.elapsed() < effort.turn {
             runner.batch(Check::Quick);
             batches += 1;
         }
+        let batches = batches.max(1);
         let times = Vec::new();
         Self {
             runner,
