@@ -1,6 +1,8 @@
 //! Measures `websocket-proto` against its peers: one process, the same bytes in memory, in turns. See README.md.
 
 mod allocations;
+#[cfg(feature = "compression")]
+mod compression;
 mod engines;
 mod measure;
 mod outcome;
@@ -9,6 +11,7 @@ mod table;
 mod wire;
 
 use allocations::Counting;
+use engines::Run;
 use measure::Effort;
 use table::Columns;
 
@@ -30,12 +33,21 @@ fn main() {
     let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     let contestants = engines::all();
 
-    table::print_head(&contestants, columns);
-    for scenario in scenario::all().iter().filter(|scenario| wanted(&scenario.name)) {
-        let costs = measure::run(scenario, &contestants, effort);
+    let scenarios: Vec<_> = scenario::all()
+        .into_iter()
+        .filter(|scenario| wanted(&scenario.name))
+        .collect();
+    if !scenarios.is_empty() {
+        table::print_head(&contestants, columns);
+    }
+    for scenario in &scenarios {
+        let mut runners: Vec<_> = contestants.iter().map(|c| Run::new(c, scenario)).collect();
+        let costs = measure::run(&mut runners, effort);
         table::print_row(&scenario.name, &contestants, &costs, columns);
     }
     if wanted("idle") {
         table::print_idle(&contestants);
     }
+    #[cfg(feature = "compression")]
+    compression::run(wanted, effort, columns);
 }

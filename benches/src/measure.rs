@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::allocations;
-use crate::engines::{Contestant, Engine};
 use crate::outcome::Check;
-use crate::scenario::Scenario;
 
 /// How long to look.
 #[derive(Clone, Copy, Debug)]
@@ -33,87 +31,93 @@ impl Effort {
 /// What one contestant took for one message.
 #[derive(Clone, Debug)]
 pub struct Cost {
-    /// The median over the rounds.
-    pub nanoseconds: f64,
-    /// The first contestant's time by this one's, each round by itself, and of that the median.
-    pub ratio: f64,
     pub allocations: f64,
+    /// Nanoseconds, round by round.
+    times: Vec<f64>,
 }
 
-/// Runs one scenario with every contestant.
-pub fn run(scenario: &Scenario, contestants: &[Contestant], effort: Effort) -> Vec<Cost> {
-    let mut runners: Vec<_> = contestants
-        .iter()
-        .map(|c| Runner::new(c, scenario, effort))
+impl Cost {
+    /// The median over the rounds.
+    pub fn nanoseconds(&self) -> f64 {
+        median(self.times.iter().copied())
+    }
+
+    /// This one's time by the other's, each round by itself, and of that the median.
+    pub fn ratio(&self, other: &Self) -> f64 {
+        median(self.times.iter().zip(&other.times).map(|(a, b)| a / b))
+    }
+}
+
+/// One contestant at one piece of work.
+pub trait Runner {
+    /// How many messages a batch has.
+    fn messages(&self) -> u64;
+
+    /// Does the work once, and panics if the result is wrong.
+    fn batch(&mut self, check: Check);
+}
+
+/// Checks each byte once, warms up, finds how many batches make a turn, takes the times, and checks each byte again.
+pub fn run<R: Runner>(runners: &mut [R], effort: Effort) -> Vec<Cost> {
+    let mut turns: Vec<_> = runners
+        .iter_mut()
+        .map(|runner| Turn::new(runner, effort))
         .collect();
-    let mut times = vec![Vec::new(); runners.len()];
     for round in 0..effort.rounds {
-        for turn in 0..runners.len() {
+        for turn in 0..turns.len() {
             // There and back, as what one leaves in the caches meets the next.
             let index = if round % 2 == 0 {
                 turn
             } else {
-                runners.len() - 1 - turn
+                turns.len() - 1 - turn
             };
-            times[index].push(runners[index].turn());
+            turns[index].take();
         }
     }
-    let ratio = |index: usize| median(times[0].iter().zip(&times[index]).map(|(a, b)| a / b));
-    let costs = runners.iter().enumerate().map(|(index, runner)| Cost {
-        nanoseconds: median(times[index].iter().copied()),
-        ratio: ratio(index),
-        allocations: runner.allocations,
+    let costs = turns.into_iter().map(|turn| {
+        turn.runner.batch(Check::Thorough);
+        turn.cost
     });
     costs.collect()
 }
 
-struct Runner<'a> {
-    name: &'static str,
-    engine: Box<dyn Engine>,
-    scenario: &'a Scenario,
-    verified: bool,
+struct Turn<'a, R> {
+    runner: &'a mut R,
     batches: u64,
-    allocations: f64,
+    cost: Cost,
 }
 
-impl<'a> Runner<'a> {
-    /// Connects, checks each byte once, warms up, and finds how many batches make a turn.
-    fn new(contestant: &Contestant, scenario: &'a Scenario, effort: Effort) -> Self {
-        let mut runner = Self {
-            name: contestant.name,
-            engine: (contestant.connect)(scenario.role),
-            scenario,
-            verified: contestant.verified,
-            batches: 1,
-            allocations: 0.0,
-        };
+impl<'a, R: Runner> Turn<'a, R> {
+    fn new(runner: &'a mut R, effort: Effort) -> Self {
         runner.batch(Check::Thorough);
         runner.batch(Check::Quick);
         let before = allocations::calls();
         runner.batch(Check::Quick);
-        runner.allocations = (allocations::calls() - before) as f64 / scenario.messages as f64;
+        let allocations = (allocations::calls() - before) as f64 / runner.messages() as f64;
+        let mut batches = 0;
         let start = Instant::now();
         while start.elapsed() < effort.turn {
             runner.batch(Check::Quick);
-            runner.batches += 1;
+            batches += 1;
         }
-        runner
+        let batches = batches.max(1);
+        let times = Vec::new();
+        Self {
+            runner,
+            batches,
+            cost: Cost { allocations, times },
+        }
     }
 
-    fn batch(&mut self, check: Check) {
-        let outcome = self.engine.run(self.scenario.work, check);
-        if self.verified {
-            self.scenario.expected.check(self.name, &outcome);
-        }
-    }
-
-    /// Nanoseconds a message.
-    fn turn(&mut self) -> f64 {
+    fn take(&mut self) {
         let start = Instant::now();
         for _ in 0..self.batches {
-            self.batch(Check::Quick);
+            self.runner.batch(Check::Quick);
         }
-        start.elapsed().as_nanos() as f64 / (self.batches * self.scenario.messages) as f64
+        let messages = self.batches * self.runner.messages();
+        self.cost
+            .times
+            .push(start.elapsed().as_nanos() as f64 / messages as f64);
     }
 }
 

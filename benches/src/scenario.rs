@@ -1,6 +1,7 @@
 //! What is measured: the rows of the table.
 
 use crate::outcome::{Check, Expected, Kind, Seen};
+use crate::table::human;
 use crate::wire::{READ_SIZE, Random, Role, Wire};
 
 /// One row.
@@ -202,12 +203,4 @@ fn chinese(size: usize) -> Vec<u8> {
     let mut text = String::from_iter(std::iter::repeat_with(ideographs).flatten().take(size / 3));
     text.extend(std::iter::repeat_n('.', size - text.len()));
     text.into()
-}
-
-fn human(size: usize) -> String {
-    match size {
-        0..1024 => format!("{size} B"),
-        1024..0x10_0000 => format!("{} KiB", size / 1024),
-        _ => format!("{} MiB", size / 0x10_0000),
-    }
 }

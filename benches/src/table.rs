@@ -33,13 +33,10 @@ pub fn print_row(name: &str, contestants: &[Contestant], costs: &[Cost], columns
     let mut row = format!("| {name} |");
     for (index, cost) in costs.iter().enumerate() {
         if columns == Columns::All {
-            row += &match cost.nanoseconds {
-                time @ ..100.0 => format!(" {time:.1} |"),
-                time => format!(" {time:.0} |"),
-            };
+            row += &time(cost);
         }
         if index > 0 {
-            row += &format!(" {:.2} |", cost.ratio);
+            row += &format!(" {:.2} |", costs[0].ratio(cost));
         }
     }
     let real = costs
@@ -48,6 +45,22 @@ pub fn print_row(name: &str, contestants: &[Contestant], costs: &[Cost], columns
         .filter(|(_, contestant)| contestant.verified);
     let allocations: Vec<_> = real.map(|(cost, _)| format!("{:.2}", cost.allocations)).collect();
     println!("{row} {} |", allocations.join(" : "));
+}
+
+pub fn time(cost: &Cost) -> String {
+    match cost.nanoseconds() {
+        time @ ..100.0 => format!(" {time:.1} |"),
+        time => format!(" {time:.0} |"),
+    }
+}
+
+/// A size in the name of a row.
+pub fn human(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..0x10_0000 => format!("{} KiB", size / 1024),
+        _ => format!("{} MiB", size / 0x10_0000),
+    }
 }
 
 /// The memory of a connection that has received and echoed a message, and waits for the next.

@@ -8,8 +8,9 @@ mod tungstenite;
 use std::any::Any;
 use std::sync::LazyLock;
 
+use crate::measure::Runner;
 use crate::outcome::{Check, Kind, Outcome};
-use crate::scenario::{Message, Work};
+use crate::scenario::{Message, Scenario, Work};
 use crate::wire::{Role, Wire};
 
 /// Who takes part, and how.
@@ -49,6 +50,38 @@ pub trait Engine {
             Work::Send { message, times } => self.send(message, times, &mut outcome),
         }
         outcome
+    }
+}
+
+/// A contestant at one row of the table.
+pub struct Run<'a> {
+    name: &'static str,
+    engine: Box<dyn Engine>,
+    scenario: &'a Scenario,
+    verified: bool,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(contestant: &Contestant, scenario: &'a Scenario) -> Self {
+        Self {
+            name: contestant.name,
+            engine: (contestant.connect)(scenario.role),
+            scenario,
+            verified: contestant.verified,
+        }
+    }
+}
+
+impl Runner for Run<'_> {
+    fn messages(&self) -> u64 {
+        self.scenario.messages
+    }
+
+    fn batch(&mut self, check: Check) {
+        let outcome = self.engine.run(self.scenario.work, check);
+        if self.verified {
+            self.scenario.expected.check(self.name, &outcome);
+        }
     }
 }
 

@@ -1,0 +1,337 @@
+//! The section "compression": the codecs of `permessage-deflate`, RFC 7692, without the frames around them.
+//!
+//! A contestant is a file here and a line in [`contestants`].
+
+mod json;
+mod ours;
+mod reference;
+mod sockudo;
+
+use std::any::Any;
+use std::hint::black_box;
+
+use crate::allocations;
+use crate::measure::{self, Cost, Effort, Runner};
+use crate::outcome::{Check, Kind, Seen};
+use crate::table::{Columns, human, time};
+use json::Market;
+use reference::{Deflater, Inflater};
+
+/// Of all contestants: the default of ours, and of zlib.
+const LEVEL: u8 = 6;
+/// The most that a message may inflate to.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What a handshake agrees on, here for both directions.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    bits: u8,
+    takeover: bool,
+}
+
+struct Contestant {
+    name: &'static str,
+    connect: fn(Terms) -> Box<dyn Codec>,
+    /// Takes part where that makes a difference: where there is something to keep.
+    keeps_engine: bool,
+}
+
+/// The last one is what the others are compared with.
+fn contestants() -> [Contestant; 3] {
+    [ours::CONTESTANT, ours::KEPT, sockudo::CONTESTANT]
+}
+
+/// The codec of one connection.
+trait Codec {
+    /// The payload of the frame that the message becomes.
+    fn compress(&mut self, message: &[u8], take: &mut dyn FnMut(&[u8]));
+
+    fn inflate(&mut self, payload: &[u8], take: &mut dyn FnMut(&[u8]));
+
+    /// What of it each connection has for its own.
+    fn idle(self: Box<Self>) -> Box<dyn Any>;
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Work {
+    Compress,
+    Inflate,
+}
+
+/// One row.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    work: Work,
+    terms: Terms,
+    /// Message by message in turn.
+    connections: usize,
+    messages: Vec<Vec<u8>>,
+}
+
+impl Row {
+    fn new(work: Work, size: usize, terms: Terms, connections: usize) -> Self {
+        let verb = match work {
+            Work::Compress => "compress",
+            Work::Inflate => "inflate",
+        };
+        let mut name = format!("{verb} {}, {} bits", human(size), terms.bits);
+        if !terms.takeover {
+            name += ", no takeover";
+        }
+        if connections > 1 {
+            name += &format!(", {connections} connections");
+        }
+        // When a batch begins again, its bytes have left the window.
+        let count = match connections {
+            1 => 256 * 1024 / size,
+            _ => connections * ((1 << terms.bits) / size + 1),
+        };
+        let mut markets: Vec<_> = (1..=connections as u64).map(Market::new).collect();
+        let message = |index: usize| markets[index % connections].message(size);
+        Self {
+            name,
+            work,
+            terms,
+            connections,
+            messages: (0..count).map(message).collect(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.messages.iter().map(|message| message.len() as u64).sum()
+    }
+
+    fn takes(&self, contestant: &Contestant) -> bool {
+        !contestant.keeps_engine || (self.terms.takeover && self.work == Work::Compress)
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for work in [Work::Compress, Work::Inflate] {
+        for size in [1024, 64 * 1024] {
+            for takeover in [true, false] {
+                for bits in [12, 15] {
+                    rows.push(Row::new(work, size, Terms { bits, takeover }, 1));
+                }
+            }
+        }
+        let terms = Terms {
+            bits: 12,
+            takeover: true,
+        };
+        rows.push(Row::new(work, 1024, terms, 64));
+    }
+    rows
+}
+
+/// Measures and prints the rows with a wanted name.
+pub fn run(wanted: impl Fn(&str) -> bool, effort: Effort, columns: Columns) {
+    let named = |name: &str| wanted("compression") || wanted(name);
+    let contestants = contestants();
+    let rows: Vec<_> = rows().into_iter().filter(|row| named(&row.name)).collect();
+    if !rows.is_empty() {
+        print_head(&contestants, columns);
+    }
+    for row in rows {
+        let taking_part = contestants.iter().filter(|contestant| row.takes(contestant));
+        let mut runs: Vec<_> = taking_part.map(|contestant| Run::new(contestant, &row)).collect();
+        let costs = measure::run(&mut runs, effort);
+        let results = contestants.each_ref().map(|contestant| {
+            let index = runs.iter().position(|run| run.name == contestant.name)?;
+            Some((&costs[index], runs[index].percent()))
+        });
+        print_row(&row, &results, columns);
+    }
+    if named("idle") {
+        print_idle(&contestants);
+    }
+}
+
+/// A contestant at one row.
+struct Run<'a> {
+    name: &'static str,
+    row: &'a Row,
+    /// One for each connection.
+    codecs: Vec<Box<dyn Codec>>,
+    inflaters: Vec<Inflater>,
+    /// To inflate, in a stream that has come once before.
+    payloads: Vec<Vec<u8>>,
+    /// The size of a batch, compressed.
+    compressed: u64,
+    /// What inflating has to give, with a quick and with a thorough look.
+    expected: [Seen; 2],
+}
+
+impl<'a> Run<'a> {
+    fn new(contestant: &Contestant, row: &'a Row) -> Self {
+        let each = 0..row.connections;
+        let mut run = Self {
+            name: contestant.name,
+            row,
+            codecs: each.clone().map(|_| (contestant.connect)(row.terms)).collect(),
+            inflaters: each.clone().map(|_| Inflater::new(row.terms)).collect(),
+            payloads: Vec::new(),
+            compressed: 0,
+            expected: [Check::Quick, Check::Thorough].map(|check| {
+                let mut seen = Seen::new(check);
+                for message in &row.messages {
+                    seen.message(Kind::Text, message);
+                }
+                seen
+            }),
+        };
+        // The first batch refers to nothing before it, each further one to the same as the second.
+        match row.work {
+            Work::Compress => run.compress(Check::Thorough),
+            Work::Inflate => {
+                let mut deflaters: Vec<_> = each.map(|_| Deflater::new(row.terms)).collect();
+                for _ in 0..2 {
+                    let indexed = row.messages.iter().enumerate();
+                    let payloads =
+                        indexed.map(|(index, message)| deflaters[index % row.connections].compress(message));
+                    run.payloads = payloads.collect();
+                    run.inflate(Check::Thorough);
+                }
+                run.compressed = run.payloads.iter().map(|payload| payload.len() as u64).sum();
+            }
+        }
+        run
+    }
+
+    fn percent(&self) -> f64 {
+        self.compressed as f64 / self.row.bytes() as f64 * 100.0
+    }
+
+    fn compress(&mut self, check: Check) {
+        let (mut messages, mut bytes) = (0, 0);
+        let mut kept = Vec::new();
+        for (index, message) in self.row.messages.iter().enumerate() {
+            self.codecs[index % self.row.connections].compress(message, &mut |payload| {
+                messages += 1;
+                bytes += black_box(payload).len() as u64;
+                if check == Check::Thorough {
+                    kept.push(payload.to_vec());
+                }
+            });
+        }
+        assert_eq!(messages, self.row.messages.len(), "{} lost a message", self.name);
+        if check == Check::Thorough {
+            for (index, (payload, message)) in kept.iter().zip(&self.row.messages).enumerate() {
+                let inflater = &mut self.inflaters[index % self.row.connections];
+                assert!(
+                    inflater.yields(payload, message),
+                    "{} sent something else",
+                    self.name
+                );
+            }
+            self.compressed = bytes;
+        }
+        // Not the same each time: what an engine finds depends a little on where it stands.
+        let difference = bytes.abs_diff(self.compressed);
+        assert!(
+            difference <= self.compressed / 50,
+            "{} sent something else",
+            self.name
+        );
+    }
+
+    fn inflate(&mut self, check: Check) {
+        let mut seen = Seen::new(check);
+        for (index, payload) in self.payloads.iter().enumerate() {
+            self.codecs[index % self.row.connections]
+                .inflate(payload, &mut |text| seen.message(Kind::Text, black_box(text)));
+        }
+        let expected = &self.expected[(check == Check::Thorough) as usize];
+        assert_eq!(&seen, expected, "{} received something else", self.name);
+    }
+}
+
+impl Runner for Run<'_> {
+    fn messages(&self) -> u64 {
+        self.row.messages.len() as u64
+    }
+
+    fn batch(&mut self, check: Check) {
+        match self.row.work {
+            Work::Compress => self.compress(check),
+            Work::Inflate => self.inflate(check),
+        }
+    }
+}
+
+fn print_head(contestants: &[Contestant], columns: Columns) {
+    let (last, others) = contestants.split_last().expect("there are some");
+    let mut head = String::from("\n| |");
+    if columns == Columns::All {
+        for contestant in contestants {
+            head += &format!(" {}, ns |", contestant.name);
+        }
+    }
+    for contestant in others {
+        head += &format!(" {} / {} |", contestant.name, last.name);
+    }
+    head += " size, % | allocations |";
+    let cells = head.matches('|').count() - 2;
+    println!("{head}\n|---|{}", "---:|".repeat(cells));
+}
+
+fn print_row(row: &Row, results: &[Option<(&Cost, f64)>], columns: Columns) {
+    let mut cells = format!("| {} |", row.name);
+    if columns == Columns::All {
+        for result in results {
+            cells += &result.map_or(" |".into(), |(cost, _)| time(cost));
+        }
+    }
+    let (last, others) = results.split_last().expect("there are some");
+    for result in others {
+        cells += &match (result, last) {
+            (Some((cost, _)), Some((last, _))) => format!(" {:.2} |", cost.ratio(last)),
+            _ => " |".into(),
+        };
+    }
+    let each = |cell: fn(&(&Cost, f64)) -> String| {
+        let cells: Vec<_> = results.iter().flatten().map(cell).collect();
+        cells.join(" : ")
+    };
+    let sizes = match row.work {
+        Work::Compress => each(|(_, percent)| format!("{percent:.1}")),
+        // All inflate the same.
+        Work::Inflate => last.map_or(String::new(), |(_, percent)| format!("{percent:.1}")),
+    };
+    println!(
+        "{cells} {sizes} | {} |",
+        each(|(cost, _)| format!("{:.2}", cost.allocations))
+    );
+}
+
+/// What connections hold between messages, in both directions, once they have filled their windows.
+fn print_idle(contestants: &[Contestant]) {
+    const CONNECTIONS: u64 = 10;
+    print!("\n| idle codec, bytes |");
+    for contestant in contestants {
+        print!(" {} |", contestant.name);
+    }
+    println!("\n|---|{}", "---:|".repeat(contestants.len()));
+    for takeover in [true, false] {
+        for bits in [12, 15] {
+            let terms = Terms { bits, takeover };
+            let row = Row::new(Work::Inflate, 1024, terms, 1);
+            print!("| {bits} bits{} |", if takeover { "" } else { ", no takeover" });
+            for contestant in contestants {
+                let connect = || {
+                    let mut run = Run::new(contestant, &row);
+                    run.compress(Check::Thorough);
+                    run.codecs.remove(0).idle()
+                };
+                let mut idle = Vec::with_capacity(CONNECTIONS as usize);
+                idle.push(connect());
+                let before = allocations::live();
+                idle.extend((1..CONNECTIONS).map(|_| connect()));
+                print!(" {} |", (allocations::live() - before) / (CONNECTIONS - 1));
+            }
+            println!();
+        }
+    }
+}
