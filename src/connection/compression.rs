@@ -69,12 +69,13 @@ impl Deflating {
         Self::Agreed(window, *config)
     }
 
-    /// What compresses a message of `size` bytes, if it is worth it.
     #[inline]
+    pub(super) fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    /// What compresses a message of `size` bytes, if it is worth it.
     pub(super) fn for_message(&mut self, size: usize) -> Option<&mut Compressor> {
-        if let Self::Off = self {
-            return None;
-        }
         self.compressor().filter(|compressor| compressor.is_worth(size))
     }
 

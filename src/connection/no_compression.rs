@@ -26,6 +26,10 @@ pub(super) enum Deflating {
 
 impl Deflating {
     #[inline]
+    pub(super) fn is_off(&self) -> bool {
+        true
+    }
+
     pub(super) fn for_message(&mut self, _: usize) -> Option<&mut Infallible> {
         None
     }

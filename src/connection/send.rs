@@ -103,19 +103,27 @@ impl Sender {
     ) -> Result<(), Misuse> {
         self.check_between_messages()?;
         let header = Header::new(kind.opcode(), payload.len() as u64);
+        if !self.deflating.is_off() && self.compressed_message(header, payload, out) {
+            return Ok(());
+        }
+        self.masking.frame(header, payload, out);
+        Ok(())
+    }
+
+    /// Sends the message compressed, if it is to be. Not inlined, so that it costs nothing where it is not agreed.
+    #[inline(never)]
+    fn compressed_message(&mut self, header: Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let compressor = match self.compression {
             Compression::On => self.deflating.for_message(payload.len()),
             Compression::Off => None,
         };
-        match compressor {
-            None => self.masking.frame(header, payload, out),
-            Some(compressor) => {
-                let start = begin_frame(out);
-                compress(compressor, payload, true, out);
-                self.masking.finish_frame(deflated(header), start, out);
-            }
-        }
-        Ok(())
+        let Some(compressor) = compressor else {
+            return false;
+        };
+        let start = begin_frame(out);
+        compress(compressor, payload, true, out);
+        self.masking.finish_frame(deflated(header), start, out);
+        true
     }
 
     pub(super) fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
@@ -298,12 +306,14 @@ impl Masking {
     #[inline]
     fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
         out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
-        header.mask = self.next_key();
+        let Some(key) = self.next_key() else {
+            out.extend_from_slice(&header.encode());
+            out.extend_from_slice(payload);
+            return;
+        };
+        header.mask = Some(key);
         out.extend_from_slice(&header.encode());
-        match header.mask {
-            None => out.extend_from_slice(payload),
-            Some(key) => extend_masked(out, payload, key),
-        }
+        extend_masked(out, payload, key);
     }
 
     /// Makes a frame of the payload that was written after [`begin_frame`].

@@ -306,14 +306,23 @@ impl Rules {
             return Err(Violation::NonMinimalLength(len));
         }
         // RFC 6455 section 10.4: the limit is held before any payload is awaited.
+        if len > self.max_payload && !opcode.is_control() {
+            return self.check_deflated_len(opcode, deflated, len);
+        }
+        Ok(())
+    }
+
+    /// A frame over the limit may yet be a compressed one that is not.
+    #[cold]
+    fn check_deflated_len(&self, opcode: OpCode, deflated: bool, len: u64) -> Result<(), Violation> {
         let limit = match deflated {
             true => max_deflated(self.max_payload),
             false => self.max_payload,
         };
-        if len > limit && !opcode.is_control() {
-            return Err(Violation::PayloadTooBig { limit, len, opcode });
+        match len > limit {
+            true => Err(Violation::PayloadTooBig { limit, len, opcode }),
+            false => Ok(()),
         }
-        Ok(())
     }
 }
 
