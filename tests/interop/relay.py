@@ -17,6 +17,7 @@ class Direction:
     def __init__(self):
         self.buffer, self.head, self.wrong = bytearray(), None, None
         self.messages = []  # (compressed, payload as it was on the wire)
+        self.fragmented = 0  # messages in more than one frame
 
     def feed(self, data):
         self.buffer += data
@@ -44,7 +45,7 @@ class Direction:
         if at > mask:
             key = (bytes(buffer[mask:at]) * (length // 4 + 1))[:length]
             payload = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(length, "big")
-        opcode, rsv = buffer[0] & 0x0F, buffer[0] & 0x70
+        opcode, rsv, final = buffer[0] & 0x0F, buffer[0] & 0x70, buffer[0] >> 7
         del buffer[: at + length]
         if rsv and (rsv != 0x40 or opcode not in (1, 2)):
             self.wrong = f"RSV bits {rsv:#04x} on a frame of opcode {opcode}"
@@ -52,6 +53,7 @@ class Direction:
             self.messages.append((rsv == 0x40, payload))
         elif opcode == 0:
             compressed, front = self.messages[-1]
+            self.fragmented += final
             self.messages[-1] = compressed, front + payload
         return True
 
@@ -162,7 +164,8 @@ def check(ends, settings):
             return said, f"zlib on what the {side} sent: {error}"
         whole, size = sum(map(len, texts[side])), sum(len(payload) for _, payload in direction.messages)
         compressed = [len(payload) if compressed else None for compressed, payload in direction.messages]
-        sizes[side] = f"{size:,} ({len(compressed) - compressed.count(None)} of {len(compressed)} messages)"
+        sizes[side] = f"{size:,} ({len(compressed) - compressed.count(None)} of {len(compressed)} messages"
+        sizes[side] += f", {direction.fragmented} in fragments)" if direction.fragmented else ")"
         if len(compressed) < 12 or len(compressed) - compressed.count(None) < 5 or size > whole / 2:
             return said, f"{whole:,} bytes by the {side} as {sizes[side]}"
         # The first two messages are one, and the next two are: the second time, it is in the window, or has to be told again.
