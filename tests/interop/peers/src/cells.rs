@@ -131,6 +131,15 @@ fn cells<C: Client>() -> Vec<Cell<C>> {
         ("paths", "rejected with 401", |run| run.is_rejected(401)),
         ("paths", "rejected with 403", |run| run.is_rejected(403)),
         ("paths", "rejected with 404", |run| run.is_rejected(404)),
+        ("every", "compression, of empty messages too", |run| {
+            // What hangs in a library takes the whole program with it.
+            thread::spawn(|| {
+                thread::sleep(TIME / 2);
+                println!("FAIL\tcompression, of empty messages too\tno end within 5 s");
+                process::exit(0);
+            });
+            run.compresses("every", "15-bits")
+        }),
         ("compression", "compression, defaults", |run| {
             run.compresses("defaults", "defaults")
         }),
