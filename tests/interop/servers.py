@@ -9,6 +9,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PYTHON = ["websockets", "aiohttp", "picows"]
 RUST = ["tungstenite", "fastwebsockets"]
+# Those with compression, for those cells; yawc for no others.
+COMPRESSING_SERVERS = ["ws", "websockets", "aiohttp", "yawc"]
+COMPRESSING_CLIENTS = ["chromium", *COMPRESSING_SERVERS]
 
 
 def rust(name, role):
@@ -28,6 +31,8 @@ CLIENTS = {
     **{name: [sys.executable, HERE / "python/client.py", name] for name in [*PYTHON, "curl"]},
     **{name: rust(name, "client") for name in RUST},
 }
+
+YAWC = {role: rust("yawc", role) for role in ("client", "server")}
 
 
 @contextlib.contextmanager

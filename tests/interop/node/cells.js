@@ -2,9 +2,9 @@
 // Names are those of the clients in Rust and Python.
 "use strict";
 
-// runCells(open, url, selected, print): `open(url, protocols)` yields a socket with send, next (the next message), close, closed
-// ({code, reason, wasClean}) and protocol, and, where the interface has them, sendFragments and pings. A rejection is an error,
-// with the status if it is known.
+// runCells(open, url, selected, print): `open(url, protocols, compression)` yields a socket with send, next (the next message),
+// close, closed ({code, reason, wasClean}) and protocol, and, where the interface has them, sendFragments, sendPlain and pings. A
+// rejection is an error, with the status if it is known.
 globalThis.runCells = async (open, url, selected, print) => {
   const text = "Zażółć gęślą jaźń, 日本語, 🦀";
   const binary = (size) => Uint8Array.from({ length: size }, (_, i) => (i * 31) % 251);
@@ -69,6 +69,35 @@ globalThis.runCells = async (open, url, selected, print) => {
   const messages = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
   const numbers = Array.from({ length: 1000 }, (_, i) => String(i));
 
+  // Some of it is in the window of the message after it; what is noise is not. Names of the settings are parts of the path.
+  const noise = (size) => {
+    let state = 1;
+    return Uint8Array.from({ length: size }, () => (state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff) >> 16 & 255);
+  };
+  const json = (size) => {
+    let whole = "";
+    for (let id = 0; whole.length < size; id++) {
+      whole += `{"id":${id},"symbol":"ABC","side":"buy","price":${id * 37 % 1000},"size":100},`;
+    }
+    return whole;
+  };
+  const hex = Array.from(noise(80), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const toCompress = [hex, hex, json(1024), json(1024), json(65536), json(1024), text.repeat(100), "", noise(10000),
+    new Uint8Array(), "short", `plain ${json(1024)}`, json(2048), `fragments ${json(1024)}${text}`, hex];
+  const compression = (client, server) => async () => {
+    if (globalThis.cannotAsk?.(client)) throw new Skip("its interface cannot ask for it");
+    const socket = await open(`${url}/compression/${server}?${client}`, [], client);
+    for (const message of toCompress) {
+      if (socket.sendPlain && String(message).startsWith("plain")) socket.sendPlain(message);
+      else if (socket.sendFragments && String(message).startsWith("fragments")) {
+        const bytes = utf8(message);
+        socket.sendFragments([bytes.slice(0, 500), new Uint8Array(), bytes.slice(500, -3), bytes.slice(-3)]);
+      } else socket.send(message);
+    }
+    for (const message of toCompress) expect(await socket.next(), message);
+    await close(socket, 1000, "");
+  };
+
   const cells = [
     ["echo", "text", echoes("hello")],
     ["echo", "non-ASCII text", echoes(text)],
@@ -128,6 +157,14 @@ globalThis.runCells = async (open, url, selected, print) => {
     ["paths", "rejected with 401", rejected(401)],
     ["paths", "rejected with 403", rejected(403)],
     ["paths", "rejected with 404", rejected(404)],
+    ["compression", "compression, defaults", compression("defaults", "defaults")],
+    ["compression", "compression, windows of 15 bits", compression("15-bits", "15-bits")],
+    ["compression", "compression, no takeover, as the client asks", compression("no-takeover", "defaults")],
+    ["compression", "compression, no takeover, as the server answers", compression("15-bits", "no-takeover")],
+    ["compression", "compression, windows of 9 bits, as the client asks", compression("9-bits", "defaults")],
+    ["compression", "compression, windows of 9 bits, as the server answers", compression("15-bits", "9-bits")],
+    ["compression", "compression, windows of 10 bits, as the client asks", compression("10-bits", "defaults")],
+    ["compression", "compression, windows of 10 bits, as the server answers", compression("15-bits", "10-bits")],
   ];
 
   for (const [group, name, run] of cells) {

@@ -9,13 +9,13 @@ const [peer, url, ...selected] = process.argv.slice(2);
 const print = (line) => console.log(line);
 
 // `ws` has the interface of browsers too, and more than that below.
-function openWs(url, protocols) {
+function openWs(url, protocols, compression) {
   const WebSocket = require("ws");
   let body = null;
   let status;
   const open = globalThis.openWith(class extends WebSocket {
     constructor(url, protocols) {
-      super(url, protocols, { maxPendingAutoPongs: 1000 });
+      super(url, protocols, { maxPendingAutoPongs: 1000, perMessageDeflate: require("./deflate.js")[compression] ?? true });
       this.on("unexpected-response", (_, response) => {
         status = response.statusCode;
         body = response.toArray();
@@ -28,6 +28,7 @@ function openWs(url, protocols) {
     sendFragments: (parts, whole = true) => {
       parts.forEach((part, at) => opened.socket.send(part, { binary: false, fin: whole && at === parts.length - 1 }));
     },
+    sendPlain: (message) => opened.socket.send(message, { compress: false }),
     pings: async (payloads) => {
       const pongs = [];
       const all = new Promise((resolve) => opened.socket.on("pong", (payload) => {
@@ -49,7 +50,10 @@ async function runInPage() {
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
   await page.addScriptTag({ path: require.resolve("./cells.js") });
   await page.exposeFunction("print", print);
-  await page.evaluate(([url, selected]) => runCells(openWith(WebSocket), url, selected, print), [url, selected]);
+  await page.evaluate(([url, selected]) => {
+    globalThis.cannotAsk = (setting) => !["defaults", "15-bits"].includes(setting);
+    return runCells(openWith(WebSocket), url, selected, print);
+  }, [url, selected]);
   await browser.close();
   site.close();
 }

@@ -42,7 +42,11 @@ function behave(socket, request) {
   socket.on("message", (data, binary) => {
     messages += 1;
     if (path === "/cut") socket.terminate(); // without a Close frame
-    else if (socket.readyState === socket.OPEN) socket.send(data, { binary });
+    else if (socket.readyState !== socket.OPEN) return;
+    else if (path.startsWith("/compression/") && data.subarray(0, 9).equals(Buffer.from("fragments"))) {
+      socket.send(data.subarray(0, 500), { binary, fin: false });
+      socket.send(data.subarray(500), { binary });
+    } else socket.send(data, { binary, compress: !data.subarray(0, 5).equals(Buffer.from("plain")) });
   });
   socket.on("close", (code, reason) => {
     if (path !== "/closed") ended.set(name, `code=${code} reason=${reason} messages=${messages}`);
@@ -51,10 +55,12 @@ function behave(socket, request) {
 }
 
 const sockets = new WebSocketServer({ noServer: true, maxPendingAutoPongs: 1000 });
+const compressing = Object.fromEntries(Object.entries(require("./deflate.js")).map(([name, perMessageDeflate]) => (
+  [name, new WebSocketServer({ noServer: true, perMessageDeflate })])));
 const server = http.createServer();
 server.on("upgrade", (request, stream, head) => {
   const status = /^\/(4\d\d)$/.exec(request.url)?.[1];
   if (status) stream.end(`HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Length: 9\r\n\r\nno entry\n`);
-  else sockets.handleUpgrade(request, stream, head, behave);
+  else (compressing[/^\/compression\/([^?]*)/.exec(request.url)?.[1]] ?? sockets).handleUpgrade(request, stream, head, behave);
 });
 server.listen(0, "127.0.0.1", () => console.log(`listening on ws://127.0.0.1:${server.address().port}`));

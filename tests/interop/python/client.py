@@ -148,6 +148,43 @@ def rejected(status):
     return run
 
 
+def noise(size):
+    state = 1
+    for _ in range(size):
+        state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+        yield state >> 16 & 0xFF
+
+
+def json(size):
+    whole, number = "", 0
+    while len(whole) < size:
+        whole += f'{{"id":{number},"symbol":"ABC","side":"buy","price":{number * 37 % 1000},"size":100}},'
+        number += 1
+    return whole
+
+
+def compression(client, server):
+    """Some of a message is in the window of the one after it; what is noise is not."""
+
+    async def run():
+        if not peer.can_ask(client):
+            raise Skip("its interface cannot ask for it")
+        record = bytes(noise(80)).hex()
+        messages = [record, record, json(1024), json(1024), json(65536), json(1024), TEXT * 100, "", bytes(noise(10_000))]
+        messages += [b"", "short", f"plain {json(1024)}", json(2048), f"fragments {json(1024)}{TEXT}", record]
+        async with peer.connect(f"{url}/compression/{server}?{client}", compression=client) as socket:
+            for message in messages:
+                if socket.send_fragments and message[:9] == "fragments":
+                    await socket.send_fragments([message[:500], "", message[500:-1], message[-1]])
+                else:
+                    await socket.send(message)
+            for message in messages:
+                expect(await socket.receive(), message)
+            await close(socket)
+
+    return run
+
+
 CELLS = [
     ("echo", "text", echoes("hello")),
     ("echo", "non-ASCII text", echoes(TEXT)),
@@ -172,6 +209,15 @@ CELLS = [
     ("paths", "a message and a close at once, by the server", closed_by_server("/last", "last words")),
     ("paths", "subprotocol", subprotocol),
     *(("paths", f"rejected with {status}", rejected(status)) for status in (401, 403, 404)),
+    ("offers", "compression, two offers", compression("two-offers", "defaults")),
+    ("compression", "compression, defaults", compression("defaults", "defaults")),
+    ("compression", "compression, windows of 15 bits", compression("15-bits", "15-bits")),
+    ("compression", "compression, no takeover, as the client asks", compression("no-takeover", "defaults")),
+    ("compression", "compression, no takeover, as the server answers", compression("15-bits", "no-takeover")),
+    ("compression", "compression, windows of 9 bits, as the client asks", compression("9-bits", "defaults")),
+    ("compression", "compression, windows of 9 bits, as the server answers", compression("15-bits", "9-bits")),
+    ("compression", "compression, windows of 10 bits, as the client asks", compression("10-bits", "defaults")),
+    ("compression", "compression, windows of 10 bits, as the server answers", compression("15-bits", "10-bits")),
 ]
 
 

@@ -64,13 +64,34 @@ class Websockets:
         self.module = importlib.import_module(module)
         self.errors = importlib.import_module(f"{module}.exceptions")
 
+    def can_ask(self, setting):
+        return True
+
+    def extensions(self, role, setting):
+        """The settings of compression, by their names in the matrix; None for its own."""
+        small = {"server_max_window_bits": 12, "client_max_window_bits": 12}
+        offers = {
+            "15-bits": [{}],
+            "two-offers": [small, {}],
+            "no-takeover": [{"server_no_context_takeover": True, "client_no_context_takeover": True}],
+            "9-bits": [{"server_max_window_bits": 9, "client_max_window_bits": 9}],
+            "10-bits": [{"server_max_window_bits": 10, "client_max_window_bits": 10}],
+        }.get(setting)
+        if offers is None:
+            return None
+        deflate = importlib.import_module("websockets.extensions.permessage_deflate")
+        return [getattr(deflate, f"{role}PerMessageDeflateFactory")(**parameters) for parameters in offers]
+
     def socket(self, connection):
         return WebsocketsSocket(connection, self.errors.ConnectionClosed)
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, protocols=(), pongs=False):
+    async def connect(self, url, protocols=(), pongs=False, compression=None):
         try:
-            async with self.module.connect(url, subprotocols=list(protocols) or None, max_size=MAX_MESSAGE) as connection:
+            more = {"extensions": self.extensions("Client", compression)} if compression else {}
+            async with self.module.connect(
+                url, subprotocols=list(protocols) or None, max_size=MAX_MESSAGE, **more
+            ) as connection:
                 yield self.socket(connection)
         except self.errors.InvalidStatus as error:
             # picows has no body here.
@@ -78,6 +99,9 @@ class Websockets:
 
     async def serve(self, behave):
         def process_request(connection, request):
+            setting = request.path.partition("?")[0].removeprefix("/compression/")
+            if extensions := self.extensions("Server", setting):
+                connection.protocol.available_extensions = extensions
             status = rejection(request.path)
             return connection.respond(status, REJECTION_BODY) if status else None
 
@@ -134,17 +158,25 @@ class AiohttpSocket:
 
 
 class Aiohttp:
+    def can_ask(self, setting):
+        return setting != "no-takeover"
+
     def __init__(self):
         self.aiohttp = importlib.import_module("aiohttp")
         self.web = importlib.import_module("aiohttp.web")
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, protocols=(), pongs=False):
+    async def connect(self, url, protocols=(), pongs=False, compression=None):
         # It either answers pings or shows pongs.
         async with self.aiohttp.ClientSession() as session:
             try:
                 connection = await session.ws_connect(
-                    url, protocols=protocols, max_msg_size=MAX_MESSAGE, autoping=not pongs
+                    url,
+                    protocols=protocols,
+                    max_msg_size=MAX_MESSAGE,
+                    autoping=not pongs,
+                    # The window that it asks the server for. It sends with the same.
+                    compress={"defaults": 15, "15-bits": 15, "9-bits": 9, "10-bits": 10}.get(compression, 0),
                 )
             except self.aiohttp.WSServerHandshakeError as error:
                 raise Rejected(error.status) from None
@@ -259,7 +291,7 @@ class Curl:
         self.pycurl = importlib.import_module("pycurl")
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, protocols=(), pongs=False):
+    async def connect(self, url, protocols=(), pongs=False, compression=None):
         head = []
         curl = self.pycurl.Curl()
         curl.setopt(curl.URL, url)

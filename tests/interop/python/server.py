@@ -44,7 +44,10 @@ async def behave(target, socket):
                 return
             # A Close may follow the message, and some libraries then refuse.
             with contextlib.suppress(Exception):
-                await socket.send(message)
+                if path.startswith("/compression/") and socket.send_fragments and message[:9] == "fragments":
+                    await socket.send_fragments([message[:500], message[500:]])
+                else:
+                    await socket.send(message)
         code, reason = await socket.end()
     finally:
         if path != "/closed":

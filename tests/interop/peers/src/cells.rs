@@ -131,6 +131,51 @@ fn cells<C: Client>() -> Vec<Cell<C>> {
         ("paths", "rejected with 401", |run| run.is_rejected(401)),
         ("paths", "rejected with 403", |run| run.is_rejected(403)),
         ("paths", "rejected with 404", |run| run.is_rejected(404)),
+        ("every", "compression, of empty messages too", |run| {
+            // What hangs in a library takes the whole program with it.
+            thread::spawn(|| {
+                thread::sleep(TIME / 2);
+                println!("FAIL\tcompression, of empty messages too\tno end within 5 s");
+                process::exit(0);
+            });
+            run.compresses("every", "15-bits")
+        }),
+        ("compression", "compression, defaults", |run| {
+            run.compresses("defaults", "defaults")
+        }),
+        ("compression", "compression, windows of 15 bits", |run| {
+            run.compresses("15-bits", "15-bits")
+        }),
+        (
+            "compression",
+            "compression, no takeover, as the client asks",
+            |run| run.compresses("no-takeover", "defaults"),
+        ),
+        (
+            "compression",
+            "compression, no takeover, as the server answers",
+            |run| run.compresses("15-bits", "no-takeover"),
+        ),
+        (
+            "compression",
+            "compression, windows of 9 bits, as the client asks",
+            |run| run.compresses("9-bits", "defaults"),
+        ),
+        (
+            "compression",
+            "compression, windows of 9 bits, as the server answers",
+            |run| run.compresses("15-bits", "9-bits"),
+        ),
+        (
+            "compression",
+            "compression, windows of 10 bits, as the client asks",
+            |run| run.compresses("10-bits", "defaults"),
+        ),
+        (
+            "compression",
+            "compression, windows of 10 bits, as the server answers",
+            |run| run.compresses("15-bits", "10-bits"),
+        ),
     ]
 }
 
@@ -159,12 +204,16 @@ struct Run<'a, C> {
 }
 
 impl<C: Client> Run<'_, C> {
-    fn connect(&self, path: &str, protocols: &[&str]) -> Result<Opened<C::Socket>> {
+    fn stream(&self) -> Result<TcpStream> {
         let stream = TcpStream::connect(self.url.trim_start_matches("ws://"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIME))?;
+        Ok(stream)
+    }
+
+    fn connect(&self, path: &str, protocols: &[&str]) -> Result<Opened<C::Socket>> {
         self.client
-            .open(stream, &format!("{}{path}", self.url), protocols)
+            .open(self.stream()?, &format!("{}{path}", self.url), protocols)
     }
 
     fn open(&self, path: &str) -> Result<C::Socket> {
@@ -182,6 +231,46 @@ impl<C: Client> Run<'_, C> {
         let mut socket = self.open("/echo")?;
         socket.send(sent.clone())?;
         expect(message(&mut socket)?, sent)?;
+        close(socket, 1000, "")
+    }
+
+    /// Some of a message is in the window of the one after it; what is noise is not.
+    fn compresses(&self, client: &str, server: &str) -> Result<()> {
+        let url = format!("{}/compression/{server}?{client}", self.url);
+        let mut socket = self.client.open_compressing(self.stream()?, &url, client)?;
+        let record: String = noise(80).iter().map(|byte| format!("{byte:02x}")).collect();
+        let messages = [
+            text(&record),
+            text(&record),
+            text(&json(1024)),
+            text(&json(1024)),
+            text(&json(65536)),
+            text(&json(1024)),
+            text(&TEXT.repeat(100)),
+            text(""),
+            Message::Binary(noise(10_000)),
+            binary(0),
+            text("short"),
+            text(&format!("plain {}", json(1024))),
+            text(&json(2048)),
+            text(&format!("fragments {}{TEXT}", json(1024))),
+            text(&record),
+        ];
+        for message in &messages {
+            match message {
+                Message::Text(text) if text.starts_with("plain") => socket.send_plain(message.clone())?,
+                Message::Text(text) if text.starts_with("fragments") => {
+                    // The last one is cut inside a character.
+                    let (front, back) = text.as_bytes().split_at(500);
+                    let (back, end) = back.split_at(back.len() - 3);
+                    socket.send_fragments(&[front, b"", back, end])?;
+                }
+                _ => socket.send(message.clone())?,
+            }
+        }
+        for sent in messages {
+            expect(message(&mut socket)?, sent)?;
+        }
         close(socket, 1000, "")
     }
 
@@ -224,6 +313,29 @@ fn text(text: &str) -> Message {
 
 fn binary(size: usize) -> Message {
     Message::Binary((0..size).map(|i| (i * 31 % 251) as u8).collect())
+}
+
+fn noise(size: usize) -> Vec<u8> {
+    let mut state: u32 = 1;
+    let next = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12345) & 0x7fff_ffff;
+        (state >> 16) as u8
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+fn json(size: usize) -> String {
+    let mut whole = String::new();
+    for number in 0.. {
+        if whole.len() >= size {
+            break;
+        }
+        let price = number * 37 % 1000;
+        whole += &format!(
+            "{{\"id\":{number},\"symbol\":\"ABC\",\"side\":\"buy\",\"price\":{price},\"size\":100}},"
+        );
+    }
+    whole
 }
 
 fn message(socket: &mut impl Socket) -> Result<Message> {

@@ -45,6 +45,10 @@ pub trait Socket {
     fn send(&mut self, message: Message) -> Result<()>;
     /// Sends a text message in these fragments.
     fn send_fragments(&mut self, parts: &[&[u8]]) -> Result<()>;
+    /// Sends it as it is, on a connection that compresses, where the implementation lets us.
+    fn send_plain(&mut self, message: Message) -> Result<()> {
+        self.send(message)
+    }
     fn ping(&mut self, payload: &[u8]) -> Result<()>;
     fn close(&mut self, code: u16, reason: &str) -> Result<()>;
     /// In one write, where the implementation lets us.
@@ -71,6 +75,10 @@ pub trait Client {
     /// Whether it answers every Ping, and not just the last of several (RFC 6455 section 5.5.3 allows both).
     const ANSWERS_EVERY_PING: bool;
     fn open(&self, stream: TcpStream, url: &str, protocols: &[&str]) -> Result<Opened<Self::Socket>>;
+    /// With compression, by a name of settings in the matrix.
+    fn open_compressing(&self, _stream: TcpStream, _url: &str, _setting: &str) -> Result<Self::Socket> {
+        Err("no compression".into())
+    }
 }
 
 pub trait Server: Sync {
@@ -86,6 +94,12 @@ pub fn rejection(path: &str) -> Option<u16> {
 }
 
 pub const REJECTION_BODY: &str = "no entry\n";
+
+/// The settings of compression that a path asks a server for.
+pub fn compression(path: &str) -> Option<&str> {
+    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    path.strip_prefix("/compression/")
+}
 
 /// The program of any peer.
 pub fn main(peer: &(impl Client + Server)) -> Result<()> {

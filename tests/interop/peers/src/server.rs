@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::cells::{FRAGMENTS, PINGS};
-use crate::{Incoming, Message, Result, Server, Socket};
+use crate::{Incoming, Message, Result, Server, Socket, compression};
 
 pub fn run(server: &impl Server) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -39,6 +39,7 @@ pub fn run(server: &impl Server) -> Result<()> {
 /// asks for it at `/closed`, with the same query.
 fn serve(target: &str, socket: &mut impl Socket, ended: &Mutex<HashMap<String, String>>) -> Result<()> {
     let (path, name) = target.split_once('?').unwrap_or((target, ""));
+    let compressing = compression(path).is_some();
     let (mut code, mut reason, mut messages) = (1006, String::new(), 0);
     let told = ended.lock().unwrap().get(name).cloned().unwrap_or_default();
     let result = behave(path, socket, &told).and_then(|()| {
@@ -47,7 +48,16 @@ fn serve(target: &str, socket: &mut impl Socket, ended: &Mutex<HashMap<String, S
             match socket.receive()? {
                 Incoming::Message(message) => {
                     messages += 1;
-                    socket.send(message)?;
+                    match &message {
+                        Message::Text(text) if compressing && text.starts_with("plain") => {
+                            socket.send_plain(message)?;
+                        }
+                        Message::Text(text) if compressing && text.starts_with("fragments") => {
+                            let (front, back) = text.as_bytes().split_at(500);
+                            socket.send_fragments(&[front, b"", back])?;
+                        }
+                        _ => socket.send(message)?,
+                    }
                 }
                 Incoming::Pong(payload) if path == "/ping" => {
                     socket.send(Message::Text(format!(

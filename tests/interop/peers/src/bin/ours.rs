@@ -6,12 +6,38 @@ use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 
 use interop_peers::{
-    Client, Incoming, MAX_MESSAGE, Message, Opened, REJECTION_BODY, Result, Server, Socket, TIME, rejection,
+    Client, Incoming, MAX_MESSAGE, Message, Opened, REJECTION_BODY, Result, Server, Socket, TIME,
+    compression, rejection,
 };
+use websocket_proto::deflate::DeflateConfig;
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
-use websocket_proto::{CloseCode, Config, Connection, Event, Fin, MessageKind, OsEntropy, Transport};
+use websocket_proto::{
+    CloseCode, Compression, Config, Connection, Event, Fin, MessageKind, OsEntropy, Transport,
+};
 
 const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
+
+/// With the settings of compression by their names in the matrix.
+fn config(compression: &str) -> Result<Config> {
+    let deflate = DeflateConfig::new();
+    let windows = |bits| deflate.client_max_window_bits(bits).server_max_window_bits(bits);
+    Ok(CONFIG.deflate(match compression {
+        "defaults" => deflate,
+        "no-takeover" => windows(15)
+            .client_no_context_takeover(true)
+            .server_no_context_takeover(true),
+        "15-bits" => windows(15),
+        "10-bits" => windows(10),
+        "9-bits" => windows(9),
+        _ => return Err("no such settings".into()),
+    }))
+}
+
+/// What the path asks for: the handshake has to know before it answers.
+fn config_for(head: &[u8]) -> Result<Config> {
+    let target = str::from_utf8(head)?.split(' ').nth(1).unwrap_or_default();
+    compression(target).map_or(Ok(CONFIG), config)
+}
 
 struct Ours;
 
@@ -85,6 +111,13 @@ impl Socket for Open {
         self.write()
     }
 
+    fn send_plain(&mut self, message: Message) -> Result<()> {
+        self.connection.set_compression(Compression::Off);
+        let result = self.send(message);
+        self.connection.set_compression(Compression::On);
+        result
+    }
+
     fn send_fragments(&mut self, parts: &[&[u8]]) -> Result<()> {
         for (number, part) in parts.iter().enumerate() {
             let fin = if number + 1 == parts.len() {
@@ -133,44 +166,55 @@ impl Client for Ours {
     type Socket = Open;
     const ANSWERS_EVERY_PING: bool = true;
 
-    fn open(&self, mut stream: TcpStream, url: &str, protocols: &[&str]) -> Result<Opened<Open>> {
-        let mut request = ClientRequest::from_url(url)?;
-        for protocol in protocols {
-            request = request.protocol(protocol)?;
+    fn open(&self, stream: TcpStream, url: &str, protocols: &[&str]) -> Result<Opened<Open>> {
+        open(stream, url, protocols, &CONFIG)
+    }
+
+    fn open_compressing(&self, stream: TcpStream, url: &str, setting: &str) -> Result<Open> {
+        match open(stream, url, &[], &config(setting)?)? {
+            Opened::Accepted { socket, .. } => Ok(socket),
+            Opened::Rejected { status, .. } => Err(format!("status {status}").into()),
         }
-        let mut out = Vec::new();
-        let mut handshake = request.start(&CONFIG, OsEntropy, &mut out);
-        stream.write_all(&out)?;
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let size = stream.read(&mut buffer)?;
-            if size == 0 {
-                return Err(handshake.receive_eof().into());
+    }
+}
+
+fn open(mut stream: TcpStream, url: &str, protocols: &[&str], config: &Config) -> Result<Opened<Open>> {
+    let mut request = ClientRequest::from_url(url)?;
+    for protocol in protocols {
+        request = request.protocol(protocol)?;
+    }
+    let mut out = Vec::new();
+    let mut handshake = request.start(config, OsEntropy, &mut out);
+    stream.write_all(&out)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let size = stream.read(&mut buffer)?;
+        if size == 0 {
+            return Err(handshake.receive_eof().into());
+        }
+        let mut input = &mut buffer[..size];
+        match handshake.receive(&mut input, &mut out)? {
+            None => {}
+            Some(Answer::Accepted { connection, response }) => {
+                let protocol = response.protocol().map(String::from);
+                let input = size - input.len()..size;
+                let socket = Open::new(stream, connection, buffer, input);
+                return Ok(Opened::Accepted { socket, protocol });
             }
-            let mut input = &mut buffer[..size];
-            match handshake.receive(&mut input, &mut out)? {
-                None => {}
-                Some(Answer::Accepted { connection, response }) => {
-                    let protocol = response.protocol().map(String::from);
-                    let input = size - input.len()..size;
-                    let socket = Open::new(stream, connection, buffer, input);
-                    return Ok(Opened::Accepted { socket, protocol });
-                }
-                Some(Answer::Rejected(response)) => {
-                    let mut body = input.to_vec();
-                    // Without a length, the body ends with the transport (RFC 9112 section 6.3).
-                    let length: u64 = match response.field("Content-Length") {
-                        Some(length) => std::str::from_utf8(length)?.parse()?,
-                        None => u64::MAX,
-                    };
-                    stream
-                        .take(length.saturating_sub(body.len() as u64))
-                        .read_to_end(&mut body)?;
-                    return Ok(Opened::Rejected {
-                        status: response.status(),
-                        body: Some(body),
-                    });
-                }
+            Some(Answer::Rejected(response)) => {
+                let mut body = input.to_vec();
+                // Without a length, the body ends with the transport (RFC 9112 section 6.3).
+                let length: u64 = match response.field("Content-Length") {
+                    Some(length) => std::str::from_utf8(length)?.parse()?,
+                    None => u64::MAX,
+                };
+                stream
+                    .take(length.saturating_sub(body.len() as u64))
+                    .read_to_end(&mut body)?;
+                return Ok(Opened::Rejected {
+                    status: response.status(),
+                    body: Some(body),
+                });
             }
         }
     }
@@ -182,10 +226,14 @@ impl Server for Ours {
     fn accept(&self, mut stream: TcpStream) -> Result<Option<(String, Open)>> {
         stream.set_read_timeout(Some(TIME))?;
         let mut buffer = vec![0; 64 * 1024];
-        let mut handshake = ServerHandshake::new(&CONFIG);
+        let mut handshake: Option<ServerHandshake> = None;
         let mut out = Vec::new();
         loop {
             let size = stream.read(&mut buffer)?;
+            if handshake.is_none() {
+                handshake = Some(ServerHandshake::new(&config_for(&buffer[..size])?));
+            }
+            let handshake = handshake.as_mut().expect("made above");
             if size == 0 {
                 return Err(handshake.receive_eof().into());
             }
