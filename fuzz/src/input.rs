@@ -41,6 +41,7 @@ impl<'a> Input<'a> {
     }
 
     /// A run of bytes that may be long.
+    #[cfg(feature = "deflate")]
     pub fn long_bytes(&mut self) -> &'a [u8] {
         let size = usize::from(self.number());
         self.take(size)

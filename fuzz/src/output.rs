@@ -9,10 +9,10 @@ use websocket_proto::{CloseCode, Compression, Connection, Fin, MessageKind, Prep
 /// Inflates a message with miniz_oxide, after `history`; `None` if it does not, or makes more than `limit` bytes.
 #[cfg(feature = "deflate")]
 pub fn inflate_message(history: &mut Vec<u8>, wire: &[u8], limit: usize) -> Option<Vec<u8>> {
+    use miniz_oxide::inflate::TINFLStatus;
     use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
     history.drain(..history.len().saturating_sub(32_768));
     let start = history.len();
-    let mut wire = [wire, &[0, 0, 0xff, 0xff]].concat();
     // What is known of the history is given as stored blocks, which leave the state between two blocks.
     let mut known = Vec::new();
     for part in history.chunks(60_000) {
@@ -22,15 +22,23 @@ pub fn inflate_message(history: &mut Vec<u8>, wire: &[u8], limit: usize) -> Opti
         known.extend((!size).to_le_bytes());
         known.extend(part);
     }
-    known.append(&mut wire);
-    let mut out = vec![0; start + limit + 300];
+    known.extend(wire);
+    known.extend([0, 0, 0xff, 0xff]);
     let flags =
         inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-    let mut engine = DecompressorOxide::new();
-    let (status, _, size) = decompress(&mut engine, &known, &mut out, 0, flags);
-    use miniz_oxide::inflate::TINFLStatus::{Done, NeedsMoreInput};
-    let whole = matches!(status, Done | NeedsMoreInput) && size >= start;
-    whole.then(|| out[start..size].to_vec())
+    // Most messages are small, and so is the memory to look for them in.
+    for room in [1024, 32_768, usize::MAX].map(|room: usize| room.min(limit)) {
+        let mut out = vec![0; start + room + 300];
+        let (status, _, size) = decompress(&mut DecompressorOxide::new(), &known, &mut out, 0, flags);
+        match status {
+            TINFLStatus::Done | TINFLStatus::NeedsMoreInput => {
+                return out.get(start..size).map(<[u8]>::to_vec);
+            }
+            TINFLStatus::HasMoreOutput => {}
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// Reads what one end emits, in order.
