@@ -38,8 +38,9 @@ impl Operation {
             0 => Self::Text(input.text()),
             1 => Self::Binary(input.bytes().to_vec()),
             2 => {
-                let size = input.number();
-                Self::Binary(vec![input.byte(); usize::from(size)])
+                // On both sides of where the length takes more bytes.
+                let size = input.pick(&[125, 126, 300, 2000, 65_535, 65_536]);
+                Self::Binary(vec![input.byte(); size])
             }
             3 => Self::Prepared(Box::new(prepared(input))),
             4 => Self::Ping(input.bytes().to_vec()),
@@ -391,16 +392,21 @@ pub fn operations(bytes: &[u8]) {
         End::new(Role::Server, server, flags >> 4),
         End::new(Role::Client, client, flags >> 6),
     ];
-    // Work is bounded: an operation may be one byte.
-    for _ in 0..400 {
-        if input.is_empty() {
-            break;
-        }
+    // Work is bounded: an operation may be one byte, and a large message three.
+    let mut work = 0;
+    while work < 200_000 && !input.is_empty() {
         let end = usize::from(input.byte() & 1);
         match Operation::read(&mut input) {
             Operation::Deliver(bytes) => deliver(&mut ends, end, bytes),
-            operation => ends[end].run(&operation),
+            operation => {
+                work += match &operation {
+                    Operation::Binary(bytes) => bytes.len(),
+                    _ => 0,
+                };
+                ends[end].run(&operation);
+            }
         }
+        work += 500;
         ends.iter().for_each(End::check);
     }
     // All arrives, and what answers it.
