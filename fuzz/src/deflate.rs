@@ -1,0 +1,216 @@
+//! permessage-deflate: what is agreed, and what comes out of compressed messages.
+
+use super::input::{Input, every_cut, parts};
+use super::output::inflate_message;
+use websocket_proto::Role;
+use websocket_proto::deflate::{
+    Compressor, Decompressor, DeflateConfig, EXTENSION, Error, Parameters, Window, accept, check, offer,
+};
+use websocket_proto::handshake::{Extension, ExtensionList};
+
+fn config(input: &mut Input) -> (DeflateConfig, [u8; 2], [bool; 2]) {
+    let (client, server, flags) = (8 + input.byte() % 8, 8 + input.byte() % 8, input.byte());
+    let config = DeflateConfig::new()
+        .client_max_window_bits(client)
+        .server_max_window_bits(server)
+        .client_no_context_takeover(flags & 1 != 0)
+        .server_no_context_takeover(flags & 2 != 0);
+    (config, [client, server], [flags & 1 != 0, flags & 2 != 0])
+}
+
+fn windows(parameters: Parameters) -> [Window; 2] {
+    [parameters.sent_by(Role::Client), parameters.sent_by(Role::Server)]
+}
+
+/// A window that an element names: its bits, 15 if there are none, and takeover.
+fn named(element: &Extension, end: &str) -> Window {
+    let (mut bits, mut takeover) = (15, true);
+    for param in element.params() {
+        if param.name() == format!("{end}_max_window_bits") {
+            bits = param.value().map_or(15, |value| value.parse().expect("a number"));
+        }
+        takeover &= param.name() != format!("{end}_no_context_takeover");
+    }
+    Window::new(bits, takeover)
+}
+
+/// What a server agrees to is within its limits and the client's, and the client that is answered agrees to the same; any
+/// answer that a client takes is within what it offered.
+pub fn deflate_negotiation(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (config, bits, alone) = config(&mut input);
+    let text = String::from_utf8_lossy(input.rest());
+    let (offers, answer) = text.split_once('\n').unwrap_or((&text, ""));
+    let own = offer(&[config, DeflateConfig::new()]);
+    for offers in [offers, &own] {
+        let Ok(offers) = ExtensionList::parse(offers) else {
+            continue;
+        };
+        assert_server_keeps_to_limits(&offers, &config, bits, alone);
+        if let Ok(answer) = ExtensionList::parse(answer) {
+            assert_client_takes_what_it_offered(&offers, answer);
+        }
+    }
+}
+
+fn assert_server_keeps_to_limits(
+    offers: &ExtensionList,
+    config: &DeflateConfig,
+    bits: [u8; 2],
+    alone: [bool; 2],
+) {
+    let Some((agreed, answer)) = accept(offers.clone(), config) else {
+        return;
+    };
+    let list = ExtensionList::parse(&answer).expect("well-formed");
+    assert_eq!(list.to_string(), answer);
+    assert_eq!(check(list.clone(), offers.clone()), Ok(Some(agreed)), "{answer}");
+    let [client, server] = windows(agreed);
+    assert!(server.bits() <= bits[1] && !(server.takeover() && alone[1]));
+    // A client that cannot be limited is told not to take over.
+    assert!(client.bits() <= bits[0] || !client.takeover());
+    assert!(!(client.takeover() && alone[0]));
+    let element = list.last().expect("one");
+    assert_eq!(named(&element, "server"), server);
+    assert!(named(&element, "client").bits() >= client.bits());
+}
+
+fn assert_client_takes_what_it_offered(offers: &ExtensionList, answer: ExtensionList) {
+    let Ok(Some(agreed)) = check(answer.clone(), offers.clone()) else {
+        return;
+    };
+    let answers: Vec<_> = answer.filter(|one| one.name() == EXTENSION).collect();
+    assert_eq!(answers.len(), 1);
+    let [client, server] = windows(agreed);
+    assert_eq!(named(&answers[0], "server"), server);
+    let answered = named(&answers[0], "client");
+    assert!(client.bits() <= answered.bits() && (answered.takeover() || !client.takeover()));
+    let fits = |one: &Extension| {
+        let (to_client, to_server) = (named(one, "client"), named(one, "server"));
+        server.bits() <= to_server.bits()
+            && (to_server.takeover() || !server.takeover())
+            && client.bits() <= to_client.bits()
+    };
+    assert!(
+        offers
+            .clone()
+            .filter(|one| one.name() == EXTENSION)
+            .any(|one| fits(&one))
+    );
+}
+
+/// The messages, what came out of each, and how it ended.
+fn inflate(
+    window: Window,
+    limit: u64,
+    messages: &[&[u8]],
+    cut: impl Fn(usize) -> Vec<usize>,
+) -> Vec<(Vec<u8>, Result<(), Error>)> {
+    let mut decompressor = Decompressor::new(window);
+    let mut results: Vec<(Vec<u8>, Result<(), Error>)> = Vec::new();
+    let mut failed = None;
+    for message in messages {
+        let mut out = Vec::new();
+        let mut result = Ok(());
+        for part in parts(message, &cut(message.len())) {
+            result = decompressor.push(part, limit, |piece| {
+                assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
+                out.extend(piece);
+                assert!(out.len() as u64 <= limit, "more than the limit");
+                Ok(())
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        let result = result.and_then(|()| decompressor.finish());
+        if let Some(error) = failed {
+            assert_eq!((result, out.len()), (Err(error), 0), "fused");
+            assert!(!decompressor.is_inside_message());
+        }
+        failed = result.err();
+        results.push((out, result));
+    }
+    results
+}
+
+/// Any compressed messages: the same however they are cut, never more than the limit, fused after an error, and what another
+/// inflater makes of them.
+pub fn inflate_messages(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let flags = input.byte();
+    let window = Window::new(8 + (flags & 7), flags & 8 == 0);
+    let limit = input.pick(&[100_000, 0, 1, 100, 1000, 16 * 1024, 16 * 1024 + 1]);
+    let shares = input.take(4);
+    let mut messages = Vec::new();
+    while !input.is_empty() {
+        messages.push(input.long_bytes());
+    }
+    let whole = inflate(window, limit, &messages, |_| Vec::new());
+    assert_eq!(inflate(window, limit, &messages, every_cut), whole);
+    assert_eq!(
+        inflate(window, limit, &messages, |len| super::input::cuts(shares, len)),
+        whole
+    );
+
+    let mut decompressor = Decompressor::new(window);
+    let mut history = Vec::new();
+    for (message, (content, result)) in messages.iter().zip(&whole) {
+        let mut out = b"before".to_vec();
+        assert_eq!(decompressor.decompress(message, limit, &mut out), *result);
+        let expected = if result.is_ok() { &content[..] } else { b"" };
+        assert_eq!(out, [b"before", expected].concat());
+        assert!(out.capacity() as u64 <= 2 * (limit + 6) + 16);
+        if result.is_ok() && !message.is_empty() {
+            // The other one stops at a final block.
+            let found = inflate_message(&mut history, message, 200_000).expect("compressed data");
+            assert!(content.starts_with(&found));
+            history.extend(content);
+        }
+        if !window.takeover() {
+            history.clear();
+        }
+    }
+}
+
+/// What is compressed in any parts, with any window, is what comes out, here and of another inflater.
+pub fn deflate_round_trip(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (flags, level) = (input.byte(), input.byte());
+    let window = Window::new(9 + (flags & 7) % 7, flags & 8 == 0);
+    let config = DeflateConfig::new()
+        .level(level % 10)
+        .keep_engine(flags & 16 != 0);
+    let mut compressor = Compressor::new(window, &config).expect("9 bits or more");
+    let mut decompressor = Decompressor::new(window);
+    let mut history = Vec::new();
+    while !input.is_empty() {
+        let (choice, times) = (input.byte(), usize::from(input.byte()));
+        let message = input.bytes().repeat(if choice & 1 == 0 { 1 } else { times });
+        let mut wire = Vec::new();
+        let cut = message.len() * usize::from(choice) / 256;
+        if choice & 2 != 0 {
+            compressor.push(&message[..cut], &mut wire);
+            compressor.compress(&message[cut..], &mut wire);
+        } else {
+            compressor.compress(&message, &mut wire);
+        }
+        if choice & 4 != 0 {
+            compressor.forget();
+        }
+        let mut out = Vec::new();
+        assert_eq!(
+            decompressor.decompress(&wire, message.len() as u64, &mut out),
+            Ok(())
+        );
+        assert_eq!(out, message);
+        assert_eq!(
+            inflate_message(&mut history, &wire, message.len() + 1).as_ref(),
+            Some(&message)
+        );
+        history.extend(message);
+        if !window.takeover() {
+            history.clear();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What hostile bytes make an end allocate, against the stated limits.
+//!
+//! "Live" bytes are those asked for and not given back. While a buffer grows, both blocks count.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use super::ends::Settings;
+use super::input::{Input, parts};
+use websocket_proto::handshake::{ClientRequest, ServerHandshake};
+use websocket_proto::{Config, Event, Role};
+
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(before: usize, after: usize) {
+    PEAK.set(PEAK.get().max(LIVE.get() + after as i64));
+    LIVE.set(LIVE.get() + after as i64 - before as i64);
+}
+
+// SAFETY: every call goes on to the system's allocator as it is; counting does not allocate, since the counters have constant
+// initial values and no destructors.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(0, layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(layout.size(), 0);
+        // SAFETY: the caller keeps the contract of `dealloc`, and `block` came from `System`.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(layout.size(), size);
+        // SAFETY: the caller keeps the contract of `realloc`, and `block` came from `System`.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most that was live during `work`, and what is live after it, over what was live before.
+fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
+    let live = LIVE.get();
+    PEAK.set(live);
+    let result = work();
+    let over = |now: i64| u64::try_from(now - live).unwrap_or(0);
+    (result, over(PEAK.get()), over(LIVE.get()))
+}
+
+/// Of a control frame that a read has cut, in a buffer that grows, and of a Close's reason.
+const CONTROL: u64 = 3 * 128 + 123;
+
+/// Inside compressed messages, by the table of the module `deflate` for 15 bits, and the two engines that a thread keeps.
+const INFLATING: u64 = 97_000 + 2 * 65_000;
+
+/// Hostile lengths, of frames and of heads, in any parts: what is allocated follows what came, and stays below the limits.
+pub fn memory(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    match input.pick(&[Role::Server, Role::Client]) {
+        Role::Server if input.byte() & 1 != 0 => server_head(input),
+        Role::Client if input.byte() & 1 != 0 => client_head(input),
+        role => frames(role, input),
+    }
+}
+
+/// README: "memory grows with what has come"; at most twice as much, and never over the limit for messages, but while it
+/// grows: then the smaller buffer is there as well. Nothing is queued, and what is answered is a few times what came.
+fn frames(role: Role, mut input: Input) {
+    let settings = Settings::read(&mut input);
+    let (cuts, bytes) = input.cut_rest();
+    let mut connection = settings.open(role);
+    let mut out = Vec::with_capacity(3 * bytes.len() + 256);
+    let capacity = out.capacity();
+    let (mut came, mut kept) = (0, 0);
+    for part in parts(bytes, &cuts) {
+        let mut part = part.to_vec();
+        came += part.len() as u64;
+        let mut receive = || {
+            let mut rest = &mut part[..];
+            loop {
+                match connection.receive(&mut rest, &mut out) {
+                    // What is handed out is the caller's.
+                    Ok(Some(Event::Text(_) | Event::Binary(_))) => {}
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        };
+        let ((), peak, live) = measure(&mut receive);
+        let message = match settings.is_deflated() {
+            false => settings.limit.min(2 * came),
+            true => settings.limit.min(2 * 1100 * came + 32 * 1024) + INFLATING,
+        };
+        assert!(
+            kept + peak <= 2 * message + CONTROL,
+            "{kept} + {peak} after {came} bytes"
+        );
+        kept += live;
+        assert!(kept <= message + CONTROL, "{kept} kept of {came} bytes");
+    }
+    assert_eq!(out.capacity(), capacity, "{} bytes answered {came}", out.len());
+}
+
+/// "What has come of the head, and no more than `max_head_size` and eight bytes for each of at most `max_fields` fields (a
+/// buffer that had to grow may be twice as large for a while)".
+fn head_limit(came: u64, head: u64, fields: u64) -> u64 {
+    let records = 8 * fields.min(came) + 64;
+    2 * (head.min(came) + records)
+}
+
+fn limits(input: &mut Input) -> (u64, u64, Config) {
+    let (head, fields) = (
+        input.pick(&[2048, 0, 64, 16_384, 1 << 40]),
+        input.pick(&[100, 0, 1, 1 << 40]),
+    );
+    (
+        head as u64,
+        fields as u64,
+        Config::new().max_head_size(head).max_fields(fields),
+    )
+}
+
+fn server_head(mut input: Input) {
+    let (head, fields, config) = limits(&mut input);
+    let (cuts, bytes) = input.cut_rest();
+    let mut server = ServerHandshake::new(&config);
+    // A response to an error is small, whatever the request is.
+    let mut out = Vec::with_capacity(1024);
+    let (mut came, mut kept) = (0, 0);
+    for part in parts(bytes, &cuts) {
+        let mut part = part.to_vec();
+        came += part.len() as u64;
+        let (over, peak, live) =
+            measure(|| !matches!(server.receive(&mut &mut part[..], &mut out), Ok(None)));
+        let limit = head_limit(came, head, fields);
+        assert!(
+            kept + peak <= limit + limit / 2 + 64,
+            "{kept} + {peak} for a head of {came} bytes"
+        );
+        kept += live;
+        if over {
+            break;
+        }
+        assert!(kept <= limit, "{kept} kept for a head of {came} bytes");
+    }
+    assert_eq!(out.capacity(), 1024);
+}
+
+fn client_head(mut input: Input) {
+    let (head, fields, config) = limits(&mut input);
+    let (cuts, bytes) = input.cut_rest();
+    let request = ClientRequest::from_url("ws://h").expect("well-formed");
+    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let (mut came, mut kept) = (0, 0);
+    for part in parts(bytes, &cuts) {
+        let mut part = part.to_vec();
+        came += part.len() as u64;
+        let receive = || !matches!(client.receive(&mut &mut part[..], &mut Vec::new()), Ok(None));
+        let (over, peak, live) = measure(receive);
+        let limit = head_limit(came, head, fields);
+        assert!(
+            kept + peak <= limit + limit / 2 + 256,
+            "{kept} + {peak} for a head of {came} bytes"
+        );
+        kept += live;
+        if over {
+            break;
+        }
+        assert!(kept <= limit, "{kept} kept for a head of {came} bytes");
+    }
+}

@@ -1,0 +1,103 @@
+//! Replays the seeds of every fuzz target, `fuzz/seeds/TARGET/`, by any stable compiler and without cargo-fuzz.
+//!
+//! `fuzz/` depends on this package, so this package cannot depend on it, not even for its tests: Cargo would take it into every
+//! build and every lock file, libFuzzer and its C++ included. So the bodies are taken as a module, from the file that is the
+//! library there. They are written for that: see the head of `fuzz/src/lib.rs`. It is the same code, by the same names.
+#![cfg(feature = "alloc")]
+
+#[path = "../fuzz/src/lib.rs"]
+mod bodies;
+
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+
+type Body = fn(&[u8]);
+
+const TARGETS: &[(&str, Body)] = &[
+    ("close_body", bodies::close_body),
+    ("connection_client", bodies::connection_client),
+    ("connection_server", bodies::connection_server),
+    ("decoder", bodies::decoder),
+    #[cfg(feature = "deflate")]
+    ("deflate_negotiation", bodies::deflate_negotiation),
+    #[cfg(feature = "deflate")]
+    ("deflate_round_trip", bodies::deflate_round_trip),
+    ("extension_list", bodies::extension_list),
+    ("handshake_client", bodies::handshake_client),
+    ("handshake_server", bodies::handshake_server),
+    ("header", bodies::header),
+    #[cfg(feature = "deflate")]
+    ("inflate", bodies::inflate),
+    ("mask", bodies::mask),
+    ("memory", bodies::memory),
+    ("operations", bodies::operations),
+    ("output_validity", bodies::output_validity),
+    ("utf8", bodies::utf8),
+];
+
+/// What a build without `deflate` has no body for.
+const DEFLATED: [&str; 3] = ["deflate_negotiation", "deflate_round_trip", "inflate"];
+
+/// The files of a folder of `fuzz/`, by name, those of Git left out.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn stems(folder: &str) -> Vec<String> {
+    let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    files(folder).into_iter().map(stem).collect()
+}
+
+#[test]
+fn seeds_show_nothing() {
+    let mut failures = Vec::new();
+    for (target, body) in TARGETS {
+        let seeds = files(&format!("seeds/{target}"));
+        assert!(!seeds.is_empty(), "{target} has no seeds");
+        for seed in seeds {
+            let bytes = fs::read(&seed).unwrap();
+            if panic::catch_unwind(AssertUnwindSafe(|| body(&bytes))).is_err() {
+                failures.push(seed);
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// An input may be anything, so also a part of a seed, or one with another one's bytes.
+#[test]
+fn parts_of_seeds_show_nothing() {
+    for (target, body) in TARGETS {
+        for seed in files(&format!("seeds/{target}")) {
+            let bytes = fs::read(&seed).unwrap();
+            let step = bytes.len() / 40 + 1;
+            for size in (0..bytes.len()).step_by(step) {
+                body(&bytes[..size]);
+                let mut other = bytes.clone();
+                other[size] ^= 1 << (size % 8);
+                body(&other);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_target_has_a_body_here_and_seeds() {
+    let mut known: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
+    known.extend(DEFLATED);
+    known.sort_unstable();
+    known.dedup();
+    assert_eq!(stems("fuzz_targets"), known);
+    assert_eq!(stems("seeds"), known);
+    for target in files("fuzz_targets") {
+        let text = fs::read_to_string(target).unwrap();
+        assert!(text.lines().count() <= 8, "the bodies are in the library");
+    }
+}
