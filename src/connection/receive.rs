@@ -134,11 +134,11 @@ impl Receiver {
             Ok(Some(Event::Close(close))) => {
                 self.state = ReceiveState::Closed(close.code);
                 self.close_reason = (*close.reason).into();
+                self.drop_unfinished();
             }
-            Err(error) => self.state = ReceiveState::Failed(*error),
-            Ok(_) => return result,
+            Err(error) => self.fail(*error),
+            Ok(_) => {}
         }
-        self.drop_unfinished();
         result
     }
 

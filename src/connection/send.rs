@@ -222,16 +222,19 @@ impl Sender {
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
         }
-        self.masking
-            .frame(Header::new(opcode, payload.len() as u64), payload, out);
+        self.control_frame(opcode, payload, out);
         Ok(())
     }
 
     /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
     /// the letter.
     pub(super) fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        self.control_frame(OpCode::Pong, payload, out);
+    }
+
+    fn control_frame(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
         self.masking
-            .frame(Header::new(OpCode::Pong, payload.len() as u64), payload, out);
+            .frame(Header::new(opcode, payload.len() as u64), payload, out);
     }
 
     /// Our Close, and what it makes of the state.
@@ -296,8 +299,7 @@ impl Sender {
             }
         }
         let body = body.get(..size).unwrap_or(&body);
-        self.masking
-            .frame(Header::new(OpCode::Close, body.len() as u64), body, out);
+        self.control_frame(OpCode::Close, body, out);
     }
 }
 
