@@ -51,7 +51,9 @@ mod compression;
 #[path = "no_compression.rs"]
 mod compression;
 mod event;
+mod framing;
 mod prepared;
+mod reason;
 mod receive;
 mod send;
 mod state;

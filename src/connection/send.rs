@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::compression::{Deflating, compress};
+use super::framing::{Masking, begin_frame, deflated};
 use super::prepared::Prepared;
+use super::reason::Reason;
 use super::state::SendState;
 use crate::close::MAX_REASON_SIZE;
 use crate::error::Misuse;
-use crate::frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, OpCode, Role, mask};
+use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
 use crate::message::MessageKind;
 use crate::utf8::Utf8;
 use crate::{CloseCode, Entropy};
@@ -56,13 +58,6 @@ struct Message {
     compression: Compression,
 }
 
-enum Masking {
-    /// RFC 6455 section 5.1: a server never masks.
-    Server,
-    /// A client masks every frame, with a fresh key from here (section 5.3).
-    Client(Box<dyn Entropy>),
-}
-
 impl Sender {
     pub(super) fn server() -> Self {
         Self::new(Masking::Server)
@@ -83,10 +78,7 @@ impl Sender {
     }
 
     pub(super) fn role(&self) -> Role {
-        match self.masking {
-            Masking::Server => Role::Server,
-            Masking::Client(_) => Role::Client,
-        }
+        self.masking.role()
     }
 
     /// Whether a fragmented message has been begun and not finished.
@@ -300,134 +292,5 @@ impl Sender {
         }
         let body = body.get(..size).unwrap_or(&body);
         self.control_frame(OpCode::Close, body, out);
-    }
-}
-
-impl Masking {
-    /// Writes a frame, with one reservation.
-    #[inline]
-    fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
-        out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
-        let Some(key) = self.next_key() else {
-            out.extend_from_slice(&header.encode());
-            out.extend_from_slice(payload);
-            return;
-        };
-        header.mask = Some(key);
-        out.extend_from_slice(&header.encode());
-        extend_masked(out, payload, key);
-    }
-
-    /// Makes a frame of the payload that was written after [`begin_frame`].
-    fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
-        let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
-        header.len = (out.len() - payload) as u64;
-        header.mask = self.next_key();
-        let encoded = header.encode();
-        // The header is mostly shorter than the room for it.
-        let moved = start.saturating_add(encoded.len()).min(payload);
-        out.copy_within(payload.., moved);
-        out.truncate(out.len() - (payload - moved));
-        if let Some(room) = out.get_mut(start..moved) {
-            room.copy_from_slice(&encoded);
-        }
-        if let (Some(key), Some(payload)) = (header.mask, out.get_mut(moved..)) {
-            mask::apply(payload, key);
-        }
-    }
-
-    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed.
-    #[inline]
-    fn next_key(&mut self) -> Option<[u8; 4]> {
-        match self {
-            Self::Server => None,
-            Self::Client(entropy) => {
-                let mut key = [0; 4];
-                entropy.fill(&mut key);
-                Some(key)
-            }
-        }
-    }
-}
-
-/// Leaves room for the header of a frame whose length is not known yet, and says where the frame starts.
-fn begin_frame(out: &mut Vec<u8>) -> usize {
-    let start = out.len();
-    out.extend_from_slice(&[0; MAX_HEADER_SIZE]);
-    start
-}
-
-/// RFC 7692 section 6: the header of a compressed message's first frame.
-fn deflated(mut header: Header) -> Header {
-    header.rsv1 = true;
-    header
-}
-
-/// Block by block, each masked in registers on its way: the payload is read once and written once.
-#[inline]
-fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let mut blocks = payload.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        let mut masked = [0; BLOCK];
-        masked.copy_from_slice(block);
-        mask::apply(&mut masked, key);
-        out.extend_from_slice(&masked);
-    }
-    let start = out.len();
-    out.extend_from_slice(blocks.remainder());
-    mask::apply(out.get_mut(start..).unwrap_or_default(), key);
-}
-
-/// A multiple of the key's four bytes.
-const BLOCK: usize = 64;
-
-/// A close reason being written: whole characters, as many as fit.
-struct Reason {
-    bytes: [u8; MAX_REASON_SIZE],
-    size: usize,
-}
-
-impl Default for Reason {
-    fn default() -> Self {
-        Self {
-            bytes: [0; MAX_REASON_SIZE],
-            size: 0,
-        }
-    }
-}
-
-impl Reason {
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.size).unwrap_or(&self.bytes)
-    }
-}
-
-impl fmt::Write for Reason {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for char in text.chars() {
-            let size = char.len_utf8();
-            let Some(free) = self
-                .bytes
-                .get_mut(self.size..)
-                .and_then(|free| free.get_mut(..size))
-            else {
-                return Err(fmt::Error);
-            };
-            char.encode_utf8(free);
-            self.size += size;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reason_is_cut_at_a_character_and_takes_nothing_after_the_cut() {
-        let mut reason = Reason::default();
-        let _ = fmt::write(&mut reason, format_args!("{}{}{}", "x".repeat(122), "é", "y"));
-        assert_eq!(reason.as_bytes(), "x".repeat(122).as_bytes());
     }
 }
