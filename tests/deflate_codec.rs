@@ -18,7 +18,6 @@ const LIMIT: u64 = 1 << 20;
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 /// "Hello" by reference to an earlier "Hello".
 const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
-pub const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 const TAKEOVER: Window = Window::new(15, true);
 const NO_TAKEOVER: Window = Window::new(15, false);
