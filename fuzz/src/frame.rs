@@ -1,6 +1,6 @@
 //! The frame tier: headers, the decoder, masks.
 
-use super::common::{assert_decodes, naive, parts};
+use super::common::{assert_decodes, decode, naive, parts};
 use super::input::Input;
 use websocket_proto::Role;
 use websocket_proto::frame::{Header, Rules, mask};
@@ -75,12 +75,18 @@ fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
     naive::check_header(rules, bytes).is_err() || too_big
 }
 
-/// The decoder: the same frames over any split, and those that a naive reader finds.
+/// The decoder: the same frames over any split, and those that a naive reader finds, up to the same fault.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, _) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let (cuts, bytes) = input.cut_rest();
     assert_decodes(&rules, bytes, &cuts);
+    let mut rest = bytes;
+    while let Some((_, size, _)) = naive::split(rest).filter(|_| !is_wrong(&naive, rest)) {
+        rest = &rest[size..];
+    }
+    let (_, violation) = decode(&rules, bytes, &[]);
+    assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
 }
 
 /// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.
