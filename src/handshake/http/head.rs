@@ -186,6 +186,11 @@ impl HeadReader {
         self.head.method()
     }
 
+    /// Whether anything came, be it an empty line before a request.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.seen > 0
+    }
+
     /// The usual head in one allocation: what came, and what the records need more than the line ends that
     /// they replace. What came may be mostly frames, so it is no more than the usual head needs.
     fn reserve(&mut self, incoming: usize) {
