@@ -174,7 +174,8 @@ pub use close::{CloseCode, MAX_REASON_SIZE};
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]
 pub use connection::{
-    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, State, Transport,
+    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
+    State, Transport,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -197,6 +198,7 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Connection>();
     is_send_and_sync::<Event<'_>>();
+    is_send_and_sync::<(ReceiveHalf, SendHalf, Reply)>();
     is_send_and_sync::<frame::Decoder>();
     is_send_and_sync::<handshake::ServerHandshake>();
     is_send_and_sync::<handshake::Request>();

@@ -35,6 +35,15 @@ impl Masking {
         extend_masked(out, payload, key);
     }
 
+    /// Writes a header, and masks the payload where it is, for the caller to send after the header.
+    pub(super) fn frame_in_place(&mut self, mut header: Header, payload: &mut [u8], out: &mut Vec<u8>) {
+        header.mask = self.next_key();
+        out.extend_from_slice(&header.encode());
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+    }
+
     /// Makes a frame of the payload that was written after [`begin_frame`].
     pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
         let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
