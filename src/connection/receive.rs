@@ -415,7 +415,11 @@ impl ReceiveHalf {
             self.inflating.feed(self.decoder.chunk_up_to(WIRE, input));
         }
         let piece = self.inflating.pull(self.max_message_size)?;
-        Ok(chunks.copy(piece, self.message.take_spare())?)
+        let buffer = match piece.is_empty() {
+            true => Vec::new(),
+            false => self.message.take_spare(),
+        };
+        Ok(chunks.copy(piece, buffer)?)
     }
 
     fn finish_chunks(&mut self) -> Result<(), Error> {
