@@ -1,5 +1,4 @@
 //! Raw frames: whatever comes goes on unchanged.
-
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -10,8 +9,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::frame::raw::{Decoder, Header, Item};
 
-/// Headers with their payloads, and whether the last payload is complete; and the bytes as a relay writes them.
-fn relay(wire: &[u8], cuts: &[usize]) -> (Vec<(Header, Vec<u8>, bool)>, Vec<u8>) {
+/// Header, payload, and whether it is complete.
+type Frame = (Header, Vec<u8>, bool);
+
+/// The frames, and the bytes as a relay writes them.
+fn relay(wire: &[u8], cuts: &[usize]) -> (Vec<Frame>, Vec<u8>) {
     let (mut decoder, mut frames, mut relayed) = (Decoder::new(), Vec::new(), Vec::new());
     let mut start = 0;
     for end in cuts.iter().copied().chain([wire.len()]) {
