@@ -390,7 +390,7 @@ impl Connection {
     }
 
     /// Sends a Pong with at most 125 bytes of payload, also between fragments: an answer to a Ping where
-    /// [`AutoPong::Off`] is set, or an unasked sign of life.
+    /// [`AutoPong::Off`](crate::AutoPong::Off) is set, or an unasked sign of life.
     ///
     /// # Errors
     ///

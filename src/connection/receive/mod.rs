@@ -1,19 +1,20 @@
 //! The receiving half: bytes in, events out.
 
+mod stream;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::compression::{Inflating, WIRE};
+use super::compression::Inflating;
 use super::event::{Close, Event};
 use super::reply::{Reaction, Reply};
-use super::send::Fin;
 use super::state::ReceiveState;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
-use crate::message::{Assembled, Assembler, Chunk, Chunks, MessageKind, Payload, Text};
+use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
@@ -366,72 +367,6 @@ impl ReceiveHalf {
         }
     }
 
-    /// The next chunk of a message. `None`: the frame is complete, or the input consumed.
-    fn next_chunk<'i>(&mut self, fin: bool, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        loop {
-            let chunk = match self.coding {
-                Coding::Plain => self.plain_chunk(input)?,
-                Coding::Deflated => self.inflated_chunk(input)?,
-            };
-            let complete = self.inflating.is_drained() && self.decoder.finish_frame();
-            self.frame = if complete {
-                None
-            } else {
-                Some(Frame::Piece { fin })
-            };
-            let end = match fin && complete {
-                true => Fin::Last,
-                false => Fin::More,
-            };
-            let is_empty = chunk.is_empty();
-            let event = chunk_event(chunk, end);
-            if end == Fin::Last {
-                self.finish_chunks()?;
-            }
-            if complete {
-                self.decoder.set_max_payload(self.left_for_fragment());
-            }
-            if !is_empty || end == Fin::Last {
-                return Ok(Some(event));
-            }
-            if complete || input.is_empty() && self.inflating.is_drained() {
-                return Ok(None);
-            }
-        }
-    }
-
-    fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Chunk<'i>, Error> {
-        let Some(chunks) = &mut self.chunks else {
-            return Ok(Chunk::NONE);
-        };
-        Ok(chunks.lend(self.decoder.chunk_up_to(chunks.room(), input))?)
-    }
-
-    fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Chunk<'i>, Error> {
-        let Some(chunks) = &mut self.chunks else {
-            return Ok(Chunk::NONE);
-        };
-        if self.inflating.is_drained() {
-            self.inflating.feed(self.decoder.chunk_up_to(WIRE, input));
-        }
-        let piece = self.inflating.pull(self.max_message_size)?;
-        let buffer = match piece.is_empty() {
-            true => Vec::new(),
-            false => self.message.take_spare(),
-        };
-        Ok(chunks.copy(piece, buffer)?)
-    }
-
-    fn finish_chunks(&mut self) -> Result<(), Error> {
-        if let Coding::Deflated = self.coding {
-            self.inflating.finish()?;
-        }
-        match self.chunks.take() {
-            Some(chunks) => Ok(chunks.finish()?),
-            None => Ok(()),
-        }
-    }
-
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
     fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
@@ -498,13 +433,6 @@ impl From<Assembled> for Event<'_> {
             Assembled::Text(text) => Event::Text(text),
             Assembled::Binary(payload) => Event::Binary(payload),
         }
-    }
-}
-
-fn chunk_event(chunk: Chunk<'_>, fin: Fin) -> Event<'_> {
-    match chunk {
-        Chunk::Text(text) => Event::TextChunk(text, fin),
-        Chunk::Binary(payload) => Event::BinaryChunk(payload, fin),
     }
 }
 
