@@ -145,6 +145,25 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
+// No panic can be reached, and no length is lost in a cast: what could do either is not written.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -155,6 +174,7 @@ mod close;
 #[cfg(feature = "alloc")]
 mod config;
 #[cfg(feature = "alloc")]
+#[allow(clippy::arithmetic_side_effects)]
 pub mod connection;
 mod cursor;
 #[cfg(feature = "deflate")]
