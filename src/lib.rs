@@ -174,7 +174,6 @@ mod close;
 #[cfg(feature = "alloc")]
 mod config;
 #[cfg(feature = "alloc")]
-#[allow(clippy::arithmetic_side_effects)]
 pub mod connection;
 mod cursor;
 #[cfg(feature = "deflate")]

@@ -47,13 +47,14 @@ impl Masking {
     /// Makes a frame of the payload that was written after [`begin_frame`].
     pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
         let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
-        header.len = (out.len() - payload) as u64;
+        let len = out.len().saturating_sub(payload);
+        header.len = len as u64;
         header.mask = self.next_key();
         let encoded = header.encode();
         // The header is mostly shorter than the room for it.
         let moved = start.saturating_add(encoded.len()).min(payload);
         out.copy_within(payload.., moved);
-        out.truncate(out.len() - (payload - moved));
+        out.truncate(moved.saturating_add(len));
         if let Some(room) = out.get_mut(start..moved) {
             room.copy_from_slice(&encoded);
         }

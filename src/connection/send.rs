@@ -452,13 +452,14 @@ impl SendHalf {
     }
 
     fn close_frame(&mut self, code: Option<CloseCode>, reason: &[u8], out: &mut Vec<u8>) {
+        let Some(code) = code else {
+            return self.control_frame(OpCode::Close, &[], out);
+        };
         let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let mut size = 0;
-        if let Some(code) = code {
-            for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
-                *free = *byte;
-                size += 1;
-            }
+        let mut size = 0_usize;
+        for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
+            *free = *byte;
+            size = size.saturating_add(1);
         }
         let body = body.get(..size).unwrap_or(&body);
         self.control_frame(OpCode::Close, body, out);
