@@ -147,6 +147,25 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
+// No panic can be reached, and no length is lost in a cast: what could do either is not written.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -177,7 +196,8 @@ pub use close::{CloseCode, MAX_REASON_SIZE};
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]
 pub use connection::{
-    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, State, Transport,
+    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
+    State, Transport,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -200,6 +220,7 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Connection>();
     is_send_and_sync::<Event<'_>>();
+    is_send_and_sync::<(ReceiveHalf, SendHalf, Reply)>();
     is_send_and_sync::<frame::Decoder>();
     is_send_and_sync::<handshake::ServerHandshake>();
     is_send_and_sync::<handshake::Request>();

@@ -51,7 +51,8 @@ impl Utf8 {
         if rest.is_empty() {
             return Ok((completed, ""));
         }
-        let (whole, cut) = rest.split_at(rest.len() - cut_tail(rest));
+        let whole = rest.len().saturating_sub(cut_tail(rest));
+        let (whole, cut) = rest.split_at_checked(whole).unwrap_or((rest, &[]));
         let text = validate(whole)?;
         self.carry(cut)?;
         Ok((completed, text))
@@ -111,11 +112,11 @@ impl Utf8 {
             Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {}
             _ => return Err(InvalidUtf8),
         }
-        let Some(kept) = self.carry.get_mut(..cut.len()) else {
+        let (Some(kept), Ok(carried)) = (self.carry.get_mut(..cut.len()), u8::try_from(cut.len())) else {
             return Err(InvalidUtf8);
         };
         kept.copy_from_slice(cut);
-        self.carried = cut.len() as u8;
+        self.carried = carried;
         Ok(())
     }
 }
@@ -138,8 +139,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// How many bytes at the end begin a code point that is longer than what is there, going by its first byte.
 #[inline]
 fn cut_tail(bytes: &[u8]) -> usize {
-    for (before, &byte) in bytes.iter().rev().take(3).enumerate() {
-        let size = before + 1;
+    for (size, &byte) in (1..=3).zip(bytes.iter().rev()) {
         match byte {
             0x80..=0xbf => {}
             0xc0..=0xdf if size < 2 => return size,

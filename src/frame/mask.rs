@@ -37,9 +37,13 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
 #[inline]
 #[must_use]
 pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
-    u32::from_be_bytes(key)
-        .rotate_left((len % 4 * 8) as u32)
-        .to_be_bytes()
+    let bits = match len % 4 {
+        0 => 0,
+        1 => 8,
+        2 => 16,
+        _ => 24,
+    };
+    u32::from_be_bytes(key).rotate_left(bits).to_be_bytes()
 }
 
 const BLOCK: usize = 32;

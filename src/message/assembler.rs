@@ -45,10 +45,7 @@ impl Assembler {
     /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the
     /// fragments.
     pub(crate) fn begin(&mut self, kind: MessageKind) {
-        let spare = match self {
-            Self::Idle { spare } => core::mem::take(spare),
-            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
-        };
+        let spare = self.take_spare();
         *self = match kind {
             MessageKind::Text => Self::Text {
                 // Never fails: an empty buffer is UTF-8.
@@ -91,6 +88,14 @@ impl Assembler {
                 Ok(Some(Assembled::Text(text.into())))
             }
             Self::Binary { bytes } => Ok(Some(Assembled::Binary(bytes.into()))),
+        }
+    }
+
+    /// The buffer that was given back, or an empty one.
+    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
+        match self {
+            Self::Idle { spare } => core::mem::take(spare),
+            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
         }
     }
 

@@ -5,9 +5,11 @@
 //! cost.
 
 mod assembler;
+mod chunks;
 mod payload;
 
 pub(crate) use assembler::{Assembled, Assembler};
+pub(crate) use chunks::{Chunk, Chunks};
 pub use payload::{Payload, Text};
 
 use crate::frame::OpCode;

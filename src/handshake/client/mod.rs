@@ -55,7 +55,8 @@ pub struct ClientHandshake {
 enum State {
     Reading {
         reader: HeadReader,
-        interim: usize,
+        /// How many more interim responses may come.
+        interim_left: usize,
         connection: Connection,
     },
     Finished(HandshakeError),
@@ -107,7 +108,7 @@ impl ClientHandshake {
             offer,
             state: State::Reading {
                 reader,
-                interim: 0,
+                interim_left: config.max_interim_responses,
                 connection,
             },
         }
@@ -131,7 +132,9 @@ impl ClientHandshake {
     ) -> Result<Option<Answer>, HandshakeError> {
         _ = out; // RFC 6455 section 7.1.7: before the connection is open, a failure sends nothing
         let result = match &mut self.state {
-            State::Reading { reader, interim, .. } => self.offer.receive(reader, interim, input),
+            State::Reading {
+                reader, interim_left, ..
+            } => self.offer.receive(reader, interim_left, input),
             State::Finished(error) => return Err(*error),
         };
         match result {
@@ -172,7 +175,7 @@ impl Offer {
     fn receive(
         &self,
         reader: &mut HeadReader,
-        interim: &mut usize,
+        interim_left: &mut usize,
         input: &mut &mut [u8],
     ) -> Result<Option<Response>, HandshakeError> {
         while let Some(head) = reader.receive(input)? {
@@ -185,10 +188,8 @@ impl Offer {
                 // RFC 9110 section 15.2: interim responses may come unasked, and are passed over.
                 100..=199 => {
                     let limit = self.config.max_interim_responses;
-                    if *interim >= limit {
-                        return Err(HandshakeError::TooManyInterimResponses { limit });
-                    }
-                    *interim += 1;
+                    let too_many = HandshakeError::TooManyInterimResponses { limit };
+                    *interim_left = interim_left.checked_sub(1).ok_or(too_many)?;
                     *reader = HeadReader::response_after(&self.config, head);
                 }
                 // RFC 6455 section 4.1: handled as HTTP, thus by the caller.

@@ -316,7 +316,11 @@ impl<'a> Upgrade<'a> {
             .into_iter()
             .chain(protocol)
             .chain(self.answered_extensions())
-            .chain(self.fields.iter().map(|(name, value)| (&name[..], &value[..])))
+            .chain(
+                self.fields
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str())),
+            )
     }
 
     /// The connection, for a caller whose own HTTP server has sent the 101.
