@@ -227,6 +227,7 @@ const _: () = {
     is_send_and_sync::<handshake::Upgrade<'_>>();
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
+    is_send_and_sync::<keepalive::Keepalive>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
 };

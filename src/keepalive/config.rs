@@ -13,10 +13,10 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct KeepaliveConfig {
-    pub(super) open_timeout: Millis,
-    pub(super) ping_interval: Millis,
-    pub(super) ping_timeout: Millis,
-    pub(super) close_timeout: Millis,
+    pub(super) open_timeout: Duration,
+    pub(super) ping_interval: Duration,
+    pub(super) ping_timeout: Duration,
+    pub(super) close_timeout: Duration,
 }
 
 /// A duration of the configuration.
@@ -28,16 +28,16 @@ impl KeepaliveConfig {
     /// seconds, and 20 seconds for a sign of life.
     pub const fn new() -> Self {
         Self {
-            open_timeout: Millis::new(Duration::from_secs(10)),
-            ping_interval: Millis::new(Duration::from_secs(20)),
-            ping_timeout: Millis::new(Duration::from_secs(20)),
-            close_timeout: Millis::new(Duration::from_secs(10)),
+            open_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(10),
         }
     }
 
     /// For the opening handshake, from its start. Default: 10 seconds.
     pub const fn open_timeout(mut self, timeout: Duration) -> Self {
-        self.open_timeout = Millis::new(timeout);
+        self.open_timeout = timeout;
         self
     }
 
@@ -45,20 +45,20 @@ impl KeepaliveConfig {
     ///
     /// Proxies close connections that are idle for 30 to 120 seconds, as a rule.
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
-        self.ping_interval = Millis::new(interval);
+        self.ping_interval = interval;
         self
     }
 
     /// For a sign of life after a Ping. Default: 20 seconds; with `Duration::MAX` nobody is ever dead, and Pings
     /// only measure and keep proxies from closing.
     pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
-        self.ping_timeout = Millis::new(timeout);
+        self.ping_timeout = timeout;
         self
     }
 
     /// From the first Close, sent or received, to the end of the transport. Default: 10 seconds.
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.close_timeout = Millis::new(timeout);
+        self.close_timeout = timeout;
         self
     }
 }
@@ -67,18 +67,15 @@ impl Millis {
     pub(super) const NEVER: Self = Self(u32::MAX);
 
     /// Rounded up, and no less than one.
-    const fn new(duration: Duration) -> Self {
-        match duration.as_nanos().div_ceil(NANOS_PER_MILLI as u128) {
-            0 => Self(1),
-            millis if millis < u32::MAX as u128 => Self(millis as u32),
-            _ => Self::NEVER,
-        }
+    pub(super) fn new(duration: Duration) -> Self {
+        let millis = duration.as_nanos().div_ceil(u128::from(NANOS_PER_MILLI));
+        u32::try_from(millis.max(1)).map_or(Self::NEVER, Self)
     }
 
     pub(super) fn nanos(self) -> u64 {
         match self {
             Self::NEVER => NEVER,
-            Self(millis) => u64::from(millis) * NANOS_PER_MILLI,
+            Self(millis) => u64::from(millis).saturating_mul(NANOS_PER_MILLI),
         }
     }
 

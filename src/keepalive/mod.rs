@@ -5,13 +5,11 @@
 //! wants to be called again.
 //!
 //! ```text
-//!               new            opened                         closing
-//!   transport ----> handshake ----+--> idle ---- Ping ---> waiting ----+--> closing
-//!                       |         |     ^                   |  |       |       |
-//!                       |         |     +-- matching Pong --+  |       |       |
-//!                       v         |     (other activity: goes on)      |       v
-//!               Expired::Open     |                            v       |   Expired::Close
-//!                                                       Expired::Ping
+//!   new --> opening --- opened --> idle --- Ping --> waiting --- closing --> closing
+//!              |                    ^                |   |                      |
+//!              |                    +--- its Pong ---+   | nothing              |
+//!              v                                         v                      v
+//!         Expired::Open                            Expired::Ping          Expired::Close
 //! ```
 //!
 //! # The rules
@@ -44,7 +42,7 @@
 //! awaited is awaited once more from there, after a fresh Ping if it was a Pong. If it jumps forward, or the
 //! machine was asleep, then the tick that should find the peer dead comes late, by more than half of the timeout:
 //! the peer gets a fresh Ping and the whole timeout, once. A clock that stands still while the machine sleeps
-//! is best, as `Instant` does on most systems. A jump may falsify the one round-trip time that it falls into.
+//! is best, as `Instant` does on Linux and macOS. A jump may falsify the one round-trip time that it falls into.
 //!
 //! # The loop
 //!
@@ -118,6 +116,9 @@
 //! assert_eq!(link.now, Duration::from_secs(80));
 //! assert_eq!(connection.receive_eof().to_string(), "transport ended, not clean, sent none, received none");
 //! ```
+//!
+//! Where the connection is split, the timers stand beside the half that sends, and the half that receives passes on
+//! that there was something, and the payloads of Pongs.
 //!
 //! # Many connections
 //!
@@ -211,7 +212,7 @@ impl Keepalive {
     ///
     /// For a connection whose handshake is not watched, [`opened`](Self::opened) follows at once.
     pub fn new(config: &KeepaliveConfig, now: Duration) -> Self {
-        let timeout = config.open_timeout;
+        let timeout = Millis::new(config.open_timeout);
         Self {
             phase: Phase::Opening {
                 due: timeout.after(nanos(now)),
@@ -219,9 +220,9 @@ impl Keepalive {
             },
             seed: 0,
             payload: [0; 8],
-            ping_interval: config.ping_interval,
-            ping_timeout: config.ping_timeout,
-            close_timeout: config.close_timeout,
+            ping_interval: Millis::new(config.ping_interval),
+            ping_timeout: Millis::new(config.ping_timeout),
+            close_timeout: Millis::new(config.close_timeout),
             rtt: NO_RTT,
         }
     }
@@ -376,7 +377,8 @@ impl Keepalive {
         }
     }
 
-    /// Whether this tick, which is to find that nothing came, is so late that the peer may have had no chance.
+    /// Whether this tick, which is to find that nothing came, is so late that the peer may have had no chance. The
+    /// timers of an operating system alone may be late by an eighth.
     fn is_late(&self, now: u64, sent: u64) -> bool {
         let timeout = self.ping_timeout.nanos();
         now.saturating_sub(sent) > timeout.saturating_add(timeout / 2)
