@@ -145,7 +145,8 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
-// No panic can be reached, and no length is lost in a cast: what could do either is not written.
+// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
+// for what the lints do not see.
 #![cfg_attr(
     not(test),
     deny(
