@@ -23,7 +23,7 @@ fn client_masks_every_frame_it_sends() {
     connection.send_ping(b"", &mut out).unwrap();
     connection.send_pong(b"", &mut out).unwrap();
     connection.close(None, "", &mut out).unwrap();
-    let frames = naive::frames_of(Role::Client, &out);
+    let frames = strict::frames_of(Role::Client, &out);
     assert!(frames.iter().all(|frame| frame.key == Some(KEY)));
     assert_eq!(frames.len(), 7);
 }
@@ -371,7 +371,7 @@ fn client_draws_one_key_a_frame_in_order() {
     let misuse = connection.send_ping(&[0; 126], &mut out);
     assert!(misuse.is_err(), "which draws no key");
     connection.close(None, "", &mut out).unwrap();
-    let keys: Vec<_> = naive::frames_of(Role::Client, &out)
+    let keys: Vec<_> = strict::frames_of(Role::Client, &out)
         .iter()
         .map(|frame| frame.key)
         .collect();
