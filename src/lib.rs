@@ -131,13 +131,14 @@
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
 //! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which need no heap |
-//! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
+//! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     missing_debug_implementations,
@@ -147,7 +148,8 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
-// No panic can be reached, and no length is lost in a cast: what could do either is not written.
+// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
+// for what the lints do not see.
 #![cfg_attr(
     not(test),
     deny(

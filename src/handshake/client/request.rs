@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::ClientHandshake;
 #[cfg(feature = "deflate")]
@@ -190,7 +190,8 @@ impl ClientRequest {
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
         }
-        self.extensions.push_str(&extension.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(self.extensions, "{extension}");
         self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
@@ -269,8 +270,13 @@ impl ClientRequest {
         if let Some(origin) = &self.origin {
             write::push_field(out, "Origin", origin);
         }
+        for (i, protocol) in self.protocols.iter().enumerate() {
+            let start = if i == 0 { "Sec-WebSocket-Protocol: " } else { ", " };
+            out.extend_from_slice(start.as_bytes());
+            out.extend_from_slice(protocol.as_bytes());
+        }
         if !self.protocols.is_empty() {
-            write::push_field(out, "Sec-WebSocket-Protocol", &self.protocols.join(", "));
+            out.extend_from_slice(b"\r\n");
         }
         if !self.extensions.is_empty() {
             write::push_field(out, "Sec-WebSocket-Extensions", &self.extensions);
