@@ -720,3 +720,17 @@ fn decoder_is_fused() {
     assert_eq!(decoder.decode(&mut input), Err(Violation::ReservedOpCode(3)));
     assert_eq!((input.len(), decoder.remaining()), (3, None));
 }
+
+// RFC 6455 section 5.2: 6455-5.2-08, where addresses have 32 bits as well
+#[test]
+fn decoder_counts_down_a_length_of_more_than_32_bits() {
+    let mut decoder = Decoder::new(Rules::new(Role::Client));
+    let mut wire = *b"\x82\x7f\0\0\0\x01\0\0\0\x010123456789";
+    let mut input = &mut wire[..];
+    let len = (1 << 32) + 1;
+    let header = Header::new(OpCode::Binary, len);
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Start(header))));
+    let mut chunk = *b"0123456789";
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Chunk(&mut chunk))));
+    assert_eq!(decoder.remaining(), Some(len - 10));
+}
