@@ -346,6 +346,15 @@ fn both_fail_on_a_length_of_2_to_the_62_when_its_header_is_read() {
 fn both_await_a_length_of_2_to_the_63_less_1_if_the_limit_allows() {
     for end in both_with(Config::new().max_message_size(u64::MAX)) {
         let mut wire = end.incoming_header(0x82, i64::MAX as u64);
+        // No buffer can be that long where addresses have 32 bits.
+        if size_of::<usize>() < size_of::<u64>() {
+            let error = Error::MessageTooBig {
+                limit: isize::MAX as u64,
+                size: i64::MAX as u64,
+            };
+            end.fails_at_byte(10, &wire, error);
+            continue;
+        }
         wire.extend(b"0123456789");
         let mut connection = end.open();
         let run = drive(&mut connection, &wire, &[]).succeeds().sends_nothing();
@@ -673,4 +682,18 @@ fn decoder_is_fused() {
     assert_eq!(input.len(), 3);
     assert_eq!(decoder.decode(&mut input), Err(Violation::ReservedOpCode(3)));
     assert_eq!((input.len(), decoder.remaining()), (3, None));
+}
+
+// RFC 6455 section 5.2: 6455-5.2-08, where addresses have 32 bits as well
+#[test]
+fn decoder_counts_down_a_length_of_more_than_32_bits() {
+    let mut decoder = Decoder::new(Rules::new(Role::Client));
+    let mut wire = *b"\x82\x7f\0\0\0\x01\0\0\0\x010123456789";
+    let mut input = &mut wire[..];
+    let len = (1 << 32) + 1;
+    let header = Header::new(OpCode::Binary, len);
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Start(header))));
+    let mut chunk = *b"0123456789";
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Chunk(&mut chunk))));
+    assert_eq!(decoder.remaining(), Some(len - 10));
 }

@@ -105,7 +105,7 @@ fn both_survive_a_fragment_of_2_to_the_63_less_1_after_another() {
         wire.extend(end.incoming_header(0x80, i64::MAX as u64));
         let run = drive(&mut end.open(), &wire, &[]);
         run.fails(Error::MessageTooBig {
-            limit: i64::MAX as u64,
+            limit: isize::MAX as u64,
             size: 1 << 63,
         });
     }

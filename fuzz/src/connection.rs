@@ -38,10 +38,10 @@ fn connection(role: Role, bytes: &[u8]) {
 fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
     if let Some(Error::TooManyEmptyFragments { limit }) = run.error {
         // The naive one does not count them.
-        assert_eq!(limit, settings.limit.clamp(1024, i64::MAX as u64));
+        assert_eq!(limit, settings.limit.clamp(1024, isize::MAX as u64));
         return;
     }
-    let mut expected = naive::receive(run.role, settings.limit.min(i64::MAX as u64), bytes);
+    let mut expected = naive::receive(run.role, settings.limit.min(isize::MAX as u64), bytes);
     assert_eq!(run.events, expected.events);
     assert_eq!(run.verdict(), expected.verdict);
     let pongs = settings.auto_pong != websocket_proto::AutoPong::Off;
