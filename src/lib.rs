@@ -133,6 +133,7 @@
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
+//! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
