@@ -129,7 +129,7 @@
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
 //! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`] and [`handshake::key`], which need no heap |
-//! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
+//! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
@@ -137,7 +137,8 @@
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     missing_debug_implementations,
@@ -146,6 +147,26 @@
     unreachable_pub,
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
+)]
+// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
+// for what the lints do not see.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
 )]
 
 #[cfg(feature = "alloc")]
@@ -176,7 +197,8 @@ pub use close::{CloseCode, MAX_REASON_SIZE};
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]
 pub use connection::{
-    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, State, Transport,
+    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
+    State, Transport,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -199,6 +221,7 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Connection>();
     is_send_and_sync::<Event<'_>>();
+    is_send_and_sync::<(ReceiveHalf, SendHalf, Reply)>();
     is_send_and_sync::<frame::Decoder>();
     is_send_and_sync::<handshake::ServerHandshake>();
     is_send_and_sync::<handshake::Request>();

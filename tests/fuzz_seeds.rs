@@ -39,6 +39,9 @@ const TARGETS: &[(&str, Body)] = &[
 /// What a build without `deflate` has no body for.
 const DEFLATED: [&str; 3] = ["deflate_negotiation", "deflate_round_trip", "inflate"];
 
+/// What compares with peers, which are no dependencies here: `tests/differential` has the bodies, and replays the seeds.
+const WITH_PEERS: [&str; 2] = ["differential_frames", "differential_heads"];
+
 /// The files of a folder of `fuzz/`, by name, those of Git left out.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -92,6 +95,7 @@ fn parts_of_seeds_show_nothing() {
 fn every_target_has_a_body_here_and_seeds() {
     let mut known: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
     known.extend(DEFLATED);
+    known.extend(WITH_PEERS);
     known.sort_unstable();
     known.dedup();
     assert_eq!(stems("fuzz_targets"), known);

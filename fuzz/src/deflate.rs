@@ -1,7 +1,7 @@
 //! permessage-deflate: what is agreed, and what comes out of compressed messages.
 
-use super::input::{Input, every_cut, parts};
-use super::output::inflate_message;
+use super::common::{every_cut, miniz, parts};
+use super::input::Input;
 use websocket_proto::Role;
 use websocket_proto::deflate::{
     Compressor, Decompressor, DeflateConfig, EXTENSION, Error, Parameters, Window, accept, check, offer,
@@ -149,7 +149,7 @@ pub fn inflate_messages(bytes: &[u8]) {
     let whole = inflate(window, limit, &messages, |_| Vec::new());
     assert_eq!(inflate(window, limit, &messages, every_cut), whole);
     assert_eq!(
-        inflate(window, limit, &messages, |len| super::input::cuts(shares, len)),
+        inflate(window, limit, &messages, |len| super::common::cuts(shares, len)),
         whole
     );
 
@@ -163,7 +163,7 @@ pub fn inflate_messages(bytes: &[u8]) {
         assert!(out.capacity() as u64 <= 2 * (limit + 6) + 16);
         if result.is_ok() && !message.is_empty() {
             // The other one stops at a final block.
-            let found = inflate_message(&mut history, message, 200_000).expect("compressed data");
+            let found = miniz::inflate(&mut history, message, 200_000).expect("compressed data");
             assert!(content.starts_with(&found));
             history.extend(content);
         }
@@ -205,7 +205,7 @@ pub fn deflate_round_trip(bytes: &[u8]) {
         );
         assert_eq!(out, message);
         assert_eq!(
-            inflate_message(&mut history, &wire, message.len() + 1).as_ref(),
+            miniz::inflate(&mut history, &wire, message.len() + 1).as_ref(),
             Some(&message)
         );
         history.extend(message);

@@ -1,5 +1,6 @@
 //! Connections with settings out of bytes.
 
+use super::common::open;
 use super::input::Input;
 use websocket_proto::{AutoPong, Config, Connection, Role};
 
@@ -58,19 +59,8 @@ impl Settings {
         self.open_with(role, &self.config())
     }
 
-    /// A connection whose masking keys differ from frame to frame, the same in each run.
     pub fn open_with(&self, role: Role, config: &Config) -> Connection {
-        let connection = match role {
-            Role::Server => Connection::server(config),
-            Role::Client => {
-                let mut next = 0x9e37_79b9u32;
-                Connection::client(config, move |key: &mut [u8]| {
-                    next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    key.copy_from_slice(&next.to_be_bytes());
-                })
-            }
-        };
-        self.deflated(connection)
+        self.deflated(open(role, config))
     }
 
     #[cfg(feature = "deflate")]

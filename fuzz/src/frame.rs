@@ -1,9 +1,9 @@
 //! The frame tier: headers, the decoder, masks.
 
-use super::common::{naive, other};
-use super::input::{Input, every_cut, parts};
+use super::common::{assert_decodes, other, parts};
+use super::input::Input;
 use websocket_proto::Role;
-use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation, mask};
+use websocket_proto::frame::{Header, OpCode, Rules, mask};
 
 /// The rules that a first byte and a limit choose; whether they are the strict ones.
 fn rules(input: &mut Input) -> (Rules, Role, bool) {
@@ -83,69 +83,12 @@ pub fn header(bytes: &[u8]) {
     );
 }
 
-/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.
-type Decoded = (Vec<(Header, Vec<u8>, bool)>, Option<Violation>);
-
-fn decode(rules: &Rules, parts: &[&[u8]]) -> Decoded {
-    let mut decoder = Decoder::new(*rules);
-    let mut frames: Vec<(Header, Vec<u8>, bool)> = Vec::new();
-    for part in parts {
-        let mut part = part.to_vec();
-        let mut input = &mut part[..];
-        loop {
-            let before = input.len();
-            match decoder.decode(&mut input) {
-                Ok(Some(Item::Start(header))) => {
-                    assert!(frames.iter().all(|frame| frame.2), "a start inside a frame");
-                    frames.push((header, Vec::new(), false));
-                }
-                Ok(Some(Item::Chunk(chunk))) => {
-                    assert!(!chunk.is_empty() && chunk.len() <= before);
-                    frames.last_mut().expect("a start before").1.extend(&*chunk);
-                }
-                Ok(Some(Item::End)) => frames.last_mut().expect("a start before").2 = true,
-                Ok(None) => {
-                    assert!(input.is_empty());
-                    break;
-                }
-                Err(violation) => {
-                    let left = input.len();
-                    assert_eq!(decoder.decode(&mut input), Err(violation), "fused");
-                    assert_eq!(input.len(), left);
-                    return (frames, Some(violation));
-                }
-            }
-        }
-    }
-    if let Some((header, payload, false)) = frames.last() {
-        assert_eq!(decoder.remaining(), Some(header.len - payload.len() as u64));
-    }
-    (frames, None)
-}
-
 /// The decoder: the same frames over any split, and those that a naive reader finds.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (rules, _, _) = rules(&mut input);
     let (cuts, bytes) = input.cut_rest();
-    let whole = decode(&rules, &[bytes]);
-    assert_eq!(decode(&rules, &parts(bytes, &cuts)), whole);
-    assert_eq!(decode(&rules, &parts(bytes, &every_cut(bytes.len()))), whole);
-    let mut rest = bytes;
-    for (header, payload, complete) in whole.0 {
-        let Some((frame, size, _)) = naive::split(rest) else {
-            assert!(!complete);
-            return;
-        };
-        assert!(complete);
-        assert_eq!(
-            (header.fin, header.opcode.bits(), header.mask),
-            (frame.fin, frame.opcode, frame.key)
-        );
-        assert_eq!(header.rsv1, frame.rsv == 4);
-        assert_eq!((header.len, payload), (frame.payload.len() as u64, frame.payload));
-        rest = &rest[size..];
-    }
+    assert_decodes(&rules, bytes, &cuts);
 }
 
 /// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.

@@ -436,9 +436,8 @@ impl fmt::Display for Terms {
 
 /// RFC 7692 section 7.1.2: 8 to 15, decimal, without leading zeros.
 fn parse_bits(value: &str) -> Option<u8> {
-    match *value.as_bytes() {
-        [digit @ b'8'..=b'9'] => Some(digit - b'0'),
-        [b'1', digit @ b'0'..=b'5'] => Some(10 + (digit - b'0')),
+    match value {
+        "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => value.parse().ok(),
         _ => None,
     }
 }

@@ -23,59 +23,6 @@ pub enum Verdict {
     Fail(u16),
 }
 
-/// Reads what `sender` emitted, and panics unless it is a row of whole frames that keep every rule of section 5 for a sender,
-/// messages in order, text that is UTF-8, valid Close bodies, and nothing but Pongs after a Close.
-#[track_caller]
-pub fn frames_of(sender: Role, bytes: &[u8]) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    let mut rest = bytes;
-    let mut message: Option<Frame> = None;
-    let mut closed = false;
-    while !rest.is_empty() {
-        let (frame, size, minimal) = split(rest).expect("the last frame is whole");
-        rest = &rest[size..];
-        assert!(minimal, "a length in more bytes than needed");
-        assert_eq!(frame.rsv, 0, "no extension was negotiated");
-        assert_eq!(
-            frame.key.is_some(),
-            sender == Role::Client,
-            "clients mask, servers do not"
-        );
-        assert!(
-            !closed || frame.opcode == 10,
-            "something but a Pong after the Close"
-        );
-        match frame.opcode {
-            0 => {
-                let begun = message.as_mut().expect("a message to continue");
-                begun.payload.extend(&frame.payload);
-                begun.fin = frame.fin;
-            }
-            1 | 2 => assert!(
-                message.replace(frame.clone()).is_none(),
-                "a message inside another"
-            ),
-            8..=10 => {
-                assert!(frame.fin && frame.payload.len() <= 125, "a bad control frame");
-                if frame.opcode == 8 {
-                    closed = true;
-                    let code = close_code(&frame.payload).expect("a well-formed Close");
-                    assert!(
-                        !matches!(code, Some(1005 | 1006 | 1015)),
-                        "a code that is never on the wire"
-                    );
-                }
-            }
-            opcode => panic!("reserved opcode {opcode}"),
-        }
-        if let Some(whole) = message.take_if(|message| message.fin) {
-            assert!(whole.opcode != 1 || utf8(&whole.payload) == Utf8::Valid);
-        }
-        frames.push(frame);
-    }
-    frames
-}
-
 /// What came of a stream: the events, the verdict, and the control frames that have to be answered as (opcode, payload), a
 /// Close by its code alone.
 #[derive(Debug)]
@@ -250,7 +197,7 @@ fn cut_payload(bytes: &[u8], message: (u8, Vec<u8>)) -> (u8, Vec<u8>) {
 }
 
 /// The code of a Close body, or the code to fail with.
-fn close_code(body: &[u8]) -> Result<Option<u16>, u16> {
+pub fn close_code(body: &[u8]) -> Result<Option<u16>, u16> {
     if body.is_empty() {
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::rules::{Offer, Proof};
 use super::waiting::Waiting;
@@ -194,7 +194,8 @@ impl ClientRequest {
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
         }
-        self.extensions.push_str(&extension.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(self.extensions, "{extension}");
         self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
@@ -334,8 +335,14 @@ impl ClientRequest {
         if let Some(origin) = &self.origin {
             push("Origin", origin);
         }
-        if !self.protocols.is_empty() {
-            push("Sec-WebSocket-Protocol", &self.protocols.join(", "));
+        let mut protocols = String::new();
+        for name in &self.protocols {
+            let comma = if protocols.is_empty() { "" } else { ", " };
+            protocols.push_str(comma);
+            protocols.push_str(name);
+        }
+        if !protocols.is_empty() {
+            push("Sec-WebSocket-Protocol", &protocols);
         }
         if !self.extensions.is_empty() {
             push("Sec-WebSocket-Extensions", &self.extensions);
@@ -348,8 +355,8 @@ impl ClientRequest {
     fn authority(&self) -> String {
         let mut authority = self.host.clone();
         if let Some(port) = self.port {
-            authority.push(':');
-            authority.push_str(&port.to_string());
+            // Writing to a string cannot fail.
+            let _ = write!(authority, ":{port}");
         }
         authority
     }

@@ -201,7 +201,7 @@ impl HeadReader {
         let mut rest = input.get(..window).unwrap_or_default();
         let result = self.advance(&mut rest);
         let used = window.saturating_sub(rest.len());
-        self.seen += used;
+        self.seen = self.seen.saturating_add(used);
         take(input, used);
         result?;
         if self.state == State::Done {
@@ -261,7 +261,7 @@ impl HeadReader {
             self.record.end_name(bytes);
             bytes.extend_from_slice(value);
             self.record.end_value(bytes);
-            self.fields += 1;
+            self.fields = self.fields.saturating_add(1);
             self.state = State::NextField;
             *rest = after;
         }
@@ -371,7 +371,7 @@ impl HeadReader {
                 limit: self.max_fields,
             }),
             _ => {
-                self.fields += 1;
+                self.fields = self.fields.saturating_add(1);
                 self.record = LastRecord::start(&mut self.head.bytes);
                 self.head.bytes.push(byte);
                 Ok(State::Name)
