@@ -8,7 +8,7 @@
 //!
 //! ```text
 //!  transport bytes
-//!      |  handshake    the opening handshake over HTTP/1.1: a request or a response in, a Connection out
+//!      |  handshake    the opening handshake over HTTP: a request or a response in, a Connection out
 //!      v
 //!      |  connection   one open connection: events, replies, closing, limits
 //!      |  message      payloads and text, put together from their pieces
@@ -134,6 +134,8 @@
 //! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
+//! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
+//! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
@@ -230,6 +232,7 @@ const _: () = {
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
     is_send_and_sync::<keepalive::Keepalive>();
+    is_send_and_sync::<handshake::ClientExchange>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
 };

@@ -1328,7 +1328,15 @@ fn server_refuses_parsed_requests() {
         error,
         HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 }
     );
-    assert_eq!(check("GET", "/", (1, 1), 0, b"\0"), HandshakeError::MalformedHost);
+    // RFC 9110 section 5.5: 9110-5.5-01
+    assert_eq!(
+        check("GET", "/", (1, 1), 0, b"\0"),
+        HandshakeError::MalformedFieldValue
+    );
+    assert_eq!(
+        check("GET", "/", (1, 1), 0, b"a b"),
+        HandshakeError::MalformedHost
+    );
     assert_eq!(check("GET", "/", (1, 1), 0, b""), HandshakeError::MalformedHost);
     assert_eq!(
         check("GET", "/", (1, 1), 2, b"close"),
@@ -1337,7 +1345,15 @@ fn server_refuses_parsed_requests() {
     assert_eq!(check("GET", "/", (1, 1), 3, b"k"), HandshakeError::MalformedKey);
     assert_eq!(
         check("GET", "/", (1, 1), 5, b"a\r\nb"),
+        HandshakeError::MalformedFieldValue
+    );
+    assert_eq!(
+        check("GET", "/", (1, 1), 5, b"a b"),
         HandshakeError::MalformedProtocol
+    );
+    assert_eq!(
+        check("G T", "/", (1, 1), 0, good),
+        HandshakeError::MalformedMethod
     );
     let error = check("GET", "/", (1, 1), 4, b"8");
     assert_eq!((error, error.status()), (HandshakeError::UnsupportedVersion, 426));
