@@ -189,6 +189,8 @@ mod entropy;
 #[cfg(feature = "alloc")]
 mod error;
 pub mod frame;
+#[cfg(all(doc, feature = "std", feature = "getrandom"))]
+pub mod guide;
 pub mod handshake;
 pub mod keepalive;
 #[cfg(feature = "alloc")]
