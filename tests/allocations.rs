@@ -12,6 +12,7 @@ use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
 
 const NOTHING: Heap = Heap {
     calls: 0,
+    asked: 0,
     held: 0,
     peak: 0,
     peak_of_both: 0,

@@ -24,6 +24,7 @@ const TARGETS: &[(&str, Body)] = &[
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
     ("extension_list", bodies::extension_list),
+    ("handshake_arguments", bodies::handshake_arguments),
     ("handshake_client", bodies::handshake_client),
     ("handshake_server", bodies::handshake_server),
     ("header", bodies::header),
@@ -33,6 +34,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("memory", bodies::memory),
     ("operations", bodies::operations),
     ("output_validity", bodies::output_validity),
+    ("protocol_list", bodies::protocol_list),
+    ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),
 ];
 

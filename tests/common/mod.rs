@@ -8,6 +8,7 @@ pub mod handshakes;
 pub mod miniz;
 pub mod model;
 pub mod naive;
+pub mod naive_deflate;
 pub mod strict;
 
 pub use drive::*;
