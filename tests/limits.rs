@@ -176,27 +176,6 @@ fn both_write_no_more_pongs_than_pings_came() {
     }
 }
 
-// RFC 6455 section 10.4: the error names the limit and its value
-#[test]
-fn errors_print_what_is_wrong() {
-    assert_eq!(
-        too_big(11).to_string(),
-        "message of at least 11 bytes is over the limit of 10 bytes"
-    );
-    for error in [
-        Error::UnexpectedContinuation,
-        Error::UnfinishedMessage,
-        Error::InvalidUtf8,
-        Error::TruncatedCloseCode,
-    ] {
-        let printed = error.to_string();
-        assert!(
-            printed.starts_with("peer ") && !printed.ends_with('.'),
-            "{printed}"
-        );
-    }
-}
-
 // RFC 6455 section 10.4: under `hold` as well
 #[test]
 fn both_check_the_limit_before_they_hold() {
