@@ -578,6 +578,7 @@ fn final_blocks_are_limited() {
 
 /// RFC 7692 section 7.1.1.2: 7692-7.1.1.2-03. The numbers of the table in the documentation; run with `--nocapture`.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "it takes a thread")]
 fn memory_is_as_documented() {
     let heap_of = |window: Window, keep: bool| {
         // A thread of its own has no engines yet.

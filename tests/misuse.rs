@@ -231,7 +231,7 @@ fn misuses_print_what_is_wrong() {
             "control payload of 126 bytes is over the limit of 125 bytes",
         ),
         (Misuse::UnfinishedMessage, "a fragmented message is not complete"),
-        (Misuse::InvalidUtf8, "fragments of a text message are not UTF-8"),
+        (Misuse::InvalidUtf8, "text to be sent is not UTF-8"),
         (
             Misuse::InvalidCloseCode(CloseCode(1005)),
             "close code 1005 (no status received) must not be sent",

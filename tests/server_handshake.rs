@@ -862,8 +862,11 @@ fn server_rejects_malformed_subprotocols() {
 // RFC 6455 section 4.1: 6455-4.1-15, the server's half
 #[test]
 fn server_rejects_repeated_subprotocols() {
-    let one = with(b"Sec-WebSocket-Protocol: a, b, a");
-    assert_refused(&one, HandshakeError::RepeatedProtocol, 400);
+    for between in 0..20 {
+        let names: String = (0..between).map(|i| format!("{i}, ")).collect();
+        let one = with(format!("Sec-WebSocket-Protocol: a, {names}a").as_bytes());
+        assert_refused(&one, HandshakeError::RepeatedProtocol, 400);
+    }
     let two = with(b"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a");
     assert_refused(&two, HandshakeError::RepeatedProtocol, 400);
     assert_accepts(&with(b"Sec-WebSocket-Protocol: a, A"));
@@ -1328,7 +1331,15 @@ fn server_refuses_parsed_requests() {
         error,
         HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 }
     );
-    assert_eq!(check("GET", "/", (1, 1), 0, b"\0"), HandshakeError::MalformedHost);
+    // RFC 9110 section 5.5: 9110-5.5-01
+    assert_eq!(
+        check("GET", "/", (1, 1), 0, b"\0"),
+        HandshakeError::MalformedFieldValue
+    );
+    assert_eq!(
+        check("GET", "/", (1, 1), 0, b"a b"),
+        HandshakeError::MalformedHost
+    );
     assert_eq!(check("GET", "/", (1, 1), 0, b""), HandshakeError::MalformedHost);
     assert_eq!(
         check("GET", "/", (1, 1), 2, b"close"),
@@ -1337,7 +1348,15 @@ fn server_refuses_parsed_requests() {
     assert_eq!(check("GET", "/", (1, 1), 3, b"k"), HandshakeError::MalformedKey);
     assert_eq!(
         check("GET", "/", (1, 1), 5, b"a\r\nb"),
+        HandshakeError::MalformedFieldValue
+    );
+    assert_eq!(
+        check("GET", "/", (1, 1), 5, b"a b"),
         HandshakeError::MalformedProtocol
+    );
+    assert_eq!(
+        check("G T", "/", (1, 1), 0, good),
+        HandshakeError::MalformedMethod
     );
     let error = check("GET", "/", (1, 1), 4, b"8");
     assert_eq!((error, error.status()), (HandshakeError::UnsupportedVersion, 426));

@@ -38,7 +38,7 @@ fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
     match run.error {
         // The naive one does not count them.
         Some(Error::TooManyEmptyFragments { limit }) => {
-            assert_eq!(limit, settings.limit.clamp(1024, i64::MAX as u64));
+            assert_eq!(limit, settings.limit.clamp(1024, isize::MAX as u64));
             return;
         }
         #[cfg(feature = "deflate")]

@@ -55,7 +55,7 @@ impl Settings {
     pub fn rules(&self, role: Role) -> naive::Rules {
         naive::Rules {
             role,
-            limit: self.limit.min(i64::MAX as u64),
+            limit: self.limit.min(isize::MAX as u64),
             accept_unmasked: self.accept_unmasked,
             accept_non_minimal_length: self.accept_non_minimal_length,
             accept_any_close_code: self.accept_any_close_code,

@@ -38,7 +38,11 @@ pub fn protocol_list(bytes: &[u8]) {
     let parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
     let elements: Vec<&[u8]> = parts.map(trim).filter(|part| !part.is_empty()).collect();
     let is_repeated = |at: usize| elements[..at].contains(&elements[at]);
+    let is_control = |byte: &u8| *byte != b'\t' && byte.is_ascii_control();
     let expected = match &elements[..] {
+        _ if bytes.iter().any(|byte| *byte != b'\n' && is_control(byte)) => {
+            Err(HandshakeError::MalformedFieldValue)
+        }
         [] => Err(HandshakeError::MalformedProtocol),
         all if !all.iter().all(|element| is_token(element)) => Err(HandshakeError::MalformedProtocol),
         all if (1..all.len()).any(is_repeated) => Err(HandshakeError::RepeatedProtocol),

@@ -85,8 +85,8 @@ fn head_limit(came: u64, head: u64, fields: u64) -> u64 {
 
 fn limits(input: &mut Input) -> (u64, u64, Config) {
     let (head, fields) = (
-        input.pick(&[2048, 0, 64, 16_384, 1 << 40]),
-        input.pick(&[100, 0, 1, 1 << 40]),
+        input.pick(&[2048, 0, 64, 16_384, 1 << 30]),
+        input.pick(&[100, 0, 1, 1 << 30]),
     );
     (
         head as u64,
