@@ -168,7 +168,7 @@ impl Deflater {
             let room = part.len().saturating_add(64).min(16 * 1024);
             out.resize(start.saturating_add(room), 0);
             let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
-            let (_, free) = out.split_at_mut(start);
+            let free = out.get_mut(start..).unwrap_or_default();
             let status = self.deflate.compress(part, free, DeflateFlush::SyncFlush);
             let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(0);
             let read = since(self.deflate.total_in(), read);
@@ -191,7 +191,7 @@ impl Deflater {
 fn make(bits: u8, level: u8) -> Deflate {
     Deflate::new_with_config(zlib_rs::DeflateConfig {
         level: i32::from(level),
-        window_bits: -i32::from(bits),
+        window_bits: i32::from(bits).saturating_neg(),
         mem_level: i32::from(bits).saturating_sub(7).max(5),
         ..zlib_rs::DeflateConfig::default()
     })

@@ -70,13 +70,13 @@ impl<'a> ExtensionList<'a> {
 
 /// Checks the lines of a handshake, all of which are one list (RFC 6455 section 9.1, erratum 3433).
 pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), HandshakeError> {
-    let (mut count, mut has_element) = (0, false);
+    let (mut has_line, mut has_element) = (false, false);
     for line in lines {
-        count += 1;
+        has_line = true;
         has_element |= ExtensionList::from_bytes(line)?.check()?;
     }
     // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
-    if count > 0 && !has_element {
+    if has_line && !has_element {
         return Err(HandshakeError::MalformedExtensions);
     }
     Ok(())
