@@ -11,6 +11,7 @@ mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod ends;
+mod extended;
 mod extensions;
 mod frame;
 mod handshake;
@@ -23,6 +24,7 @@ mod utf8;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
+pub use extended::extended;
 pub use extensions::extension_list;
 pub use frame::{decoder, header, mask};
 pub use handshake::{handshake_client, handshake_server};
