@@ -151,7 +151,7 @@ fn both_send_more_than_they_receive() {
 
 // RFC 6455 section 10.4: 6455-10.4-03, D18 (what they hold is in `allocations.rs`)
 #[test]
-fn both_take_a_million_empty_fragments_in_linear_work() {
+fn both_take_a_million_empty_fragments() {
     for end in both() {
         let mut wire = end.incoming(0x01, b"");
         let one = end.incoming(0x00, b"");

@@ -311,7 +311,7 @@ fn both_send_the_opcode_first_and_fin_last() {
             for fin in [Fin::More, Fin::More, Fin::Last, Fin::Last] {
                 connection.send_fragment(kind, b"x", fin, &mut out).unwrap();
             }
-            let frames = naive::frames_of(end.role, &out);
+            let frames = strict::frames_of(end.role, &out);
             let shape: Vec<_> = frames.iter().map(|frame| (frame.opcode, frame.fin)).collect();
             let opcode = kind.opcode().bits();
             assert_eq!(shape, [(opcode, false), (0, false), (0, true), (opcode, true)]);

@@ -5,6 +5,7 @@
 //! replays the seeds by any stable compiler. So names start from `super` in here, and choices are read from the bytes by
 //! `input` and not by a crate.
 
+mod arguments;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod connection;
@@ -12,6 +13,7 @@ mod connection;
 mod deflate;
 mod ends;
 mod extensions;
+mod fields;
 mod frame;
 mod handshake;
 mod input;
@@ -20,10 +22,12 @@ mod operations;
 mod output;
 mod utf8;
 
+pub use arguments::handshake_arguments;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
 pub use extensions::extension_list;
+pub use fields::{protocol_list, upgrade_fields};
 pub use frame::{decoder, header, mask};
 pub use handshake::{handshake_client, handshake_server};
 pub use memory::memory;

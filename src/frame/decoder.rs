@@ -181,11 +181,17 @@ impl Decoder {
     /// The next bytes of the payload, unmasked; empty if the input is, or between frames.
     #[inline]
     pub(crate) fn chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        self.chunk_up_to(usize::MAX, input)
+    }
+
+    /// As `chunk`, but no more than `max` bytes.
+    #[inline]
+    pub(crate) fn chunk_up_to<'i>(&mut self, max: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let State::Payload { remaining, key } = &mut self.state else {
             return &mut [];
         };
         // A length over the address space is over the input's too.
-        let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
+        let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(max);
         let chunk = take(input, size);
         *remaining = remaining.saturating_sub(chunk.len() as u64);
         if let Some(key) = key {

@@ -8,12 +8,12 @@ pub const MAX_HEADER_SIZE: usize = 14;
 /// The longest payload of a control frame (RFC 6455 section 5.5), in bytes.
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-const FIN: u8 = 0x80;
-const RSV: u8 = 0x70;
+pub(super) const FIN: u8 = 0x80;
+pub(super) const RSV: u8 = 0x70;
 const RSV1: u8 = 0x40;
 const RSV2: u8 = 0x20;
 const RSV3: u8 = 0x10;
-const MASK: u8 = 0x80;
+pub(super) const MASK: u8 = 0x80;
 
 /// What a frame is for (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -331,7 +331,7 @@ pub(crate) const fn max_deflated(size: u64) -> u64 {
 
 /// The payload length and the size of the header up to its end, `None` if more bytes are needed.
 #[inline]
-fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
     match short {
         126 => Some((u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4)),
         127 => Some((u64::from_be_bytes(*rest.first_chunk()?), 10)),

@@ -1,18 +1,20 @@
 //! `websocket-proto` with [`Config::hold`]: a growable buffer for each connection, in which cut messages stay.
 
+use std::any::Any;
+
 use websocket_proto::Config;
 
 use super::ours::Ours;
-use super::{Contestant, Engine};
+use super::{Contestant, Engine, Side};
 use crate::outcome::Outcome;
 use crate::scenario::Message;
 use crate::wire::{READ_SIZE, Role, Wire};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "held",
+    side: Side::OursHeld,
     connect: |role| Box::new(Held::new(role)),
-    idle: None,
-    verified: true,
+    accept: None,
 };
 
 struct Held {
@@ -60,5 +62,10 @@ impl Engine for Held {
 
     fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
         self.ours.send(message, times, outcome);
+    }
+
+    /// Between messages nothing is held, and the buffer may serve another connection.
+    fn idle(self: Box<Self>) -> Box<dyn Any> {
+        Box::new(self.ours.connection)
     }
 }

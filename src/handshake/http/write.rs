@@ -19,7 +19,12 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    if is_sec || is_known(name) {
+    // RFC 9110 section 7.6.1: the connection has the options that the handshake gives it; and HTTP/2 and
+    // HTTP/3 have none (RFC 9113 section 8.2.2).
+    let is_option = ["Keep-Alive", "Proxy-Connection", "TE"]
+        .iter()
+        .any(|option| option.eq_ignore_ascii_case(name));
+    if is_sec || is_option || is_known(name) {
         return Err(HandshakeMisuse::ReservedField);
     }
     // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.

@@ -1,0 +1,91 @@
+//! Frames written: header and payload into the output, masked on the way where this side is a client.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::Entropy;
+use crate::frame::{Header, MAX_HEADER_SIZE, Role, mask};
+
+pub(super) enum Masking {
+    /// RFC 6455 section 5.1: a server never masks.
+    Server,
+    /// A client masks every frame, with a fresh key from here (section 5.3).
+    Client(Box<dyn Entropy>),
+}
+
+impl Masking {
+    pub(super) fn role(&self) -> Role {
+        match self {
+            Self::Server => Role::Server,
+            Self::Client(_) => Role::Client,
+        }
+    }
+
+    /// Writes a frame, with one reservation.
+    #[inline]
+    pub(super) fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
+        out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
+        let Some(key) = self.next_key() else {
+            out.extend_from_slice(&header.encode());
+            out.extend_from_slice(payload);
+            return;
+        };
+        header.mask = Some(key);
+        out.extend_from_slice(&header.encode());
+        mask::append(out, payload, key);
+    }
+
+    /// Writes a header, and masks the payload where it is, for the caller to send after the header.
+    pub(super) fn frame_in_place(&mut self, mut header: Header, payload: &mut [u8], out: &mut Vec<u8>) {
+        header.mask = self.next_key();
+        out.extend_from_slice(&header.encode());
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+    }
+
+    /// Makes a frame of the payload that was written after [`begin_frame`].
+    pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
+        let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
+        let len = out.len().saturating_sub(payload);
+        header.len = len as u64;
+        header.mask = self.next_key();
+        let encoded = header.encode();
+        // The header is mostly shorter than the room for it.
+        let moved = start.saturating_add(encoded.len()).min(payload);
+        out.copy_within(payload.., moved);
+        out.truncate(moved.saturating_add(len));
+        if let Some(room) = out.get_mut(start..moved) {
+            room.copy_from_slice(&encoded);
+        }
+        if let (Some(key), Some(payload)) = (header.mask, out.get_mut(moved..)) {
+            mask::apply(payload, key);
+        }
+    }
+
+    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed.
+    #[inline]
+    fn next_key(&mut self) -> Option<[u8; 4]> {
+        match self {
+            Self::Server => None,
+            Self::Client(entropy) => {
+                let mut key = [0; 4];
+                entropy.fill(&mut key);
+                Some(key)
+            }
+        }
+    }
+}
+
+/// Leaves room for the header of a frame whose length is not known yet, and says where the frame starts.
+pub(super) fn begin_frame(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; MAX_HEADER_SIZE]);
+    start
+}
+
+/// RFC 7692 section 6: the header of a compressed message's first frame.
+pub(super) fn deflated(mut header: Header) -> Header {
+    header.rsv1 = true;
+    header
+}
