@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("deflate_round_trip", bodies::deflate_round_trip),
     ("extended", bodies::extended),
     ("extension_list", bodies::extension_list),
+    ("handshake_arguments", bodies::handshake_arguments),
     ("handshake_client", bodies::handshake_client),
     ("handshake_server", bodies::handshake_server),
     ("header", bodies::header),
@@ -34,6 +35,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("memory", bodies::memory),
     ("operations", bodies::operations),
     ("output_validity", bodies::output_validity),
+    ("protocol_list", bodies::protocol_list),
+    ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),
 ];
 

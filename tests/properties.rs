@@ -364,7 +364,7 @@ proptest! {
 fn agrees_with_naive_receiver(role: Role, bytes: &[u8]) -> Result<(), TestCaseError> {
     let config = Config::new().max_message_size(LIMIT);
     let run = drive(&mut open(role, &config), bytes, &[]);
-    let expected = naive::receive(role, LIMIT, bytes);
+    let expected = naive::receive(&naive::Rules::strict(role, LIMIT), bytes);
     prop_assert_eq!(run.verdict(), expected.verdict);
     prop_assert_eq!(run.answers(), expected.answers);
     prop_assert_eq!(run.events, expected.events);

@@ -36,7 +36,7 @@ impl Effort {
 }
 
 /// What one contestant took for one message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Cost {
     pub allocations: f64,
     /// Nanoseconds, round by round.
@@ -44,6 +44,11 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// A round.
+    pub fn push(&mut self, nanoseconds: f64) {
+        self.times.push(nanoseconds);
+    }
+
     /// The median over the rounds.
     pub fn nanoseconds(&self) -> f64 {
         let [_, median, _] = self.quartiles();
@@ -78,10 +83,11 @@ pub fn run<R: Runner>(rows: Vec<Vec<R>>, effort: Effort) -> Vec<Vec<(R, Cost)>> 
         .into_iter()
         .map(|row| row.into_iter().map(|runner| Turn::new(runner, effort)).collect())
         .collect();
-    for pass in 1..=effort.passes {
+    let passes = if rows.is_empty() { 0 } else { effort.passes };
+    for pass in 1..=passes {
         rows.iter_mut().for_each(|row| take_turns(row, effort));
-        if effort.passes > 1 {
-            eprintln!("pass {pass} of {}", effort.passes);
+        if passes > 1 {
+            eprintln!("pass {pass} of {passes}");
         }
     }
     let finish = |row: Vec<Turn<R>>| row.into_iter().map(Turn::finish).collect();

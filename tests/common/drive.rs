@@ -1,7 +1,8 @@
 //! Bytes into a connection or a decoder, in any parts: all that comes out, every call held to the contract on the way.
 
+use super::Seen;
 use super::naive::{self, Verdict};
-use super::{Seen, strict};
+use super::strict::{self, Strict};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
 use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
 use websocket_proto::{CloseCode, Connection, Error, Event, Role, State, Transport};
@@ -37,18 +38,22 @@ impl Run {
         }
     }
 
-    /// The same, but for one thing: a fault of content fails with the read that shows it, which is consumed as far as its frame
-    /// reaches, so that shorter reads leave more.
-    #[track_caller]
-    pub fn assert_same(&self, cut: &Self) {
-        let of_content = match self.error {
+    /// Whether it failed for what a message says, not for how its frames are.
+    pub fn is_of_content(&self) -> bool {
+        match self.error {
             Some(Error::InvalidUtf8) => true,
             Some(Error::MessageTooBig { limit, size }) => size == limit.saturating_add(1),
             #[cfg(feature = "deflate")]
             Some(Error::Deflate(_)) => true,
             _ => false,
-        };
-        if of_content {
+        }
+    }
+
+    /// The same, but for one thing: a fault of content fails with the read that shows it, which is consumed as far as its frame
+    /// reaches, so that shorter reads leave more.
+    #[track_caller]
+    pub fn assert_same(&self, cut: &Self) {
+        if self.is_of_content() {
             assert!(cut.consumed <= self.consumed);
             let consumed = self.consumed;
             let cut = cut.clone();
@@ -93,8 +98,8 @@ impl Run {
             8 => (8, frame.payload[..frame.payload.len().min(2)].to_vec()),
             opcode => (opcode, frame.payload),
         };
-        let frames = strict::frames_of(self.role, &self.out);
-        frames.into_iter().map(answer).collect()
+        let emitted = Strict::new(self.role).any_close_code(true).read(&self.out);
+        emitted.into_iter().map(|emitted| answer(emitted.frame)).collect()
     }
 
     #[track_caller]

@@ -9,6 +9,7 @@ pub mod lists;
 pub mod miniz;
 pub mod model;
 pub mod naive;
+pub mod naive_deflate;
 pub mod strict;
 
 pub use drive::*;

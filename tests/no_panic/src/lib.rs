@@ -2,10 +2,12 @@
 #![no_std]
 
 use core::fmt::{self, Write};
+use core::time::Duration;
 
 use websocket_proto::CloseCode;
 use websocket_proto::frame::{Decoder, EncodedHeader, Header, Item, Role, Rules, Violation, mask};
 use websocket_proto::handshake::key;
+use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
 use websocket_proto::utf8::{self, InvalidUtf8, Utf8};
 
 #[panic_handler]
@@ -87,6 +89,30 @@ pub fn close_code(violation: Violation) -> CloseCode {
 #[unsafe(no_mangle)]
 pub fn accept_key(key: &[u8]) -> [u8; 28] {
     key::accept_key(key)
+}
+
+#[unsafe(no_mangle)]
+pub fn keepalive(config: &KeepaliveConfig, seed: u64, now: Duration) -> Keepalive {
+    Keepalive::new(config, now).seed(seed)
+}
+
+#[unsafe(no_mangle)]
+pub fn observe(keepalive: &mut Keepalive, payload: &[u8], now: Duration) -> Option<Duration> {
+    keepalive.opened(now);
+    keepalive.ping_at(now);
+    keepalive.activity();
+    keepalive.pong(payload, now)
+}
+
+#[unsafe(no_mangle)]
+pub fn tick(keepalive: &mut Keepalive, now: Duration) -> Result<Action, Expired> {
+    keepalive.tick(now)
+}
+
+#[unsafe(no_mangle)]
+pub fn deadline(keepalive: &mut Keepalive, now: Duration) -> [Option<Duration>; 2] {
+    keepalive.closing(now);
+    [keepalive.next_deadline(), keepalive.last_rtt()]
 }
 
 #[unsafe(no_mangle)]
