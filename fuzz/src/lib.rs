@@ -20,6 +20,7 @@ mod input;
 mod memory;
 mod operations;
 mod output;
+mod timers;
 mod utf8;
 
 pub use arguments::handshake_arguments;
@@ -27,10 +28,11 @@ pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
 pub use extensions::extension_list;
-pub use fields::{protocol_list, upgrade_fields};
-pub use frame::{decoder, header, mask};
+pub use fields::{extended_connect, protocol_list, upgrade_fields};
+pub use frame::{decoder, header, mask, raw_decoder};
 pub use handshake::{handshake_client, handshake_server};
 pub use memory::memory;
 pub use operations::operations;
 pub use output::output_validity;
+pub use timers::keepalive;
 pub use utf8::utf8;
