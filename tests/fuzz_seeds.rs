@@ -31,10 +31,12 @@ const TARGETS: &[(&str, Body)] = &[
     ("header", bodies::header),
     #[cfg(feature = "deflate")]
     ("inflate", bodies::inflate),
+    ("keepalive", bodies::keepalive),
     ("mask", bodies::mask),
     ("memory", bodies::memory),
     ("operations", bodies::operations),
     ("output_validity", bodies::output_validity),
+    ("raw_decoder", bodies::raw_decoder),
     ("protocol_list", bodies::protocol_list),
     ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),

@@ -2,6 +2,7 @@
 
 use super::common::handshakes::{assert_response, head_lines};
 use super::common::{drive, text};
+use super::fields::assert_list;
 use super::input::Input;
 use websocket_proto::handshake::{
     Answer, ClientHandshake, ClientRequest, Response, ServerHandshake, Upgrade,
@@ -125,6 +126,42 @@ pub fn handshake_arguments(bytes: &[u8]) {
     assert!(upgrade.extensions().count() >= asked.extensions);
     reject(&upgrade, &mut input);
     accept(client, is_deflating, upgrade, &mut input);
+    connect(&asked, &config_of_client, &config_of_server, is_deflating);
+}
+
+/// The same over a stream of HTTP/2 or HTTP/3.
+fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: bool) {
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut client = asked.request.clone().start_extended_connect(of_client, entropy);
+    assert_list(client.fields());
+    let fields: Vec<_> = client
+        .fields()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let list = fields.iter().map(|(name, value)| (name, value));
+    let upgrade = match Upgrade::from_extended_connect(of_server, list) {
+        Ok(upgrade) => upgrade.select_protocol(&["chat"]),
+        Err(error) => {
+            // What HTTP/1.1 takes in a field of one's own may be more than a stream does.
+            assert!(!asked.fields.is_empty(), "{error:?} {fields:?}");
+            return;
+        }
+    };
+    assert!(upgrade.protocols().eq(asked.protocols.iter().map(String::as_str)));
+    assert_list(upgrade.response_fields());
+    let status = ":status";
+    let response = [(status, "200")].into_iter().chain(upgrade.response_fields());
+    let answer = client.receive_fields(response);
+    let Ok(Some(Answer::Accepted { response, connection })) = answer else {
+        panic!("{answer:?}")
+    };
+    if is_deflating
+        || response
+            .extensions()
+            .all(|one| one.name() != "permessage-deflate")
+    {
+        assert_talk(upgrade.into_connection(), connection);
+    }
 }
 
 /// Any other answer: refused, or a whole response.

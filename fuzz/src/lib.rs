@@ -21,6 +21,7 @@ mod input;
 mod memory;
 mod operations;
 mod output;
+mod timers;
 mod utf8;
 
 pub use arguments::handshake_arguments;
@@ -30,9 +31,10 @@ pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as i
 pub use extended::extended;
 pub use extensions::extension_list;
 pub use fields::{protocol_list, upgrade_fields};
-pub use frame::{decoder, header, mask};
+pub use frame::{decoder, header, mask, raw_decoder};
 pub use handshake::{handshake_client, handshake_server};
 pub use memory::memory;
 pub use operations::operations;
 pub use output::output_validity;
+pub use timers::keepalive;
 pub use utf8::utf8;
