@@ -576,6 +576,47 @@ fn final_blocks_are_limited() {
 
 // ---- Memory ----
 
+// What comes out fills the room for it exactly, here at some of the sizes: nothing is lost then, and nothing comes twice.
+#[test]
+fn messages_of_any_size_around_the_buffers_come_back() {
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
+    .take(40_000)
+    .collect();
+    for size in (0..=70).chain(16_310..=16_390).chain(32_704..=32_770) {
+        let mut compressor = Compressor::new(NO_TAKEOVER, &DeflateConfig::new().level(1)).unwrap();
+        let mut wire = Vec::new();
+        compressor.compress(&noise[..size], &mut wire);
+        let out = decompress(&mut Decompressor::new(NO_TAKEOVER), &wire).unwrap();
+        assert!(out == noise[..size], "{size}");
+    }
+}
+
+#[test]
+fn debug_forms_say_what_was_agreed() {
+    let (compressor, mut decompressor) = (
+        Compressor::new(Window::new(10, true), &DeflateConfig::default()).unwrap(),
+        Decompressor::new(TAKEOVER),
+    );
+    assert_eq!(DeflateConfig::default(), DeflateConfig::new());
+    let shown = format!("{compressor:?} {decompressor:?}");
+    for part in [
+        "Compressor { bits: 10, takeover: true, level: 6",
+        "Decompressor { takeover: true",
+        "failed: None",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!decompressor.is_inside_message());
+    decompressor.push(HELLO, LIMIT, |_| Ok::<(), Error>(())).unwrap();
+    assert!(decompressor.is_inside_message());
+    assert!(decompress(&mut decompressor, b"\x06").is_err());
+    assert!(format!("{decompressor:?}").contains("failed: Some("));
+}
+
 /// RFC 7692 section 7.1.1.2: 7692-7.1.1.2-03. The numbers of the table in the documentation; run with `--nocapture`.
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "it takes a thread")]

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation};
-use websocket_proto::{Config, Connection, Error, Fin, MessageKind, Role};
+use websocket_proto::{CloseCode, Config, Connection, Error, Fin, MessageKind, Role};
 
 // RFC 6455 section 5.1: 6455-5.1-01, 6455-6.1-04
 #[test]
@@ -720,6 +720,7 @@ fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
             let [high, low] = len.to_be_bytes();
             Header::parse(&[first, 126, high, low], &rules)
         };
+        assert_eq!(rules.role(), Role::Client);
         let (header, size) = parse(limit).unwrap().unwrap();
         assert_eq!((header.len, size), (u64::from(limit), 4));
         let too_big = Violation::PayloadTooBig {
@@ -728,5 +729,6 @@ fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
             opcode: OpCode::Binary,
         };
         assert_eq!(parse(limit + 1), Err(too_big));
+        assert_eq!(too_big.close_code(), CloseCode::TOO_BIG);
     }
 }

@@ -23,7 +23,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("deflate_negotiation", bodies::deflate_negotiation),
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
-    ("extended_connect", bodies::extended_connect),
+    ("extended", bodies::extended),
     ("extension_list", bodies::extension_list),
     ("handshake_arguments", bodies::handshake_arguments),
     ("handshake_client", bodies::handshake_client),

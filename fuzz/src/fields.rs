@@ -4,9 +4,7 @@ use super::common::handshakes::{ask, assert_response};
 use super::input::Input;
 use websocket_proto::Config;
 use websocket_proto::handshake::key::accept_key;
-use websocket_proto::handshake::{
-    Answer, ClientRequest, HandshakeError, HandshakeMisuse, ServerHandshake, Upgrade,
-};
+use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, ServerHandshake, Upgrade};
 
 /// The key of sixteen zero bytes.
 const KEY: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAA==";
@@ -223,102 +221,5 @@ fn assert_judged_as_bytes(
     match (upgrade, read) {
         (Ok(one), Ok(other)) => assert!(one.response_fields().eq(other.response_fields())),
         (one, other) => assert_eq!(one.err(), other.err()),
-    }
-}
-
-/// What an extended CONNECT is made of.
-const CONNECT: [Field<'static>; 6] = [
-    (":method", b"CONNECT"),
-    (":protocol", b"websocket"),
-    (":scheme", b"https"),
-    (":path", b"/"),
-    (":authority", b"h"),
-    ("sec-websocket-version", b"13"),
-];
-
-const STREAM_NAMES: [&str; 16] = [
-    ":method",
-    ":protocol",
-    ":scheme",
-    ":path",
-    ":authority",
-    ":status",
-    "host",
-    "sec-websocket-version",
-    "sec-websocket-protocol",
-    "sec-websocket-extensions",
-    "sec-websocket-key",
-    "origin",
-    "content-length",
-    "connection",
-    "te",
-    "x",
-];
-
-/// Any lists of fields, as of HTTP/2 and HTTP/3, to either role: nothing but what keeps the rules of RFC 8441 opens a
-/// connection, and what is answered is a list that they would take.
-pub fn extended_connect(bytes: &[u8]) {
-    let mut input = Input::new(bytes);
-    let flags = input.byte();
-    let left_out = usize::from(flags >> 4);
-    let good = CONNECT.into_iter().enumerate().filter(|(at, _)| *at != left_out);
-    let mut fields: Vec<(Vec<u8>, Vec<u8>)> = good
-        .map(|(_, (name, value))| (name.as_bytes().to_vec(), value.to_vec()))
-        .collect();
-    if flags & 1 != 0 {
-        fields.clear();
-    }
-    while !input.is_empty() && fields.len() < 50 {
-        let name = match usize::from(input.byte()) {
-            kind if kind < 0xf0 => STREAM_NAMES[kind % STREAM_NAMES.len()].as_bytes().to_vec(),
-            _ => input.bytes().to_vec(),
-        };
-        fields.push((name, input.bytes().to_vec()));
-    }
-    let list = || fields.iter().map(|(name, value)| (name, value));
-    let config = config(flags);
-    let is_once = |name: &str, value: &[u8]| {
-        let mut values = fields.iter().filter(|(other, _)| other == name.as_bytes());
-        values.next().is_some_and(|(_, other)| trim(other) == value) && values.next().is_none()
-    };
-    match Upgrade::from_extended_connect(&config, list()) {
-        Ok(upgrade) => {
-            assert!(is_once(":method", b"CONNECT") && is_once(":protocol", b"websocket"));
-            assert!(is_once("sec-websocket-version", b"13"));
-            assert!(!upgrade.host().is_empty() && upgrade.path().starts_with('/'));
-            assert_eq!(upgrade.status(), 200);
-            assert_list(upgrade.select_protocol(&["chat"]).response_fields());
-        }
-        Err(error) => {
-            assert!((400..600).contains(&error.status()));
-            assert_list(
-                error
-                    .response_fields()
-                    .iter()
-                    .copied()
-                    .filter(|(name, _)| *name != "Allow"),
-            );
-        }
-    }
-    let request = ClientRequest::new("h", "/").expect("well-formed");
-    let mut client = request.start_extended_connect(&config, |key: &mut [u8]| key.fill(0));
-    match client.receive_fields(list()) {
-        Ok(None) => {}
-        Ok(Some(Answer::Accepted { response, .. })) => assert_eq!(response.status() / 100, 2),
-        Ok(Some(Answer::Rejected(response))) => assert!(response.status() >= 300),
-        Err(error) => assert_eq!(client.receive_fields(list()).map(drop), Err(error), "fused"),
-    }
-}
-
-/// Pseudo-fields first, then names in small letters, and no control byte.
-pub fn assert_list<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) {
-    let is_name =
-        |name: &str| is_token(name.as_bytes()) && !name.contains(|char: char| char.is_ascii_uppercase());
-    for (name, value) in fields.skip_while(|(name, _)| name.starts_with(':')) {
-        assert!(is_name(name), "{name:?}");
-        assert!(
-            !value.contains(|char: char| char.is_ascii_control() && char != '\t'),
-            "{value:?}"
-        );
     }
 }

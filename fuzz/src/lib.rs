@@ -12,6 +12,7 @@ mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod ends;
+mod extended;
 mod extensions;
 mod fields;
 mod frame;
@@ -27,8 +28,9 @@ pub use arguments::handshake_arguments;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
+pub use extended::extended;
 pub use extensions::extension_list;
-pub use fields::{extended_connect, protocol_list, upgrade_fields};
+pub use fields::{protocol_list, upgrade_fields};
 pub use frame::{decoder, header, mask, raw_decoder};
 pub use handshake::{handshake_client, handshake_server};
 pub use memory::memory;
