@@ -8,16 +8,18 @@
 //!
 //! ```text
 //!  transport bytes
-//!      |  handshake    the opening handshake over HTTP/1.1: a request or a response in, a Connection out
+//!      |  handshake    the opening handshake over HTTP: a request or a response in, a Connection out
 //!      v
 //!      |  connection   one open connection: events, replies, closing, limits
 //!      |  message      payloads and text, put together from their pieces
 //!      v
 //!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
+//!
+//!  time -> keepalive   beside them: deadlines and Pings, for the caller to keep and to send
 //! ```
 //!
 //! Dependencies point downwards. Each layer can be used without those above it: [`handshake`],
-//! [`connection`], [`frame`], [`utf8`].
+//! [`connection`], [`frame`], [`utf8`], [`keepalive`].
 //!
 //! # A server, whole
 //!
@@ -97,9 +99,9 @@
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
-//! What is left out here are deadlines: for the handshake, and where [`Transport::AwaitPeer`] asks for one.
-//! The example `echo_server` has them. A client is opened by [`ClientRequest`](handshake::ClientRequest) and
-//! driven by the same loop.
+//! What is left out here are deadlines: for the handshake, for a peer that is dead, and where
+//! [`Transport::AwaitPeer`] asks for one. [`keepalive`] has them, and the example `echo_server` keeps them. A
+//! client is opened by [`ClientRequest`](handshake::ClientRequest) and driven by the same loop.
 //!
 //! # What you can rely on
 //!
@@ -119,7 +121,7 @@
 //!
 //! # What it leaves to you
 //!
-//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), deadlines, authentication (cookies or HTTP
+//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), a clock, authentication (cookies or HTTP
 //! authentication, seen before a request is accepted), whether an [origin](handshake::Upgrade::origin) is
 //! welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
 //!
@@ -128,14 +130,17 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
-//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`] and [`handshake::key`], which need no heap |
-//! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
+//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which need no heap |
+//! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
+//! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
+//! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     missing_debug_implementations,
@@ -145,7 +150,8 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
-// No panic can be reached, and no length is lost in a cast: what could do either is not written.
+// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
+// for what the lints do not see.
 #![cfg_attr(
     not(test),
     deny(
@@ -183,7 +189,10 @@ mod entropy;
 #[cfg(feature = "alloc")]
 mod error;
 pub mod frame;
+#[cfg(all(doc, feature = "std", feature = "getrandom"))]
+pub mod guide;
 pub mod handshake;
+pub mod keepalive;
 #[cfg(feature = "alloc")]
 mod message;
 pub mod utf8;
@@ -224,6 +233,8 @@ const _: () = {
     is_send_and_sync::<handshake::Upgrade<'_>>();
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
+    is_send_and_sync::<keepalive::Keepalive>();
+    is_send_and_sync::<handshake::ClientExchange>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
 };

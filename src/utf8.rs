@@ -128,7 +128,8 @@ impl Utf8 {
 /// [`InvalidUtf8`].
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
-    // The standard library is faster on short input, SIMD on long (and ten times so outside of ASCII).
+    // In ns, for 125 B, 1 KiB and 64 KiB: of ASCII the standard library takes 8, 23 and 1100, SIMD 10, 8 and
+    // 460; of Chinese 53, 365 and 22000 against 17, 50 and 3100. What is short is ASCII more often than not.
     #[cfg(feature = "simd")]
     if bytes.len() >= 128 {
         return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);

@@ -179,7 +179,7 @@ fn both_may_send_control_frames_inside_a_message() {
         connection.send_ping(b"", &mut out).unwrap();
         connection.send_pong(b"", &mut out).unwrap();
         connection.close(None, "", &mut out).unwrap();
-        naive::frames_of(end.role, &out);
+        strict::frames_of(end.role, &out);
     }
 }
 

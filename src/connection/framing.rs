@@ -32,7 +32,7 @@ impl Masking {
         };
         header.mask = Some(key);
         out.extend_from_slice(&header.encode());
-        extend_masked(out, payload, key);
+        mask::append(out, payload, key);
     }
 
     /// Writes a header, and masks the payload where it is, for the caller to send after the header.
@@ -89,21 +89,3 @@ pub(super) fn deflated(mut header: Header) -> Header {
     header.rsv1 = true;
     header
 }
-
-/// Block by block, each masked in registers on its way: the payload is read once and written once.
-#[inline]
-fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let mut blocks = payload.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        let mut masked = [0; BLOCK];
-        masked.copy_from_slice(block);
-        mask::apply(&mut masked, key);
-        out.extend_from_slice(&masked);
-    }
-    let start = out.len();
-    out.extend_from_slice(blocks.remainder());
-    mask::apply(out.get_mut(start..).unwrap_or_default(), key);
-}
-
-/// A multiple of the key's four bytes.
-const BLOCK: usize = 64;

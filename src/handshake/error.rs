@@ -14,8 +14,11 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
+/// | [`ServerHandshake::receive_timeout`](super::ServerHandshake::receive_timeout) | yes | the whole HTTP response, once, if anything of a request came |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
+/// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
+/// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | it keeps nothing | nothing; see [`status`](Self::status) |
 ///
 /// No Close frame is ever sent, as there is no connection yet.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -23,6 +26,8 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 pub enum HandshakeError {
     /// The transport ended before the head was whole.
     Eof,
+    /// The head was not whole when the caller's time for it was up (RFC 9110 section 15.5.9).
+    TimedOut,
     /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result.
     /// Nothing is written for it.
     Finished,
@@ -99,7 +104,8 @@ pub enum HandshakeError {
     MethodNotGet,
     /// HTTP/1.0, which has no upgrade (RFC 6455 section 4.2.1, item 1; RFC 9110 section 7.8).
     HttpVersionTooOld,
-    /// A WebSocket request with content: its bytes would be mistaken for frames.
+    /// A WebSocket request with content: its bytes would be mistaken for frames. In an extended CONNECT, any
+    /// Content-Length.
     UnexpectedContent,
     /// A WebSocket request with an Expect field: there is no content to go on with (RFC 9110 section 10.1.1).
     UnmetExpectation,
@@ -133,6 +139,43 @@ pub enum HandshakeError {
     /// section 9.1).
     MalformedExtensions,
 
+    /// A capital letter in a field name of HTTP/2 or HTTP/3 (RFC 9113 section 8.2.1).
+    UppercaseFieldName,
+    /// A pseudo-field that does not belong into the message (RFC 9113 section 8.3).
+    UnknownPseudoField,
+    /// A pseudo-field behind the other fields (RFC 9113 section 8.3).
+    LatePseudoField,
+    /// A pseudo-field that has to be there and is not (RFC 8441 section 4); without `:protocol`, a CONNECT is
+    /// one to a proxy. For `:authority`, a Host field would do.
+    MissingPseudoField {
+        /// The name, with its colon.
+        name: &'static str,
+    },
+    /// A pseudo-field that stands twice (RFC 9113 section 8.3).
+    RepeatedPseudoField {
+        /// The name, with its colon.
+        name: &'static str,
+    },
+    /// A pseudo-field with a value that it cannot have: empty, not printable ASCII, another `:scheme` than
+    /// `http` or `https`, no host with an optional port, no path, no status.
+    MalformedPseudoField {
+        /// The name, with its colon.
+        name: &'static str,
+    },
+    /// A field of HTTP/1.1's connections, such as Connection or Upgrade, in HTTP/2 or HTTP/3 (RFC 9113
+    /// section 8.2.2).
+    ConnectionSpecificField,
+    /// A Host that is another than `:authority` (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1).
+    ConflictingHost,
+    /// A WebSocket request of HTTP/2 or HTTP/3 by another method than CONNECT (RFC 8441 section 5).
+    MethodNotConnect,
+    /// Another `:protocol` than `websocket` (RFC 9220 section 3).
+    UnsupportedConnectProtocol,
+    /// The Sec-WebSocket-Version of an extended CONNECT is missing, or not exactly `13` (RFC 8441 section 5).
+    UnsupportedConnectVersion,
+
+    /// A 101 to an extended CONNECT: HTTP/2 and HTTP/3 have none (RFC 9113 section 8.6).
+    SwitchedProtocols,
     /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
     MissingAccept,
     /// Several Sec-WebSocket-Accept lines (RFC 6455 section 11.3.3).
@@ -158,8 +201,8 @@ impl HandshakeError {
     /// body.
     ///
     /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have
-    /// done this already; it is for those who come from
-    /// [`Upgrade::from_fields`](super::Upgrade::from_fields). The caller sends it and closes the transport.
+    /// done this already; it is for those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields)
+    /// and send HTTP/1.1 by themselves. The caller sends it and closes the transport.
     pub fn respond(self, out: &mut Vec<u8>) {
         push_error(out, "GET", self);
     }
@@ -170,6 +213,7 @@ impl HandshakeError {
     pub const fn status(self) -> u16 {
         match self {
             Self::MethodNotGet => 405,
+            Self::TimedOut => 408,
             Self::RequestLineTooLong { .. } => 414,
             Self::UnmetExpectation => 417,
             Self::HttpVersionTooOld
@@ -177,9 +221,11 @@ impl HandshakeError {
             | Self::MissingVersion
             | Self::UnsupportedVersion => 426,
             Self::HeadTooLarge { .. } | Self::TooManyFields { .. } => 431,
+            Self::UnsupportedConnectProtocol => 501,
             Self::UnsupportedHttpVersion { .. } => 505,
             Self::TooManyInterimResponses { .. }
             | Self::MalformedStatus
+            | Self::SwitchedProtocols
             | Self::MissingAccept
             | Self::RepeatedAccept
             | Self::WrongAccept
@@ -216,7 +262,17 @@ impl HandshakeError {
             | Self::MalformedOrigin
             | Self::MalformedProtocol
             | Self::RepeatedProtocol
-            | Self::MalformedExtensions => 400,
+            | Self::MalformedExtensions
+            | Self::UppercaseFieldName
+            | Self::UnknownPseudoField
+            | Self::LatePseudoField
+            | Self::MissingPseudoField { .. }
+            | Self::RepeatedPseudoField { .. }
+            | Self::MalformedPseudoField { .. }
+            | Self::ConnectionSpecificField
+            | Self::ConflictingHost
+            | Self::MethodNotConnect
+            | Self::UnsupportedConnectVersion => 400,
         }
     }
 
@@ -224,11 +280,13 @@ impl HandshakeError {
     /// server sends it.
     ///
     /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
-    /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2). Otherwise none.
+    /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); the latter alone
+    /// where an extended CONNECT asks for another version. Otherwise none.
     pub const fn response_fields(self) -> &'static [(&'static str, &'static str)] {
-        match self.status() {
-            405 => &[("Allow", "GET")],
-            426 => UPGRADE_REQUIRED,
+        match (self, self.status()) {
+            (Self::UnsupportedConnectVersion, _) => &[("sec-websocket-version", "13")],
+            (_, 405) => &[("Allow", "GET")],
+            (_, 426) => UPGRADE_REQUIRED,
             _ => &[],
         }
     }
@@ -248,16 +306,20 @@ impl fmt::Display for HandshakeError {
             Self::UnsupportedHttpVersion { major, minor } => {
                 return write!(f, "HTTP/{major}.{minor} is not supported");
             }
+            Self::MissingPseudoField { name } => return write!(f, "pseudo-field {name} is missing"),
+            Self::RepeatedPseudoField { name } => return write!(f, "pseudo-field {name} stands twice"),
+            Self::MalformedPseudoField { name } => return write!(f, "pseudo-field {name} is malformed"),
             Self::Eof => "transport ended before the head was complete",
+            Self::TimedOut => "head was not complete in time",
             Self::Finished => "handshake is finished already",
             Self::BareCarriageReturn => "head has a CR without LF",
             Self::BareLineFeed => "head has an LF without CR",
             Self::MalformedMethod => "request does not start with an HTTP method",
             Self::MalformedTarget => "request target is malformed",
             Self::MalformedHttpVersion => "first line has no HTTP version at its place",
-            Self::MalformedStatus => "status line has no three-digit status at its place",
+            Self::MalformedStatus => "response has no three-digit status at its place",
             Self::SpaceBeforeFields => "white space before the first field",
-            Self::MalformedFieldName => "field line does not start with a name and a colon",
+            Self::MalformedFieldName => "field has no name that is a token",
             Self::SpaceBeforeColon => "white space between a field name and its colon",
             Self::MalformedFieldValue => "control byte in a field value",
             Self::FoldedField => "request has a folded field line",
@@ -283,6 +345,15 @@ impl fmt::Display for HandshakeError {
             Self::MalformedProtocol => "Sec-WebSocket-Protocol is not a list of tokens",
             Self::RepeatedProtocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
             Self::MalformedExtensions => "Sec-WebSocket-Extensions is malformed",
+            Self::UppercaseFieldName => "field name has a capital letter",
+            Self::UnknownPseudoField => "pseudo-field does not belong into the message",
+            Self::LatePseudoField => "pseudo-field stands behind other fields",
+            Self::ConnectionSpecificField => "field is for connections of HTTP/1.1 only",
+            Self::ConflictingHost => "Host is another than :authority",
+            Self::MethodNotConnect => "method of a WebSocket request is not CONNECT",
+            Self::UnsupportedConnectProtocol => "pseudo-field :protocol does not say websocket",
+            Self::UnsupportedConnectVersion => "Sec-WebSocket-Version does not say 13",
+            Self::SwitchedProtocols => "server answered 101 to an extended CONNECT",
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
@@ -312,9 +383,9 @@ pub enum HandshakeMisuse {
     MalformedFieldName,
     /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
     MalformedFieldValue,
-    /// A field that the handshake writes itself, or that would change how the message is framed: Host,
-    /// Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding and whatever starts with
-    /// `Sec-WebSocket-`.
+    /// A field that the handshake writes itself, or that would change how the message is framed or the
+    /// connection is used: Host, Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding, TE,
+    /// Keep-Alive, Proxy-Connection and whatever starts with `Sec-WebSocket-`.
     ReservedField,
     /// No host with an optional port up to 65535 (RFC 3986 section 3.2; no user information).
     MalformedAuthority,
@@ -340,6 +411,8 @@ pub enum HandshakeMisuse {
     UnusableStatus,
     /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
     UnexpectedBody,
+    /// A response of HTTP/1.1 to an extended CONNECT.
+    ExtendedConnect,
 }
 
 impl fmt::Display for HandshakeMisuse {
@@ -361,6 +434,7 @@ impl fmt::Display for HandshakeMisuse {
             Self::MalformedExtension => "extension is not one name with its parameters",
             Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
+            Self::ExtendedConnect => "response to an extended CONNECT is the stack's to send",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The opening handshake of RFC 6455 section 4, over HTTP/1.1, both roles.
+//! The opening handshake of RFC 6455 section 4, both roles: over HTTP/1.1, and over HTTP/2 and HTTP/3.
 //!
 //! ```text
 //!   server                                                       client
@@ -20,12 +20,22 @@
 //! or says twice at its end, and a server's answer is in `out` by then. Whatever the caller adds is checked
 //! before a byte is written, so no value can start a line of its own.
 //!
-//! Where another HTTP server reads the requests, [`Upgrade::from_fields`] applies the same rules to what it
-//! read. The proof alone is in [`key`], which needs no heap, and the list of extensions alone is
-//! [`ExtensionList`].
+//! Where somebody else speaks HTTP, the same rules are applied to fields instead of bytes:
+//!
+//! | | server | client |
+//! |---|---|---|
+//! | HTTP/1.1 | [`Upgrade::from_fields`] | [`ClientRequest::start_upgrade`] |
+//! | HTTP/2 and HTTP/3, by [extended CONNECT](extended) | [`Upgrade::from_extended_connect`] | [`ClientRequest::start_extended_connect`] |
+#![cfg_attr(
+    feature = "http",
+    doc = "| any, in the types of the crate `http` | [`Upgrade::from_http`] | [`ClientExchange::to_http`] |"
+)]
+//!
+//! The proof alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
 //!
 //! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
-//! of it, so the caller sets a deadline, and closes the transport then.
+//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), and closes the transport
+//! then; a server says so before, by [`ServerHandshake::receive_timeout`].
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a
 //! byte of this one (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key
@@ -70,16 +80,20 @@ mod client;
 #[cfg(feature = "alloc")]
 mod error;
 #[cfg(feature = "alloc")]
+pub mod extended;
+#[cfg(feature = "alloc")]
 mod extensions;
 #[cfg(feature = "alloc")]
 mod http;
+#[cfg(feature = "http")]
+mod http_types;
 pub mod key;
 #[cfg(feature = "alloc")]
 mod server;
 
 #[cfg(feature = "alloc")]
 pub use self::{
-    client::{Answer, ClientHandshake, ClientRequest, Response},
+    client::{Answer, ClientExchange, ClientHandshake, ClientRequest, Response},
     error::{HandshakeError, HandshakeMisuse},
     extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},
     http::fields::Fields,

@@ -5,6 +5,8 @@
 //! cost.
 
 mod assembler;
+#[cfg(feature = "bytes")]
+mod bytes;
 mod chunks;
 mod payload;
 

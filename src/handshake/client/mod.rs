@@ -1,16 +1,18 @@
 //! The client's side of the transport: bytes in, the server's answer out.
 
+mod exchange;
 mod request;
 mod response;
 mod rules;
+mod waiting;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use exchange::ClientExchange;
 pub use request::ClientRequest;
 pub use response::Response;
-use rules::Offer;
+use waiting::{Judged, Waiting};
 
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::HeadReader;
@@ -44,22 +46,9 @@ use crate::{Config, Connection};
 /// linear in the bytes, however they are cut.
 #[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
-    offer: Offer,
-    state: State,
-}
-
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is large until the answer comes, and then moved out"
-)]
-enum State {
-    Reading {
-        reader: HeadReader,
-        /// How many more interim responses may come.
-        interim_left: usize,
-        connection: Connection,
-    },
-    Finished(HandshakeError),
+    reader: HeadReader,
+    config: Config,
+    waiting: Waiting,
 }
 
 /// What the server says.
@@ -77,40 +66,21 @@ pub enum Answer {
     Accepted {
         /// The client's end.
         connection: Connection,
-        /// The 101 response, which has been checked.
+        /// The response, which has been checked: a 101, or a success to an extended CONNECT.
         response: Response,
     },
-    /// Another final status than 101: a redirect, a demand for authentication, an error. It is up to the
-    /// caller what comes of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are
-    /// still in the input.
+    /// Another final status: a redirect, a demand for authentication, an error. It is up to the caller what
+    /// comes of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are still in the
+    /// input.
     Rejected(Response),
 }
 
 impl ClientHandshake {
-    pub(super) fn new(
-        config: &Config,
-        accept: [u8; 28],
-        protocols: Vec<String>,
-        extensions: Vec<String>,
-        #[cfg(feature = "deflate")] offers: String,
-        connection: Connection,
-    ) -> Self {
-        let offer = Offer {
-            config: *config,
-            accept,
-            protocols,
-            extensions,
-            #[cfg(feature = "deflate")]
-            offers,
-        };
-        let reader = HeadReader::response(config);
+    fn new(config: &Config, waiting: Waiting) -> Self {
         Self {
-            offer,
-            state: State::Reading {
-                reader,
-                interim_left: config.max_interim_responses,
-                connection,
-            },
+            reader: HeadReader::response(config),
+            config: *config,
+            waiting,
         }
     }
 
@@ -131,87 +101,35 @@ impl ClientHandshake {
         out: &mut Vec<u8>,
     ) -> Result<Option<Answer>, HandshakeError> {
         _ = out; // RFC 6455 section 7.1.7: before the connection is open, a failure sends nothing
-        let result = match &mut self.state {
-            State::Reading {
-                reader, interim_left, ..
-            } => self.offer.receive(reader, interim_left, input),
-            State::Finished(error) => return Err(*error),
-        };
-        match result {
-            Ok(None) => Ok(None),
-            Ok(Some(response)) => Ok(self.answer(response)),
-            Err(error) => {
-                self.state = State::Finished(error);
-                Err(error)
+        self.waiting.check()?;
+        loop {
+            let head = match self.reader.receive(input) {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    // What it has read is of no use any more.
+                    self.reader = HeadReader::response(&self.config);
+                    return Err(self.waiting.fail(error));
+                }
+            };
+            match self.waiting.judge(head)? {
+                Judged::Interim(head) => self.reader = HeadReader::response_after(&self.config, head),
+                Judged::Final(answer) => return Ok(Some(answer)),
             }
         }
     }
 
     /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.
     pub fn receive_eof(&mut self) -> HandshakeError {
-        match self.state {
-            State::Reading { .. } => {
-                self.state = State::Finished(HandshakeError::Eof);
-                HandshakeError::Eof
-            }
-            State::Finished(error) => error,
-        }
-    }
-
-    fn answer(&mut self, response: Response) -> Option<Answer> {
-        let state = core::mem::replace(&mut self.state, State::Finished(HandshakeError::Finished));
-        match state {
-            State::Reading { connection, .. } if response.status() == SWITCHING => {
-                let connection = self.offer.agree(connection, &response.head);
-                Some(Answer::Accepted { connection, response })
-            }
-            State::Reading { .. } | State::Finished(_) => Some(Answer::Rejected(response)),
-        }
-    }
-}
-
-impl Offer {
-    /// The final response, if it is complete; checked, if it is a 101.
-    fn receive(
-        &self,
-        reader: &mut HeadReader,
-        interim_left: &mut usize,
-        input: &mut &mut [u8],
-    ) -> Result<Option<Response>, HandshakeError> {
-        while let Some(head) = reader.receive(input)? {
-            match head.status() {
-                // RFC 9112 section 6.3: it ends at its empty line, whatever Content-Length says.
-                SWITCHING => {
-                    self.check(&head)?;
-                    return Ok(Some(Response { head }));
-                }
-                // RFC 9110 section 15.2: interim responses may come unasked, and are passed over.
-                100..=199 => {
-                    let limit = self.config.max_interim_responses;
-                    let too_many = HandshakeError::TooManyInterimResponses { limit };
-                    *interim_left = interim_left.checked_sub(1).ok_or(too_many)?;
-                    *reader = HeadReader::response_after(&self.config, head);
-                }
-                // RFC 6455 section 4.1: handled as HTTP, thus by the caller.
-                _ => return Ok(Some(Response { head })),
-            }
-        }
-        Ok(None)
+        self.waiting.receive_eof()
     }
 }
 
 impl fmt::Debug for ClientHandshake {
     /// Without the bytes, which hold cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Reading { .. } => None,
-            State::Finished(error) => Some(error),
-        };
         f.debug_struct("ClientHandshake")
-            .field("finished", &state)
+            .field("finished", &self.waiting.finished())
             .finish_non_exhaustive()
     }
 }
-
-/// RFC 9110 section 15.2.2
-const SWITCHING: u16 = 101;

@@ -2,15 +2,19 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
-use super::ClientHandshake;
+use super::rules::{Offer, Proof};
+use super::waiting::Waiting;
+use super::{ClientExchange, ClientHandshake};
 #[cfg(feature = "deflate")]
 use crate::deflate;
 use crate::handshake::error::HandshakeMisuse;
+use crate::handshake::extended::PROTOCOL;
 use crate::handshake::extensions::ExtensionList;
 use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
-use crate::handshake::http::target::{Authority, Url};
+use crate::handshake::http::list;
+use crate::handshake::http::target::{Authority, Url, default_port};
 use crate::handshake::http::write;
 use crate::handshake::key::{accept_key, encode_nonce};
 use crate::{Config, Connection, Entropy};
@@ -36,10 +40,12 @@ use crate::{Config, Connection, Entropy};
 /// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
 /// [`secure`](Self::secure).
 #[derive(Clone)]
-#[must_use = "nothing is asked before `start`"]
+#[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
     secure: bool,
-    host: String,
+    /// The host, so many bytes, and what follows it in a Host field: the port, unless it is the default one.
+    authority: String,
+    host_size: usize,
     port: Option<u16>,
     target: String,
     origin: Option<String>,
@@ -97,11 +103,18 @@ impl ClientRequest {
     }
 
     fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
+        let (host, port) = (authority.host, authority.port);
+        let mut authority = String::from(host);
+        // RFC 6455 section 4.1, item 4
+        if let Some(port) = port.filter(|&port| port != default_port(secure)) {
+            // Writing to a string cannot fail.
+            let _ = write!(authority, ":{port}");
+        }
         Self {
             secure,
-            host: authority.host.to_string(),
-            // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
-            port: authority.port.filter(|&port| port != default_port(secure)),
+            authority,
+            host_size: host.len(),
+            port,
             target,
             origin: None,
             protocols: Vec::new(),
@@ -119,11 +132,9 @@ impl ClientRequest {
     /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
     /// puts around it.
     pub fn host(&self) -> &str {
-        let bare = self
-            .host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        bare.unwrap_or(&self.host)
+        let host = self.authority.get(..self.host_size).unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(host)
     }
 
     /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.
@@ -190,7 +201,8 @@ impl ClientRequest {
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
         }
-        self.extensions.push_str(&extension.to_string());
+        // Writing to a string cannot fail.
+        let _ = write!(self.extensions, "{extension}");
         self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
@@ -212,32 +224,86 @@ impl ClientRequest {
     /// draws its mask keys from it.
     #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
-        #[cfg_attr(not(feature = "deflate"), allow(unused_mut))] mut self,
+        mut self,
         config: &Config,
         mut entropy: impl Entropy + 'static,
         out: &mut Vec<u8>,
     ) -> ClientHandshake {
-        // RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
-        let mut nonce = [0; 16];
-        entropy.fill(&mut nonce);
-        let key = encode_nonce(nonce);
-        #[cfg(feature = "deflate")]
+        let key = draw_key(&mut entropy);
         self.offer_deflate(config);
-        self.write(text(&key), out);
-        let connection = Connection::client(config, entropy);
-        ClientHandshake::new(
-            config,
-            accept_key(&key),
-            self.protocols,
-            self.extension_names,
-            #[cfg(feature = "deflate")]
-            self.extensions,
-            connection,
-        )
+        for part in ["GET ", &self.target, " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        self.each_field_of_upgrade(text(&key), |name, value| write::push_field(out, name, value));
+        out.extend_from_slice(b"\r\n");
+        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
+        ClientHandshake::new(config, waiting)
     }
 
-    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without a demand that a server may
-    /// not be able to meet.
+    /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
+    ///
+    /// As [`start`](Self::start): the same fields, and the same rules for the answer.
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::{Answer, ClientRequest};
+    ///
+    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let mut exchange = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
+    /// assert_eq!((exchange.method(), exchange.target()), ("GET", "/chat"));
+    /// assert_eq!(exchange.fields().next(), Some(("Host", "example.com")));
+    /// // The HTTP client sends them, and gets:
+    /// let answer = exchange.receive_response(403, [("Content-Length", "0")])?;
+    /// assert!(matches!(answer, Some(Answer::Rejected(response)) if response.status() == 403));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn start_upgrade(mut self, config: &Config, mut entropy: impl Entropy + 'static) -> ClientExchange {
+        let key = draw_key(&mut entropy);
+        self.offer_deflate(config);
+        let mut fields = Vec::new();
+        self.each_field_of_upgrade(text(&key), |name, value| {
+            fields.push((name.to_string(), value.to_string()));
+        });
+        let target = self.target.clone();
+        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
+        ClientExchange::new(config, target, fields, waiting)
+    }
+
+    /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
+    /// 8441, RFC 9220).
+    ///
+    /// What else the stack has to do is in [`extended`](crate::handshake::extended), where there is an
+    /// example, too. Mask keys are drawn from `entropy`; there is no nonce.
+    pub fn start_extended_connect(
+        mut self,
+        config: &Config,
+        entropy: impl Entropy + 'static,
+    ) -> ClientExchange {
+        self.offer_deflate(config);
+        let mut fields = Vec::new();
+        self.each_field_of_connect(|name, value| fields.push(list::written(name, value)));
+        let target = self.target.clone();
+        let waiting = self.wait(config, Proof::ExtendedConnect, entropy);
+        ClientExchange::new(config, target, fields, waiting)
+    }
+
+    fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
+        let offer = Offer {
+            config: *config,
+            proof,
+            protocols: self.protocols,
+            extensions: self.extension_names,
+            #[cfg(feature = "deflate")]
+            offers: self.extensions,
+        };
+        Waiting::new(offer, Connection::client(config, entropy))
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn offer_deflate(&mut self, _: &Config) {}
+
+    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without a demand that a
+    /// server may not be able to meet.
     #[cfg(feature = "deflate")]
     fn offer_deflate(&mut self, config: &Config) {
         let Some(config) = config.deflate else { return };
@@ -253,33 +319,52 @@ impl ClientRequest {
         self.extension_names.push(deflate::EXTENSION.to_string());
     }
 
-    fn write(&self, key: &str, out: &mut Vec<u8>) {
-        for part in ["GET ", &self.target, " HTTP/1.1\r\nHost: ", &self.host] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        if let Some(port) = self.port {
-            out.push(b':');
-            out.extend_from_slice(port.to_string().as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
-        write::push_field(out, "Upgrade", "websocket");
-        write::push_field(out, "Connection", "Upgrade");
-        write::push_field(out, "Sec-WebSocket-Key", key);
-        write::push_field(out, "Sec-WebSocket-Version", "13");
+    fn each_field_of_upgrade(&self, key: &str, mut push: impl FnMut(&str, &str)) {
+        push("Host", &self.authority);
+        push("Upgrade", "websocket");
+        push("Connection", "Upgrade");
+        push("Sec-WebSocket-Key", key);
+        self.each_common_field(push);
+    }
+
+    /// RFC 8441 sections 4 and 5
+    fn each_field_of_connect(&self, mut push: impl FnMut(&str, &str)) {
+        push(":method", "CONNECT");
+        push(":protocol", PROTOCOL);
+        push(":scheme", if self.secure { "https" } else { "http" });
+        push(":authority", &self.authority);
+        push(":path", &self.target);
+        self.each_common_field(push);
+    }
+
+    fn each_common_field(&self, mut push: impl FnMut(&str, &str)) {
+        push("Sec-WebSocket-Version", "13");
         if let Some(origin) = &self.origin {
-            write::push_field(out, "Origin", origin);
+            push("Origin", origin);
         }
-        if !self.protocols.is_empty() {
-            write::push_field(out, "Sec-WebSocket-Protocol", &self.protocols.join(", "));
+        let mut protocols = String::new();
+        for name in &self.protocols {
+            let comma = if protocols.is_empty() { "" } else { ", " };
+            protocols.push_str(comma);
+            protocols.push_str(name);
+        }
+        if !protocols.is_empty() {
+            push("Sec-WebSocket-Protocol", &protocols);
         }
         if !self.extensions.is_empty() {
-            write::push_field(out, "Sec-WebSocket-Extensions", &self.extensions);
+            push("Sec-WebSocket-Extensions", &self.extensions);
         }
         for (name, value) in &self.fields {
-            write::push_field(out, name, value);
+            push(name, value);
         }
-        out.extend_from_slice(b"\r\n");
     }
+}
+
+/// RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
+fn draw_key(entropy: &mut impl Entropy) -> [u8; 24] {
+    let mut nonce = [0; 16];
+    entropy.fill(&mut nonce);
+    encode_nonce(nonce)
 }
 
 impl fmt::Debug for ClientRequest {
@@ -287,16 +372,11 @@ impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)
-            .field("host", &self.host)
-            .field("port", &self.port())
+            .field("authority", &self.authority)
             .field("path", &self.target.split('?').next())
             .field("origin", &self.origin)
             .field("protocols", &self.protocols)
             .field("extensions", &self.extensions)
             .finish_non_exhaustive()
     }
-}
-
-fn default_port(secure: bool) -> u16 {
-    if secure { 443 } else { 80 }
 }

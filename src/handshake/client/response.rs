@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use super::SWITCHING;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::Fields;
 use crate::handshake::http::grammar::{list, text};
@@ -13,11 +12,23 @@ use crate::handshake::http::head::Head;
 /// It owns its bytes, in one buffer that is dropped with it.
 #[derive(Clone)]
 pub struct Response {
-    pub(super) head: Head,
+    head: Head,
+    is_accepting: bool,
 }
 
 impl Response {
-    /// The status: 101 if the connection was accepted, otherwise 200 to 999.
+    pub(super) fn accepting(head: Head) -> Self {
+        let is_accepting = true;
+        Self { head, is_accepting }
+    }
+
+    pub(super) fn rejecting(head: Head) -> Self {
+        let is_accepting = false;
+        Self { head, is_accepting }
+    }
+
+    /// The status: if the connection was accepted, 101, or a success (200 to 299) to an extended CONNECT;
+    /// otherwise another from 200 to 999.
     pub fn status(&self) -> u16 {
         self.head.status()
     }
@@ -35,17 +46,15 @@ impl Response {
 
     /// The subprotocol that the server chose, of those that were offered; none in a rejection.
     pub fn protocol(&self) -> Option<&str> {
-        if self.status() != SWITCHING {
-            return None;
-        }
-        self.field("Sec-WebSocket-Protocol").map(text)
+        let field = self.field("Sec-WebSocket-Protocol");
+        field.filter(|_| self.is_accepting).map(text)
     }
 
     /// The extensions that the server chose, in the order in which they apply, over all lines; none in a
     /// rejection.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         let lines = self.lines("Sec-WebSocket-Extensions");
-        extensions::of_lines(lines.filter(|_| self.status() == SWITCHING))
+        extensions::of_lines(lines.filter(|_| self.is_accepting))
     }
 
     /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).

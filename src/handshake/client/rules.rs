@@ -14,7 +14,7 @@ use crate::{Config, Connection};
 /// What the answer is held against.
 pub(super) struct Offer {
     pub(super) config: Config,
-    pub(super) accept: [u8; 28],
+    pub(super) proof: Proof,
     pub(super) protocols: Vec<String>,
     /// Names.
     pub(super) extensions: Vec<String>,
@@ -23,39 +23,43 @@ pub(super) struct Offer {
     pub(super) offers: String,
 }
 
+/// What shows that the server speaks WebSocket.
+pub(super) enum Proof {
+    /// Sec-WebSocket-Accept has this value: the answer to the key of an upgrade.
+    Accept([u8; 28]),
+    /// That it takes an extended CONNECT, as its setting said.
+    ExtendedConnect,
+}
+
+/// What a response with this status is.
+pub(super) enum Kind {
+    Interim,
+    Accepting,
+    Rejecting,
+}
+
 impl Offer {
+    pub(super) fn kind(&self, status: u16) -> Result<Kind, HandshakeError> {
+        match (&self.proof, status) {
+            // RFC 9113 section 8.6: the stack should have found it.
+            (Proof::ExtendedConnect, 101) => Err(HandshakeError::SwitchedProtocols),
+            // RFC 6455 section 4.1, item 1; RFC 8441 section 5
+            (Proof::Accept(_), 101) | (Proof::ExtendedConnect, 200..=299) => Ok(Kind::Accepting),
+            (_, 100..=199) => Ok(Kind::Interim),
+            (_, 200..=999) => Ok(Kind::Rejecting),
+            (_, ..=99 | 1000..) => Err(HandshakeError::MalformedStatus),
+        }
+    }
+
     /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
     pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
-        // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
-        if head.version() < (1, 1) {
-            return Err(HandshakeError::HttpVersionTooOld);
-        }
         let known = KnownFields::collect(head.records());
-        self.check_upgrade(&known)?;
-        self.check_accept(&known)?;
+        if let Proof::Accept(accept) = &self.proof {
+            check_upgrade(head.version(), &known)?;
+            check_accept(accept, &known)?;
+        }
         self.check_extensions(&known)?;
         self.check_protocol(&known)
-    }
-
-    fn check_upgrade(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
-        if !known.upgrade.has(b"websocket") || known.upgrade.elements().nth(1).is_some() {
-            return Err(HandshakeError::MissingUpgrade);
-        }
-        // RFC 6455 section 4.1, item 3
-        if !known.connection.has(b"upgrade") {
-            return Err(HandshakeError::MissingConnectionUpgrade);
-        }
-        Ok(())
-    }
-
-    fn check_accept(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        // RFC 6455 section 4.1, item 4; section 11.3.3: at most once.
-        match known.accept.at_most_one(HandshakeError::RepeatedAccept)? {
-            Some(accept) if accept == self.accept => Ok(()),
-            Some(_) => Err(HandshakeError::WrongAccept),
-            None => Err(HandshakeError::MissingAccept),
-        }
     }
 
     fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
@@ -123,5 +127,31 @@ impl Offer {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// The version and both fields of the upgrade.
+fn check_upgrade(version: (u8, u8), known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
+    if version < (1, 1) {
+        return Err(HandshakeError::HttpVersionTooOld);
+    }
+    // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
+    if !known.upgrade.has(b"websocket") || known.upgrade.elements().nth(1).is_some() {
+        return Err(HandshakeError::MissingUpgrade);
+    }
+    // RFC 6455 section 4.1, item 3
+    if !known.connection.has(b"upgrade") {
+        return Err(HandshakeError::MissingConnectionUpgrade);
+    }
+    Ok(())
+}
+
+fn check_accept(expected: &[u8; 28], known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    // RFC 6455 section 4.1, item 4; section 11.3.3: at most once.
+    match known.accept.at_most_one(HandshakeError::RepeatedAccept)? {
+        Some(accept) if accept == expected => Ok(()),
+        Some(_) => Err(HandshakeError::WrongAccept),
+        None => Err(HandshakeError::MissingAccept),
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::grammar::{list, text};
+use super::grammar::{is_field_byte, is_token, list, text, trim};
 use super::records::Records;
 use crate::handshake::error::HandshakeError;
 
@@ -87,13 +87,54 @@ impl<'a> KnownFields<'a> {
     pub(crate) fn collect(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut known = Self::default();
         for (name, value) in fields {
-            // RFC 6455 section 4.2.1: fields that are not known have no effect.
-            if let Some(lines) = known.lines(name) {
-                lines.push(value);
-            }
+            known.push(name, value);
         }
         known
     }
+
+    /// The same for fields that somebody else has read: `check` refuses what is wrong with one,
+    /// and `check` gives the value of one, without white space around it.
+    pub(crate) fn collect_checked(
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        check: impl Fn(&[u8], &'a [u8]) -> Result<&'a [u8], HandshakeError>,
+    ) -> Result<Self, HandshakeError> {
+        let mut known = Self::default();
+        for (name, value) in fields {
+            known.push(name, check(name, value)?);
+        }
+        Ok(known)
+    }
+
+    fn push(&mut self, name: &[u8], value: &'a [u8]) {
+        // RFC 6455 section 4.2.1: fields that are not known have no effect.
+        if let Some(lines) = self.lines(name) {
+            lines.push(value);
+        }
+    }
+}
+
+/// Fields as their owner has them, as bytes.
+pub(crate) fn as_bytes<'a, N, V>(
+    fields: impl IntoIterator<Item = (&'a N, &'a V)>,
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])>
+where
+    N: AsRef<[u8]> + ?Sized + 'a,
+    V: AsRef<[u8]> + ?Sized + 'a,
+{
+    let fields = fields.into_iter();
+    fields.map(|(name, value)| (name.as_ref(), value.as_ref()))
+}
+
+/// Checks a field that somebody else has read for what the reader of heads would have refused: a name that is
+/// no token, a control byte in the value. Returns the value without the white space around it.
+pub(crate) fn check_line<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], HandshakeError> {
+    if !is_token(name) {
+        return Err(HandshakeError::MalformedFieldName);
+    }
+    if !value.iter().copied().all(is_field_byte) {
+        return Err(HandshakeError::MalformedFieldValue);
+    }
+    Ok(trim(value))
 }
 
 /// Whether this is a field that the handshake is about.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::grammar::{is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
-use super::records::{HEADER, LENGTH_MAX, LastRecord, Records};
+use super::records::{HEADER, LENGTH_MAX, LastRecord, Records, push_record};
 use super::target::Target;
 use crate::Config;
 use crate::cursor::take;
@@ -35,6 +35,38 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// A response that somebody else has read; its fields are held to the limits, as they are copied. `check`
+    /// gives the value of one, without white space around it.
+    pub(crate) fn of_response<'f>(
+        config: &Config,
+        version: (u8, u8),
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+        check: impl Fn(&[u8], &'f [u8]) -> Result<&'f [u8], HandshakeError>,
+    ) -> Result<Self, HandshakeError> {
+        let mut head = Self {
+            version,
+            status,
+            ..Self::default()
+        };
+        let limit = config.max_head_size.min(LENGTH_MAX);
+        let mut left = limit;
+        for (count, (name, value)) in fields.enumerate() {
+            if count >= config.max_fields {
+                let limit = config.max_fields;
+                return Err(HandshakeError::TooManyFields { limit });
+            }
+            let value = check(name, value)?;
+            // As a line of HTTP/1.1: `name: value` and the line end.
+            left = [name.len(), value.len(), 4]
+                .into_iter()
+                .try_fold(left, usize::checked_sub)
+                .ok_or(HandshakeError::HeadTooLarge { limit })?;
+            push_record(&mut head.bytes, name, value);
+        }
+        Ok(head)
+    }
+
     pub(crate) fn method(&self) -> &str {
         text(self.bytes.get(..self.method_end).unwrap_or_default())
     }
@@ -186,6 +218,11 @@ impl HeadReader {
         self.head.method()
     }
 
+    /// Whether anything came, be it an empty line before a request.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.seen > 0
+    }
+
     /// The usual head in one allocation: what came, and what the records need more than the line ends that
     /// they replace. What came may be mostly frames, so it is no more than the usual head needs.
     fn reserve(&mut self, incoming: usize) {
@@ -306,10 +343,7 @@ impl HeadReader {
             (5, b'0'..=b'9') => self.head.version.0 = digit,
             (7, b'0'..=b'9') => {
                 self.head.version.1 = digit;
-                let (major, minor) = self.head.version;
-                if major != 1 {
-                    return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
-                }
+                check_http_version(self.head.version)?;
             }
             (8, b'\r') if self.kind == Kind::Request => return Ok(State::LineLf),
             (8, b' ') if self.kind == Kind::Response => return Ok(State::Status(0)),
@@ -387,6 +421,15 @@ impl HeadReader {
     }
 }
 
+/// A version whose messages have this syntax.
+pub(crate) fn check_http_version((major, minor): (u8, u8)) -> Result<(), HandshakeError> {
+    // RFC 9112 section 2.3: a later minor version is read as this one.
+    if major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
+    }
+    Ok(())
+}
+
 /// The name and the value of a whole field line, and what follows it. White space is left behind the value.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, after) = bytes.split_at_checked(run(bytes, is_token_byte))?;
@@ -433,15 +476,13 @@ fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// How many of the first bytes may stand in a field's value: all up to the CR, if they are what they should
+/// How many of the first bytes may stand in a field's value: those up to the CR, if they are what they should
 /// be.
 fn field_run(bytes: &[u8]) -> usize {
-    let line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
-    let line = bytes.get(..line).unwrap_or(bytes);
-    // Without an early exit, which the compiler turns into vector code.
-    if line.iter().fold(true, |all, &byte| all & is_field_byte(byte)) {
-        line.len()
-    } else {
-        run(line, is_field_byte)
-    }
+    // Blocks without an early exit, which the compiler turns into vector code.
+    let is_plain = |block: &&[u8]| block.iter().fold(true, |all, &byte| all & is_field_byte(byte));
+    let blocks = bytes.chunks_exact(16).take_while(is_plain);
+    let plain: usize = blocks.map(<[u8]>::len).sum();
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain.saturating_add(run(rest, is_field_byte))
 }

@@ -48,6 +48,15 @@ impl LastRecord {
     }
 }
 
+/// Appends a record whose parts are whole, and together within [`LENGTH_MAX`].
+pub(super) fn push_record(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    let mut record = LastRecord::start(bytes);
+    bytes.extend_from_slice(name);
+    record.end_name(bytes);
+    bytes.extend_from_slice(value);
+    record.end_value(bytes);
+}
+
 /// The fields in the records of a head: names, and values without white space around them.
 #[derive(Clone)]
 pub(crate) struct Records<'a>(&'a [u8]);

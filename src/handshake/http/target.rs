@@ -29,6 +29,17 @@ impl<'a> Authority<'a> {
             port: parse_port(port)?,
         })
     }
+
+    /// Whether both are the same host and port, where the scheme has this port.
+    pub(crate) fn is_same(&self, other: &Authority<'_>, default_port: u16) -> bool {
+        self.host.eq_ignore_ascii_case(other.host)
+            && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+    }
+}
+
+/// The port of `http:` and `ws:`, or of `https:` and `wss:`.
+pub(crate) fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
 }
 
 /// What a request asks for (RFC 9112 section 3.2).
@@ -43,23 +54,63 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
-        if target.is_empty() || !target.bytes().all(is_target_byte) {
+        if !target.bytes().all(is_target_byte) {
             return Err(HandshakeError::MalformedTarget);
         }
-        let parts = Self::split(method, target);
-        let is_whole = match parts.authority {
+        Self::split(method, target).check(method)
+    }
+
+    /// The same by the parts that somebody else has read.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_parts(
+        method: &str,
+        scheme: Option<&str>,
+        authority: Option<&'a str>,
+        path: &'a str,
+        query: Option<&'a str>,
+    ) -> Result<Self, HandshakeError> {
+        let parts = Self {
+            authority,
+            path,
+            query,
+        };
+        let is_known = match scheme {
+            _ if method == "CONNECT" => authority.is_some() && scheme.is_none() && path.is_empty(),
+            Some(scheme) => authority.is_some() && is_known_scheme(scheme),
+            None => authority.is_none(),
+        };
+        let mut bytes = path.bytes().chain(query.unwrap_or_default().bytes());
+        if !is_known || !bytes.all(is_target_byte) {
+            return Err(HandshakeError::MalformedTarget);
+        }
+        parts.check(method)
+    }
+
+    /// The `:path` of HTTP/2 and HTTP/3, where it is a path (RFC 9113 section 8.3.1).
+    pub(crate) fn of_path(path: &'a str) -> Option<Self> {
+        let is_whole = path.starts_with('/') && path.bytes().all(is_target_byte);
+        is_whole.then(|| Self::split("", path))
+    }
+
+    /// Checks the parts as such; that no byte of them is out of place has been checked before.
+    fn check(self, method: &str) -> Result<Self, HandshakeError> {
+        let is_whole = match self.authority {
             // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is
             // for CONNECT.
-            None => parts.path.starts_with('/') || (method == "OPTIONS" && target == "*"),
+            None => self.path.starts_with('/') || (method == "OPTIONS" && self.is_asterisk()),
             Some(authority) => Authority::parse(authority).is_some_and(|authority| {
                 !authority.host.is_empty() && (authority.port.is_some() || method != "CONNECT")
             }),
         };
         if is_whole {
-            Ok(parts)
+            Ok(self)
         } else {
             Err(HandshakeError::MalformedTarget)
         }
+    }
+
+    fn is_asterisk(&self) -> bool {
+        self.path == "*" && self.query.is_none()
     }
 
     /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for:

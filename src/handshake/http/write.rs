@@ -1,7 +1,8 @@
 //! Writing heads: every byte that the caller supplies is checked before the first one is written.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 use super::fields::is_known;
 use super::grammar::{is_field_byte, is_token};
@@ -18,7 +19,12 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    if is_sec || is_known(name) {
+    // RFC 9110 section 7.6.1: the connection has the options that the handshake gives it; and HTTP/2 and
+    // HTTP/3 have none (RFC 9113 section 8.2.2).
+    let is_option = ["Keep-Alive", "Proxy-Connection", "TE"]
+        .iter()
+        .any(|option| option.eq_ignore_ascii_case(name));
+    if is_sec || is_option || is_known(name) {
         return Err(HandshakeMisuse::ReservedField);
     }
     // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.
@@ -70,7 +76,9 @@ pub(crate) fn push_response(
 /// Appends the whole response that tells about an error; its body is the error's text.
 pub(crate) fn push_error(out: &mut Vec<u8>, method: &str, error: HandshakeError) {
     let fields = [("Content-Type", "text/plain")];
-    let body = error.to_string();
+    let mut body = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(body, "{error}");
     push_final(
         out,
         method,

@@ -16,16 +16,11 @@ pub(super) struct Basics<'a> {
     pub(super) has_content: bool,
 }
 
-/// RFC 9112: a version that is understood, one Host, and one length.
+/// RFC 9112: one Host, and one length.
 pub(super) fn check_basics<'a>(
     known: &KnownFields<'a>,
     version: (u8, u8),
 ) -> Result<Basics<'a>, HandshakeError> {
-    let (major, minor) = version;
-    // RFC 9112 section 2.3: a later minor version is read as this one.
-    if major != 1 {
-        return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
-    }
     Ok(Basics {
         version,
         host: check_host(known, version)?,
@@ -36,12 +31,16 @@ pub(super) fn check_basics<'a>(
 /// There is one valid Host, but HTTP/1.0 may do without; its value, if any.
 fn check_host<'a>(known: &KnownFields<'a>, version: (u8, u8)) -> Result<Option<&'a str>, HandshakeError> {
     // RFC 9112 section 3.2: no Host, several, or one that is none, are answered with 400.
+    match check_host_field(known)? {
+        None if version >= (1, 1) => Err(HandshakeError::MissingHost),
+        host => Ok(host),
+    }
+}
+
+/// Host, where there is one.
+pub(super) fn check_host_field<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
     let Some(host) = known.host.at_most_one(HandshakeError::RepeatedHost)? else {
-        return if version >= (1, 1) {
-            Err(HandshakeError::MissingHost)
-        } else {
-            Ok(None)
-        };
+        return Ok(None);
     };
     let host = core::str::from_utf8(host).map_err(|_| HandshakeError::MalformedHost)?;
     Authority::parse(host).ok_or(HandshakeError::MalformedHost)?;
@@ -86,7 +85,11 @@ pub(super) fn check_authority<'a>(
 ) -> Result<&'a str, HandshakeError> {
     let host = host.ok_or(HandshakeError::MissingHost)?;
     // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
-    let host = target.authority.unwrap_or(host);
+    check_not_empty(target.authority.unwrap_or(host))
+}
+
+/// HTTP allows an empty host, but then there is nobody that the client means.
+pub(super) fn check_not_empty(host: &str) -> Result<&str, HandshakeError> {
     if host.is_empty() || host.starts_with(':') {
         return Err(HandshakeError::MalformedHost);
     }
@@ -166,10 +169,20 @@ pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
 }
 
 fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    let count = lines.elements().count();
+    let (mut few, mut many) = ([&[][..]; 8], Vec::new());
+    let names = match few.get_mut(..count) {
+        Some(names) => names,
+        None => {
+            many.resize(count, &[][..]);
+            &mut many[..]
+        }
+    };
+    for (name, element) in names.iter_mut().zip(lines.elements()) {
+        *name = element;
+    }
     // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an
     // attacker.
-    let mut names = Vec::with_capacity(lines.elements().count());
-    names.extend(lines.elements());
     names.sort_unstable();
     if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
         return Err(HandshakeError::RepeatedProtocol);

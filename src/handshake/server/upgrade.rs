@@ -4,24 +4,31 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::connect::{Connect, Opening};
 use super::rules::{self, Basics};
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Parameters};
 use crate::handshake::error::{HandshakeError, HandshakeMisuse};
 use crate::handshake::extensions::{self, Extension};
-use crate::handshake::http::fields::{KnownFields, Lines};
-use crate::handshake::http::grammar::{text, trim};
-use crate::handshake::http::target::{Authority, Target};
+use crate::handshake::http::fields::{KnownFields, Lines, as_bytes, check_line};
+use crate::handshake::http::grammar::{is_token, text};
+use crate::handshake::http::head::check_http_version;
+use crate::handshake::http::list;
+use crate::handshake::http::target::{Authority, Target, default_port};
 use crate::handshake::http::write;
 use crate::handshake::key::accept_key;
 use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
 ///
-/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade), or from
-/// [`from_fields`](Self::from_fields) where another HTTP server reads the requests. The answer is put
-/// together with [`protocol`](Self::protocol) and [`field`](Self::field), then given by
-/// [`accept`](Self::accept); or it is [`reject`](Self::reject).
+/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade); or, where another HTTP server
+/// reads the requests, from [`from_fields`](Self::from_fields) and
+/// [`from_extended_connect`](Self::from_extended_connect). The answer is put together with
+/// [`protocol`](Self::protocol) and [`field`](Self::field).
+///
+/// Then it is given by [`accept`](Self::accept), or it is [`reject`](Self::reject). A server that sends its
+/// responses itself takes [`status`](Self::status), [`response_fields`](Self::response_fields) and
+/// [`into_connection`](Self::into_connection) in place of the one, and rejects in its own way.
 ///
 /// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that
 /// takes its time for the decision does not read from the transport in the meantime, so the client cannot
@@ -36,7 +43,7 @@ pub struct Upgrade<'a> {
     origin: Option<&'a str>,
     protocols: Lines<'a>,
     extensions: Lines<'a>,
-    accept: [u8; 28],
+    opening: Opening,
     protocol: Option<&'a str>,
     /// What was agreed on compression, and the element that says so.
     #[cfg(feature = "deflate")]
@@ -45,10 +52,11 @@ pub struct Upgrade<'a> {
 }
 
 impl<'a> Upgrade<'a> {
-    /// Checks a request that another HTTP server has read: the same rules, and no bytes.
+    /// Checks a request that another HTTP/1.1 server has read: the same rules, and no bytes.
     ///
     /// `target` is the request target; path and query alone will do. `version` is the major and the minor
-    /// number. A field that stands several times comes several times, in order.
+    /// number. A field that stands several times comes several times, in order. Names and values are
+    /// whatever has bytes, such as `&str`, `&[u8]`, or what a `&http::HeaderMap` gives.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -63,7 +71,8 @@ impl<'a> Upgrade<'a> {
     /// ];
     /// match Upgrade::from_fields(&Config::new(), "GET", "/chat", (1, 1), fields) {
     ///     Ok(upgrade) => {
-    ///         let answer: Vec<(&str, &str)> = upgrade.response_fields().collect(); // with status 101
+    ///         assert_eq!(upgrade.status(), 101);
+    ///         let answer: Vec<(&str, &str)> = upgrade.response_fields().collect();
     ///         assert_eq!(answer[2], ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     ///         let connection = upgrade.into_connection();
     /// #       drop(connection);
@@ -76,18 +85,86 @@ impl<'a> Upgrade<'a> {
     ///
     /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what
     /// to answer.
-    pub fn from_fields(
+    pub fn from_fields<N, V>(
         config: &Config,
         method: &str,
         target: &'a str,
         version: (u8, u8),
-        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    ) -> Result<Self, HandshakeError> {
-        let target = Target::parse(method, target)?;
-        let fields = fields.into_iter();
-        let known = KnownFields::collect(fields.map(|(name, value)| (name.as_bytes(), trim(value))));
+        fields: impl IntoIterator<Item = (&'a N, &'a V)>,
+    ) -> Result<Self, HandshakeError>
+    where
+        N: AsRef<[u8]> + ?Sized + 'a,
+        V: AsRef<[u8]> + ?Sized + 'a,
+    {
+        if !is_token(method.as_bytes()) {
+            return Err(HandshakeError::MalformedMethod);
+        }
+        Self::from_target(config, method, Target::parse(method, target)?, version, fields)
+    }
+
+    pub(in crate::handshake) fn from_target<N, V>(
+        config: &Config,
+        method: &str,
+        target: Target<'a>,
+        version: (u8, u8),
+        fields: impl IntoIterator<Item = (&'a N, &'a V)>,
+    ) -> Result<Self, HandshakeError>
+    where
+        N: AsRef<[u8]> + ?Sized + 'a,
+        V: AsRef<[u8]> + ?Sized + 'a,
+    {
+        check_http_version(version)?;
+        let known = KnownFields::collect_checked(as_bytes(fields), check_line)?;
         let basics = rules::check_basics(&known, version)?;
         Self::check(config, method, target, basics, known)
+    }
+
+    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), by its list of fields, as the
+    /// stack has read it: pseudo-fields first, then the others, names in small letters.
+    ///
+    /// What else the stack has to do is in [`extended`](crate::handshake::extended).
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::Upgrade;
+    ///
+    /// let fields = [
+    ///     (":method", "CONNECT"),
+    ///     (":protocol", "websocket"),
+    ///     (":scheme", "https"),
+    ///     (":path", "/chat"),
+    ///     (":authority", "example.com"),
+    ///     ("sec-websocket-version", "13"),
+    ///     ("sec-websocket-protocol", "soap, chat"),
+    /// ];
+    /// let upgrade = Upgrade::from_extended_connect(&Config::new(), fields)?.select_protocol(&["chat"]);
+    /// assert_eq!((upgrade.path(), upgrade.host()), ("/chat", "example.com"));
+    /// // What the stack sends, without END_STREAM; the frames of the connection follow as DATA.
+    /// assert_eq!(upgrade.status(), 200);
+    /// assert!(upgrade.response_fields().eq([("sec-websocket-protocol", "chat")]));
+    /// let connection = upgrade.into_connection();
+    /// # drop(connection);
+    /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The rule that is broken, with its [`status`](HandshakeError::status) and
+    /// [`response_fields`](HandshakeError::response_fields): 501 for another `:protocol`, 417 for a request
+    /// that expects to be asked for its content, otherwise 400. A server may also reset the stream of a
+    /// request that is malformed (RFC 9113 section 8.1.1).
+    pub fn from_extended_connect<N, V>(
+        config: &Config,
+        fields: impl IntoIterator<Item = (&'a N, &'a V)>,
+    ) -> Result<Self, HandshakeError>
+    where
+        N: AsRef<[u8]> + ?Sized + 'a,
+        V: AsRef<[u8]> + ?Sized + 'a,
+    {
+        let connect = Connect::read(as_bytes(fields))?;
+        connect.check()?;
+        let Connect { host, target, known } = connect;
+        Self::new(config, Opening::ExtendedConnect, host, target, known)
     }
 
     pub(super) fn check(
@@ -103,6 +180,19 @@ impl<'a> Upgrade<'a> {
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
         let key = rules::check_key(&known)?;
+        // RFC 6455 section 4.2.2: over the text as it came.
+        let accept = accept_key(key);
+        Self::new(config, Opening::Upgrade { accept }, host, target, known)
+    }
+
+    /// Checks what does not depend on how the connection is asked for.
+    fn new(
+        config: &Config,
+        opening: Opening,
+        host: &'a str,
+        target: Target<'a>,
+        known: KnownFields<'a>,
+    ) -> Result<Self, HandshakeError> {
         let origin = rules::check_origin(&known)?;
         rules::check_protocols(&known.protocol)?;
         extensions::check_lines(known.extensions.lines())?;
@@ -118,8 +208,7 @@ impl<'a> Upgrade<'a> {
             origin,
             protocols: known.protocol,
             extensions: known.extensions,
-            // RFC 6455 section 4.2.2: over the text as it came.
-            accept: accept_key(key),
+            opening,
             protocol: None,
             #[cfg(feature = "deflate")]
             deflate,
@@ -142,7 +231,8 @@ impl<'a> Upgrade<'a> {
         self.host
     }
 
-    /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or `null`.
+    /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or
+    /// `null`.
     ///
     /// None for most programs that are no browser. A server that is for its own pages only compares it and
     /// rejects others with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops
@@ -176,17 +266,13 @@ impl<'a> Upgrade<'a> {
         let Some((scheme, origin)) = self.origin.and_then(|origin| origin.split_once("://")) else {
             return false;
         };
-        let default_port = match scheme {
-            "http" => 80,
-            "https" => 443,
+        let is_secure = match scheme {
+            "http" => false,
+            "https" => true,
             _ => return false,
         };
-        let same = |origin: Authority<'_>, host: Authority<'_>| {
-            let port = |authority: Authority<'_>| authority.port.unwrap_or(default_port);
-            origin.host.eq_ignore_ascii_case(host.host) && port(origin) == port(host)
-        };
         match (Authority::parse(origin), Authority::parse(self.host)) {
-            (Some(origin), Some(host)) => same(origin, host),
+            (Some(origin), Some(host)) => origin.is_same(&host, default_port(is_secure)),
             (None, _) | (_, None) => false,
         }
     }
@@ -236,8 +322,9 @@ impl<'a> Upgrade<'a> {
         self.protocol
     }
 
-    /// What [`Config::deflate`] and the client's offers come to: the first offer that can be met (RFC 7692 section
-    /// 5.1). `None` if there is none such, or compression is off; the answer then does not speak of it.
+    /// What [`Config::deflate`] and the client's offers come to: the first offer that can be met (RFC 7692
+    /// section 5.1). `None` if there is none such, or compression is off; the answer then does not speak of
+    /// it.
     #[cfg(feature = "deflate")]
     pub fn deflate(&self) -> Option<Parameters> {
         self.deflate.as_ref().map(|(parameters, _)| *parameters)
@@ -254,7 +341,7 @@ impl<'a> Upgrade<'a> {
     fn answered_extensions(&self) -> Option<(&str, &str)> {
         #[cfg(feature = "deflate")]
         if let Some((_, element)) = &self.deflate {
-            return Some(("Sec-WebSocket-Extensions", element));
+            return Some((self.opening.name_of_extensions(), element));
         }
         None
     }
@@ -266,20 +353,29 @@ impl<'a> Upgrade<'a> {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        self.fields.push((name.to_string(), value.to_string()));
+        self.fields.push(match self.opening {
+            Opening::Upgrade { .. } => (name.to_string(), value.to_string()),
+            Opening::ExtendedConnect => list::written(name, value),
+        });
         Ok(self)
     }
 
     /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    ///
+    /// After an extended CONNECT there is no response in bytes to append: the stack has sent it, from
+    /// [`status`](Self::status) and [`response_fields`](Self::response_fields), and `out` is for frames
+    /// alone.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
-        out.reserve(ACCEPT_SIZE);
-        // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
-        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in self.response_fields() {
-            write::push_field(out, name, value);
+        if let Opening::Upgrade { .. } = self.opening {
+            out.reserve(ACCEPT_SIZE);
+            // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
+            out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+            for (name, value) in self.response_fields() {
+                write::push_field(out, name, value);
+            }
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"\r\n");
         self.into_connection()
     }
 
@@ -291,8 +387,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// # Errors
     ///
-    /// A status that is not final, a body where the status has none, a field that is malformed or reserved.
-    /// `out` is untouched.
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved;
+    /// an extended CONNECT, as its response is the stack's to send. `out` is untouched.
     pub fn reject(
         self,
         status: u16,
@@ -300,20 +396,38 @@ impl<'a> Upgrade<'a> {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeMisuse> {
-        write::push_response(out, "GET", status, fields, body)
+        match self.opening {
+            Opening::Upgrade { .. } => write::push_response(out, "GET", status, fields, body),
+            Opening::ExtendedConnect => Err(HandshakeMisuse::ExtendedConnect),
+        }
     }
 
-    /// The fields of the 101 response, for a caller whose own HTTP server sends it.
+    /// The status of the response that accepts: 101, or 200 for an extended CONNECT, where it is the
+    /// pseudo-field `:status` (RFC 8441 section 5).
+    pub fn status(&self) -> u16 {
+        match self.opening {
+            Opening::Upgrade { .. } => 101,
+            Opening::ExtendedConnect => 200,
+        }
+    }
+
+    /// The fields of the response that accepts, for a caller whose own HTTP server sends it. Those for an
+    /// extended CONNECT have names in small letters.
     pub fn response_fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let fixed = [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", text(&self.accept)),
-        ];
+        let fixed = match &self.opening {
+            Opening::Upgrade { accept } => Some([
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Accept", text(accept)),
+            ]),
+            // RFC 8441 section 5: none of these.
+            Opening::ExtendedConnect => None,
+        };
         // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
-        let protocol = self.protocol.map(|name| ("Sec-WebSocket-Protocol", name));
+        let protocol = self.protocol.map(|name| (self.opening.name_of_protocol(), name));
         fixed
             .into_iter()
+            .flatten()
             .chain(protocol)
             .chain(self.answered_extensions())
             .chain(
@@ -323,7 +437,7 @@ impl<'a> Upgrade<'a> {
             )
     }
 
-    /// The connection, for a caller whose own HTTP server has sent the 101.
+    /// The connection, for a caller whose own HTTP server sends the response.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn into_connection(self) -> Connection {
         let connection = Connection::server(&self.config);

@@ -1,0 +1,164 @@
+//! The client's side where somebody else speaks HTTP: fields out, fields in.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::Answer;
+use super::rules::Proof;
+use super::waiting::{Judged, Waiting};
+use crate::Config;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::fields::{as_bytes, check_line};
+use crate::handshake::http::head::{Head, check_http_version};
+use crate::handshake::http::list;
+
+/// A client whose request goes through somebody else's HTTP, and that waits for the answer.
+///
+/// It comes from [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade), or from
+/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). The request is taken
+/// from it and sent, then each response is given to it: by its status and its fields, or as [one
+/// list](Self::receive_fields). The connection comes out with the answer that accepts.
+///
+/// Memory: the request, and one copy of a response's fields, which are held to [`Config::max_head_size`] and
+/// [`Config::max_fields`].
+#[must_use = "without the answer there is no connection"]
+pub struct ClientExchange {
+    config: Config,
+    target: String,
+    fields: Vec<(String, String)>,
+    waiting: Waiting,
+}
+
+impl ClientExchange {
+    pub(super) fn new(
+        config: &Config,
+        target: String,
+        fields: Vec<(String, String)>,
+        waiting: Waiting,
+    ) -> Self {
+        Self {
+            config: *config,
+            target,
+            fields,
+            waiting,
+        }
+    }
+
+    /// The method of the request: `GET`, or `CONNECT`.
+    pub fn method(&self) -> &'static str {
+        match self.is_extended() {
+            false => "GET",
+            true => "CONNECT",
+        }
+    }
+
+    /// The path and the query that are asked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The fields of the request, in order. Those of an extended CONNECT start with the pseudo-fields, and
+    /// have names in small letters.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Takes a response by its status and its fields, without pseudo-fields.
+    ///
+    /// `Ok(None)`: it is an interim one, and skipped, up to [`Config::max_interim_responses`]; most HTTP
+    /// clients do that themselves. Otherwise it is the answer, and the handshake is finished.
+    ///
+    /// # Errors
+    ///
+    /// The rule of HTTP, of RFC 6455 section 4.1 or of RFC 8441 that the response breaks, or the limit that
+    /// it passes. The caller closes the transport, or resets the stream. Every later call returns the same
+    /// error.
+    pub fn receive_response<'f, N, V>(
+        &mut self,
+        status: u16,
+        fields: impl IntoIterator<Item = (&'f N, &'f V)>,
+    ) -> Result<Option<Answer>, HandshakeError>
+    where
+        N: AsRef<[u8]> + ?Sized + 'f,
+        V: AsRef<[u8]> + ?Sized + 'f,
+    {
+        self.receive((1, 1), status, as_bytes(fields))
+    }
+
+    /// Takes a response as HTTP/2 and HTTP/3 have it: one list, which starts with `:status`. Otherwise as
+    /// [`receive_response`](Self::receive_response).
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive_response`](Self::receive_response), and for a `:status` that is missing, repeated or
+    /// no status.
+    pub fn receive_fields<'f, N, V>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'f N, &'f V)>,
+    ) -> Result<Option<Answer>, HandshakeError>
+    where
+        N: AsRef<[u8]> + ?Sized + 'f,
+        V: AsRef<[u8]> + ?Sized + 'f,
+    {
+        self.waiting.check()?;
+        let mut fields = as_bytes(fields).peekable();
+        let status = list::take_status(&mut fields).map_err(|error| self.waiting.fail(error))?;
+        self.receive((1, 1), status, fields)
+    }
+
+    pub(in crate::handshake) fn receive<'f>(
+        &mut self,
+        version: (u8, u8),
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Result<Option<Answer>, HandshakeError> {
+        self.waiting.check()?;
+        let head = self
+            .head(version, status, fields)
+            .map_err(|error| self.waiting.fail(error))?;
+        match self.waiting.judge(head)? {
+            Judged::Interim(_) => Ok(None),
+            Judged::Final(answer) => Ok(Some(answer)),
+        }
+    }
+
+    fn head<'f>(
+        &self,
+        version: (u8, u8),
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Result<Head, HandshakeError> {
+        if self.is_extended() {
+            return Head::of_response(&self.config, version, status, fields, list::check_field);
+        }
+        check_http_version(version)?;
+        Head::of_response(&self.config, version, status, fields, check_line)
+    }
+
+    /// The transport, or the stream, has ended before the answer: the one error that comes of it, which is
+    /// the earlier one if there was one.
+    pub fn receive_eof(&mut self) -> HandshakeError {
+        self.waiting.receive_eof()
+    }
+
+    pub(in crate::handshake) fn is_extended(&self) -> bool {
+        match self.waiting.offer().proof {
+            Proof::Accept(_) => false,
+            Proof::ExtendedConnect => true,
+        }
+    }
+}
+
+impl fmt::Debug for ClientExchange {
+    /// Without the query and the fields, which hold tokens, cookies and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientExchange")
+            .field("method", &self.method())
+            .field("path", &self.target.split('?').next())
+            .field("finished", &self.waiting.finished())
+            .finish_non_exhaustive()
+    }
+}

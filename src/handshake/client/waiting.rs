@@ -1,0 +1,106 @@
+//! The time between the request and the final response, whoever reads it.
+
+use super::rules::{Kind, Offer};
+use super::{Answer, Response};
+use crate::Connection;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::http::head::Head;
+
+/// A client that waits for the answer.
+pub(super) struct Waiting {
+    offer: Offer,
+    state: State,
+}
+
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is large until the answer comes, and then moved out"
+)]
+enum State {
+    Waiting {
+        /// How many more interim responses may come.
+        interim_left: usize,
+        connection: Connection,
+    },
+    Finished(HandshakeError),
+}
+
+/// What a response is.
+#[allow(clippy::large_enum_variant, reason = "it is matched at once")]
+pub(super) enum Judged {
+    Interim(Head),
+    Final(Answer),
+}
+
+impl Waiting {
+    pub(super) fn new(offer: Offer, connection: Connection) -> Self {
+        let state = State::Waiting {
+            interim_left: offer.config.max_interim_responses,
+            connection,
+        };
+        Self { offer, state }
+    }
+
+    /// The earlier error, or [`HandshakeError::Finished`] after an answer.
+    pub(super) fn check(&self) -> Result<(), HandshakeError> {
+        self.finished().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn finished(&self) -> Option<HandshakeError> {
+        match self.state {
+            State::Waiting { .. } => None,
+            State::Finished(error) => Some(error),
+        }
+    }
+
+    pub(super) fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    pub(super) fn receive_eof(&mut self) -> HandshakeError {
+        self.fail(self.finished().unwrap_or(HandshakeError::Eof))
+    }
+
+    /// Everything later ends with this error.
+    pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+        self.state = State::Finished(error);
+        error
+    }
+
+    /// Takes the next response, whole.
+    pub(super) fn judge(&mut self, head: Head) -> Result<Judged, HandshakeError> {
+        self.try_judge(head).map_err(|error| self.fail(error))
+    }
+
+    fn try_judge(&mut self, head: Head) -> Result<Judged, HandshakeError> {
+        let finished = State::Finished(HandshakeError::Finished);
+        let (interim_left, connection) = match core::mem::replace(&mut self.state, finished) {
+            State::Waiting {
+                interim_left,
+                connection,
+            } => (interim_left, connection),
+            State::Finished(error) => return Err(error),
+        };
+        match self.offer.kind(head.status())? {
+            // RFC 9110 section 15.2: interim responses may come unasked, and are passed over.
+            Kind::Interim => {
+                let limit = self.offer.config.max_interim_responses;
+                let too_many = HandshakeError::TooManyInterimResponses { limit };
+                self.state = State::Waiting {
+                    interim_left: interim_left.checked_sub(1).ok_or(too_many)?,
+                    connection,
+                };
+                Ok(Judged::Interim(head))
+            }
+            // RFC 9112 section 6.3: it ends at its empty line, whatever Content-Length says.
+            Kind::Accepting => {
+                self.offer.check(&head)?;
+                let connection = self.offer.agree(connection, &head);
+                let response = Response::accepting(head);
+                Ok(Judged::Final(Answer::Accepted { connection, response }))
+            }
+            // RFC 6455 section 4.1: handled as HTTP, thus by the caller.
+            Kind::Rejecting => Ok(Judged::Final(Answer::Rejected(Response::rejecting(head)))),
+        }
+    }
+}

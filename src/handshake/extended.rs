@@ -1,0 +1,110 @@
+//! Extended CONNECT: WebSocket over one stream of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
+//!
+//! The handshake is two lists of fields, so it works with any stack: [`Upgrade::from_extended_connect`] takes
+//! the request's and gives the response's, [`ClientRequest::start_extended_connect`] gives the request's and
+//! takes the response's. Out of either comes the same [`Connection`] as over HTTP/1.1. HTTP/2 and HTTP/3
+//! differ in nothing here: one code serves both.
+//!
+//! # What the stack does
+//!
+//! - **The setting.** A server that takes such requests sends [`SETTINGS_ENABLE_CONNECT_PROTOCOL`] as 1. It
+//!   may never set it back to 0, and takes no notice of the setting where it receives one. A client asks
+//!   only after the server's setting is 1; it is 0 until then, in HTTP/2 as in HTTP/3. What a value means is
+//!   told by [`is_enabled`].
+//! - **The stream.** The request is sent without END_STREAM, and so is the response that accepts: the stream
+//!   stays open both ways. Where the request did end its stream, there is nobody to accept.
+//! - **The data.** What goes to and from [`Connection`] is the payload of DATA frames. Their borders mean
+//!   nothing, and the client masks its frames as ever.
+//! - **Proxies.** The authority is that of an ordinary request: a server must not open a tunnel to it. By a
+//!   client, a forward proxy is asked with an ordinary CONNECT first, and then extended CONNECT is spoken
+//!   through its tunnel.
+//!
+//! # How it ends
+//!
+//! The stream is what a TCP connection is over HTTP/1.1:
+//!
+//! | [`Connection`] | TCP | HTTP/2 | HTTP/3 |
+//! |---|---|---|---|
+//! | [`Transport::Close`](crate::Transport::Close): the output is written, and that was all | FIN | END_STREAM | FIN of the stream |
+//! | given up before, by a timeout say | RST | RST_STREAM with CANCEL (0x08) | the stream is reset with H3_REQUEST_CANCELLED (0x010c) |
+//! | the peer did one or the other: [`receive_eof`](crate::Connection::receive_eof) | FIN, RST | END_STREAM, RST_STREAM | FIN of the stream, reset |
+//!
+//! The end of a stream tells nothing of whether it was meant. [`Closed::is_clean`](crate::Closed::is_clean)
+//! does, which goes by the Close frames.
+//!
+//! # What stands in for the key
+//!
+//! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key that comes is not looked at. That the
+//! server speaks WebSocket, and was not made to look so, is shown by the setting, and by a `:protocol` that
+//! scripts cannot write. All else that RFC 6455 says of security holds: look at the
+//! [origin](Upgrade::origin).
+//!
+//! ```
+//! use websocket_proto::Config;
+//! use websocket_proto::handshake::{Answer, ClientRequest, Upgrade, extended};
+//!
+//! let config = Config::new();
+//! let mut setting = false;
+//! // The server's SETTINGS came, with this parameter in them.
+//! let (id, value) = (8, 1);
+//! if id == extended::SETTINGS_ENABLE_CONNECT_PROTOCOL {
+//!     setting = extended::is_enabled(setting, value).expect("a connection error otherwise");
+//! }
+//! assert!(setting);
+//!
+//! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
+//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
+//! let request = ClientRequest::from_url("wss://example.com/chat")?.protocol("chat")?;
+//! let mut client = request.start_extended_connect(&config, entropy);
+//! let request: Vec<(String, String)> = client.fields().map(|(name, value)| (name.into(), value.into())).collect();
+//!
+//! // The server accepts.
+//! let fields = request.iter().map(|(name, value)| (name, value));
+//! let upgrade = Upgrade::from_extended_connect(&config, fields)?.select_protocol(&["chat"]);
+//! let status = upgrade.status().to_string();
+//! let response: Vec<(&str, &str)> = [(":status", &status[..])].into_iter().chain(upgrade.response_fields()).collect();
+//!
+//! // The client checks the answer.
+//! match client.receive_fields(response)? {
+//!     Some(Answer::Accepted { connection, response }) => {
+//!         assert_eq!(response.protocol(), Some("chat"));
+//! #       drop(connection);
+//!     }
+//!     Some(Answer::Rejected(response)) => panic!("status {}", response.status()),
+//!     None => panic!("an interim response"),
+//! }
+//! let connection_of_server = upgrade.into_connection();
+//! # drop(connection_of_server);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#[cfg(doc)]
+use super::{ClientRequest, Upgrade};
+#[cfg(doc)]
+use crate::Connection;
+
+/// The value of `:protocol` (RFC 8441 section 5, and the upgrade token of RFC 6455 section 11.2).
+pub const PROTOCOL: &str = "websocket";
+
+/// The number of the setting, in HTTP/2 (RFC 8441 section 3) and in HTTP/3 (RFC 9220 section 3).
+pub const SETTINGS_ENABLE_CONNECT_PROTOCOL: u64 = 0x08;
+
+/// Whether extended CONNECT may be asked for, once [the setting](SETTINGS_ENABLE_CONNECT_PROTOCOL) has this
+/// value; `earlier` is the result for the one before, `false` at first.
+///
+/// `None` for a value that must not be sent: another than 0 and 1, or 0 after 1 (RFC 8441 section 3). It is a
+/// connection error, PROTOCOL_ERROR in HTTP/2 and H3_SETTINGS_ERROR in HTTP/3.
+///
+/// ```
+/// use websocket_proto::handshake::extended::is_enabled;
+///
+/// assert_eq!(is_enabled(false, 1), Some(true));
+/// assert_eq!(is_enabled(true, 0), None);
+/// ```
+pub const fn is_enabled(earlier: bool, value: u64) -> Option<bool> {
+    match (earlier, value) {
+        (_, 1) => Some(true),
+        (false, 0) => Some(false),
+        (true, 0) | (_, 2..) => None,
+    }
+}
