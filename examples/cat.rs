@@ -4,10 +4,11 @@
 //!
 //! Bytes are no problem: a line that is not UTF-8 is sent as a binary message, and binary messages are shown in hex. At the end
 //! of stdin the connection is closed with 1000, and what the server still sends is shown until it closes as well. How the
-//! connection ended is told on stderr; the exit code is 0 only if that was clean.
+//! connection ended is told on stderr; the exit code is 0 only if that was clean. A server that falls silent is found by Pings.
 //!
 //! Who reads must not wait for who writes, or two ends that both send more than the network holds wait for each other for ever.
-//! Hence three threads around one connection: stdin, the reader, and a writer, the only one to wait until the server reads.
+//! Hence three threads around one connection: stdin, the reader, and a writer, the only one to wait until the server reads, which
+//! also keeps the time.
 
 use std::error::Error;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
@@ -19,9 +20,10 @@ use std::time::{Duration, Instant};
 use std::{env, mem, str, thread};
 
 use websocket_proto::handshake::{Answer, ClientRequest};
+use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
 use websocket_proto::{CloseCode, Closed, Config, Connection, Event, OsEntropy, Transport};
 
-/// For the opening handshake and for the closing one, each in total.
+/// For the opening handshake in total: a byte now and then does not prolong it.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// For a server that does not read to take some of what is written.
 const WRITE_TIME: Duration = Duration::from_secs(30);
@@ -117,12 +119,14 @@ fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<us
 /// One connection, and the three who work on it.
 struct Line {
     stream: TcpStream,
+    clock: Instant,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
     connection: Connection,
+    keepalive: Keepalive,
     out: Vec<u8>,
     /// How many bytes of `out` are there because the server asked for them.
     replies: usize,
@@ -130,10 +134,14 @@ struct State {
 
 impl Line {
     fn new(stream: TcpStream, connection: Connection) -> Self {
+        let mut keepalive = Keepalive::new(&KeepaliveConfig::new(), Duration::ZERO);
+        keepalive.opened(Duration::ZERO);
         Self {
             stream,
+            clock: Instant::now(),
             state: Mutex::new(State {
                 connection,
+                keepalive,
                 out: Vec::new(),
                 replies: 0,
             }),
@@ -154,6 +162,7 @@ impl Line {
                         let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
                         writeln!(stdout, "{hex}")?;
                     }
+                    Event::Pong(payload) => _ = self.state().keepalive.pong(&payload, self.clock.elapsed()),
                     Event::Close(close) if !close.reason.is_empty() => eprintln!("{:?}", &*close.reason),
                     _ => {}
                 }
@@ -172,9 +181,13 @@ impl Line {
         let mut state = self.state();
         let State {
             connection,
+            keepalive,
             out,
             replies,
         } = &mut *state;
+        if !input.is_empty() {
+            keepalive.activity();
+        }
         let before = out.len();
         // An error is no reason to return: the Close that tells the server is to be written, and `receive_eof` tells us.
         let event = connection.receive(input, out).unwrap_or(None);
@@ -208,14 +221,16 @@ impl Line {
         self.changed.notify_all();
     }
 
-    /// Writes what the others put into the output. Ends the transport when it is time, which wakes the reader.
+    /// Writes what the others put into the output, and what the timers want. Ends the transport when it is time, which wakes the
+    /// reader.
     fn write(&self) {
-        let nothing_to_do =
-            |state: &mut State| state.out.is_empty() && state.connection.transport() == Transport::Open;
-        let mut transport = Transport::Open;
-        while transport == Transport::Open {
-            let mut state = self.changed.wait_while(self.state(), nothing_to_do).unwrap();
-            transport = state.connection.transport();
+        loop {
+            let mut state = self.wait();
+            if let Err(expired) = state.tick(self.clock.elapsed()) {
+                eprintln!("{expired}");
+                break;
+            }
+            let transport = state.connection.transport();
             let out = mem::take(&mut state.out);
             state.replies = 0;
             drop(state);
@@ -224,19 +239,40 @@ impl Line {
                 eprintln!("write: {error}");
                 break;
             }
-            match transport {
-                Transport::Open => {}
-                Transport::AwaitPeer => thread::sleep(HANDSHAKE_TIME),
-                Transport::Close => {
-                    _ = self.stream.shutdown(Shutdown::Write);
-                    thread::sleep(LINGER_TIME);
-                }
+            if transport == Transport::Close {
+                _ = self.stream.shutdown(Shutdown::Write);
+                thread::sleep(LINGER_TIME);
+                break;
             }
         }
         _ = self.stream.shutdown(Shutdown::Both);
     }
 
+    /// Waits for output, for any change of the connection, or for the time of the next tick.
+    fn wait(&self) -> MutexGuard<'_, State> {
+        let state = self.state();
+        if !state.out.is_empty() || state.connection.transport() == Transport::Close {
+            return state;
+        }
+        let deadline = state.keepalive.next_deadline().unwrap_or(Duration::MAX);
+        let left = deadline.saturating_sub(self.clock.elapsed());
+        self.changed.wait_timeout(state, left).unwrap().0
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+}
+
+impl State {
+    /// Does what the timers want.
+    fn tick(&mut self, now: Duration) -> Result<(), Expired> {
+        if self.connection.state() != websocket_proto::State::Open {
+            self.keepalive.closing(now);
+        }
+        if let Action::Ping(payload) = self.keepalive.tick(now)? {
+            _ = self.connection.send_ping(&payload, &mut self.out); // it is open, or there would be no Ping
+        }
+        Ok(())
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! - HTTP beside WebSocket on one port, and the check of the origin that keeps the pages of others out;
 //! - a broadcast that is encoded once and held up by nobody: a client that does not read is dropped;
-//! - Pings that find the clients that went away without a word.
+//! - Pings that find the clients that went away without a word, and measure the way to the others.
 //!
 //! Each client has two threads around one connection. The reader receives, and waits for bytes alone. The writer waits for output,
-//! of its own reader or of any other, and for the time of the next Ping.
+//! of its own reader or of any other, and for what the timers want.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 use std::{env, mem, thread};
 
 use websocket_proto::handshake::{Request, ServerHandshake};
+use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
 use websocket_proto::{CloseCode, Config, Connection, Event, Prepared, Transport};
 
-/// For the opening handshake and for the closing one, each in total.
+/// For the opening handshake in total: a byte now and then does not prolong it.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// For a client that does not read to take some of what is written.
 const WRITE_TIME: Duration = Duration::from_secs(10);
@@ -36,14 +37,15 @@ const CONFIG: Config = Config::new().max_message_size(4 * 1024);
 const PAGE: &[u8] = include_bytes!("chat.html");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut ping_time = Duration::from_secs(5);
+    let mut keepalive = KeepaliveConfig::new();
     let mut address = String::from("127.0.0.1:9002");
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--ping-seconds" => {
                 let seconds: NonZeroU32 = args.next().ok_or("--ping-seconds needs a number")?.parse()?;
-                ping_time = Duration::from_secs(seconds.get().into());
+                let time = Duration::from_secs(seconds.get().into());
+                keepalive = keepalive.ping_interval(time).ping_timeout(time);
             }
             _ => address = arg,
         }
@@ -62,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let room = Arc::clone(&room);
         let client = move || {
-            if let Err(error) = serve(stream, peer, &room, ping_time) {
+            if let Err(error) = serve(stream, peer, &room, &keepalive) {
                 eprintln!("{peer}: {error}");
             }
         };
@@ -77,7 +79,7 @@ fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     room: &Room,
-    ping_time: Duration,
+    keepalive: &KeepaliveConfig,
 ) -> Result<(), Box<dyn Error>> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_TIME))?;
@@ -94,14 +96,17 @@ fn serve(
             return answered.map(|_| ());
         }
     };
-    let client = Arc::new(Client::new(stream, peer, connection));
+    let client = Arc::new(Client::new(stream, peer, connection, keepalive));
     let writer = Arc::clone(&client);
-    thread::Builder::new().spawn(move || writer.write(ping_time))?;
+    thread::Builder::new().spawn(move || writer.write())?;
     room.enter(&client);
     client.read(room, &mut buffer, frames);
     room.leave(&client);
     let end = client.update(|connection, _| connection.receive_eof());
-    eprintln!("{peer}: {end}");
+    match client.state().keepalive.last_rtt() {
+        Some(rtt) => eprintln!("{peer}: {end}, round trip {rtt:?}"),
+        None => eprintln!("{peer}: {end}"),
+    }
     Ok(())
 }
 
@@ -114,10 +119,13 @@ fn receive_request(
     let deadline = Instant::now() + HANDSHAKE_TIME;
     let mut handshake = ServerHandshake::new(&CONFIG);
     loop {
-        let size = read(stream, buffer, Some(deadline))?;
-        if size == 0 {
-            return Err(handshake.receive_eof().into());
-        }
+        let size = match read(stream, buffer, Some(deadline)) {
+            Ok(0) => return Err(handshake.receive_eof().into()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                return Err(handshake.receive_timeout(out).into());
+            }
+            result => result?,
+        };
         let mut input = &mut buffer[..size];
         if let Some(request) = handshake.receive(&mut input, out)? {
             return Ok((request, size - input.len()..size));
@@ -177,6 +185,7 @@ impl Room {
 struct Client {
     stream: TcpStream,
     peer: SocketAddr,
+    clock: Instant,
     state: Mutex<State>,
     /// There may be something to do for the writer.
     changed: Condvar,
@@ -184,31 +193,29 @@ struct Client {
 
 struct State {
     connection: Connection,
+    keepalive: Keepalive,
     out: Vec<u8>,
-    /// The number of the last Ping, and whether its Pong is still to come.
-    ping: u32,
-    awaits_pong: bool,
 }
 
 impl Client {
-    fn new(stream: TcpStream, peer: SocketAddr, connection: Connection) -> Self {
-        let state = State {
-            connection,
-            out: Vec::new(),
-            ping: 0,
-            awaits_pong: false,
-        };
+    fn new(stream: TcpStream, peer: SocketAddr, connection: Connection, keepalive: &KeepaliveConfig) -> Self {
+        let mut keepalive = Keepalive::new(keepalive, Duration::ZERO);
+        keepalive.opened(Duration::ZERO);
         Self {
             stream,
             peer,
-            state: Mutex::new(state),
+            clock: Instant::now(),
+            state: Mutex::new(State {
+                connection,
+                keepalive,
+                out: Vec::new(),
+            }),
             changed: Condvar::new(),
         }
     }
 
     /// Receives until the transport ends.
     fn read(&self, room: &Room, buffer: &mut [u8], frames: Range<usize>) {
-        let mut deadline = None;
         let mut input = &mut buffer[frames];
         loop {
             // The event borrows from `input` alone: it is handled without the lock, as a broadcast takes the lock of every client.
@@ -218,37 +225,27 @@ impl Client {
                     Event::Binary(_) => self.update(|connection, out| {
                         _ = connection.close(CloseCode::UNSUPPORTED_DATA, "text only", out);
                     }),
-                    Event::Pong(payload) => self.state().receive_pong(&payload),
+                    Event::Pong(payload) => _ = self.state().keepalive.pong(&payload, self.clock.elapsed()),
                     _ => {} // what a Ping or a Close is answered with is in the output
                 }
             }
-            match self.state().connection.transport() {
-                Transport::Open => {}
-                Transport::AwaitPeer => _ = deadline.get_or_insert_with(|| Instant::now() + HANDSHAKE_TIME),
-                Transport::Close => return drain(&self.stream, buffer),
+            if self.state().connection.transport() == Transport::Close {
+                return drain(&self.stream, buffer);
             }
-            match read(&self.stream, buffer, deadline) {
+            match read(&self.stream, buffer, None) {
                 Ok(size @ 1..) => input = &mut buffer[..size],
                 Ok(0) | Err(_) => return,
             }
+            self.state().keepalive.activity();
         }
     }
 
-    /// Writes until the connection says that the transport is to be closed, which ends our direction.
-    fn write(&self, ping_time: Duration) {
-        let idle =
-            |state: &mut State| state.out.is_empty() && state.connection.transport() != Transport::Close;
-        let mut next_ping = Instant::now() + ping_time;
+    /// Writes, and keeps the time, until the connection says that the transport is to be closed, which ends our direction.
+    fn write(&self) {
         loop {
-            let left = next_ping.saturating_duration_since(Instant::now());
-            let (mut state, _) = self.changed.wait_timeout_while(self.state(), left, idle).unwrap();
-            if next_ping <= Instant::now() {
-                next_ping = Instant::now() + ping_time;
-                if state.awaits_pong {
-                    self.abort(&mut state, "does not answer");
-                } else {
-                    state.send_ping();
-                }
+            let mut state = self.wait();
+            if let Err(expired) = state.tick(self.clock.elapsed()) {
+                self.abort(&mut state, &expired.to_string());
             }
             let is_last = state.connection.transport() == Transport::Close;
             let out = mem::take(&mut state.out);
@@ -262,6 +259,17 @@ impl Client {
                 self.abort(&mut self.state(), &error.to_string());
             }
         }
+    }
+
+    /// Waits for output, for any change of the connection, or for the time of the next tick.
+    fn wait(&self) -> MutexGuard<'_, State> {
+        let state = self.state();
+        if !state.out.is_empty() || state.connection.transport() == Transport::Close {
+            return state;
+        }
+        let deadline = state.keepalive.next_deadline().unwrap_or(Duration::MAX);
+        let left = deadline.saturating_sub(self.clock.elapsed());
+        self.changed.wait_timeout(state, left).unwrap().0
     }
 
     /// Lends the connection to `work`, and sees to its output: it will be written, if it is not too much.
@@ -293,16 +301,15 @@ impl Client {
 }
 
 impl State {
-    fn send_ping(&mut self) {
-        self.ping = self.ping.wrapping_add(1);
-        let sent = self.connection.send_ping(&self.ping.to_be_bytes(), &mut self.out);
-        self.awaits_pong = sent.is_ok(); // not while closing
-    }
-
-    fn receive_pong(&mut self, payload: &[u8]) {
-        if payload == self.ping.to_be_bytes() {
-            self.awaits_pong = false;
+    /// Does what the timers want.
+    fn tick(&mut self, now: Duration) -> Result<(), Expired> {
+        if self.connection.state() != websocket_proto::State::Open {
+            self.keepalive.closing(now);
         }
+        if let Action::Ping(payload) = self.keepalive.tick(now)? {
+            _ = self.connection.send_ping(&payload, &mut self.out); // it is open, or there would be no Ping
+        }
+        Ok(())
     }
 }
 

@@ -13,10 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Transport};
+use websocket_proto::keepalive::{Action, Keepalive, KeepaliveConfig};
+use websocket_proto::{Config, Connection, Event, State, Transport};
 
-/// For the opening handshake and for the closing one, each in total: a byte now and then does not prolong it.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// For a peer that does not read to take some of what is written.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 /// For the peer to read our last bytes and to close.
@@ -67,12 +66,13 @@ fn config() -> Config {
 }
 
 /// One connection, first byte to last. Says how it ended, or why it never opened.
-fn serve(mut stream: TcpStream, config: &Config) -> Result<String, Box<dyn Error>> {
+fn serve(stream: TcpStream, config: &Config) -> Result<String, Box<dyn Error>> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_TIME))?;
+    let mut link = Link::new(stream);
     let mut buffer = vec![0; BUFFER_SIZE];
-    let (mut connection, frames) = open(&mut stream, config, &mut buffer)?;
-    let result = echo(&mut stream, &mut connection, &mut buffer, frames);
+    let (mut connection, frames) = link.open(config, &mut buffer)?;
+    let result = link.echo(&mut connection, &mut buffer, frames);
     let end = connection.receive_eof();
     Ok(match result {
         Ok(()) => end.to_string(),
@@ -80,113 +80,141 @@ fn serve(mut stream: TcpStream, config: &Config) -> Result<String, Box<dyn Error
     })
 }
 
-/// The opening handshake. Yields the connection, and where in the buffer the bytes are that followed the request: frames.
-fn open(
-    stream: &mut TcpStream,
-    config: &Config,
-    buffer: &mut [u8],
-) -> Result<(Connection, Range<usize>), Box<dyn Error>> {
-    let deadline = Instant::now() + HANDSHAKE_TIME;
-    let mut handshake = ServerHandshake::new(config);
-    let mut out = Vec::new();
-    loop {
-        let size = read(stream, buffer, Some(deadline))?;
-        if size == 0 {
-            return Err(handshake.receive_eof().into());
-        }
-        let mut input = &mut buffer[..size];
-        let opened = match handshake.receive(&mut input, &mut out) {
-            Ok(None) => continue,
-            Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
-            Err(error) => Err(error),
-        };
-        let frames = size - input.len()..size;
-        write(stream, &mut out)?; // the response, 101 or what the error comes to
-        return match opened {
-            Ok(connection) => Ok((connection, frames)),
-            Err(error) => {
-                linger(stream, buffer);
-                Err(error.into())
-            }
-        };
-    }
+/// The transport, and its timers.
+struct Link {
+    stream: TcpStream,
+    clock: Instant,
+    keepalive: Keepalive,
 }
 
-/// The open connection, until the transport is to be closed.
-fn echo(
-    stream: &mut TcpStream,
-    connection: &mut Connection,
-    buffer: &mut [u8],
-    frames: Range<usize>,
-) -> Result<(), Box<dyn Error>> {
-    let mut deadline = None; // an open connection may be idle for ever
-    let mut out = Vec::new();
-    let mut input = &mut buffer[frames];
-    loop {
-        // An error ends this loop too: the Close that tells the peer is in `out`, and `receive_eof` tells us.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            match event {
-                Event::Text(text) => connection.send_text(&text, &mut out)?,
-                Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
-                _ => {} // what a Ping or a Close is answered with is in `out`
-            }
-            if out.len() > BUFFER_SIZE {
-                write(stream, &mut out)?;
-            }
+impl Link {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            clock: Instant::now(),
+            keepalive: Keepalive::new(&KeepaliveConfig::new(), Duration::ZERO),
         }
-        write(stream, &mut out)?;
-        match connection.transport() {
-            Transport::Open => {}
-            Transport::AwaitPeer => _ = deadline.get_or_insert_with(|| Instant::now() + HANDSHAKE_TIME),
-            Transport::Close => {
-                linger(stream, buffer);
+    }
+
+    /// The opening handshake. Yields the connection, and where in the buffer the bytes are that followed the request: frames.
+    fn open(
+        &mut self,
+        config: &Config,
+        buffer: &mut [u8],
+    ) -> Result<(Connection, Range<usize>), Box<dyn Error>> {
+        let mut handshake = ServerHandshake::new(config);
+        let mut out = Vec::new();
+        loop {
+            let Some(size) = self.read(buffer)? else {
+                return Err(handshake.receive_eof().into());
+            };
+            let mut input = &mut buffer[..size];
+            let opened = match handshake.receive(&mut input, &mut out) {
+                Ok(None) => match self.keepalive.tick(self.clock.elapsed()) {
+                    Ok(_) => continue,
+                    Err(_) => Err(handshake.receive_timeout(&mut out)),
+                },
+                Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
+                Err(error) => Err(error),
+            };
+            let frames = size - input.len()..size;
+            self.write(&mut out)?; // the response, 101 or what the error comes to
+            return match opened {
+                Ok(connection) => {
+                    self.keepalive.opened(self.clock.elapsed());
+                    Ok((connection, frames))
+                }
+                Err(error) => {
+                    self.linger(buffer);
+                    Err(error.into())
+                }
+            };
+        }
+    }
+
+    /// The open connection, until the transport is to be closed.
+    fn echo(
+        &mut self,
+        connection: &mut Connection,
+        buffer: &mut [u8],
+        frames: Range<usize>,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut out = Vec::new();
+        let mut input = &mut buffer[frames];
+        loop {
+            // An error ends this loop too: the Close that tells the peer is in `out`, and `receive_eof` tells us.
+            while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
+                match event {
+                    Event::Text(text) => connection.send_text(&text, &mut out)?,
+                    Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
+                    Event::Pong(payload) => _ = self.keepalive.pong(&payload, self.clock.elapsed()),
+                    _ => {} // what a Ping or a Close is answered with is in `out`
+                }
+                if out.len() > BUFFER_SIZE {
+                    self.write(&mut out)?;
+                }
+            }
+            if connection.state() != State::Open {
+                self.keepalive.closing(self.clock.elapsed());
+            }
+            if let Action::Ping(payload) = self.keepalive.tick(self.clock.elapsed())? {
+                connection.send_ping(&payload, &mut out)?;
+            }
+            self.write(&mut out)?;
+            if connection.transport() == Transport::Close {
+                self.linger(buffer);
                 return Ok(());
             }
-        }
-        let size = read(stream, buffer, deadline)?;
-        if size == 0 {
-            return Ok(());
-        }
-        input = &mut buffer[..size];
-    }
-}
-
-/// Ends our direction, then waits for the end of the peer's. A socket that is closed with bytes unread is reset, and the reset may
-/// overtake what was written last.
-fn linger(stream: &mut TcpStream, buffer: &mut [u8]) {
-    let deadline = Instant::now() + LINGER_TIME;
-    if stream.shutdown(Shutdown::Write).is_ok() {
-        while read(stream, buffer, Some(deadline)).is_ok_and(|size| size > 0) {}
-    }
-}
-
-/// Reads what is there, or waits for something until the deadline.
-fn read(stream: &mut TcpStream, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    if left == Some(Duration::ZERO) {
-        return Err(ErrorKind::TimedOut.into());
-    }
-    stream.set_read_timeout(left)?;
-    loop {
-        match stream.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result.map_err(timed_out),
+            let Some(size) = self.read(buffer)? else {
+                return Ok(());
+            };
+            input = &mut buffer[..size];
         }
     }
-}
 
-/// Writes all of `out` and empties it. What a large message took is given back.
-fn write(stream: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
-    stream.write_all(out).map_err(timed_out)?;
-    out.clear();
-    out.shrink_to(BUFFER_SIZE);
-    Ok(())
-}
+    /// Ends our direction, then waits for the end of the peer's. A socket that is closed with bytes unread is reset, and the reset
+    /// may overtake what was written last.
+    fn linger(&mut self, buffer: &mut [u8]) {
+        let now = self.clock.elapsed();
+        self.keepalive = Keepalive::new(&KeepaliveConfig::new().close_timeout(LINGER_TIME), now);
+        self.keepalive.closing(now);
+        if self.stream.shutdown(Shutdown::Write).is_ok() {
+            while self.keepalive.tick(self.clock.elapsed()).is_ok()
+                && matches!(self.read(buffer), Ok(Some(_)))
+            {}
+        }
+    }
 
-/// Some systems tell the timeout of a socket by another name.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
+    /// Reads what is there, or waits for something: until it is time for a tick, and then it is nothing. `None` is the end.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let deadline = self.keepalive.next_deadline();
+        let left = deadline.map(|deadline| deadline.saturating_sub(self.clock.elapsed()));
+        // A timeout of zero is none to a socket.
+        let timeout = left.map(|left| left.max(Duration::from_millis(1)));
+        self.stream.set_read_timeout(timeout)?;
+        match self.stream.read(buffer) {
+            Ok(0) => Ok(None),
+            Ok(size) => {
+                self.keepalive.activity();
+                Ok(Some(size))
+            }
+            Err(error) => match error.kind() {
+                // Some systems tell the timeout of a socket by another name.
+                ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock => Ok(Some(0)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Writes all of `out` and empties it. What a large message took is given back.
+    fn write(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let written = self.stream.write_all(out);
+        written.map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+            _ => error,
+        })?;
+        out.clear();
+        out.shrink_to(BUFFER_SIZE);
+        Ok(())
     }
 }

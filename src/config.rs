@@ -18,7 +18,7 @@ pub struct Config {
     pub(crate) max_head_size: usize,
     pub(crate) max_fields: usize,
     pub(crate) max_interim_responses: usize,
-    pub(crate) hold: bool,
+    pub(crate) delivery: Delivery,
     #[cfg(feature = "deflate")]
     pub(crate) deflate: Option<DeflateConfig>,
     pub(crate) auto_pong: AutoPong,
@@ -27,6 +27,17 @@ pub struct Config {
     pub(crate) accept_non_minimal_length: bool,
     pub(crate) accept_any_close_code: bool,
     pub(crate) require_subprotocol: bool,
+}
+
+/// How messages get to the caller.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Delivery {
+    /// Each as a whole; what a read has cut is copied and put together.
+    Whole,
+    /// Each as a whole; a frame that a read has cut stays in the caller's buffer.
+    Held,
+    /// As they come.
+    Chunks,
 }
 
 /// When a Ping is answered by a Pong in the same call of `receive` (RFC 6455 section 5.5.2).
@@ -52,7 +63,7 @@ impl Config {
             max_head_size: 16 * 1024,
             max_fields: 100,
             max_interim_responses: 8,
-            hold: false,
+            delivery: Delivery::Whole,
             #[cfg(feature = "deflate")]
             deflate: None,
             auto_pong: AutoPong::WhileOpen,
@@ -134,7 +145,43 @@ impl Config {
     /// # Ok::<(), websocket_proto::Error>(())
     /// ```
     pub const fn hold(mut self, hold: bool) -> Self {
-        self.hold = hold;
+        self.delivery = match hold {
+            true => Delivery::Held,
+            false => Delivery::Whole,
+        };
+        self
+    }
+
+    /// Whether messages are handed out in chunks, as they come, as [`Event::TextChunk`](crate::Event::TextChunk) and
+    /// [`Event::BinaryChunk`](crate::Event::BinaryChunk). Default: `false`, they come whole.
+    ///
+    /// For messages of any size in the same memory, and for relays. A chunk is what one read brought of one frame,
+    /// lent from the input (of a compressed message, at most 16 KiB of what comes out, owned); where the peer cut its
+    /// fragments does not show otherwise. Text is cut between code points. What is wrong with a message is found
+    /// where it is, when some of it was handed out before. The limit of
+    /// [`max_message_size`](Self::max_message_size) holds as ever; `u64::MAX` is none. Nothing is
+    /// [held](Self::hold): of the two the later call counts.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Event, Fin};
+    ///
+    /// let config = Config::new().stream(true).max_message_size(u64::MAX);
+    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+    /// let (mut out, mut chunks) = (Vec::new(), Vec::new());
+    /// for mut read in [*b"\x01\x04Gr\xc3", *b"\xbc\x80\x02\xc3\x9f"] {
+    ///     let mut input = &mut read[..];
+    ///     while let Some(Event::TextChunk(text, fin)) = connection.receive(&mut input, &mut out)? {
+    ///         chunks.push((text.into_owned(), fin == Fin::Last));
+    ///     }
+    /// }
+    /// assert_eq!(chunks, [("Gr".into(), false), ("ü".into(), false), ("ß".into(), true)]);
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
+    pub const fn stream(mut self, stream: bool) -> Self {
+        self.delivery = match stream {
+            true => Delivery::Chunks,
+            false => Delivery::Whole,
+        };
         self
     }
 

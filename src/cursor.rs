@@ -3,8 +3,11 @@
 /// Takes the first `size` bytes, or all there are.
 #[inline]
 pub(crate) fn take<'i>(input: &mut &'i mut [u8], size: usize) -> &'i mut [u8] {
-    let size = size.min(input.len());
-    let (front, rest) = core::mem::take(input).split_at_mut(size);
+    let bytes = core::mem::take(input);
+    if size >= bytes.len() {
+        return bytes;
+    }
+    let (front, rest) = bytes.split_at_mut(size);
     *input = rest;
     front
 }

@@ -85,7 +85,7 @@ mod pool {
                 .and_then(|fresh| fresh.get(..bytes.len()))
             {
                 bytes.copy_from_slice(fresh);
-                pool.used += bytes.len();
+                pool.used = pool.used.saturating_add(bytes.len());
             } else {
                 pool.refill(bytes);
             }
@@ -114,6 +114,10 @@ mod pool {
 }
 
 #[cfg(feature = "getrandom")]
+#[expect(
+    clippy::panic,
+    reason = "`OsEntropy` says so, and a guessable key would be worse"
+)]
 fn ask(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
         panic!("the operating system gave no random bytes: {error}");

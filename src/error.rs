@@ -104,8 +104,12 @@ pub enum Misuse {
     /// A whole message, or a fragment of the other kind, while a fragmented message is being sent (section
     /// 5.4).
     UnfinishedMessage,
-    /// The fragments of a text message are not UTF-8 up to here, or end inside a code point (section 5.6).
+    /// A text that is given as bytes is not UTF-8, or its fragments are not up to here, or end inside a code point
+    /// (section 5.6).
     InvalidUtf8,
+    /// A header alone, from a client, whose payload has to be masked (section 5.1):
+    /// [`send_in_place`](crate::Connection::send_in_place) does it.
+    Unmasked,
     /// A code that this role must not send in a Close frame (section 7.4).
     InvalidCloseCode(CloseCode),
     /// The reason of a Close is over 123 bytes (section 5.5). Holds its length.
@@ -122,7 +126,8 @@ impl fmt::Display for Misuse {
                 write!(f, "control payload of {len} bytes is over the limit of 125 bytes")
             }
             Self::UnfinishedMessage => f.write_str("a fragmented message is not complete"),
-            Self::InvalidUtf8 => f.write_str("fragments of a text message are not UTF-8"),
+            Self::InvalidUtf8 => f.write_str("text to be sent is not UTF-8"),
+            Self::Unmasked => f.write_str("payload of a client has to be masked"),
             Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::ReasonTooLong(len) => {
                 write!(f, "close reason of {len} bytes is over the limit of 123 bytes")

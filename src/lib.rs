@@ -14,10 +14,12 @@
 //!      |  message      payloads and text, put together from their pieces
 //!      v
 //!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
+//!
+//!  time -> keepalive   beside them: deadlines and Pings, for the caller to keep and to send
 //! ```
 //!
 //! Dependencies point downwards. Each layer can be used without those above it: [`handshake`],
-//! [`connection`], [`frame`], [`utf8`].
+//! [`connection`], [`frame`], [`utf8`], [`keepalive`].
 //!
 //! # A server, whole
 //!
@@ -97,9 +99,9 @@
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
-//! What is left out here are deadlines: for the handshake, and where [`Transport::AwaitPeer`] asks for one.
-//! The example `echo_server` has them. A client is opened by [`ClientRequest`](handshake::ClientRequest) and
-//! driven by the same loop.
+//! What is left out here are deadlines: for the handshake, for a peer that is dead, and where
+//! [`Transport::AwaitPeer`] asks for one. [`keepalive`] has them, and the example `echo_server` keeps them. A
+//! client is opened by [`ClientRequest`](handshake::ClientRequest) and driven by the same loop.
 //!
 //! # What you can rely on
 //!
@@ -119,7 +121,7 @@
 //!
 //! # What it leaves to you
 //!
-//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), deadlines, authentication (cookies or HTTP
+//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), a clock, authentication (cookies or HTTP
 //! authentication, seen before a request is accepted), whether an [origin](handshake::Upgrade::origin) is
 //! welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
 //!
@@ -128,8 +130,8 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
-//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`] and [`handshake::key`], which need no heap |
-//! | `simd` | yes | faster UTF-8 validation, by `simdutf8` |
+//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which need no heap |
+//! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
@@ -137,7 +139,8 @@
 //!
 //! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     missing_debug_implementations,
@@ -146,6 +149,26 @@
     unreachable_pub,
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
+)]
+// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
+// for what the lints do not see.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
 )]
 
 #[cfg(feature = "alloc")]
@@ -166,7 +189,10 @@ mod entropy;
 #[cfg(feature = "alloc")]
 mod error;
 pub mod frame;
+#[cfg(all(doc, feature = "std", feature = "getrandom"))]
+pub mod guide;
 pub mod handshake;
+pub mod keepalive;
 #[cfg(feature = "alloc")]
 mod message;
 pub mod utf8;
@@ -176,7 +202,8 @@ pub use close::{CloseCode, MAX_REASON_SIZE};
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]
 pub use connection::{
-    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, State, Transport,
+    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
+    State, Transport,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -199,12 +226,14 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Connection>();
     is_send_and_sync::<Event<'_>>();
+    is_send_and_sync::<(ReceiveHalf, SendHalf, Reply)>();
     is_send_and_sync::<frame::Decoder>();
     is_send_and_sync::<handshake::ServerHandshake>();
     is_send_and_sync::<handshake::Request>();
     is_send_and_sync::<handshake::Upgrade<'_>>();
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
+    is_send_and_sync::<keepalive::Keepalive>();
     is_send_and_sync::<handshake::ClientExchange>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();

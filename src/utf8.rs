@@ -51,7 +51,8 @@ impl Utf8 {
         if rest.is_empty() {
             return Ok((completed, ""));
         }
-        let (whole, cut) = rest.split_at(rest.len() - cut_tail(rest));
+        let whole = rest.len().saturating_sub(cut_tail(rest));
+        let (whole, cut) = rest.split_at_checked(whole).unwrap_or((rest, &[]));
         let text = validate(whole)?;
         self.carry(cut)?;
         Ok((completed, text))
@@ -111,11 +112,11 @@ impl Utf8 {
             Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {}
             _ => return Err(InvalidUtf8),
         }
-        let Some(kept) = self.carry.get_mut(..cut.len()) else {
+        let (Some(kept), Ok(carried)) = (self.carry.get_mut(..cut.len()), u8::try_from(cut.len())) else {
             return Err(InvalidUtf8);
         };
         kept.copy_from_slice(cut);
-        self.carried = cut.len() as u8;
+        self.carried = carried;
         Ok(())
     }
 }
@@ -127,7 +128,8 @@ impl Utf8 {
 /// [`InvalidUtf8`].
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
-    // The standard library is faster on short input, SIMD on long (and ten times so outside of ASCII).
+    // In ns, for 125 B, 1 KiB and 64 KiB: of ASCII the standard library takes 8, 23 and 1100, SIMD 10, 8 and
+    // 460; of Chinese 53, 365 and 22000 against 17, 50 and 3100. What is short is ASCII more often than not.
     #[cfg(feature = "simd")]
     if bytes.len() >= 128 {
         return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
@@ -138,8 +140,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// How many bytes at the end begin a code point that is longer than what is there, going by its first byte.
 #[inline]
 fn cut_tail(bytes: &[u8]) -> usize {
-    for (before, &byte) in bytes.iter().rev().take(3).enumerate() {
-        let size = before + 1;
+    for (size, &byte) in (1..=3).zip(bytes.iter().rev()) {
         match byte {
             0x80..=0xbf => {}
             0xc0..=0xdf if size < 2 => return size,

@@ -619,7 +619,7 @@ fn both_take_echo_or_refuse_each_of_the_65536_codes() {
             } else {
                 assert_eq!(run.error, Some(Error::InvalidCloseCode(CloseCode(code))));
                 assert_eq!(run.state, State::Closed);
-                let frames = naive::frames_of(end.role, &run.out);
+                let frames = strict::frames_of(end.role, &run.out);
                 assert_eq!((frames.len(), &frames[0].payload[..2]), (1, &b"\x03\xea"[..]));
             }
         }

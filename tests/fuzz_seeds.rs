@@ -23,7 +23,9 @@ const TARGETS: &[(&str, Body)] = &[
     ("deflate_negotiation", bodies::deflate_negotiation),
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
+    ("extended", bodies::extended),
     ("extension_list", bodies::extension_list),
+    ("handshake_arguments", bodies::handshake_arguments),
     ("handshake_client", bodies::handshake_client),
     ("handshake_server", bodies::handshake_server),
     ("header", bodies::header),
@@ -33,11 +35,16 @@ const TARGETS: &[(&str, Body)] = &[
     ("memory", bodies::memory),
     ("operations", bodies::operations),
     ("output_validity", bodies::output_validity),
+    ("protocol_list", bodies::protocol_list),
+    ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),
 ];
 
 /// What a build without `deflate` has no body for.
 const DEFLATED: [&str; 3] = ["deflate_negotiation", "deflate_round_trip", "inflate"];
+
+/// What compares with peers, which are no dependencies here: `tests/differential` has the bodies, and replays the seeds.
+const WITH_PEERS: [&str; 2] = ["differential_frames", "differential_heads"];
 
 /// The files of a folder of `fuzz/`, by name, those of Git left out.
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -92,6 +99,7 @@ fn parts_of_seeds_show_nothing() {
 fn every_target_has_a_body_here_and_seeds() {
     let mut known: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
     known.extend(DEFLATED);
+    known.extend(WITH_PEERS);
     known.sort_unstable();
     known.dedup();
     assert_eq!(stems("fuzz_targets"), known);

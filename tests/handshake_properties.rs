@@ -1,12 +1,19 @@
 //! What holds for any input of the opening handshake, however it is cut, and for whatever a caller asks to be written.
 #![cfg(feature = "alloc")]
 
+#[path = "common/asked.rs"]
+mod asked;
+mod common;
+
+use asked::*;
+use common::cuts;
+use common::handshakes::{ask, head_lines, serve};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
-    Answer, ClientRequest, ExtensionList, HandshakeError, Request, Response, ServerHandshake, Upgrade,
+    Answer, ClientRequest, ExtensionList, HandshakeError, Request, ServerHandshake, Upgrade,
 };
 use websocket_proto::{Config, Connection};
 
@@ -15,35 +22,32 @@ const CASES: u32 = 4000;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    // Requirements, section 0: the same result for every partition of the bytes, one byte at a time included.
+    // Requirements, section 0: the same result for every partition of the bytes, one byte at a time included; and the two ways
+    // into an upgrade agree on every request that both can read.
     #[test]
-    fn server_does_not_depend_on_cuts(bytes in request_bytes(), cuts in vec(1_usize..40, 0..20)) {
-        let whole = serve(&[&bytes]);
-        prop_assert_eq!(&serve(&cut(&bytes, &cuts)), &whole);
-        prop_assert_eq!(&serve(&cut(&bytes, &vec![1; bytes.len()])), &whole);
+    fn server_does_not_depend_on_cuts(bytes in request_bytes(), shares in vec(any::<u8>(), 0..20)) {
+        serve(&config(), &bytes, &cuts(&shares, bytes.len()));
     }
 
     #[test]
-    fn client_does_not_depend_on_cuts(bytes in response_bytes(), cuts in vec(1_usize..40, 0..20)) {
-        let whole = ask(&[&bytes]);
-        prop_assert_eq!(&ask(&cut(&bytes, &cuts)), &whole);
-        prop_assert_eq!(&ask(&cut(&bytes, &vec![1; bytes.len()])), &whole);
+    fn client_does_not_depend_on_cuts(bytes in response_bytes(), shares in vec(any::<u8>(), 0..20)) {
+        ask(&config(), &request(), &bytes, &cuts(&shares, bytes.len()));
     }
 
     // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, an answer to every error, an end at the
     // limit.
     #[test]
     fn any_bytes_end_within_the_limits(bytes in vec(any::<u8>(), 0..LIMIT + 50)) {
-        for end in [serve(&[&bytes]), ask(&[&bytes])] {
+        for end in [serve(&config(), &bytes, &[]), ask(&config(), &request(), &bytes, &[])] {
             prop_assert!(end.used <= LIMIT);
-            prop_assert!(end.is_over || (end.used == bytes.len() && bytes.len() < LIMIT));
+            prop_assert!(end.result.is_some() || (end.used == bytes.len() && bytes.len() < LIMIT));
         }
     }
 
     // RFC 6455 section 4.1: 6455-4.1-05; RFC 9110 section 5.6.1: 9110-5.6.1-02; RFC 9112 sections 4 and 5.2: 9112-4-02,
     // 9112-5.2-01. Requirements, section 18, property 5: the client takes the server's answer.
     #[test]
-    fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<prop::sample::Index>(), answer in fields()) {
+    fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<Index>(), answer in fields()) {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
         let mut client = ask.request().start(&config(), nonce, &mut to_server);
         assert_lines(&to_server);
@@ -83,8 +87,7 @@ proptest! {
     // Requirements, section 18, property 5: a mutated answer is taken or fails, and only the right accept key opens.
     #[test]
     fn mutated_answers_open_with_the_right_key_only(bytes in response_bytes()) {
-        let end = ask(&[&bytes]);
-        if end.result.starts_with("accepted") {
+        if ask(&config(), &request(), &bytes, &[]).is_accepted() {
             let accept = accept_key(KEY);
             prop_assert!(bytes.windows(28).any(|window| window == accept));
         }
@@ -176,180 +179,9 @@ proptest! {
             _ => prop_assert!(ExtensionList::parse(&joined).is_err()),
         }
     }
-
-    // The two ways into an upgrade agree on every request that both can read.
-    #[test]
-    fn parsed_fields_are_judged_alike(bytes in request_bytes()) {
-        let mut bytes = bytes;
-        let mut server = ServerHandshake::new(&config());
-        let Ok(Some(request)) = server.receive(&mut &mut bytes[..], &mut Vec::new()) else { return Ok(()) };
-        let other = Upgrade::from_fields(&config(), request.method(), request.target(), request.version(), request.fields());
-        match (request.upgrade(&mut Vec::new()), other) {
-            (Ok(one), Ok(other)) => prop_assert!(one.response_fields().eq(other.response_fields())),
-            (one, other) => prop_assert_eq!(one.map(drop), other.map(drop)),
-        }
-    }
-}
-
-// RFC 6455 section 9.1: 6455-9.1-08, and the same for the head. Quadratic work would take minutes here.
-#[test]
-fn server_takes_a_large_head_byte_by_byte() {
-    let size = 512 * 1024;
-    let config = Config::new().max_head_size(2 * size).max_fields(size);
-    for pattern in [
-        &b"X: a\r\n"[..],
-        b"X:\r\n",
-        b"Connection: ,,,,\r\n",
-        b"Sec-WebSocket-Extensions: a;b=\"\\c\"\r\n",
-    ] {
-        let fields = pattern.repeat(size / pattern.len());
-        let mut bytes = [GOOD_START, &fields, b"\r\n"].concat();
-        let mut server = ServerHandshake::new(&config);
-        let (mut out, mut request) = (Vec::new(), None);
-        for byte in &mut bytes {
-            request = server
-                .receive(&mut core::slice::from_mut(byte), &mut out)
-                .unwrap();
-        }
-        assert!(request.unwrap().upgrade(&mut out).is_ok());
-    }
 }
 
 // ---- driving ------------------------------------------------------------------------------------------------------------
-
-/// How a handshake went.
-#[derive(Debug, Eq, PartialEq)]
-struct End {
-    result: String,
-    out: Vec<u8>,
-    used: usize,
-    is_over: bool,
-}
-
-fn serve(parts: &[&[u8]]) -> End {
-    let mut server = ServerHandshake::new(&config());
-    let mut out = Vec::new();
-    drive(parts, |input| {
-        let result = server.receive(input, &mut out);
-        let answered = out.len();
-        match result {
-            Ok(None) => None,
-            Ok(Some(request)) => Some((describe_request(&request, &mut out), out.clone())),
-            Err(error) => {
-                // Fused, and nothing more is said.
-                assert_eq!(server.receive(input, &mut out).unwrap_err(), error);
-                assert_eq!((out.len(), server.receive_eof()), (answered, error));
-                assert!(out.starts_with(format!("HTTP/1.1 {} ", error.status()).as_bytes()));
-                Some((format!("{error:?}"), out.clone()))
-            }
-        }
-    })
-}
-
-fn ask(parts: &[&[u8]]) -> End {
-    let request = ClientRequest::new("h", "/")
-        .unwrap()
-        .protocol("chat")
-        .unwrap()
-        .extension("ext")
-        .unwrap();
-    let mut client = request.start(&config(), nonce, &mut Vec::new());
-    let mut out = Vec::new();
-    drive(parts, |input| {
-        let result = client.receive(input, &mut out);
-        assert!(out.is_empty());
-        match result {
-            Ok(None) => None,
-            Ok(Some(Answer::Accepted { response, .. })) => {
-                Some((describe_response("accepted", &response), Vec::new()))
-            }
-            Ok(Some(Answer::Rejected(response))) => {
-                Some((describe_response("rejected", &response), Vec::new()))
-            }
-            Err(error) => {
-                assert_eq!(client.receive(input, &mut out).unwrap_err(), error);
-                assert_eq!(client.receive_eof(), error);
-                Some((format!("{error:?}"), Vec::new()))
-            }
-        }
-    })
-}
-
-fn drive(parts: &[&[u8]], mut receive: impl FnMut(&mut &mut [u8]) -> Option<(String, Vec<u8>)>) -> End {
-    let mut used = 0;
-    for part in parts {
-        let mut part = part.to_vec();
-        let mut input = &mut part[..];
-        let before = input.len();
-        let result = receive(&mut input);
-        used += before - input.len();
-        match result {
-            Some((result, out)) => {
-                return End {
-                    result,
-                    out,
-                    used,
-                    is_over: true,
-                };
-            }
-            None => assert!(input.is_empty()),
-        }
-    }
-    End {
-        result: String::new(),
-        out: Vec::new(),
-        used,
-        is_over: false,
-    }
-}
-
-fn describe_request(request: &Request, out: &mut Vec<u8>) -> String {
-    let fields: Vec<_> = request
-        .fields()
-        .map(|(name, value)| (name.to_string(), value.to_vec()))
-        .collect();
-    let upgrade = request.upgrade(out).map(|upgrade| {
-        let protocols: Vec<String> = upgrade.protocols().map(String::from).collect();
-        let extensions: Vec<String> = upgrade
-            .extensions()
-            .map(|extension| extension.to_string())
-            .collect();
-        (
-            upgrade.host().to_string(),
-            protocols,
-            extensions,
-            format!("{:?}", upgrade.accept(&mut Vec::new())),
-        )
-    });
-    format!(
-        "{} {} {:?} {fields:?} {upgrade:?}",
-        request.method(),
-        request.target(),
-        request.version()
-    )
-}
-
-fn describe_response(kind: &str, response: &Response) -> String {
-    let fields: Vec<_> = response.fields().collect();
-    let versions: Vec<u8> = response.supported_versions().collect();
-    format!(
-        "{kind} {} {fields:?} {:?} {versions:?}",
-        response.status(),
-        response.protocol()
-    )
-}
-
-/// The bytes in parts of these sizes, the last part being the rest.
-fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
-    let mut parts = Vec::new();
-    for &size in sizes {
-        let (part, rest) = bytes.split_at(size.min(bytes.len()));
-        parts.push(part);
-        bytes = rest;
-    }
-    parts.push(bytes);
-    parts
-}
 
 fn receive(bytes: &mut [u8]) -> Request {
     let (mut input, mut out) = (bytes, Vec::new());
@@ -359,6 +191,16 @@ fn receive(bytes: &mut [u8]) -> Request {
         .unwrap();
     assert!(input.is_empty() && out.is_empty());
     request
+}
+
+/// What a client asks of [`ask`].
+fn request() -> ClientRequest {
+    ClientRequest::new("h", "/")
+        .unwrap()
+        .protocol("chat")
+        .unwrap()
+        .extension("ext")
+        .unwrap()
 }
 
 fn config() -> Config {
@@ -372,18 +214,10 @@ fn nonce(bytes: &mut [u8]) {
     bytes.fill(0);
 }
 
-/// Whether this is a head of plain lines: no control byte in any, none folded, and one empty line at the end.
+/// Whether this is a head of plain lines, and nothing more.
 #[track_caller]
 fn assert_lines(head: &[u8]) {
-    let head = head.strip_suffix(b"\r\n\r\n").unwrap();
-    let text = String::from_utf8(head.to_vec()).unwrap();
-    for line in text.split("\r\n") {
-        assert!(!line.is_empty() && !line.starts_with([' ', '\t']), "{text:?}");
-        assert!(
-            !line.chars().any(|char| char.is_ascii_control() && char != '\t'),
-            "{text:?}"
-        );
-    }
+    assert_eq!(head_lines(head).1, b"");
 }
 
 #[track_caller]
@@ -514,7 +348,7 @@ fn bytes_of(
     odd: impl Strategy<Value = &'static [u8]>,
 ) -> impl Strategy<Value = Vec<u8>> {
     let interesting = select(b"\r\n\0 \t:,;=\"\\/#*\x7f\x80aG1".to_vec());
-    let mutation = (any::<prop::sample::Index>(), interesting, 0..3_u8);
+    let mutation = (any::<Index>(), interesting, 0..3_u8);
     let mutations = prop_oneof![Just(Vec::new()), vec(mutation, 1..4)];
     let tail = vec(any::<u8>(), 0..20);
     (start, good, vec(odd, 0..4), any::<bool>(), mutations, tail).prop_map(
@@ -538,79 +372,6 @@ fn bytes_of(
             [bytes, tail].concat()
         },
     )
-}
-
-/// What a client asks for, all of it well-formed.
-#[derive(Clone, Debug)]
-struct Asked {
-    authority: String,
-    target: String,
-    protocols: Vec<String>,
-    extensions: Vec<String>,
-    fields: Vec<(String, String)>,
-}
-
-impl Asked {
-    fn request(&self) -> ClientRequest {
-        let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
-        for protocol in &self.protocols {
-            request = request.protocol(protocol).unwrap();
-        }
-        for extension in &self.extensions {
-            request = request.extension(extension).unwrap();
-        }
-        for (name, value) in &self.fields {
-            request = request.field(name, value).unwrap();
-        }
-        request
-    }
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let authority = "([a-z0-9.-]{1,10}|\\[::[1-9a-f]\\])(:[1-9][0-9]{1,3})?";
-    let protocols = vec(TOKEN, 0..4).prop_map(|mut names| {
-        names.sort();
-        names.dedup();
-        names
-    });
-    let extensions = vec(
-        "[!-'*+.a-z0-9^_`|~-]{1,6}(; [a-z]{1,3}(=[a-z0-9]{1,3})?){0,2}",
-        0..3,
-    )
-    .prop_map(|list| list.into_iter().filter(|one| !one.contains('"')).collect());
-    (authority, TARGET, protocols, extensions, fields()).prop_map(
-        |(authority, target, protocols, extensions, fields)| Asked {
-            authority,
-            target,
-            protocols,
-            extensions,
-            fields,
-        },
-    )
-}
-
-/// Fields that a caller may add. Their names are of no field that the handshake knows.
-fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
-    vec(
-        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", "[ -~\t\u{80}-\u{ff}]{0,20}"),
-        0..4,
-    )
-}
-
-/// RFC 3986 sections 3.3 and 3.4.
-const TARGET: &str = "/([!$&'()*+,;=:@/?a-zA-Z0-9._~-]|%[0-9a-fA-F]{2}){0,20}";
-
-const TOKEN: &str = "[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}";
-
-/// Arguments as nobody should pass them, and some as one may.
-fn hostile() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[\r\n\0 \t:/?#@,;=\"a-cX\u{e9}]{0,10}",
-        "[a-c]{1,3}(\r\n|\n|\r|\0|\r\n )?[a-c:]{0,5}",
-        "/[ -~]{0,10}",
-        "[a-z]{1,5}(:[0-9]{1,6})?",
-        any::<String>(),
-    ]
 }
 
 /// Anything made of the bytes that matter to the list of extensions.

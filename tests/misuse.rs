@@ -179,7 +179,7 @@ fn both_may_send_control_frames_inside_a_message() {
         connection.send_ping(b"", &mut out).unwrap();
         connection.send_pong(b"", &mut out).unwrap();
         connection.close(None, "", &mut out).unwrap();
-        naive::frames_of(end.role, &out);
+        strict::frames_of(end.role, &out);
     }
 }
 
@@ -231,7 +231,7 @@ fn misuses_print_what_is_wrong() {
             "control payload of 126 bytes is over the limit of 125 bytes",
         ),
         (Misuse::UnfinishedMessage, "a fragmented message is not complete"),
-        (Misuse::InvalidUtf8, "fragments of a text message are not UTF-8"),
+        (Misuse::InvalidUtf8, "text to be sent is not UTF-8"),
         (
             Misuse::InvalidCloseCode(CloseCode(1005)),
             "close code 1005 (no status received) must not be sent",

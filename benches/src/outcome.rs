@@ -12,6 +12,15 @@ pub enum Kind {
     Binary,
 }
 
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+}
+
 /// How closely to look: `Quick` is cheap enough for the timed part, `Thorough` looks at every byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Check {
@@ -101,29 +110,60 @@ impl Outcome {
             sent: Sent::new(check),
         }
     }
+
+    /// For a transport that notes what is written.
+    pub fn take_sent(&mut self) -> Sent {
+        let check = self.sent.check;
+        std::mem::replace(&mut self.sent, Sent::new(check))
+    }
 }
 
 /// What each contestant has to arrive at.
 #[derive(Debug)]
-pub struct Expected {
-    /// Messages received, with a quick and with a thorough look.
-    pub seen: [Seen; 2],
-    /// Bytes sent, and the messages and pongs that they hold.
-    pub sent_bytes: u64,
-    pub sent: Seen,
+pub enum Expected {
+    Frames {
+        /// Messages received, with a quick and with a thorough look.
+        seen: [Seen; 2],
+        /// Bytes sent, and the messages and pongs that they hold.
+        sent_bytes: u64,
+        sent: Seen,
+    },
+    /// So many responses that accept.
+    Accepted { times: u64, key: &'static str },
 }
 
 impl Expected {
     pub fn check(&self, name: &str, outcome: &Outcome) {
-        let seen = &self.seen[(outcome.seen.check == Check::Thorough) as usize];
-        assert_eq!(&outcome.seen, seen, "{name} received something else");
-        assert_eq!(outcome.sent.bytes, self.sent_bytes, "{name} sent something else");
-        if outcome.sent.check == Check::Thorough {
-            assert_eq!(
-                wire::decode(&outcome.sent.kept),
-                self.sent,
-                "{name} sent something else"
-            );
+        let Outcome { seen, sent } = outcome;
+        let thorough = sent.check == Check::Thorough;
+        match self {
+            Self::Frames {
+                seen: expected,
+                sent_bytes,
+                sent: frames,
+            } => {
+                assert_eq!(
+                    seen, &expected[thorough as usize],
+                    "{name} received something else"
+                );
+                assert_eq!(sent.bytes, *sent_bytes, "{name} sent something else");
+                if thorough {
+                    assert_eq!(&wire::decode(&sent.kept), frames, "{name} sent something else");
+                }
+            }
+            Self::Accepted { times, key } => {
+                // Responses differ in their fields; this is what none does without.
+                let least =
+                    times * ("HTTP/1.1 101 \r\nSec-WebSocket-Accept: \r\n\r\n".len() + key.len()) as u64;
+                assert!(sent.bytes >= least, "{name} sent too little");
+                if thorough {
+                    assert_eq!(
+                        wire::count_accepted(&sent.kept, key),
+                        *times,
+                        "{name} did not accept"
+                    );
+                }
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What is measured: the rows of the table.
 
+use std::sync::LazyLock;
+
 use crate::outcome::{Check, Expected, Kind, Seen};
-use crate::table::human;
+use crate::report::human;
 use crate::wire::{READ_SIZE, Random, Role, Wire};
 
 /// One row.
@@ -13,6 +15,8 @@ pub struct Scenario {
     /// The unit of the times in the table.
     pub messages: u64,
     pub expected: Expected,
+    /// The share of the best peer's time that is aimed at.
+    pub target: f64,
 }
 
 /// One batch of work. Everything lives as long as the process, as the contestants hold on to it.
@@ -23,6 +27,11 @@ pub enum Work {
     Echo(&'static Wire),
     Send {
         message: &'static Message,
+        times: u64,
+    },
+    /// The opening handshake of a server.
+    Accept {
+        request: &'static [u8],
         times: u64,
     },
 }
@@ -40,131 +49,182 @@ impl Message {
     }
 }
 
-const SIZES: [usize; 5] = [16, 125, 1024, 16 * 1024, 1024 * 1024];
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
 const PING: &[u8] = b"ping";
 
 /// All rows, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let mut rows = Vec::new();
-    for (role, side) in [(Role::Server, "server"), (Role::Client, "client")] {
-        for (kind, name) in [(Kind::Text, "text"), (Kind::Binary, "binary")] {
-            for size in SIZES {
-                let title = format!("receive {name} {}, {side}", human(size));
-                rows.push(receive(title, role, kind, payload(kind, size), size));
-            }
-        }
-    }
-    for size in [1024, 64 * 1024] {
-        let title = format!("receive Chinese text {}, server", human(size));
-        rows.push(receive(title, Role::Server, Kind::Text, chinese(size), size));
-    }
-    let title = "receive 1 MiB in 4 KiB fragments, server".into();
-    rows.push(receive(
-        title,
-        Role::Server,
-        Kind::Binary,
-        payload(Kind::Binary, 1024 * 1024),
-        4096,
-    ));
-    let title = "receive 64 KiB text in 1 KiB fragments, server".into();
-    rows.push(receive(
-        title,
-        Role::Server,
-        Kind::Text,
-        payload(Kind::Text, 64 * 1024),
-        1024,
-    ));
-    rows.push(pinged("receive text 64 B, ping after each, server".into()));
-    rows.push(echo("echo text 125 B, server".into(), Kind::Text, 125));
-    for (role, side) in [(Role::Server, "server"), (Role::Client, "client")] {
-        for (kind, name) in [(Kind::Text, "text"), (Kind::Binary, "binary")] {
-            for size in SIZES {
-                rows.push(send(
-                    format!("send {name} {}, {side}", human(size)),
-                    role,
-                    kind,
-                    size,
-                ));
-            }
-        }
-    }
-    rows
+    use Kind::{Binary, Text};
+    use Role::{Client, Server};
+    vec![
+        receive(Server, Text, 16).target(0.35),
+        receive(Server, Text, 125).target(0.4),
+        receive(Server, Text, KIB).target(0.55),
+        receive(Server, Text, 16 * KIB),
+        receive(Server, Text, 64 * KIB),
+        receive(Server, Text, MIB),
+        receive_chinese(KIB).target(0.7),
+        receive_chinese(64 * KIB),
+        receive(Server, Binary, 16).target(0.25),
+        receive(Server, Binary, KIB).target(0.5),
+        receive(Server, Binary, MIB),
+        receive_fragments(Binary, MIB, 4 * KIB).target(0.85),
+        receive_fragments(Text, 64 * KIB, KIB).target(0.85),
+        receive_pinged(64).target(0.35),
+        receive(Client, Text, 125),
+        receive(Client, Text, 64 * KIB),
+        receive(Client, Binary, KIB),
+        receive(Client, Binary, MIB),
+        send(Server, Text, 125),
+        send(Server, Binary, 16 * KIB),
+        send(Server, Binary, MIB),
+        send(Client, Text, 125),
+        send(Client, Binary, 16 * KIB),
+        send(Client, Binary, MIB),
+        echo(Text, 125).target(0.45),
+        echo(Text, 16 * KIB),
+        echo(Binary, 64 * KIB),
+        accept(),
+    ]
 }
 
-fn receive(name: String, role: Role, kind: Kind, payload: Vec<u8>, frame_size: usize) -> Scenario {
+impl Scenario {
+    fn new(name: String, role: Role, work: Work, messages: u64, expected: Expected) -> Self {
+        Self {
+            name,
+            role,
+            work,
+            messages,
+            expected,
+            target: 1.0,
+        }
+    }
+
+    fn target(self, target: f64) -> Self {
+        Self { target, ..self }
+    }
+}
+
+fn receive(role: Role, kind: Kind, size: usize) -> Scenario {
+    let name = format!("receive {} {}, {}", kind.name(), human(size), role.name());
+    receive_frames(name, role, kind, &payload(kind, size), size)
+}
+
+fn receive_chinese(size: usize) -> Scenario {
+    let name = format!("receive Chinese text {}, server", human(size));
+    receive_frames(name, Role::Server, Kind::Text, &chinese(size), size)
+}
+
+fn receive_fragments(kind: Kind, size: usize, frame_size: usize) -> Scenario {
+    let (total, each) = (human(size), human(frame_size));
+    let name = format!("receive {} {total} in {each} fragments, server", kind.name());
+    receive_frames(name, Role::Server, kind, &payload(kind, size), frame_size)
+}
+
+fn receive_frames(name: String, role: Role, kind: Kind, payload: &[u8], frame_size: usize) -> Scenario {
     let mut wire = Wire::to(role);
     let messages = batch(payload.len());
     for _ in 0..messages {
-        wire.message(kind, &payload, frame_size);
+        wire.message(kind, payload, frame_size);
     }
-    let expected = Expected {
-        seen: seen(kind, &payload, messages),
+    let expected = Expected::Frames {
+        seen: seen(kind, payload, messages),
         sent_bytes: 0,
         sent: Seen::new(Check::Thorough),
     };
-    Scenario {
-        name,
-        role,
-        work: Work::Receive(Box::leak(Box::new(wire))),
-        messages,
-        expected,
-    }
+    let work = Work::Receive(Box::leak(Box::new(wire)));
+    Scenario::new(name, role, work, messages, expected)
 }
 
-fn pinged(name: String) -> Scenario {
+fn receive_pinged(size: usize) -> Scenario {
     let mut wire = Wire::to(Role::Server);
-    let text = payload(Kind::Text, 64);
-    let messages = batch(text.len());
+    let text = payload(Kind::Text, size);
+    let messages = batch(size);
     for _ in 0..messages {
-        wire.message(Kind::Text, &text, text.len());
+        wire.message(Kind::Text, &text, size);
         wire.ping(PING);
     }
-    let expected = Expected {
+    let expected = Expected::Frames {
         seen: seen(Kind::Text, &text, messages),
         sent_bytes: messages * (2 + PING.len() as u64),
         sent: seen(Kind::Binary, PING, messages)[1].clone(),
     };
-    Scenario {
-        name,
-        role: Role::Server,
-        work: Work::Receive(Box::leak(Box::new(wire))),
-        messages,
-        expected,
-    }
+    let work = Work::Receive(Box::leak(Box::new(wire)));
+    let name = format!("receive text {}, ping after each, server", human(size));
+    Scenario::new(name, Role::Server, work, messages, expected)
 }
 
-fn echo(name: String, kind: Kind, size: usize) -> Scenario {
-    let mut scenario = receive(name, Role::Server, kind, payload(kind, size), size);
-    if let Work::Receive(wire) = scenario.work {
-        scenario.work = Work::Echo(wire);
-    }
-    scenario.expected.sent = scenario.expected.seen[1].clone();
-    scenario.expected.sent_bytes = scenario.messages * (size + header_size(Role::Server, size)) as u64;
-    scenario
-}
-
-fn send(name: String, role: Role, kind: Kind, size: usize) -> Scenario {
-    let message = Message {
-        kind,
-        payload: payload(kind, size),
-    };
+fn echo(kind: Kind, size: usize) -> Scenario {
+    let mut wire = Wire::to(Role::Server);
+    let payload = payload(kind, size);
     let messages = batch(size);
-    let expected = Expected {
+    for _ in 0..messages {
+        wire.message(kind, &payload, size);
+    }
+    let seen = seen(kind, &payload, messages);
+    let expected = Expected::Frames {
+        sent_bytes: messages * (size + header_size(Role::Server, size)) as u64,
+        sent: seen[1].clone(),
+        seen,
+    };
+    let work = Work::Echo(Box::leak(Box::new(wire)));
+    let name = format!("echo {} {}, server", kind.name(), human(size));
+    Scenario::new(name, Role::Server, work, messages, expected)
+}
+
+fn send(role: Role, kind: Kind, size: usize) -> Scenario {
+    let payload = payload(kind, size);
+    let messages = batch(size);
+    let expected = Expected::Frames {
         seen: [Check::Quick, Check::Thorough].map(Seen::new),
         sent_bytes: messages * (size + header_size(role, size)) as u64,
-        sent: seen(kind, &message.payload, messages)[1].clone(),
+        sent: seen(kind, &payload, messages)[1].clone(),
     };
     let work = Work::Send {
-        message: Box::leak(Box::new(message)),
+        message: Box::leak(Box::new(Message { kind, payload })),
         times: messages,
     };
-    Scenario {
-        name,
-        role,
-        work,
-        messages,
-        expected,
-    }
+    let name = format!("send {} {}, {}", kind.name(), human(size), role.name());
+    Scenario::new(name, role, work, messages, expected)
+}
+
+fn accept() -> Scenario {
+    let times = 100;
+    // RFC 6455 section 1.3 has the key of the request, and this one.
+    let key = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let expected = Expected::Accepted { times, key };
+    let request = BROWSER_REQUEST.as_bytes();
+    let work = Work::Accept { request, times };
+    let name = "handshake of a browser's request, server".into();
+    Scenario::new(name, Role::Server, work, times, expected)
+}
+
+/// As Chromium sends it.
+pub const BROWSER_REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\n\
+    Host: server.example.com\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://server.example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-GB,en;q=0.9\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
+    \r\n";
+
+/// A masked text message.
+pub fn hello() -> &'static Wire {
+    static HELLO: LazyLock<Wire> = LazyLock::new(|| {
+        let mut wire = Wire::to(Role::Server);
+        wire.message(Kind::Text, &[b'a'; 125], 125);
+        wire
+    });
+    &HELLO
 }
 
 /// A batch fills some reads and stays in the second cache, where a real read would leave it; but has at least four messages.
@@ -189,17 +249,17 @@ fn header_size(sender: Role, size: usize) -> usize {
     }
 }
 
-fn payload(kind: Kind, size: usize) -> Vec<u8> {
+pub fn payload(kind: Kind, size: usize) -> Vec<u8> {
     let mut random = Random(1);
     match kind {
-        Kind::Text => (0..size).map(|_| b' ' + (random.next() % 95) as u8).collect(),
-        Kind::Binary => (0..size).map(|_| random.next() as u8).collect(),
+        Kind::Text => (0..size).map(|_| b' ' + (random.draw() % 95) as u8).collect(),
+        Kind::Binary => (0..size).map(|_| random.draw() as u8).collect(),
     }
 }
 
-fn chinese(size: usize) -> Vec<u8> {
+pub fn chinese(size: usize) -> Vec<u8> {
     let mut random = Random(1);
-    let ideographs = || char::from_u32(0x4e00 + (random.next() % 0x5000) as u32);
+    let ideographs = || char::from_u32(0x4e00 + (random.draw() % 0x5000) as u32);
     let mut text = String::from_iter(std::iter::repeat_with(ideographs).flatten().take(size / 3));
     text.extend(std::iter::repeat_n('.', size - text.len()));
     text.into()

@@ -14,6 +14,15 @@ pub enum Role {
     Client,
 }
 
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
 /// A stream of frames as the contestant's peer sends it.
 #[derive(Debug)]
 pub struct Wire {
@@ -62,7 +71,7 @@ impl Wire {
 
     fn frame(&mut self, first: u8, kind: Kind, payload: &[u8]) {
         // A server receives what is masked.
-        let key = (self.role == Role::Server).then(|| (self.random.next() as u32).to_le_bytes());
+        let key = (self.role == Role::Server).then(|| (self.random.draw() as u32).to_le_bytes());
         let mask_bit = if key.is_some() { 0x80 } else { 0 };
         self.bytes.push(first);
         match payload.len() {
@@ -93,10 +102,13 @@ impl Wire {
         self.bytes.chunks(READ_SIZE)
     }
 
-    /// The next read for a buffer of this size.
-    pub fn read(&self, at: usize, size: usize) -> &[u8] {
-        let rest = &self.bytes[at..];
-        &rest[..rest.len().min(size).min(READ_SIZE)]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// For a caller that sizes its reads itself.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader(&self.bytes)
     }
 
     /// For each read, the payloads in it, cut where it cuts them and relative to its start.
@@ -116,6 +128,21 @@ impl Wire {
             }
         }
         reads
+    }
+}
+
+/// What was not read yet.
+#[derive(Debug)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    /// Fills the buffer with the next bytes, but for more than a read gives. 0 at the end.
+    #[inline]
+    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let (read, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(READ_SIZE));
+        buffer[..read.len()].copy_from_slice(read);
+        self.0 = rest;
+        read.len()
     }
 }
 
@@ -155,12 +182,38 @@ pub fn decode(mut bytes: &[u8]) -> Seen {
     seen
 }
 
+/// How many responses accept a WebSocket with this key; panics at one that does not.
+pub fn count_accepted(bytes: &[u8], key: &str) -> u64 {
+    let text = std::str::from_utf8(bytes).expect("a head is ASCII here");
+    let heads = text.split_terminator("\r\n\r\n");
+    heads
+        .map(|head| assert!(is_accepted(head, key), "this accepts nothing: {head}"))
+        .count() as u64
+}
+
+fn is_accepted(head: &str, key: &str) -> bool {
+    let mut lines = head.split("\r\n");
+    let status = lines.next().is_some_and(|line| line.starts_with("HTTP/1.1 101 "));
+    let fields: Vec<_> = lines.filter_map(|line| line.split_once(':')).collect();
+    let has = |name: &str, value: &str, exact: bool| {
+        let mut values = fields.iter().filter(|field| field.0.eq_ignore_ascii_case(name));
+        values.any(|field| match exact {
+            true => field.1.trim() == value,
+            false => field.1.trim().eq_ignore_ascii_case(value),
+        })
+    };
+    status
+        && has("Upgrade", "websocket", false)
+        && has("Connection", "Upgrade", false)
+        && has("Sec-WebSocket-Accept", key, true)
+}
+
 /// SplitMix64, so that every run has the same bytes.
 #[derive(Debug)]
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,16 +1,18 @@
 //! Connections with settings out of bytes.
 
+use super::common::{naive, open};
 use super::input::Input;
 use websocket_proto::{AutoPong, Config, Connection, Role};
 
 /// The limits that messages meet, in reach of an input and out of it.
 const LIMITS: [u64; 8] = [180, 0, 1, 125, 1000, 65_536, 1 << 20, u64::MAX];
 
+/// Of windows.
+const BITS: [u8; 4] = [8, 9, 12, 15];
+
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub limit: u64,
-    /// No leniency, no compression.
-    pub strict: bool,
     pub auto_pong: AutoPong,
     pub auto_close: bool,
     pub accept_any_close_code: bool,
@@ -26,7 +28,6 @@ impl Settings {
         let deflate = Some(deflate).filter(|deflate| cfg!(feature = "deflate") && *deflate >= 0x80);
         Self {
             limit: input.pick(&LIMITS),
-            strict: flags & 0x38 == 0 && deflate.is_none(),
             auto_pong: match flags & 3 {
                 1 => AutoPong::Off,
                 2 => AutoPong::UntilPeerCloses,
@@ -50,6 +51,21 @@ impl Settings {
             .accept_any_close_code(self.accept_any_close_code)
     }
 
+    /// The same for the naive receiver.
+    pub fn rules(&self, role: Role) -> naive::Rules {
+        naive::Rules {
+            role,
+            limit: self.limit.min(isize::MAX as u64),
+            accept_unmasked: self.accept_unmasked,
+            accept_non_minimal_length: self.accept_non_minimal_length,
+            accept_any_close_code: self.accept_any_close_code,
+            window: self.deflate.map(|flags| match role {
+                Role::Server => (BITS[usize::from(flags & 3)], flags & 16 == 0),
+                Role::Client => (BITS[usize::from(flags >> 2 & 3)], flags & 32 == 0),
+            }),
+        }
+    }
+
     pub fn is_deflated(&self) -> bool {
         self.deflate.is_some()
     }
@@ -58,19 +74,8 @@ impl Settings {
         self.open_with(role, &self.config())
     }
 
-    /// A connection whose masking keys differ from frame to frame, the same in each run.
     pub fn open_with(&self, role: Role, config: &Config) -> Connection {
-        let connection = match role {
-            Role::Server => Connection::server(config),
-            Role::Client => {
-                let mut next = 0x9e37_79b9u32;
-                Connection::client(config, move |key: &mut [u8]| {
-                    next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    key.copy_from_slice(&next.to_be_bytes());
-                })
-            }
-        };
-        self.deflated(connection)
+        self.deflated(open(role, config))
     }
 
     #[cfg(feature = "deflate")]
@@ -79,9 +84,11 @@ impl Settings {
         let Some(flags) = self.deflate else {
             return connection;
         };
-        let bits = [8, 9, 12, 15];
-        let client = Window::new(bits[usize::from(flags & 3)], flags & 16 == 0);
-        let server = Window::new(bits[usize::from(flags >> 2 & 3)], flags & 32 == 0);
+        // What a server receives is what its client sends.
+        let [client, server] = [Role::Server, Role::Client].map(|receiver| {
+            let (bits, takeover) = self.rules(receiver).window.unwrap_or((15, true));
+            Window::new(bits, takeover)
+        });
         let config = DeflateConfig::new().threshold(if flags & 64 == 0 { 0 } else { 32 });
         connection.with_deflate(Parameters::new(client, server), &config.level(flags & 7))
     }

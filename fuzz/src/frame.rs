@@ -1,151 +1,92 @@
 //! The frame tier: headers, the decoder, masks.
 
-use super::common::{naive, other};
-use super::input::{Input, every_cut, parts};
+use super::common::{assert_decodes, decode, naive, parts};
+use super::input::Input;
 use websocket_proto::Role;
-use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation, mask};
+use websocket_proto::frame::{Header, Rules, mask};
 
-/// The rules that a first byte and a limit choose; whether they are the strict ones.
-fn rules(input: &mut Input) -> (Rules, Role, bool) {
+/// The rules that a first byte and a limit choose, and the same for the naive reader.
+fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     let flags = input.byte();
     let limit = input.pick(&[i64::MAX as u64, 0, 1, 125, 126, 180, 65_535, 65_536, 1 << 32]);
-    let role = if flags & 1 == 0 {
-        Role::Server
-    } else {
-        Role::Client
+    let role = match flags & 1 {
+        0 => Role::Server,
+        _ => Role::Client,
     };
+    let [rsv1, unmasked, long] = [2, 4, 8].map(|bit| flags & bit != 0);
     let rules = Rules::new(role)
         .max_payload(limit)
-        .allow_rsv1(flags & 2 != 0)
-        .accept_unmasked(flags & 4 != 0)
-        .accept_non_minimal_length(flags & 8 != 0);
-    (rules, role, flags & 14 == 0)
+        .allow_rsv1(rsv1)
+        .accept_unmasked(unmasked)
+        .accept_non_minimal_length(long);
+    let naive = naive::Rules {
+        accept_unmasked: unmasked,
+        accept_non_minimal_length: long,
+        window: rsv1.then_some((15, true)),
+        ..naive::Rules::strict(role, limit)
+    };
+    (rules, naive)
 }
 
-/// A header: read from its first bytes it is missing more, or wrong, or whole, and stays what it is with more bytes; a whole one
-/// is what it says, and is written as it was read.
+/// A header: read from its first bytes it is missing more, or wrong, or whole, as the naive reader finds, and stays what it is
+/// with more bytes; a whole one is written as it was read.
 pub fn header(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, role, strict) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let bytes = input.rest();
     let mut known = Ok(None);
-    for size in 0..=bytes.len() {
+    for size in 0..=bytes.len().min(20) {
         let found = Header::parse(&bytes[..size], &rules);
         match known {
-            Ok(None) => {}
+            Ok(None) => assert_eq!(found.is_err(), is_wrong(&naive, &bytes[..size]), "{found:?}"),
             known => assert_eq!(found, known, "more bytes change nothing"),
         }
         known = found;
     }
+    assert_eq!(Header::parse(bytes, &rules), known);
+    let whole = naive::header_size(bytes).filter(|size| *size <= bytes.len());
     let Ok(Some((header, size))) = known else {
-        assert!(known.is_err() || bytes.len() < 14, "14 bytes are a header");
+        assert!(known.is_err() || whole.is_none());
         return;
     };
-    let short = u64::from(bytes[1] & 0x7f);
-    let (len, at) = match short {
-        126 => (
-            bytes[2..4]
-                .iter()
-                .fold(0, |len, byte| len << 8 | u64::from(*byte)),
-            4,
-        ),
-        127 => (
-            bytes[2..10]
-                .iter()
-                .fold(0, |len, byte| len << 8 | u64::from(*byte)),
-            10,
-        ),
-        short => (short, 2),
-    };
-    let masked = bytes[1] & 0x80 != 0;
-    let key = masked.then(|| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    assert_eq!(
-        (header.len, header.mask, size),
-        (len, key, at + if masked { 4 } else { 0 })
-    );
-    assert_eq!(
-        header.opcode,
-        OpCode::from_bits(bytes[0] & 15).expect("a defined opcode")
-    );
+    assert_eq!(Some(size), whole);
+    let (len, minimal, _) = naive::length(bytes).expect("whole");
+    assert_eq!((header.len, header.mask), (len, naive::key(bytes, size)));
+    assert_eq!(header.opcode.bits(), bytes[0] & 15);
     let bits = [header.fin, header.rsv1, header.rsv2, header.rsv3].map(u8::from);
     assert_eq!(bits, [7, 6, 5, 4].map(|bit| bytes[0] >> bit & 1));
-    assert!(!header.opcode.is_control() || (header.fin && len <= 125));
-    assert!(len <= i64::MAX as u64 && !header.rsv2 && !header.rsv3);
     let encoded = header.encode();
-    if strict {
-        assert_eq!(*encoded, bytes[..size], "the shortest form");
-        assert_eq!(masked, role == Role::Server);
-    }
-    let lenient = Rules::new(if masked { Role::Server } else { other(Role::Server) }).allow_rsv1(true);
-    assert_eq!(
-        Header::parse(&encoded, &lenient),
-        Ok(Some((header, encoded.len())))
-    );
+    assert_eq!(*encoded == bytes[..size], minimal, "the shortest form");
+    let masked = Rules::new(if header.mask.is_some() {
+        Role::Server
+    } else {
+        Role::Client
+    });
+    let read = Header::parse(&encoded, &masked.allow_rsv1(true));
+    assert_eq!(read, Ok(Some((header, encoded.len()))));
 }
 
-/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.
-type Decoded = (Vec<(Header, Vec<u8>, bool)>, Option<Violation>);
-
-fn decode(rules: &Rules, parts: &[&[u8]]) -> Decoded {
-    let mut decoder = Decoder::new(*rules);
-    let mut frames: Vec<(Header, Vec<u8>, bool)> = Vec::new();
-    for part in parts {
-        let mut part = part.to_vec();
-        let mut input = &mut part[..];
-        loop {
-            let before = input.len();
-            match decoder.decode(&mut input) {
-                Ok(Some(Item::Start(header))) => {
-                    assert!(frames.iter().all(|frame| frame.2), "a start inside a frame");
-                    frames.push((header, Vec::new(), false));
-                }
-                Ok(Some(Item::Chunk(chunk))) => {
-                    assert!(!chunk.is_empty() && chunk.len() <= before);
-                    frames.last_mut().expect("a start before").1.extend(&*chunk);
-                }
-                Ok(Some(Item::End)) => frames.last_mut().expect("a start before").2 = true,
-                Ok(None) => {
-                    assert!(input.is_empty());
-                    break;
-                }
-                Err(violation) => {
-                    let left = input.len();
-                    assert_eq!(decoder.decode(&mut input), Err(violation), "fused");
-                    assert_eq!(input.len(), left);
-                    return (frames, Some(violation));
-                }
-            }
-        }
-    }
-    if let Some((header, payload, false)) = frames.last() {
-        assert_eq!(decoder.remaining(), Some(header.len - payload.len() as u64));
-    }
-    (frames, None)
+/// Whether what there is of a header breaks a rule.
+fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
+    let too_big = naive::length(bytes).is_some_and(|(len, ..)| {
+        let limit = rules.frame_limit(bytes[0] & 0x40 != 0);
+        bytes[0] & 8 == 0 && len > limit
+    });
+    naive::check_header(rules, bytes).is_err() || too_big
 }
 
-/// The decoder: the same frames over any split, and those that a naive reader finds.
+/// The decoder: the same frames over any split, and those that a naive reader finds, up to the same fault.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, _, _) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let (cuts, bytes) = input.cut_rest();
-    let whole = decode(&rules, &[bytes]);
-    assert_eq!(decode(&rules, &parts(bytes, &cuts)), whole);
-    assert_eq!(decode(&rules, &parts(bytes, &every_cut(bytes.len()))), whole);
+    assert_decodes(&rules, bytes, &cuts);
     let mut rest = bytes;
-    for (header, payload, complete) in whole.0 {
-        let Some((frame, size, _)) = naive::split(rest) else {
-            assert!(!complete);
-            return;
-        };
-        assert!(complete);
-        assert_eq!(
-            (header.fin, header.opcode.bits(), header.mask),
-            (frame.fin, frame.opcode, frame.key)
-        );
-        assert_eq!(header.rsv1, frame.rsv == 4);
-        assert_eq!((header.len, payload), (frame.payload.len() as u64, frame.payload));
+    while let Some((_, size, _)) = naive::split(rest).filter(|_| !is_wrong(&naive, rest)) {
         rest = &rest[size..];
     }
+    let (_, violation) = decode(&rules, bytes, &[]);
+    assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
 }
 
 /// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.

@@ -4,6 +4,8 @@
 //! dependency. A choice takes its bytes from the front, and an input that is used up chooses zeros, so that any input means
 //! something, and a longer one begins with what a shorter one says.
 
+use super::common::cuts;
+
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -62,29 +64,4 @@ impl<'a> Input<'a> {
         let rest = self.0;
         (cuts(shares, rest.len()), rest)
     }
-}
-
-/// The places, in order, where `shares` cut `len` bytes.
-pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
-    let mut cuts: Vec<usize> = shares
-        .iter()
-        .map(|share| (usize::from(*share) * (len + 1)) >> 8)
-        .collect();
-    cuts.sort_unstable();
-    cuts
-}
-
-/// Every place where so many bytes can be cut.
-pub fn every_cut(len: usize) -> Vec<usize> {
-    (1..len).collect()
-}
-
-/// `bytes` in parts.
-pub fn parts<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
-    let mut start = 0;
-    cuts.iter()
-        .copied()
-        .chain([bytes.len()])
-        .map(|end| &bytes[std::mem::replace(&mut start, end)..end])
-        .collect()
 }

@@ -12,34 +12,89 @@ use crate::message::Assembler;
 pub(super) enum Inflating {
     Off,
     Agreed(Window),
-    Active(Box<Decompressor>),
+    Active(Box<Active>),
 }
+
+pub(super) struct Active {
+    decompressor: Decompressor,
+    /// In a message that is handed out in chunks: payload that is not inflated yet.
+    wire: Vec<u8>,
+    /// How much of `wire` was inflated.
+    taken: usize,
+}
+
+/// How much payload is kept to be inflated, chunk after chunk.
+pub(super) const WIRE: usize = 4096;
 
 impl Inflating {
     /// Inflates a piece of a compressed message into what was received of it, which becomes `limit` bytes at
     /// most.
     pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
-        match self.decompressor() {
-            Some(inflater) => inflater.push(wire, limit, |piece| Ok(message.push(piece, limit)?)),
+        match self.active() {
+            Some(active) => active
+                .decompressor
+                .push(wire, limit, |piece| Ok(message.push(piece, limit)?)),
             // Not reached: without an agreement no frame is taken for compressed.
             None => Ok(()),
         }
     }
 
+    /// Whether all that was fed is inflated and pulled.
+    pub(super) fn is_drained(&self) -> bool {
+        match self {
+            Self::Active(active) => active.wire.is_empty() && active.decompressor.is_drained(),
+            Self::Off | Self::Agreed(_) => true,
+        }
+    }
+
+    /// Gives at most [`WIRE`] bytes of payload for [`pull`](Self::pull) to inflate. The former ones are drained.
+    pub(super) fn feed(&mut self, wire: &[u8]) {
+        if let Some(active) = self.active() {
+            active.taken = 0;
+            active.wire.extend_from_slice(wire);
+        }
+    }
+
+    /// Inflates the next chunk of what was fed; empty once it is drained. The message becomes `limit` bytes at most.
+    pub(super) fn pull(&mut self, limit: u64) -> Result<&[u8], Error> {
+        let Self::Active(active) = self else {
+            return Ok(&[]);
+        };
+        let Active {
+            decompressor,
+            wire,
+            taken,
+        } = &mut **active;
+        let mut rest = wire.get(*taken..).unwrap_or_default();
+        let piece = decompressor.pull(&mut rest, limit)?;
+        *taken = wire.len().saturating_sub(rest.len());
+        if rest.is_empty() {
+            wire.clear();
+        }
+        Ok(piece.unwrap_or_default())
+    }
+
     /// Ends a compressed message.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         match self {
-            Self::Active(inflater) => Ok(inflater.finish()?),
+            Self::Active(active) => {
+                active.wire = Vec::new();
+                Ok(active.decompressor.finish()?)
+            }
             Self::Off | Self::Agreed(_) => Ok(()),
         }
     }
 
-    fn decompressor(&mut self) -> Option<&mut Decompressor> {
+    fn active(&mut self) -> Option<&mut Active> {
         if let Self::Agreed(window) = self {
-            *self = Self::Active(Box::new(Decompressor::new(*window)));
+            *self = Self::Active(Box::new(Active {
+                decompressor: Decompressor::new(*window),
+                wire: Vec::new(),
+                taken: 0,
+            }));
         }
         match self {
-            Self::Active(inflater) => Some(inflater),
+            Self::Active(active) => Some(active),
             Self::Off | Self::Agreed(_) => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What `receive` reports.
 
+use super::send::Fin;
 use crate::error::Error;
 use crate::message::{Payload, Text};
 use crate::{CloseCode, utf8};
@@ -12,6 +13,12 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
+    /// The next piece of a text message, where [`Config::stream`](crate::Config::stream) is set. Whole code points;
+    /// empty only if it is the last one and nothing is left.
+    TextChunk(Text<'i>, Fin),
+    /// The next piece of a binary message, where [`Config::stream`](crate::Config::stream) is set. Empty only if it is
+    /// the last one and nothing is left.
+    BinaryChunk(Payload<'i>, Fin),
     /// A Ping (section 5.5.2). Its Pong is already in the output, if
     /// [`Config::auto_pong`](crate::Config::auto_pong) says so: by default while no Close was sent.
     Ping(Payload<'i>),
@@ -39,6 +46,8 @@ impl Event<'_> {
         match self {
             Self::Text(text) => Event::Text(text.into_owned().into()),
             Self::Binary(payload) => Event::Binary(payload.into_owned().into()),
+            Self::TextChunk(text, fin) => Event::TextChunk(text.into_owned().into(), fin),
+            Self::BinaryChunk(payload, fin) => Event::BinaryChunk(payload.into_owned().into(), fin),
             Self::Ping(payload) => Event::Ping(payload.into_owned().into()),
             Self::Pong(payload) => Event::Pong(payload.into_owned().into()),
             Self::Close(close) => Event::Close(close.into_owned()),

@@ -32,19 +32,29 @@ impl Masking {
         };
         header.mask = Some(key);
         out.extend_from_slice(&header.encode());
-        extend_masked(out, payload, key);
+        mask::append(out, payload, key);
+    }
+
+    /// Writes a header, and masks the payload where it is, for the caller to send after the header.
+    pub(super) fn frame_in_place(&mut self, mut header: Header, payload: &mut [u8], out: &mut Vec<u8>) {
+        header.mask = self.next_key();
+        out.extend_from_slice(&header.encode());
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
     }
 
     /// Makes a frame of the payload that was written after [`begin_frame`].
     pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
         let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
-        header.len = (out.len() - payload) as u64;
+        let len = out.len().saturating_sub(payload);
+        header.len = len as u64;
         header.mask = self.next_key();
         let encoded = header.encode();
         // The header is mostly shorter than the room for it.
         let moved = start.saturating_add(encoded.len()).min(payload);
         out.copy_within(payload.., moved);
-        out.truncate(out.len() - (payload - moved));
+        out.truncate(moved.saturating_add(len));
         if let Some(room) = out.get_mut(start..moved) {
             room.copy_from_slice(&encoded);
         }
@@ -79,21 +89,3 @@ pub(super) fn deflated(mut header: Header) -> Header {
     header.rsv1 = true;
     header
 }
-
-/// Block by block, each masked in registers on its way: the payload is read once and written once.
-#[inline]
-fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let mut blocks = payload.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        let mut masked = [0; BLOCK];
-        masked.copy_from_slice(block);
-        mask::apply(&mut masked, key);
-        out.extend_from_slice(&masked);
-    }
-    let start = out.len();
-    out.extend_from_slice(blocks.remainder());
-    mask::apply(out.get_mut(start..).unwrap_or_default(), key);
-}
-
-/// A multiple of the key's four bytes.
-const BLOCK: usize = 64;

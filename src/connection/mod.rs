@@ -55,6 +55,7 @@ mod framing;
 mod prepared;
 mod reason;
 mod receive;
+mod reply;
 mod send;
 mod state;
 
@@ -64,17 +65,17 @@ use core::fmt;
 
 pub use event::{Close, Event};
 pub use prepared::Prepared;
-use receive::Receiver;
-use send::Sender;
-pub use send::{Compression, Fin};
-use state::ReceiveState;
+pub use receive::ReceiveHalf;
+use reply::Reaction;
+pub use reply::Reply;
+pub use send::{Compression, Fin, SendHalf};
+use state::Incoming;
 pub use state::{Closed, ClosedBy, State, Transport};
 
-use crate::config::AutoPong;
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflateConfig, Parameters};
 use crate::error::{Error, Misuse};
-use crate::frame::{OpCode, Role};
+use crate::frame::Role;
 use crate::message::MessageKind;
 use crate::{CloseCode, Config, Entropy};
 
@@ -107,31 +108,86 @@ use crate::{CloseCode, Config, Entropy};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Connection {
-    receiver: Receiver,
-    sender: Sender,
-    auto_pong: AutoPong,
-    auto_close: bool,
+    receiver: ReceiveHalf,
+    sender: SendHalf,
 }
 
 impl Connection {
     /// The server's end of a connection whose opening handshake is done, by this crate or by anything else.
     pub fn server(config: &Config) -> Self {
-        Self::new(Sender::server(), config)
+        Self {
+            receiver: ReceiveHalf::new(Role::Server, config),
+            sender: SendHalf::server(config),
+        }
     }
 
     /// The client's end of a connection whose opening handshake is done. The mask key of each frame is drawn
     /// from `entropy`, which has to be cryptographically strong (RFC 6455 section 10.3).
     pub fn client(config: &Config, entropy: impl Entropy + 'static) -> Self {
-        Self::new(Sender::client(Box::new(entropy)), config)
+        Self {
+            receiver: ReceiveHalf::new(Role::Client, config),
+            sender: SendHalf::client(Box::new(entropy), config),
+        }
     }
 
-    fn new(sender: Sender, config: &Config) -> Self {
-        Self {
-            receiver: Receiver::new(sender.role(), config),
-            sender,
-            auto_pong: config.auto_pong,
-            auto_close: config.auto_close,
-        }
+    /// Gives the two halves away, for two tasks: one reads, the other writes, with no lock between them. What the
+    /// receiving half finds and the sending half has to answer is a [`Reply`], a plain value to be sent over
+    /// whatever the tasks talk through.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::thread;
+    /// use websocket_proto::{Config, Connection, Event, Reply};
+    ///
+    /// enum ToWriter {
+    ///     Text(String),
+    ///     Reply(Reply),
+    /// }
+    ///
+    /// let (mut receiver, mut sender) = Connection::server(&Config::new()).split();
+    /// let (channel, inbox) = mpsc::channel();
+    ///
+    /// let reader = thread::spawn(move || {
+    ///     let mut read = *b"\x81\x85\0\0\0\0Hello\x89\x81\0\0\0\0?\x88\x80\0\0\0\0";
+    ///     let mut input = &mut read[..];
+    ///     while receiver.is_open() {
+    ///         let (event, reply) = receiver.receive(&mut input);
+    ///         if let Ok(Some(Event::Text(text))) = &event {
+    ///             channel.send(ToWriter::Text(text.to_uppercase())).expect("the writer is there");
+    ///         }
+    ///         if !reply.is_none() {
+    ///             channel.send(ToWriter::Reply(reply)).expect("the writer is there");
+    ///         }
+    ///         // `Ok(None)`: read more
+    ///     }
+    ///     receiver
+    /// });
+    ///
+    /// let mut out = Vec::new();
+    /// for message in inbox {
+    ///     match message {
+    ///         ToWriter::Text(text) => sender.send_text(&text, &mut out)?,
+    ///         ToWriter::Reply(reply) => sender.reply(&reply, &mut out),
+    ///     }
+    ///     // write `out`
+    /// }
+    /// assert_eq!(out, b"\x81\x05HELLO\x8a\x01?\x88\x00");
+    ///
+    /// let receiver = reader.join().expect("it does not panic");
+    /// let closed = Connection::join(receiver, sender).receive_eof();
+    /// assert!(closed.is_clean());
+    /// # Ok::<(), websocket_proto::Misuse>(())
+    /// ```
+    pub fn split(self) -> (ReceiveHalf, SendHalf) {
+        (self.receiver, self.sender)
+    }
+
+    /// Puts the two halves of one connection together again. A Ping or a Close whose reply did not reach the sending
+    /// half is not answered any more; halves of different connections make no sense together.
+    #[must_use]
+    pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
+        sender.incoming = Incoming::from(&receiver.state);
+        Self { receiver, sender }
     }
 
     /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
@@ -153,7 +209,7 @@ impl Connection {
     ///
     /// Without an agreement this changes nothing.
     pub fn set_compression(&mut self, compression: Compression) {
-        self.sender.compression = compression;
+        self.sender.set_compression(compression);
     }
 
     /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
@@ -190,22 +246,16 @@ impl Connection {
         input: &mut &'i mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        let result = self.receiver.receive(input);
-        match &result {
-            Ok(Some(Event::Ping(payload))) if state::owes_pong(self.auto_pong, &self.sender.state) => {
-                self.sender.pong(payload, out)
-            }
-            Ok(Some(Event::Close(close))) if self.auto_close => self.sender.echo_close(close.code, out),
-            Ok(_) => {}
-            Err(error) => self.sender.fail(error.close_code(), error, out),
-        }
-        result
+        let received = self.receiver.receive_any(input);
+        self.sender.react(Reaction::to(&received), out);
+        received
     }
 
     /// Tells that the transport ended, orderly or not, or that the caller gave it up, and yields how the
     /// connection ended. Can be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
+        self.sender.incoming = Incoming::Over;
         Closed::new(
             self.sender.state,
             self.receiver.state,
@@ -221,8 +271,7 @@ impl Connection {
     /// of another message.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
-        self.sender.message(MessageKind::Text, text.as_bytes(), out)
+        self.sender.send_text(text, out)
     }
 
     /// Sends a binary message in one frame.
@@ -232,8 +281,64 @@ impl Connection {
     /// As [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
-        self.sender.message(MessageKind::Binary, payload, out)
+        self.sender.send_binary(payload, out)
+    }
+
+    /// Sends the header of a text message, for a vectored write: the text itself goes to the transport right after
+    /// `out`, from where it is. For servers; the message is not compressed.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection};
+    /// use std::io::{IoSlice, Write};
+    ///
+    /// let mut connection = Connection::server(&Config::new());
+    /// let (text, mut out, mut transport) = ("large", Vec::new(), Vec::new());
+    /// connection.send_text_header(text, &mut out)?;
+    /// transport.write_vectored(&[IoSlice::new(&out), IoSlice::new(text.as_bytes())])?; // both, in this order, whole
+    /// assert_eq!(transport, b"\x81\x05large");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text); [`Misuse::Unmasked`] for a client.
+    pub fn send_text_header(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.sender.send_text_header(text, out)
+    }
+
+    /// Sends the header of a binary message, for a vectored write: the payload itself goes to the transport right
+    /// after `out`, from where it is. For servers; the message is not compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text_header`](Self::send_text_header).
+    pub fn send_binary_header(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.sender.send_binary_header(payload, out)
+    }
+
+    /// Sends the header of a message, for a vectored write, either end: the payload, which a client masks where it
+    /// is, goes to the transport right after `out`. The message is not compressed.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, MessageKind};
+    ///
+    /// let mut connection = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(1));
+    /// let (mut payload, mut out) = (*b"abc", Vec::new());
+    /// connection.send_in_place(MessageKind::Binary, &mut payload, &mut out)?;
+    /// assert_eq!((&out[..], &payload), (&b"\x82\x83\x01\x01\x01\x01"[..], b"`cb"));
+    /// # Ok::<(), websocket_proto::Misuse>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text); [`Misuse::InvalidUtf8`] if a text is none, and the payload is untouched.
+    pub fn send_in_place(
+        &mut self,
+        kind: MessageKind,
+        payload: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        self.sender.send_in_place(kind, payload, out)
     }
 
     /// Sends a message that was encoded before, as for a broadcast.
@@ -242,8 +347,7 @@ impl Connection {
     ///
     /// As [`send_text`](Self::send_text).
     pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
-        self.sender.prepared(prepared, out)
+        self.sender.send_prepared(prepared, out)
     }
 
     /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being
@@ -273,11 +377,7 @@ impl Connection {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        match self.sender.is_mid_message() {
-            false => self.check_open()?,
-            true => self.check_unclosed()?,
-        }
-        self.sender.fragment(kind, payload, fin, out)
+        self.sender.send_fragment(kind, payload, fin, out)
     }
 
     /// Sends a Ping with at most 125 bytes of payload, also between fragments.
@@ -286,19 +386,17 @@ impl Connection {
     ///
     /// [`Misuse::Closed`] if the connection is not open, [`Misuse::ControlTooLong`].
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
-        self.sender.control(OpCode::Ping, payload, out)
+        self.sender.send_ping(payload, out)
     }
 
     /// Sends a Pong with at most 125 bytes of payload, also between fragments: an answer to a Ping where
-    /// [`AutoPong::Off`] is set, or an unasked sign of life.
+    /// [`AutoPong::Off`](crate::AutoPong::Off) is set, or an unasked sign of life.
     ///
     /// # Errors
     ///
     /// As [`send_ping`](Self::send_ping).
     pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
-        self.sender.control(OpCode::Pong, payload, out)
+        self.sender.send_pong(payload, out)
     }
 
     /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455
@@ -319,10 +417,7 @@ impl Connection {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        self.check_unclosed()?;
-        let code = code.into();
-        let state = state::after_close(&self.receiver.state, code);
-        self.sender.close(code, reason, state, out)
+        self.sender.close(code, reason, out)
     }
 
     /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message
@@ -330,20 +425,18 @@ impl Connection {
     /// buffer while it is idle, of whatever capacity was given, and the message that is put together in
     /// it leaves with that capacity.
     pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
-        if self.receiver.state == ReceiveState::Open {
-            self.receiver.recycle(buffer.into());
-        }
+        self.receiver.recycle(buffer);
     }
 
     /// Open, closing or closed.
     pub fn state(&self) -> State {
-        state::state(&self.sender.state, &self.receiver.state)
+        self.sender.state()
     }
 
     /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or
     /// close it.
     pub fn transport(&self) -> Transport {
-        state::transport(self.role(), &self.sender.state, &self.receiver.state)
+        self.sender.transport()
     }
 
     /// Which end this is.
@@ -358,15 +451,6 @@ impl Connection {
     /// may serve to size the next read.
     pub fn remaining(&self) -> u64 {
         self.receiver.remaining()
-    }
-
-    #[inline]
-    fn check_open(&self) -> Result<(), Misuse> {
-        state::check_open(&self.sender.state, &self.receiver.state)
-    }
-
-    fn check_unclosed(&self) -> Result<(), Misuse> {
-        state::check_unclosed(&self.sender.state, &self.receiver.state)
     }
 }
 

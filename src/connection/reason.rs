@@ -37,7 +37,7 @@ impl fmt::Write for Reason {
                 return Err(fmt::Error);
             };
             char.encode_utf8(free);
-            self.size += size;
+            self.size = self.size.saturating_add(size);
         }
         Ok(())
     }

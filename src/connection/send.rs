@@ -8,13 +8,15 @@ use super::compression::{Deflating, compress};
 use super::framing::{Masking, begin_frame, deflated};
 use super::prepared::Prepared;
 use super::reason::Reason;
-use super::state::SendState;
+use super::reply::{Reaction, Reply};
+use super::state::{self, Incoming, SendState, State, Transport};
 use crate::close::MAX_REASON_SIZE;
+use crate::config::AutoPong;
 use crate::error::Misuse;
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
 use crate::message::MessageKind;
-use crate::utf8::Utf8;
-use crate::{CloseCode, Entropy};
+use crate::utf8::{self, Utf8};
+use crate::{CloseCode, Config, Entropy};
 
 /// Whether a fragment is the last one of its message: the FIN bit of RFC 6455 section 5.2.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,15 +28,20 @@ pub enum Fin {
     Last,
 }
 
-/// Everything that is kept of what we send. What the state of the connection allows is checked before, in
-/// `state`.
-pub(super) struct Sender {
+/// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
+/// that is kept of what we send, and how far the closing handshake is.
+///
+/// It learns what the receiving half found from the replies that it is [given](Self::reply).
+pub struct SendHalf {
     masking: Masking,
     pub(super) deflating: Deflating,
     /// Whether the caller wants compression, where it was agreed.
-    pub(super) compression: Compression,
+    compression: Compression,
     message: Option<Message>,
+    auto_pong: AutoPong,
+    auto_close: bool,
     pub(super) state: SendState,
+    pub(super) incoming: Incoming,
 }
 
 /// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
@@ -58,47 +65,216 @@ struct Message {
     compression: Compression,
 }
 
-impl Sender {
-    pub(super) fn server() -> Self {
-        Self::new(Masking::Server)
+/// Each method is that of the same name of [`Connection`](super::Connection).
+impl SendHalf {
+    /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
+    /// [`Config::auto_pong`] and [`Config::auto_close`] say.
+    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) {
+        self.react(reply.reaction(), out);
     }
 
-    pub(super) fn client(entropy: Box<dyn Entropy>) -> Self {
-        Self::new(Masking::Client(entropy))
+    /// As [`Connection::send_text`](super::Connection::send_text).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.whole_message(MessageKind::Text, text.as_bytes(), out)
     }
 
-    fn new(masking: Masking) -> Self {
+    /// As [`Connection::send_binary`](super::Connection::send_binary).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.whole_message(MessageKind::Binary, payload, out)
+    }
+
+    /// As [`Connection::send_text_header`](super::Connection::send_text_header).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_text_header(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.header_alone(MessageKind::Text, text.len(), out)
+    }
+
+    /// As [`Connection::send_binary_header`](super::Connection::send_binary_header).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_binary_header(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.header_alone(MessageKind::Binary, payload.len(), out)
+    }
+
+    /// As [`Connection::send_in_place`](super::Connection::send_in_place).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_in_place(
+        &mut self,
+        kind: MessageKind,
+        payload: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        self.check_new_message()?;
+        if kind == MessageKind::Text {
+            utf8::validate(payload).map_err(|_| Misuse::InvalidUtf8)?;
+        }
+        let header = Header::new(kind.opcode(), payload.len() as u64);
+        self.masking.frame_in_place(header, payload, out);
+        Ok(())
+    }
+
+    /// As [`Connection::send_prepared`](super::Connection::send_prepared).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_new_message()?;
+        self.prepared(prepared, out)
+    }
+
+    /// As [`Connection::send_fragment`](super::Connection::send_fragment).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: Fin,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        match self.message {
+            None => self.check_open()?,
+            Some(_) => self.check_unclosed()?,
+        }
+        self.fragment(kind, payload, fin, out)
+    }
+
+    /// As [`Connection::send_ping`](super::Connection::send_ping).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.control(OpCode::Ping, payload, out)
+    }
+
+    /// As [`Connection::send_pong`](super::Connection::send_pong).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.control(OpCode::Pong, payload, out)
+    }
+
+    /// As [`Connection::close`](super::Connection::close).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        self.check_unclosed()?;
+        let code = code.into();
+        self.check_close(code, reason)?;
+        self.close_frame(code, reason.as_bytes(), out);
+        self.state = state::after_close(self.incoming, code);
+        Ok(())
+    }
+
+    /// As [`Connection::set_compression`](super::Connection::set_compression).
+    pub fn set_compression(&mut self, compression: Compression) {
+        self.compression = compression;
+    }
+
+    /// Open, closing or closed, as far as replies have told.
+    pub fn state(&self) -> State {
+        state::state(&self.state, self.incoming)
+    }
+
+    /// What to do with the transport, as far as replies have told.
+    pub fn transport(&self) -> Transport {
+        state::transport(self.role(), &self.state, self.incoming)
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.masking.role()
+    }
+}
+
+impl SendHalf {
+    pub(super) fn server(config: &Config) -> Self {
+        Self::new(Masking::Server, config)
+    }
+
+    pub(super) fn client(entropy: Box<dyn Entropy>, config: &Config) -> Self {
+        Self::new(Masking::Client(entropy), config)
+    }
+
+    fn new(masking: Masking, config: &Config) -> Self {
         Self {
             masking,
             deflating: Deflating::Off,
             compression: Compression::On,
             message: None,
+            auto_pong: config.auto_pong,
+            auto_close: config.auto_close,
             state: SendState::Open,
+            incoming: Incoming::Open,
         }
     }
 
-    pub(super) fn role(&self) -> Role {
-        self.masking.role()
-    }
-
-    /// Whether a fragmented message has been begun and not finished.
-    pub(super) fn is_mid_message(&self) -> bool {
-        self.message.is_some()
+    /// What was received has its effect on what is sent.
+    pub(super) fn react(&mut self, reaction: Reaction<'_>, out: &mut Vec<u8>) {
+        match reaction {
+            Reaction::None => {}
+            Reaction::Ping(payload) => self.answer_ping(payload, out),
+            Reaction::Close(code) => {
+                self.incoming = Incoming::Closed;
+                self.answer_close(code, out);
+            }
+            Reaction::Failed(error) => {
+                self.incoming = Incoming::Over;
+                self.fail(error.close_code(), &error, out);
+            }
+            Reaction::Ended => self.incoming = Incoming::Over,
+        }
     }
 
     #[inline]
-    pub(super) fn message(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        self.check_between_messages()?;
+    fn whole_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_new_message()?;
         let header = Header::new(kind.opcode(), payload.len() as u64);
         if !self.deflating.is_off() && self.compressed_message(header, payload, out) {
             return Ok(());
         }
         self.masking.frame(header, payload, out);
+        Ok(())
+    }
+
+    fn header_alone(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_new_message()?;
+        match self.masking {
+            Masking::Server => out.extend_from_slice(&Header::new(kind.opcode(), len as u64).encode()),
+            // RFC 6455 section 5.1: a client masks its payloads, so it has to have them in its hands.
+            Masking::Client(_) => return Err(Misuse::Unmasked),
+        }
         Ok(())
     }
 
@@ -118,8 +294,7 @@ impl Sender {
         true
     }
 
-    pub(super) fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_between_messages()?;
+    fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
         #[cfg(feature = "deflate")]
         if let (Compression::On, Some((bits, payload))) = (self.compression, prepared.deflated()) {
             if self.deflating.takes_prepared(bits) {
@@ -133,11 +308,11 @@ impl Sender {
                 out.extend_from_slice(prepared.frame());
                 Ok(())
             }
-            Masking::Client(_) => self.message(prepared.kind(), prepared.payload(), out),
+            Masking::Client(_) => self.whole_message(prepared.kind(), prepared.payload(), out),
         }
     }
 
-    pub(super) fn fragment(
+    fn fragment(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
@@ -204,12 +379,8 @@ impl Sender {
     }
 
     /// A Ping or a Pong.
-    pub(super) fn control(
-        &mut self,
-        opcode: OpCode,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
+    fn control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        self.check_open()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
@@ -218,35 +389,23 @@ impl Sender {
         Ok(())
     }
 
-    /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
-    /// the letter.
-    pub(super) fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        self.control_frame(OpCode::Pong, payload, out);
-    }
-
     fn control_frame(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
         self.masking
             .frame(Header::new(opcode, payload.len() as u64), payload, out);
     }
 
-    /// Our Close, and what it makes of the state.
-    pub(super) fn close(
-        &mut self,
-        code: Option<CloseCode>,
-        reason: &str,
-        state: SendState,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        self.check_close(code, reason)?;
-        self.close_frame(code, reason.as_bytes(), out);
-        self.state = state;
-        Ok(())
+    /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
+    /// the letter.
+    fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        if state::owes_pong(self.auto_pong, &self.state) {
+            self.control_frame(OpCode::Pong, payload, out);
+        }
     }
 
     /// The Close that repeats the peer's code, as RFC 6455 section 5.5.1 advises; whatever code was taken is
     /// sent back.
-    pub(super) fn echo_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
-        if self.state.is_open() {
+    fn answer_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
+        if self.auto_close && self.state == SendState::Open {
             self.close_frame(code, &[], out);
             self.state = SendState::Answered(code);
         }
@@ -254,8 +413,8 @@ impl Sender {
 
     /// The Close of a failed connection, if none was sent yet (RFC 6455 section 7.1.7). Its reason is the
     /// error's text.
-    pub(super) fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
-        if self.state.is_open() {
+    fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
+        if self.state == SendState::Open {
             let mut reason = Reason::default();
             // Fails where the reason is full, and what is there is sent.
             let _ = fmt::write(&mut reason, format_args!("{error}"));
@@ -264,12 +423,23 @@ impl Sender {
         }
     }
 
+    /// A message is begun while both directions are open, and no other is being sent.
     #[inline]
-    fn check_between_messages(&self) -> Result<(), Misuse> {
+    fn check_new_message(&self) -> Result<(), Misuse> {
+        self.check_open()?;
         match self.message {
             None => Ok(()),
             Some(_) => Err(Misuse::UnfinishedMessage),
         }
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), Misuse> {
+        state::check_open(&self.state, self.incoming)
+    }
+
+    fn check_unclosed(&self) -> Result<(), Misuse> {
+        state::check_unclosed(&self.state, self.incoming)
     }
 
     fn check_close(&self, code: Option<CloseCode>, reason: &str) -> Result<(), Misuse> {
@@ -282,15 +452,27 @@ impl Sender {
     }
 
     fn close_frame(&mut self, code: Option<CloseCode>, reason: &[u8], out: &mut Vec<u8>) {
+        let Some(code) = code else {
+            return self.control_frame(OpCode::Close, &[], out);
+        };
         let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let mut size = 0;
-        if let Some(code) = code {
-            for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
-                *free = *byte;
-                size += 1;
-            }
+        let mut size = 0_usize;
+        for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
+            *free = *byte;
+            size = size.saturating_add(1);
         }
         let body = body.get(..size).unwrap_or(&body);
         self.control_frame(OpCode::Close, body, out);
+    }
+}
+
+/// Without what is sent and what masks it.
+impl fmt::Debug for SendHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendHalf")
+            .field("role", &self.role())
+            .field("state", &self.state())
+            .field("transport", &self.transport())
+            .finish_non_exhaustive()
     }
 }

@@ -5,10 +5,13 @@
 //! nowhere else:
 //!
 //! ```text
-//!                   receiving: Open     Closed: the peer's Close came    Failed    Ended: the transport did
-//!  sending: Open    Open                Closing                          Closed    Closed
-//!           Closed  Closing, await peer Closed, clean                    Closed    Closed, clean after the peer's Close
+//!                   receiving: Open     Closed: the peer's Close came    Over: it failed, or the transport ended
+//!  sending: Open    Open                Closing                          Closed
+//!           Closed  Closing, await peer Closed, clean                    Closed, clean after the peer's Close
 //! ```
+//!
+//! The receiving half keeps its own state, [`ReceiveState`], with the error that it fuses. The sending half, which
+//! draws the conclusions, keeps what they need of it, [`Incoming`]; a reply brings it from the one to the other.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -108,11 +111,27 @@ pub(super) enum ReceiveState {
     EndedAfterClose(Option<CloseCode>),
 }
 
-impl SendState {
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::Open)
-    }
+/// What the sending half has been told of the receiving direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Incoming {
+    Open,
+    /// The peer's Close came.
+    Closed,
+    /// It failed, or the transport ended.
+    Over,
+}
 
+impl From<&ReceiveState> for Incoming {
+    fn from(state: &ReceiveState) -> Self {
+        match state {
+            ReceiveState::Open => Self::Open,
+            ReceiveState::Closed(_) => Self::Closed,
+            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => Self::Over,
+        }
+    }
+}
+
+impl SendState {
     fn code(&self) -> Option<CloseCode> {
         match self {
             Self::Open => None,
@@ -140,22 +159,21 @@ impl ReceiveState {
 }
 
 /// The table of the module's documentation.
-pub(super) fn state(send: &SendState, receive: &ReceiveState) -> State {
-    match (send, receive) {
-        (SendState::Open, ReceiveState::Open) => State::Open,
-        (SendState::Open, ReceiveState::Closed(_)) => State::Closing,
-        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Open) => State::Closing,
-        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Closed(_)) => State::Closed,
-        (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
-            State::Closed
-        }
+#[inline]
+pub(super) fn state(send: &SendState, incoming: Incoming) -> State {
+    match (send, incoming) {
+        (SendState::Open, Incoming::Open) => State::Open,
+        (SendState::Open, Incoming::Closed) => State::Closing,
+        (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => State::Closing,
+        (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => State::Closed,
+        (_, Incoming::Over) => State::Closed,
     }
 }
 
 /// RFC 6455 section 6.1: a message is begun, and a Ping or a Pong sent, while both directions are open.
 #[inline]
-pub(super) fn check_open(send: &SendState, receive: &ReceiveState) -> Result<(), Misuse> {
-    match state(send, receive) {
+pub(super) fn check_open(send: &SendState, incoming: Incoming) -> Result<(), Misuse> {
+    match state(send, incoming) {
         State::Open => Ok(()),
         State::Closing | State::Closed => Err(Misuse::Closed),
     }
@@ -163,45 +181,41 @@ pub(super) fn check_open(send: &SendState, receive: &ReceiveState) -> Result<(),
 
 /// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and
 /// then it is answered. After our own Close no data follow.
-pub(super) fn check_unclosed(send: &SendState, receive: &ReceiveState) -> Result<(), Misuse> {
-    match (send, receive) {
-        (SendState::Open, ReceiveState::Open | ReceiveState::Closed(_)) => Ok(()),
-        (SendState::Closed(_) | SendState::Answered(_), _)
-        | (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
-            Err(Misuse::Closed)
-        }
+pub(super) fn check_unclosed(send: &SendState, incoming: Incoming) -> Result<(), Misuse> {
+    match (send, incoming) {
+        (SendState::Open, Incoming::Open | Incoming::Closed) => Ok(()),
+        (SendState::Closed(_) | SendState::Answered(_), _) | (_, Incoming::Over) => Err(Misuse::Closed),
     }
 }
 
 /// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]).
 pub(super) fn owes_pong(auto_pong: AutoPong, send: &SendState) -> bool {
-    match auto_pong {
-        AutoPong::Off => false,
-        AutoPong::WhileOpen => send.is_open(),
-        AutoPong::UntilPeerCloses => true,
+    match (auto_pong, send) {
+        (AutoPong::Off, _) => false,
+        (AutoPong::WhileOpen, SendState::Open) => true,
+        (AutoPong::WhileOpen, SendState::Closed(_) | SendState::Answered(_)) => false,
+        (AutoPong::UntilPeerCloses, _) => true,
     }
 }
 
 /// The sending direction once our Close is sent: it is an answer, or the first one.
-pub(super) fn after_close(receive: &ReceiveState, code: Option<CloseCode>) -> SendState {
-    match receive {
-        ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_) => SendState::Answered(code),
-        ReceiveState::Open | ReceiveState::Failed(_) | ReceiveState::Ended => SendState::Closed(code),
+pub(super) fn after_close(incoming: Incoming, code: Option<CloseCode>) -> SendState {
+    match incoming {
+        Incoming::Closed => SendState::Answered(code),
+        Incoming::Open | Incoming::Over => SendState::Closed(code),
     }
 }
 
 /// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
-pub(super) fn transport(role: Role, send: &SendState, receive: &ReceiveState) -> Transport {
-    match (send, receive) {
-        (SendState::Open, ReceiveState::Open | ReceiveState::Closed(_)) => Transport::Open,
-        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Open) => Transport::AwaitPeer,
-        (SendState::Closed(_) | SendState::Answered(_), ReceiveState::Closed(_)) => match role {
+pub(super) fn transport(role: Role, send: &SendState, incoming: Incoming) -> Transport {
+    match (send, incoming) {
+        (SendState::Open, Incoming::Open | Incoming::Closed) => Transport::Open,
+        (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => Transport::AwaitPeer,
+        (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => match role {
             Role::Server => Transport::Close,
             Role::Client => Transport::AwaitPeer,
         },
-        (_, ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_)) => {
-            Transport::Close
-        }
+        (_, Incoming::Over) => Transport::Close,
     }
 }
 

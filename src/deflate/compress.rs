@@ -162,13 +162,13 @@ impl Deflater {
 
     /// Appends `part`, flushed. Whether the engine did so.
     fn deflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> bool {
+        // Room for what cannot be compressed, so that one call does for most messages.
+        let mut room = part.len().saturating_add(64).min(MAX_ROOM);
         loop {
             let start = out.len();
-            // Room for what cannot be compressed, so that one call does for most messages.
-            let room = part.len().saturating_add(64).min(16 * 1024);
             out.resize(start.saturating_add(room), 0);
             let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
-            let (_, free) = out.split_at_mut(start);
+            let free = out.get_mut(start..).unwrap_or_default();
             let status = self.deflate.compress(part, free, DeflateFlush::SyncFlush);
             let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(0);
             let read = since(self.deflate.total_in(), read);
@@ -179,19 +179,23 @@ impl Deflater {
                 Ok(Status::Ok | Status::BufError) if part.is_empty() && written < room => {
                     return out.ends_with(&TAIL);
                 }
-                Ok(Status::Ok) if read > 0 || written > 0 => {}
+                // The engine may have taken all of it, and still have much to give.
+                Ok(Status::Ok) if read > 0 || written > 0 => room = MAX_ROOM,
                 _ => return false,
             }
         }
     }
 }
 
+/// The most that is asked of the engine at once.
+const MAX_ROOM: usize = 16 * 1024;
+
 /// The smallest block buffers are for 2,048 symbols: smaller ones make twice the work, as each block has its
 /// own code, and save little beside the hash table, which has 128 KiB for any window.
 fn make(bits: u8, level: u8) -> Deflate {
     Deflate::new_with_config(zlib_rs::DeflateConfig {
         level: i32::from(level),
-        window_bits: -i32::from(bits),
+        window_bits: i32::from(bits).saturating_neg(),
         mem_level: i32::from(bits).saturating_sub(7).max(5),
         ..zlib_rs::DeflateConfig::default()
     })

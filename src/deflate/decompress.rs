@@ -80,11 +80,8 @@ impl Decompressor {
         if wire.is_empty() {
             return Ok(());
         }
-        let message = match &mut self.message {
-            Some(message) => message,
-            none => none.insert(Inflater::begin(&mut self.history, self.takeover)),
-        };
-        match message.inflate(&mut self.history, wire, limit, &mut sink) {
+        let (message, history) = self.message();
+        match message.inflate(history, wire, limit, &mut sink) {
             Ok(()) => Ok(()),
             Err(Stop::Error(error)) => Err(self.fail(error).into()),
             Err(Stop::Sink(error)) => {
@@ -92,6 +89,37 @@ impl Decompressor {
                 Err(error)
             }
         }
+    }
+
+    /// Inflates the next piece of a message, at most 16 KiB, and moves `wire` forward over what was taken for it.
+    /// `None`: all of `wire` is taken, and nothing more comes of it. What is not taken has to be given again.
+    ///
+    /// This is [`push`](Self::push) for callers that want one piece at a time.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the data, once all that is right has been given out.
+    pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if wire.is_empty() && self.message.is_none() {
+            return Ok(None);
+        }
+        let (message, history) = self.message();
+        match message.piece(history, wire, limit) {
+            Ok(0) => Ok(None),
+            Ok(size) => Ok(self.message.as_ref().map(|message| message.output(size))),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn message(&mut self) -> (&mut Inflater, &mut History) {
+        let message = match &mut self.message {
+            Some(message) => message,
+            none => none.insert(Inflater::begin(&mut self.history, self.takeover)),
+        };
+        (message, &mut self.history)
     }
 
     /// Ends a message, at the end of its last frame. A message without a byte of payload is an empty one.
@@ -141,6 +169,14 @@ impl Decompressor {
             out.truncate(start);
         }
         result
+    }
+
+    /// Whether nothing more comes of what was given: [`pull`](Self::pull) needs more payload.
+    pub fn is_drained(&self) -> bool {
+        match &self.message {
+            Some(message) => matches!(message.flow, Flow::Drained | Flow::Ended),
+            None => true,
+        }
     }
 
     /// Whether a message has begun and is not finished.
@@ -200,8 +236,20 @@ pub(super) struct Inflater {
     consumed: u64,
     produced: u64,
     final_blocks: u64,
+    flow: Flow,
+}
+
+/// Where the engine stands in the payload.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Flow {
+    /// It has put out all that came of what it was given.
+    Drained,
+    /// It may have more to put out.
+    Full,
     /// The last thing in the payload was the end of a final block.
-    ended: bool,
+    Ended,
+    /// What is right has gone out before this.
+    Stopped(Error),
 }
 
 /// Why a message stops before its end.
@@ -232,14 +280,14 @@ impl Inflater {
                 consumed: 0,
                 produced: 0,
                 final_blocks: 0,
-                ended: false,
+                flow: Flow::Drained,
             }),
         };
         inflater.last = [0xff; 4];
         inflater.consumed = 0;
         inflater.produced = 0;
         inflater.final_blocks = 0;
-        inflater.ended = false;
+        inflater.flow = Flow::Drained;
         if !takeover {
             history.lend(core::mem::take(&mut inflater.spare));
         }
@@ -265,40 +313,66 @@ impl Inflater {
         limit: u64,
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), Stop<E>> {
-        for &byte in wire.iter().skip(wire.len().saturating_sub(self.last.len())) {
+        loop {
+            let size = self.piece(history, &mut wire, limit).map_err(Stop::Error)?;
+            if size == 0 {
+                return Ok(());
+            }
+            sink(self.output(size)).map_err(Stop::Sink)?;
+        }
+    }
+
+    /// Inflates the next piece, from what the engine has and from the front of `wire`, and tells the size of what is
+    /// then in [`output`](Self::output). 0: all of `wire` is taken, and nothing more comes of it.
+    fn piece(&mut self, history: &mut History, wire: &mut &[u8], limit: u64) -> Result<usize, Error> {
+        loop {
+            match self.flow {
+                Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
+                Flow::Stopped(error) => return Err(error),
+                Flow::Ended => self.go_on_after_final_block(history)?,
+                Flow::Drained | Flow::Full => {}
+            }
+            let size = self.advance(wire, limit)?;
+            if size > 0 {
+                history.extend(self.output(size));
+                return Ok(size);
+            }
+        }
+    }
+
+    fn output(&self, size: usize) -> &[u8] {
+        self.scratch.get(..size).unwrap_or_default()
+    }
+
+    /// Calls the engine once, and tells how many bytes it put out that are within the limit.
+    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, Error> {
+        let left = limit.saturating_sub(self.produced);
+        // One byte more than may come tells that it would.
+        let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
+        let step = self.step(wire, room, InflateFlush::NoFlush);
+        let (taken, rest) = wire.split_at(step.consumed.min(wire.len()));
+        self.remember_last(taken);
+        *wire = rest;
+        self.consumed = self.consumed.saturating_add(step.consumed as u64);
+        self.produced = self.produced.saturating_add(step.produced as u64);
+        // What is right goes out before the error, so that the first error is the same however the payload is
+        // cut.
+        let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.flow = match step.status {
+            _ if step.produced > allowed => Flow::Stopped(Error::TooBig { limit }),
+            Ok(Status::StreamEnd) => Flow::Ended,
+            Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
+            Ok(_) if step.consumed > 0 || step.produced > 0 => Flow::Full,
+            Ok(_) | Err(()) => Flow::Stopped(Error::Corrupt),
+        };
+        Ok(allowed)
+    }
+
+    fn remember_last(&mut self, taken: &[u8]) {
+        for &byte in taken.iter().skip(taken.len().saturating_sub(self.last.len())) {
             self.last.rotate_left(1);
             self.last[3] = byte;
         }
-        while !(self.ended && wire.is_empty()) {
-            if self.ended {
-                self.go_on_after_final_block(history).map_err(Stop::Error)?;
-            }
-            let left = limit.saturating_sub(self.produced);
-            // One byte more than may come tells that it would.
-            let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
-            let step = self.step(wire, room, InflateFlush::NoFlush);
-            wire = wire.get(step.consumed..).unwrap_or_default();
-            self.consumed = self.consumed.saturating_add(step.consumed as u64);
-            self.produced = self.produced.saturating_add(step.produced as u64);
-            // What is right goes out before the error, so that the first error is the same however the
-            // payload is cut.
-            let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
-            let piece = self.scratch.get(..allowed).unwrap_or_default();
-            if !piece.is_empty() {
-                history.extend(piece);
-                sink(piece).map_err(Stop::Sink)?;
-            }
-            if step.produced > allowed {
-                return Err(Stop::Error(Error::TooBig { limit }));
-            }
-            match step.status {
-                Ok(Status::StreamEnd) => self.ended = true,
-                Ok(_) if wire.is_empty() && step.produced < room => break,
-                Ok(_) if step.consumed > 0 || step.produced > 0 => {}
-                Ok(_) | Err(()) => return Err(Stop::Error(Error::Corrupt)),
-            }
-        }
-        Ok(())
     }
 
     /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
@@ -309,7 +383,7 @@ impl Inflater {
             return Err(Error::TooManyFinalBlocks { limit });
         }
         self.final_blocks = self.final_blocks.saturating_add(1);
-        self.ended = false;
+        self.flow = Flow::Drained;
         self.inflate.reset(false);
         self.prime(history);
         Ok(())
@@ -323,7 +397,7 @@ impl Inflater {
     /// alone, tells that it did stop there. (Inside the header of a block with codes of its own they could be
     /// made to complete an empty block. Section 7.2.2, which has the lengths put back, takes that too.)
     fn is_complete(&mut self) -> bool {
-        if self.ended {
+        if self.flow == Flow::Ended {
             return true;
         }
         if self.last != TAIL {

@@ -8,12 +8,12 @@ pub const MAX_HEADER_SIZE: usize = 14;
 /// The longest payload of a control frame (RFC 6455 section 5.5), in bytes.
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-const FIN: u8 = 0x80;
-const RSV: u8 = 0x70;
+pub(super) const FIN: u8 = 0x80;
+pub(super) const RSV: u8 = 0x70;
 const RSV1: u8 = 0x40;
 const RSV2: u8 = 0x20;
 const RSV3: u8 = 0x10;
-const MASK: u8 = 0x80;
+pub(super) const MASK: u8 = 0x80;
 
 /// What a frame is for (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -128,14 +128,14 @@ impl Header {
             return Ok(None);
         };
         rules.check_second(opcode, second)?;
-        let Some((len, len_size)) = read_len(second & !MASK, rest) else {
+        let Some((len, size)) = read_len(second & !MASK, rest) else {
             return Ok(None);
         };
-        rules.check_len(opcode, first & RSV1 != 0, len, len_size)?;
-        let (mask, mask_size) = match second & MASK {
-            0 => (None, 0),
-            _ => match rest.get(len_size..).and_then(|rest| rest.first_chunk()) {
-                Some(key) => (Some(*key), 4),
+        rules.check_len(opcode, first & RSV1 != 0, len, size)?;
+        let (mask, size) = match second & MASK {
+            0 => (None, size),
+            _ => match bytes.get(size..).and_then(|rest| rest.first_chunk()) {
+                Some(key) => (Some(*key), size.saturating_add(4)),
                 None => return Ok(None),
             },
         };
@@ -148,7 +148,7 @@ impl Header {
             mask,
             len,
         };
-        Ok(Some((header, 2 + len_size + mask_size)))
+        Ok(Some((header, size)))
     }
 
     /// The header as it stands on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
@@ -163,23 +163,20 @@ impl Header {
     pub fn encode(&self) -> EncodedHeader {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let flags = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
-        let (short, long, long_size) = match self.len {
-            0..=125 => (self.len as u8, 0, 0),
-            126..=0xffff => (126, u64::from((self.len as u16).swap_bytes()), 2),
-            _ => (127, self.len.swap_bytes(), 8),
-        };
         let (mask_bit, key, key_size) = match self.mask {
-            Some(key) => (MASK, u32::from_le_bytes(key), 4),
+            Some(key) => (MASK, u128::from(u32::from_le_bytes(key)), 4),
             None => (0, 0, 0),
         };
         // One number, whose lowest byte comes first, so that no byte is stored before all are known.
-        let bytes = u128::from(flags | self.opcode.bits())
-            | u128::from(mask_bit | short) << 8
-            | u128::from(long) << 16
-            | u128::from(key) << (16 + 8 * long_size);
+        let (short, rest, size) = match (u8::try_from(self.len), u16::try_from(self.len)) {
+            (Ok(len @ 0..=125), _) => (len, key, 2_usize),
+            (_, Ok(len)) => (126, u128::from(len.swap_bytes()) | key << 16, 4),
+            _ => (127, u128::from(self.len.swap_bytes()) | key << 64, 10),
+        };
+        let bytes = u128::from(flags | self.opcode.bits()) | u128::from(mask_bit | short) << 8 | rest << 16;
         EncodedHeader {
             bytes: bytes.to_le_bytes(),
-            size: 2 + long_size + key_size,
+            size: size.saturating_add(key_size),
         }
     }
 }
@@ -292,10 +289,10 @@ impl Rules {
     }
 
     #[inline]
-    fn check_len(&self, opcode: OpCode, deflated: bool, len: u64, len_size: usize) -> Result<(), Violation> {
-        let minimum = match len_size {
-            0 => 0,
-            2 => 126,
+    fn check_len(&self, opcode: OpCode, deflated: bool, len: u64, size: usize) -> Result<(), Violation> {
+        let minimum = match size {
+            2 => 0,
+            4 => 126,
             _ => 0x1_0000,
         };
         // RFC 6455 section 5.2: the top bit is 0, and the fewest bytes are used.
@@ -332,12 +329,12 @@ pub(crate) const fn max_deflated(size: u64) -> u64 {
     size.saturating_add(size / 8).saturating_add(1024)
 }
 
-/// The payload length and the size of its long form, `None` if more bytes are needed.
+/// The payload length and the size of the header up to its end, `None` if more bytes are needed.
 #[inline]
-fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
     match short {
-        126 => Some((u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2)),
-        127 => Some((u64::from_be_bytes(*rest.first_chunk()?), 8)),
-        len => Some((u64::from(len), 0)),
+        126 => Some((u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4)),
+        127 => Some((u64::from_be_bytes(*rest.first_chunk()?), 10)),
+        len => Some((u64::from(len), 2)),
     }
 }

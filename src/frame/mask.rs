@@ -1,4 +1,18 @@
 //! Masking (RFC 6455 section 5.3): byte `i` of a payload is XORed with byte `i mod 4` of the key.
+//!
+//! It is one safe loop, which the compiler makes SIMD of. On x86, with the features `simd` and `std`, it is
+//! compiled once more, for AVX2, and chosen from 512 bytes on where the processor has it. In cache, on an AMD
+//! EPYC of family 26:
+//!
+//! | nanoseconds for | 125 B | 512 B | 1 KiB | 64 KiB |
+//! |---|---:|---:|---:|---:|
+//! | `apply`, SSE2 | 3.2 | 8.3 | 13.3 | 800 |
+//! | `apply`, AVX2 | 3.2 | 7.0 | 10.3 | 550 |
+//! | `append`, SSE2 | 8.7 | 11.3 | 18.6 | 1090 |
+//! | `append`, AVX2 | 8.8 | 10.0 | 14.7 | 800 |
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 
 /// Masks `bytes` in place, or unmasks them: it is the same function. Byte 0 meets `key[0]`.
 ///
@@ -13,17 +27,28 @@
 /// ```
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
-    let word = u64::from(u32::from_ne_bytes(key));
-    let wide = word << 32 | word;
-    // One flat pass a size, the key in a register: the first is SIMD, the others spare small payloads its
-    // set-up.
-    let mut blocks = bytes.chunks_exact_mut(BLOCK);
-    for block in &mut blocks {
-        xor_words(block, wide);
+    match bytes.len() {
+        0..LARGE => mask(Work::InPlace(bytes), key),
+        _ => mask_large(Work::InPlace(bytes), key),
     }
-    let rest = xor_words(blocks.into_remainder(), wide);
-    for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
-        *byte ^= key;
+}
+
+/// Appends `bytes` to `out`, masked or unmasked on the way: what [`apply`] does, without a second pass.
+///
+/// ```
+/// use websocket_proto::frame::mask;
+///
+/// let mut out = vec![0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d];
+/// mask::append(&mut out, b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+/// assert_eq!(out[6..], [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[cfg(feature = "alloc")]
+#[inline]
+pub fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    out.reserve(bytes.len());
+    match bytes.len() {
+        0..LARGE => mask(Work::Append(out, bytes), key),
+        _ => mask_large(Work::Append(out, bytes), key),
     }
 }
 
@@ -37,22 +62,107 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
 #[inline]
 #[must_use]
 pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
-    u32::from_be_bytes(key)
-        .rotate_left((len % 4 * 8) as u32)
-        .to_be_bytes()
+    let bits = match len % 4 {
+        0 => 0,
+        1 => 8,
+        2 => 16,
+        _ => 24,
+    };
+    u32::from_be_bytes(key).rotate_left(bits).to_be_bytes()
 }
 
-const BLOCK: usize = 32;
+/// What is to be masked.
+enum Work<'a> {
+    InPlace(&'a mut [u8]),
+    #[cfg(feature = "alloc")]
+    Append(&'a mut Vec<u8>, &'a [u8]),
+}
 
-/// Masks word by word, and gives back what is less than a word. Every word begins with `key[0]`, as does the
-/// rest.
-#[inline]
-fn xor_words(bytes: &mut [u8], wide: u64) -> &mut [u8] {
-    let mut words = bytes.chunks_exact_mut(size_of::<u64>());
-    for word in &mut words {
-        if let Some(word) = word.first_chunk_mut() {
-            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+/// What is shorter is masked on the spot, by what every processor of the target has.
+const LARGE: usize = 512;
+
+/// Masks by AVX2 where the processor has it, which the standard library finds out once.
+#[inline(never)]
+fn mask_large(work: Work<'_>, key: [u8; 4]) {
+    #[cfg(all(
+        feature = "simd",
+        feature = "std",
+        any(target_arch = "x86", target_arch = "x86_64")
+    ))]
+    #[allow(
+        unsafe_code,
+        reason = "before Rust 1.86, functions with a target feature are unsafe"
+    )]
+    {
+        #[target_feature(enable = "avx2")]
+        unsafe fn mask_by_avx2(work: Work<'_>, key: [u8; 4]) {
+            mask(work, key);
+        }
+
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { mask_by_avx2(work, key) };
         }
     }
-    words.into_remainder()
+    mask(work, key);
+}
+
+/// The kernel. Always inlined, so that it is compiled for the instructions of its caller.
+#[inline(always)]
+fn mask(work: Work<'_>, key: [u8; 4]) {
+    match work {
+        Work::InPlace(bytes) => mask_in_place(bytes, key),
+        #[cfg(feature = "alloc")]
+        Work::Append(out, bytes) => mask_appended(out, bytes, key),
+    }
+}
+
+#[inline(always)]
+fn mask_in_place(bytes: &mut [u8], key: [u8; 4]) {
+    // The first pass is SIMD; the others spare small payloads its set-up.
+    let rest = mask_blocks::<64>(bytes, key);
+    let word = u64::from(u32::from_ne_bytes(key));
+    let word = word << 32 | word;
+    let mut words = rest.chunks_exact_mut(8);
+    for bytes in &mut words {
+        if let Some(bytes) = bytes.first_chunk_mut() {
+            *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+        }
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(word.to_ne_bytes()) {
+        *byte ^= key;
+    }
+}
+
+/// Masks block by block, and gives back what is less than a block. Flat within a block: loops over its words
+/// would become gathers under AVX-512.
+#[inline(always)]
+fn mask_blocks<const SIZE: usize>(bytes: &mut [u8], key: [u8; 4]) -> &mut [u8] {
+    let mut keys = [0; SIZE];
+    for bytes in keys.chunks_exact_mut(4) {
+        bytes.copy_from_slice(&key);
+    }
+    let mut blocks = bytes.chunks_exact_mut(SIZE);
+    for block in &mut blocks {
+        for (byte, key) in block.iter_mut().zip(keys) {
+            *byte ^= key;
+        }
+    }
+    blocks.into_remainder()
+}
+
+/// Block by block, each masked in registers on its way, so that nothing is written twice.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn mask_appended(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let mut rest = bytes;
+    while let Some((block, after)) = rest.split_first_chunk::<128>() {
+        let mut block = *block;
+        mask_blocks::<128>(&mut block, key);
+        out.extend_from_slice(&block);
+        rest = after;
+    }
+    let start = out.len();
+    out.extend_from_slice(rest);
+    mask_in_place(out.get_mut(start..).unwrap_or_default(), key);
 }

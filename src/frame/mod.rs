@@ -42,6 +42,7 @@
 mod decoder;
 mod header;
 pub mod mask;
+pub mod raw;
 mod violation;
 
 pub use decoder::{Decoder, Item};

@@ -14,6 +14,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
+/// | [`ServerHandshake::receive_timeout`](super::ServerHandshake::receive_timeout) | yes | the whole HTTP response, once, if anything of a request came |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
@@ -25,6 +26,8 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 pub enum HandshakeError {
     /// The transport ended before the head was whole.
     Eof,
+    /// The head was not whole when the caller's time for it was up (RFC 9110 section 15.5.9).
+    TimedOut,
     /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result.
     /// Nothing is written for it.
     Finished,
@@ -210,6 +213,7 @@ impl HandshakeError {
     pub const fn status(self) -> u16 {
         match self {
             Self::MethodNotGet => 405,
+            Self::TimedOut => 408,
             Self::RequestLineTooLong { .. } => 414,
             Self::UnmetExpectation => 417,
             Self::HttpVersionTooOld
@@ -306,6 +310,7 @@ impl fmt::Display for HandshakeError {
             Self::RepeatedPseudoField { name } => return write!(f, "pseudo-field {name} stands twice"),
             Self::MalformedPseudoField { name } => return write!(f, "pseudo-field {name} is malformed"),
             Self::Eof => "transport ended before the head was complete",
+            Self::TimedOut => "head was not complete in time",
             Self::Finished => "handshake is finished already",
             Self::BareCarriageReturn => "head has a CR without LF",
             Self::BareLineFeed => "head has an LF without CR",

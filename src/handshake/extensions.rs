@@ -70,13 +70,13 @@ impl<'a> ExtensionList<'a> {
 
 /// Checks the lines of a handshake, all of which are one list (RFC 6455 section 9.1, erratum 3433).
 pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), HandshakeError> {
-    let (mut count, mut has_element) = (0, false);
+    let (mut has_line, mut has_element) = (false, false);
     for line in lines {
-        count += 1;
+        has_line = true;
         has_element |= ExtensionList::from_bytes(line)?.check()?;
     }
     // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
-    if count > 0 && !has_element {
+    if has_line && !has_element {
         return Err(HandshakeError::MalformedExtensions);
     }
     Ok(())
@@ -313,6 +313,15 @@ mod tests {
 
     fn plain(value: &str) -> Result<String, HandshakeError> {
         ExtensionList::parse(value).map(|list| list.to_string())
+    }
+
+    #[test]
+    fn extensions_compare_by_meaning() {
+        let parse = |value| ExtensionList::parse(value).unwrap().next().unwrap();
+        assert_eq!(parse("a; b=\"c\""), parse("a;b=c"));
+        for other in ["b; b=c", "a", "a; b", "a; b=d", "a; c=c", "a; b=c; b=c"] {
+            assert_ne!(parse("a; b=c"), parse(other), "{other}");
+        }
     }
 
     // RFC 6455 section 9.1: 6455-9.1-01; RFC 9110 section 5.6.1: 9110-5.6.1-01, 9110-5.6.1-02

@@ -102,12 +102,10 @@ impl HandshakeError {
     pub fn to_http(self) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        for (name, value) in self.response_fields() {
-            // All of them are tokens.
-            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                response
-                    .headers_mut()
-                    .append(name, HeaderValue::from_static(value));
+        for &(name, value) in self.response_fields() {
+            // None of them is malformed, and three are not too many.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                let _ = response.headers_mut().try_append(name, value);
             }
         }
         response
@@ -148,11 +146,7 @@ impl ClientExchange {
                 ":authority" => uri.authority = Some(value.parse()?),
                 _ if name.starts_with(':') => {}
                 _ => {
-                    let (name, value) = (
-                        HeaderName::from_bytes(name.as_bytes())?,
-                        HeaderValue::from_bytes(value.as_bytes())?,
-                    );
-                    headers.try_append(name, value)?;
+                    headers.try_append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?)?;
                 }
             }
         }

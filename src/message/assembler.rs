@@ -45,10 +45,7 @@ impl Assembler {
     /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the
     /// fragments.
     pub(crate) fn begin(&mut self, kind: MessageKind) {
-        let spare = match self {
-            Self::Idle { spare } => core::mem::take(spare),
-            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
-        };
+        let spare = self.take_spare();
         *self = match kind {
             MessageKind::Text => Self::Text {
                 // Never fails: an empty buffer is UTF-8.
@@ -94,6 +91,14 @@ impl Assembler {
         }
     }
 
+    /// The buffer that was given back, or an empty one.
+    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
+        match self {
+            Self::Idle { spare } => core::mem::take(spare),
+            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
+        }
+    }
+
     /// Takes a buffer for the next message, unless one is in use or a larger one is there.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         if let Self::Idle { spare } = self {
@@ -105,16 +110,21 @@ impl Assembler {
     }
 }
 
-/// How much to reserve for `more` bytes: twice what is needed, so that growing costs linear work, but no more
-/// than up to `end`, nor than any buffer can have.
+/// How much to reserve for `more` bytes, to have less than twice what is needed.
+///
+/// The capacities are halvings of `end`, so that none is just short of it: where growing moves what is there,
+/// all that is moved is less than the message.
 fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {
         return more;
     }
     let largest = isize::MAX as usize;
-    let end = usize::try_from(end).map_or(largest, |end| end.min(largest));
-    needed.saturating_mul(2).min(end).max(needed).saturating_sub(len)
+    let mut size = usize::try_from(end).map_or(largest, |end| end.min(largest));
+    while size / 2 >= needed {
+        size /= 2;
+    }
+    size.max(needed).saturating_sub(len)
 }
 
 #[cfg(test)]
@@ -122,13 +132,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn growth_doubles_up_to_the_end() {
+    fn growth_takes_halvings_of_the_end() {
         assert_eq!(growth(0, 0, 0, 10), 0);
         assert_eq!(growth(0, 0, 10, 10), 10);
-        assert_eq!(growth(4, 4, 1, 100), 6, "to twice what is needed");
-        assert_eq!(growth(4, 4, 1, 7), 3, "to the end");
+        assert_eq!(growth(0, 0, 3, 10), 5, "half of the end");
+        assert_eq!(growth(0, 0, 5, 10), 5);
+        assert_eq!(growth(5, 5, 1, 10), 5, "to the end");
+        assert_eq!(growth(0, 0, 6, 11), 11);
+        assert_eq!(growth(0, 0, 5, 11), 5, "rounded down");
         assert_eq!(growth(4, 4, 30, 20), 30, "to what is needed");
         assert_eq!(growth(3, 4, 1, 100), 1, "what is there suffices");
+    }
+
+    /// Design section 3, clause 2: the memory follows the bytes that came, and growing is linear work even
+    /// where each `realloc` moves.
+    #[test]
+    fn growth_is_less_than_double_and_moves_less_than_the_message() {
+        for end in (1..600).chain([100_000, 1 << 20, (1 << 20) + 1]) {
+            for read in [1, 7, 64, 65_522] {
+                let (mut len, mut capacity, mut moved) = (0, 0, 0);
+                while len < end {
+                    let more = read.min(end - len);
+                    let reserved = len + growth(len, capacity, more, end as u64);
+                    if reserved > capacity {
+                        assert!(reserved >= 2 * capacity, "linear work");
+                        moved += len;
+                        capacity = reserved;
+                    }
+                    len += more;
+                    assert!(len <= capacity && capacity < 2 * len && capacity <= end);
+                }
+                assert!(moved < end, "{moved} of {end} by {read}");
+            }
+        }
     }
 
     /// As on a target of 32 bits, once half of the address space is taken.

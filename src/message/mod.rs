@@ -7,9 +7,11 @@
 mod assembler;
 #[cfg(feature = "bytes")]
 mod bytes;
+mod chunks;
 mod payload;
 
 pub(crate) use assembler::{Assembled, Assembler};
+pub(crate) use chunks::{Chunk, Chunks};
 pub use payload::{Payload, Text};
 
 use crate::frame::OpCode;

@@ -49,6 +49,8 @@ impl Payload<'_> {
 }
 
 impl<'i> Payload<'i> {
+    pub(super) const EMPTY: Self = Self(Cow::Borrowed(&[]));
+
     /// What follows the first `start` bytes; nothing if there are fewer.
     pub(crate) fn slice_from(self, start: usize) -> Self {
         match self.0 {

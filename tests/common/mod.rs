@@ -1,10 +1,19 @@
-//! What the integration tests share: both ends of a connection, frames as byte strings, and a drive that holds every call of
-//! `receive` to the contract while it normalises what comes out.
+//! What the tests and the fuzz targets share: both ends of a connection, frames as byte strings, drives that hold every call to
+//! the contract, a naive receiver, a strict reader of what is sent, and the model of a pair.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+mod drive;
+pub mod handshakes;
+pub mod lists;
+#[cfg(feature = "deflate")]
+pub mod miniz;
+pub mod model;
 pub mod naive;
+pub mod naive_deflate;
+pub mod strict;
 
-use websocket_proto::{CloseCode, Closed, Config, Connection, Error, Event, Role, State, Transport};
+pub use drive::*;
+use websocket_proto::{Closed, Config, Connection, Error, Event, Role};
 
 /// The masking key of RFC 6455 section 5.7; test clients draw no other, unless a test says so.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -33,6 +42,13 @@ pub fn ping(bytes: &[u8]) -> Seen {
 
 pub fn pong(bytes: &[u8]) -> Seen {
     Seen::Pong(bytes.into())
+}
+
+pub fn message(is_text: bool, bytes: &[u8]) -> Seen {
+    match is_text {
+        true => Seen::Text(String::from_utf8(bytes.to_vec()).expect("valid text")),
+        false => binary(bytes),
+    }
 }
 
 pub fn close(code: u16, reason: &str) -> Seen {
@@ -87,6 +103,20 @@ pub fn both() -> [End; 2] {
 
 pub fn both_with(config: Config) -> [End; 2] {
     [server_with(config), client_with(config)]
+}
+
+/// A connection whose masking keys differ from frame to frame, the same in each run.
+pub fn open(role: Role, config: &Config) -> Connection {
+    match role {
+        Role::Server => Connection::server(config),
+        Role::Client => {
+            let mut next = 0x9e37_79b9u32;
+            Connection::client(config, move |key: &mut [u8]| {
+                next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                key.copy_from_slice(&next.to_be_bytes());
+            })
+        }
+    }
 }
 
 /// A frame with a minimal length, masked with `key` if there is one. Written here byte by byte, not with the crate.
@@ -185,191 +215,6 @@ pub fn other(role: Role) -> Role {
     match role {
         Role::Server => Role::Client,
         Role::Client => Role::Server,
-    }
-}
-
-/// All that came out of a connection while it was given some bytes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Run {
-    pub role: Role,
-    pub events: Vec<Seen>,
-    pub out: Vec<u8>,
-    pub error: Option<Error>,
-    pub consumed: usize,
-    pub state: State,
-    pub transport: Transport,
-}
-
-impl Run {
-    /// The same, but for one thing: where text is not UTF-8, the read that shows it is consumed as far as the frame reaches, so
-    /// that shorter reads leave more.
-    #[track_caller]
-    pub fn assert_same(&self, cut: &Self) {
-        if self.error == Some(Error::InvalidUtf8) {
-            assert!(cut.consumed <= self.consumed);
-            let cut = Self {
-                consumed: self.consumed,
-                ..cut.clone()
-            };
-            assert_eq!(self, &cut);
-        } else {
-            assert_eq!(self, cut);
-        }
-    }
-
-    #[track_caller]
-    pub fn sees(self, events: &[Seen]) -> Self {
-        assert_eq!(self.events, events);
-        self
-    }
-
-    /// Nothing went wrong, and all was consumed.
-    #[track_caller]
-    pub fn succeeds(self) -> Self {
-        assert_eq!((self.error, self.state), (None, State::Open));
-        self
-    }
-
-    /// Nothing was sent.
-    #[track_caller]
-    pub fn sends_nothing(self) -> Self {
-        assert_eq!(self.out, b"");
-        self
-    }
-
-    #[track_caller]
-    pub fn sends(self, bytes: &[u8]) -> Self {
-        assert_eq!(self.out, bytes);
-        self
-    }
-
-    /// Failed with `error`, and said so in exactly one Close frame, the last thing sent.
-    #[track_caller]
-    pub fn fails(self, error: Error) -> Self {
-        assert_eq!(self.error, Some(error));
-        assert_eq!((self.state, self.transport), (State::Closed, Transport::Close));
-        let frames = naive::frames_of(self.role, &self.out);
-        let (last, before) = frames.split_last().expect("a Close is sent");
-        assert!(before.iter().all(|frame| frame.opcode != 8));
-        let mut body = u16::from(error.close_code()).to_be_bytes().to_vec();
-        body.extend(error.to_string().into_bytes());
-        assert_eq!((last.opcode, &last.payload), (8, &body));
-        self
-    }
-
-    /// Failed with this close code.
-    #[track_caller]
-    pub fn fails_with(self, code: u16) -> Self {
-        let error = self.error.expect("an error");
-        assert_eq!(error.close_code(), CloseCode(code));
-        self.fails(error)
-    }
-}
-
-/// Gives `bytes` to the connection, cut before each index of `cuts`, and checks on the way what holds for any input:
-/// all of the input is consumed while the connection is open, and nothing is looked at, said or sent once it is not.
-#[track_caller]
-pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
-    let mut out = Vec::new();
-    let mut events = Vec::new();
-    let mut error: Option<Error> = None;
-    let mut consumed = 0;
-    // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
-    let mut over = match connection.state() {
-        State::Open => false,
-        State::Closing => connection.transport() == Transport::Open,
-        State::Closed => true,
-    };
-    let mut start = 0;
-    for end in cuts.iter().copied().chain([bytes.len()]) {
-        let mut part = bytes[start..end].to_vec();
-        start = end;
-        let size = part.len();
-        let mut input = &mut part[..];
-        loop {
-            let before = (input.len(), out.len());
-            let result = connection.receive(&mut input, &mut out);
-            if over {
-                assert_eq!(
-                    (input.len(), out.len()),
-                    before,
-                    "something happened after the end"
-                );
-                assert_eq!(result.as_ref().err(), error.as_ref(), "errors are fused");
-                assert!(matches!(result, Err(_) | Ok(None)), "an event after the end");
-                break;
-            }
-            match result {
-                Ok(Some(event)) => {
-                    over = matches!(event, Event::Close(_));
-                    events.push(event.into());
-                }
-                Ok(None) => {
-                    assert!(input.is_empty(), "total consumption");
-                    break;
-                }
-                Err(found) => {
-                    over = true;
-                    error = Some(found);
-                }
-            }
-        }
-        consumed += size - input.len();
-    }
-    Run {
-        role: connection.role(),
-        events,
-        out,
-        error,
-        consumed,
-        state: connection.state(),
-        transport: connection.transport(),
-    }
-}
-
-/// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
-#[track_caller]
-pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
-    let mut out = Vec::new();
-    let mut events = Vec::new();
-    let mut error = None;
-    let mut consumed = 0;
-    let mut buffer: Vec<u8> = Vec::new();
-    let mut start = 0;
-    for end in cuts.iter().copied().chain([bytes.len()]) {
-        buffer.extend(&bytes[start..end]);
-        start = end;
-        let size = buffer.len();
-        let mut input = &mut buffer[..];
-        loop {
-            match connection.receive(&mut input, &mut out) {
-                Ok(Some(event)) => events.push(event.into()),
-                Ok(None) => break,
-                Err(found) => {
-                    error = Some(found);
-                    break;
-                }
-            }
-        }
-        let open = error.is_none() && !matches!(events.last(), Some(Seen::Close(..)));
-        if open && !input.is_empty() {
-            assert!(
-                connection.remaining() > input.len() as u64,
-                "only a payload that is not whole is held"
-            );
-        }
-        let taken = size - input.len();
-        consumed += taken;
-        buffer.drain(..taken);
-    }
-    Run {
-        role: connection.role(),
-        events,
-        out,
-        error,
-        consumed,
-        state: connection.state(),
-        transport: connection.transport(),
     }
 }
 

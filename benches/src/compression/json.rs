@@ -22,10 +22,10 @@ pub struct Market {
 impl Market {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let prices = SYMBOLS.map(|_| 1_000 + random.next() % 9_000_000);
+        let prices = SYMBOLS.map(|_| 1_000 + random.draw() % 9_000_000);
         Self {
-            sequence: 1_000_000 + random.next() % 1_000_000_000,
-            time: random.next() % 60_000_000,
+            sequence: 1_000_000 + random.draw() % 1_000_000_000,
+            time: random.draw() % 60_000_000,
             random,
             prices,
         }
@@ -60,7 +60,7 @@ impl Market {
         self.prices[market] = price;
         let side = ["buy", "sell"][self.below(2) as usize];
         // Some accounts trade more than others.
-        let account = Random(self.below(200).min(self.below(200))).next();
+        let account = Random(self.below(200).min(self.below(200))).draw();
         let mut change = format!(
             r#"{{"sequence":{},"account":"{account:016x}","side":"{side}","price":"{}.{:02}","#,
             self.sequence,
@@ -73,7 +73,7 @@ impl Market {
             1 => write!(
                 change,
                 r#""size":"0","reason":"filled","trade":{{"id":"{:016x}","time":"{}"}}}}"#,
-                self.random.next(),
+                self.random.draw(),
                 self.clock()
             ),
             _ => write!(
@@ -99,6 +99,6 @@ impl Market {
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.random.next() % limit
+        self.random.draw() % limit
     }
 }

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use crate::allocations;
 use crate::measure::{self, Cost, Effort, Runner};
 use crate::outcome::{Check, Kind, Seen};
-use crate::table::{Columns, human, time};
+use crate::report::{Report, human, time};
 use json::Market;
 use reference::{Deflater, Inflater};
 
@@ -127,25 +127,28 @@ fn rows() -> Vec<Row> {
 }
 
 /// Measures and prints the rows with a wanted name.
-pub fn run(wanted: impl Fn(&str) -> bool, effort: Effort, columns: Columns) {
+pub fn run(report: &mut Report, wanted: impl Fn(&str) -> bool, effort: Effort) {
     let named = |name: &str| wanted("compression") || wanted(name);
     let contestants = contestants();
     let rows: Vec<_> = rows().into_iter().filter(|row| named(&row.name)).collect();
-    if !rows.is_empty() {
-        print_head(&contestants, columns);
-    }
-    for row in rows {
+    let runs = rows.iter().map(|row| {
         let taking_part = contestants.iter().filter(|contestant| row.takes(contestant));
-        let mut runs: Vec<_> = taking_part.map(|contestant| Run::new(contestant, &row)).collect();
-        let costs = measure::run(&mut runs, effort);
+        taking_part.map(|contestant| Run::new(contestant, row)).collect()
+    });
+    let results = measure::run(runs.collect(), effort);
+    if !rows.is_empty() {
+        print_head(report, &contestants);
+    }
+    for (row, results) in rows.iter().zip(results) {
         let results = contestants.each_ref().map(|contestant| {
-            let index = runs.iter().position(|run| run.name == contestant.name)?;
-            Some((&costs[index], runs[index].percent()))
+            let (run, cost) = results.iter().find(|(run, _)| run.name == contestant.name)?;
+            report.record(&row.name, contestant.name, cost);
+            Some((cost, run.percent()))
         });
-        print_row(&row, &results, columns);
+        print_row(report, row, &results);
     }
     if named("idle") {
-        print_idle(&contestants);
+        print_idle(report, &contestants);
     }
 }
 
@@ -261,64 +264,62 @@ impl Runner for Run<'_> {
     }
 }
 
-fn print_head(contestants: &[Contestant], columns: Columns) {
+fn print_head(report: &mut Report, contestants: &[Contestant]) {
     let (last, others) = contestants.split_last().expect("there are some");
-    let mut head = String::from("\n| |");
-    if columns == Columns::All {
-        for contestant in contestants {
-            head += &format!(" {}, ns |", contestant.name);
-        }
-    }
-    for contestant in others {
-        head += &format!(" {} / {} |", contestant.name, last.name);
-    }
-    head += " size, % | allocations |";
-    let cells = head.matches('|').count() - 2;
-    println!("{head}\n|---|{}", "---:|".repeat(cells));
+    let mut head = vec![String::new()];
+    head.extend(
+        contestants
+            .iter()
+            .map(|contestant| format!("{}, ns", contestant.name)),
+    );
+    head.extend(
+        others
+            .iter()
+            .map(|contestant| format!("{} / {}", contestant.name, last.name)),
+    );
+    head.extend(["size, %", "allocations"].map(String::from));
+    report.head(&head);
 }
 
-fn print_row(row: &Row, results: &[Option<(&Cost, f64)>], columns: Columns) {
-    let mut cells = format!("| {} |", row.name);
-    if columns == Columns::All {
-        for result in results {
-            cells += &result.map_or(" |".into(), |(cost, _)| time(cost));
-        }
-    }
+fn print_row(report: &mut Report, row: &Row, results: &[Option<(&Cost, f64)>]) {
     let (last, others) = results.split_last().expect("there are some");
-    for result in others {
-        cells += &match (result, last) {
-            (Some((cost, _)), Some((last, _))) => format!(" {:.2} |", cost.ratio(last)),
-            _ => " |".into(),
-        };
-    }
     let each = |cell: fn(&(&Cost, f64)) -> String| {
         let cells: Vec<_> = results.iter().flatten().map(cell).collect();
         cells.join(" : ")
     };
-    let sizes = match row.work {
+    let mut cells = vec![row.name.clone()];
+    cells.extend(
+        results
+            .iter()
+            .map(|result| result.map_or(String::new(), |(cost, _)| time(cost.nanoseconds()))),
+    );
+    cells.extend(others.iter().map(|result| match (result, last) {
+        (Some((cost, _)), Some((last, _))) => format!("{:.2}", cost.ratio(last)),
+        _ => String::new(),
+    }));
+    cells.push(match row.work {
         Work::Compress => each(|(_, percent)| format!("{percent:.1}")),
         // All inflate the same.
         Work::Inflate => last.map_or(String::new(), |(_, percent)| format!("{percent:.1}")),
-    };
-    println!(
-        "{cells} {sizes} | {} |",
-        each(|(cost, _)| format!("{:.2}", cost.allocations))
-    );
+    });
+    cells.push(each(|(cost, _)| format!("{:.2}", cost.allocations)));
+    report.row(&cells);
 }
 
 /// What connections hold between messages, in both directions, once they have filled their windows.
-fn print_idle(contestants: &[Contestant]) {
+fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     const CONNECTIONS: u64 = 10;
-    print!("\n| idle codec, bytes |");
-    for contestant in contestants {
-        print!(" {} |", contestant.name);
-    }
-    println!("\n|---|{}", "---:|".repeat(contestants.len()));
+    let mut head = vec!["idle codec, bytes".to_string()];
+    head.extend(contestants.iter().map(|contestant| contestant.name.to_string()));
+    report.head(&head);
     for takeover in [true, false] {
         for bits in [12, 15] {
             let terms = Terms { bits, takeover };
             let row = Row::new(Work::Inflate, 1024, terms, 1);
-            print!("| {bits} bits{} |", if takeover { "" } else { ", no takeover" });
+            let mut cells = vec![format!(
+                "{bits} bits{}",
+                if takeover { "" } else { ", no takeover" }
+            )];
             for contestant in contestants {
                 let connect = || {
                     let mut run = Run::new(contestant, &row);
@@ -329,9 +330,9 @@ fn print_idle(contestants: &[Contestant]) {
                 idle.push(connect());
                 let before = allocations::live();
                 idle.extend((1..CONNECTIONS).map(|_| connect()));
-                print!(" {} |", (allocations::live() - before) / (CONNECTIONS - 1));
+                cells.push(((allocations::live() - before) / (CONNECTIONS - 1)).to_string());
             }
-            println!();
+            report.row(&cells);
         }
     }
 }

@@ -1,37 +1,55 @@
-//! The contestants. A new one is a file here and a line in [`all`].
+//! The contestants.
 
 mod bound;
 mod held;
 mod ours;
-mod tungstenite;
+#[cfg(feature = "peers")]
+mod peers;
 
 use std::any::Any;
-use std::sync::LazyLock;
 
 use crate::measure::Runner;
-use crate::outcome::{Check, Kind, Outcome};
+use crate::outcome::{Check, Outcome};
 use crate::scenario::{Message, Scenario, Work};
 use crate::wire::{Role, Wire};
 
 /// Who takes part, and how.
 pub struct Contestant {
     pub name: &'static str,
+    pub side: Side,
     /// A connection, with the buffers that go with it.
     pub connect: fn(Role) -> Box<dyn Engine>,
-    /// A connection that has received and echoed [`hello`], without what connections of a thread share.
-    pub idle: Option<fn() -> Box<dyn Any>>,
-    /// Whether it does all the work, so that the results count.
-    pub verified: bool,
+    /// The opening handshake of a server, from the request in one read to a connection, which is dropped.
+    pub accept: Option<fn(&'static [u8], &mut Outcome)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    Ours,
+    /// Ours in another way, which differs in receiving alone.
+    OursHeld,
+    Peer,
+    /// No implementation: what none gets around.
+    Bound,
 }
 
 /// The first one is what the others are compared with.
 pub fn all() -> Vec<Contestant> {
-    vec![
-        ours::CONTESTANT,
-        held::CONTESTANT,
-        tungstenite::CONTESTANT,
-        bound::CONTESTANT,
-    ]
+    let mut all = vec![ours::CONTESTANT, held::CONTESTANT];
+    #[cfg(feature = "peers")]
+    all.extend(peers::all());
+    all.push(bound::CONTESTANT);
+    all
+}
+
+impl Contestant {
+    pub fn takes(&self, work: Work) -> bool {
+        match (self.side, work) {
+            (_, Work::Accept { .. }) => self.accept.is_some(),
+            (Side::OursHeld, Work::Send { .. }) => false,
+            _ => true,
+        }
+    }
 }
 
 /// One connection, used as its documentation advises.
@@ -42,32 +60,23 @@ pub trait Engine {
     /// Sends the message so many times, with a write whenever 64 KiB have come together and at the end.
     fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome);
 
-    fn run(&mut self, work: Work, check: Check) -> Outcome {
-        let mut outcome = Outcome::new(check);
-        match work {
-            Work::Receive(wire) => self.receive(wire, false, &mut outcome),
-            Work::Echo(wire) => self.receive(wire, true, &mut outcome),
-            Work::Send { message, times } => self.send(message, times, &mut outcome),
-        }
-        outcome
-    }
+    /// What of it each connection has for its own, without what all of a thread may share.
+    fn idle(self: Box<Self>) -> Box<dyn Any>;
 }
 
 /// A contestant at one row of the table.
 pub struct Run<'a> {
-    name: &'static str,
+    contestant: &'a Contestant,
     engine: Box<dyn Engine>,
     scenario: &'a Scenario,
-    verified: bool,
 }
 
 impl<'a> Run<'a> {
-    pub fn new(contestant: &Contestant, scenario: &'a Scenario) -> Self {
+    pub fn new(contestant: &'a Contestant, scenario: &'a Scenario) -> Self {
         Self {
-            name: contestant.name,
+            contestant,
             engine: (contestant.connect)(scenario.role),
             scenario,
-            verified: contestant.verified,
         }
     }
 }
@@ -78,19 +87,18 @@ impl Runner for Run<'_> {
     }
 
     fn batch(&mut self, check: Check) {
-        let outcome = self.engine.run(self.scenario.work, check);
-        if self.verified {
-            self.scenario.expected.check(self.name, &outcome);
+        let mut outcome = Outcome::new(check);
+        match self.scenario.work {
+            Work::Receive(wire) => self.engine.receive(wire, false, &mut outcome),
+            Work::Echo(wire) => self.engine.receive(wire, true, &mut outcome),
+            Work::Send { message, times } => self.engine.send(message, times, &mut outcome),
+            Work::Accept { request, times } => {
+                let accept = self.contestant.accept.expect("it takes part");
+                (0..times).for_each(|_| accept(request, &mut outcome));
+            }
+        }
+        if self.contestant.side != Side::Bound {
+            self.scenario.expected.check(self.contestant.name, &outcome);
         }
     }
-}
-
-/// A masked text message.
-pub fn hello() -> &'static Wire {
-    static HELLO: LazyLock<Wire> = LazyLock::new(|| {
-        let mut wire = Wire::to(Role::Server);
-        wire.message(Kind::Text, &[b'a'; 125], 125);
-        wire
-    });
-    &HELLO
 }

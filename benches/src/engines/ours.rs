@@ -1,19 +1,21 @@
 //! `websocket-proto`, with the loop of its documentation: one read buffer, which all connections of a thread may share.
 
 use std::any::Any;
+use std::cell::RefCell;
 
+use websocket_proto::handshake::ServerHandshake;
 use websocket_proto::{Config, Connection, Event, Misuse, OsEntropy};
 
-use super::{Contestant, Engine, hello};
-use crate::outcome::{Check, Kind, Outcome, Sent};
+use super::{Contestant, Engine, Side};
+use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
 use crate::wire::{READ_SIZE, Role, Wire};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
+    side: Side::Ours,
     connect: |role| Box::new(Ours::new(role, &Config::new())),
-    idle: Some(idle),
-    verified: true,
+    accept: Some(accept),
 };
 
 pub struct Ours {
@@ -112,10 +114,25 @@ impl Engine for Ours {
             }
         }
     }
+
+    fn idle(self: Box<Self>) -> Box<dyn Any> {
+        Box::new(self.connection)
+    }
 }
 
-fn idle() -> Box<dyn Any> {
-    let mut ours = Ours::new(Role::Server, &Config::new());
-    ours.receive(hello(), true, &mut Outcome::new(Check::Quick));
-    Box::new(ours.connection)
+/// With a read buffer and an output that all connections of a thread may share.
+fn accept(request: &'static [u8], outcome: &mut Outcome) {
+    thread_local! {
+        static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; READ_SIZE], Vec::new()));
+    }
+    BUFFERS.with_borrow_mut(|(buffer, out)| {
+        buffer[..request.len()].copy_from_slice(request);
+        let mut input = &mut buffer[..request.len()];
+        let mut handshake = ServerHandshake::new(&Config::new());
+        let request = handshake.receive(&mut input, out).expect("the request is valid");
+        let request = request.expect("the request is whole");
+        drop(request.upgrade(out).expect("the request is valid").accept(out));
+        outcome.sent.write(out);
+        out.clear();
+    });
 }

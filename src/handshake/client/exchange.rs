@@ -61,7 +61,9 @@ impl ClientExchange {
     /// The fields of the request, in order. Those of an extended CONNECT start with the pseudo-fields, and
     /// have names in small letters.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(name, value)| (&name[..], &value[..]))
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Takes a response by its status and its fields, without pseudo-fields.

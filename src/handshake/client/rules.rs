@@ -51,15 +51,6 @@ impl Offer {
         }
     }
 
-    /// One more interim response than these.
-    pub(super) fn count_interim(&self, interim: usize) -> Result<usize, HandshakeError> {
-        let limit = self.config.max_interim_responses;
-        if interim >= limit {
-            return Err(HandshakeError::TooManyInterimResponses { limit });
-        }
-        Ok(interim.saturating_add(1))
-    }
-
     /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
     pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
         let known = KnownFields::collect(head.records());

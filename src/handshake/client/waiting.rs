@@ -17,7 +17,11 @@ pub(super) struct Waiting {
     reason = "it is large until the answer comes, and then moved out"
 )]
 enum State {
-    Waiting { interim: usize, connection: Connection },
+    Waiting {
+        /// How many more interim responses may come.
+        interim_left: usize,
+        connection: Connection,
+    },
     Finished(HandshakeError),
 }
 
@@ -30,13 +34,11 @@ pub(super) enum Judged {
 
 impl Waiting {
     pub(super) fn new(offer: Offer, connection: Connection) -> Self {
-        Self {
-            offer,
-            state: State::Waiting {
-                interim: 0,
-                connection,
-            },
-        }
+        let state = State::Waiting {
+            interim_left: offer.config.max_interim_responses,
+            connection,
+        };
+        Self { offer, state }
     }
 
     /// The earlier error, or [`HandshakeError::Finished`] after an answer.
@@ -72,15 +74,20 @@ impl Waiting {
 
     fn try_judge(&mut self, head: Head) -> Result<Judged, HandshakeError> {
         let finished = State::Finished(HandshakeError::Finished);
-        let (interim, connection) = match core::mem::replace(&mut self.state, finished) {
-            State::Waiting { interim, connection } => (interim, connection),
+        let (interim_left, connection) = match core::mem::replace(&mut self.state, finished) {
+            State::Waiting {
+                interim_left,
+                connection,
+            } => (interim_left, connection),
             State::Finished(error) => return Err(error),
         };
         match self.offer.kind(head.status())? {
             // RFC 9110 section 15.2: interim responses may come unasked, and are passed over.
             Kind::Interim => {
+                let limit = self.offer.config.max_interim_responses;
+                let too_many = HandshakeError::TooManyInterimResponses { limit };
                 self.state = State::Waiting {
-                    interim: self.offer.count_interim(interim)?,
+                    interim_left: interim_left.checked_sub(1).ok_or(too_many)?,
                     connection,
                 };
                 Ok(Judged::Interim(head))

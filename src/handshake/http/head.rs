@@ -201,7 +201,7 @@ impl HeadReader {
         let mut rest = input.get(..window).unwrap_or_default();
         let result = self.advance(&mut rest);
         let used = window.saturating_sub(rest.len());
-        self.seen += used;
+        self.seen = self.seen.saturating_add(used);
         take(input, used);
         result?;
         if self.state == State::Done {
@@ -216,6 +216,11 @@ impl HeadReader {
     /// The method, if it has come.
     pub(crate) fn method(&self) -> &str {
         self.head.method()
+    }
+
+    /// Whether anything came, be it an empty line before a request.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.seen > 0
     }
 
     /// The usual head in one allocation: what came, and what the records need more than the line ends that
@@ -261,7 +266,7 @@ impl HeadReader {
             self.record.end_name(bytes);
             bytes.extend_from_slice(value);
             self.record.end_value(bytes);
-            self.fields += 1;
+            self.fields = self.fields.saturating_add(1);
             self.state = State::NextField;
             *rest = after;
         }
@@ -371,7 +376,7 @@ impl HeadReader {
                 limit: self.max_fields,
             }),
             _ => {
-                self.fields += 1;
+                self.fields = self.fields.saturating_add(1);
                 self.record = LastRecord::start(&mut self.head.bytes);
                 self.head.bytes.push(byte);
                 Ok(State::Name)
@@ -471,15 +476,13 @@ fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// How many of the first bytes may stand in a field's value: all up to the CR, if they are what they should
+/// How many of the first bytes may stand in a field's value: those up to the CR, if they are what they should
 /// be.
 fn field_run(bytes: &[u8]) -> usize {
-    let line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
-    let line = bytes.get(..line).unwrap_or(bytes);
-    // Without an early exit, which the compiler turns into vector code.
-    if line.iter().fold(true, |all, &byte| all & is_field_byte(byte)) {
-        line.len()
-    } else {
-        run(line, is_field_byte)
-    }
+    // Blocks without an early exit, which the compiler turns into vector code.
+    let is_plain = |block: &&[u8]| block.iter().fold(true, |all, &byte| all & is_field_byte(byte));
+    let blocks = bytes.chunks_exact(16).take_while(is_plain);
+    let plain: usize = blocks.map(<[u8]>::len).sum();
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain.saturating_add(run(rest, is_field_byte))
 }

@@ -1,7 +1,8 @@
 //! Writing heads: every byte that the caller supplies is checked before the first one is written.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 use super::fields::is_known;
 use super::grammar::{is_field_byte, is_token};
@@ -75,7 +76,9 @@ pub(crate) fn push_response(
 /// Appends the whole response that tells about an error; its body is the error's text.
 pub(crate) fn push_error(out: &mut Vec<u8>, method: &str, error: HandshakeError) {
     let fields = [("Content-Type", "text/plain")];
-    let body = error.to_string();
+    let mut body = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(body, "{error}");
     push_final(
         out,
         method,

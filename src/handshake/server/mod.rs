@@ -36,8 +36,8 @@ use crate::handshake::http::write::push_error;
 ///
 /// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of
 /// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
-/// linear in the bytes, however they are cut. There is no clock in here; a caller closes transports whose
-/// client is too slow (RFC 6455 leaves the time to it).
+/// linear in the bytes, however they are cut. There is no clock in here: RFC 6455 leaves the time to the
+/// caller, who tells by [`receive_timeout`](Self::receive_timeout) that it is up.
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
@@ -106,6 +106,26 @@ impl ServerHandshake {
                 HandshakeError::Eof
             }
             State::Finished(error) => error,
+        }
+    }
+
+    /// The caller waits no longer for a whole request: the one error that comes of it, which is the earlier one
+    /// if there was one.
+    ///
+    /// The response that says so, with status 408, has been appended to `out`, unless nothing at all had come:
+    /// browsers open transports ahead of their requests, and would take it for the answer to one. The caller
+    /// sends it and closes the transport.
+    pub fn receive_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
+        match &self.state {
+            State::Reading(reader) => {
+                let error = HandshakeError::TimedOut;
+                if reader.has_begun() {
+                    push_error(out, reader.method(), error);
+                }
+                self.state = State::Finished(error);
+                error
+            }
+            State::Finished(error) => *error,
         }
     }
 }

@@ -430,7 +430,11 @@ impl<'a> Upgrade<'a> {
             .flatten()
             .chain(protocol)
             .chain(self.answered_extensions())
-            .chain(self.fields.iter().map(|(name, value)| (&name[..], &value[..])))
+            .chain(
+                self.fields
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str())),
+            )
     }
 
     /// The connection, for a caller whose own HTTP server sends the response.

@@ -68,7 +68,7 @@ impl Stream<'_> {
             13..=15 => (0x8a, self.small()),
             16..=18 => (0x88, self.close_body()),
             // Any opcode, in its place or not.
-            _ => (self.random.next() as u8 & 0x8f, self.small()),
+            _ => (self.random.number() as u8 & 0x8f, self.small()),
         };
         let mut frame = Frame {
             first,
@@ -169,7 +169,7 @@ impl Stream<'_> {
         let code = match self.random.below(8) {
             0 => return Vec::new(),
             1 if self.random.one_in(3) => return self.random.bytes(1),
-            2 => self.random.next() as u16,
+            2 => self.random.number() as u16,
             3 => self.random.below(5100) as u16,
             4 => 1000 + self.random.below(20) as u16,
             _ => CODES[self.random.below(CODES.len())],
@@ -192,12 +192,12 @@ impl Stream<'_> {
     fn spoil(&mut self, frame: &mut Frame) {
         match self.random.below(12) {
             0 | 1 => frame.first |= 0x10 << self.random.below(3),
-            2 => frame.first = frame.first & 0xf0 | self.random.next() as u8 & 0x0f,
+            2 => frame.first = frame.first & 0xf0 | self.random.number() as u8 & 0x0f,
             3 => frame.first ^= 0x80,
             4 | 5 => frame.masked = !frame.masked,
             6 => frame.form = Some(2),
             7 => frame.form = Some(8),
-            8 => frame.claim = Some(self.random.next() | 1 << 63),
+            8 => frame.claim = Some(self.random.number() | 1 << 63),
             9 => frame.claim = Some((self.limit as u64) << self.random.below(20)),
             10 => {
                 let len = 126 + self.random.below(200);

@@ -1,23 +1,17 @@
 //! The same bytes through this crate and through independent implementations; each difference has to be explained.
 //!
-//! `websocket-proto-differential [CASES] [SEED]`
-
-mod case;
-mod explain;
-mod facts;
-mod frames;
-mod heads;
-mod peers;
-mod random;
+//! `websocket-proto-differential [CASES] [SEED]`, or `websocket-proto-differential seeds` to write the seeds of the fuzz targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use case::{Case, Outcome};
-use explain::{ROWS, Row, explain};
-use facts::Facts;
-use peers::{Peer, ours};
-use random::Random;
+use websocket_proto_differential::case::Case;
+use websocket_proto_differential::explain::{ROWS, Row};
+use websocket_proto_differential::facts::Facts;
+use websocket_proto_differential::judge::{Judgement, agrees_with_facts, judge, report, shrink};
+use websocket_proto_differential::peers::{self, Peer};
+use websocket_proto_differential::random::Random;
+use websocket_proto_differential::{frames, heads, seeds};
 
 const CASES: usize = 100_000;
 const SEED: u64 = 6455;
@@ -27,6 +21,9 @@ const BATCH: usize = 10_000;
 const SHOWN: usize = 30;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("seeds") {
+        return write_seeds();
+    }
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
     let (Ok(count), Ok(seed)) = (
         arguments.next().unwrap_or(Ok(CASES as u64)),
@@ -43,6 +40,11 @@ fn main() -> ExitCode {
         }
     };
     peers::silence_guarded_panics();
+    let seeds = seeds::replay();
+    println!("{} seeds of the fuzz targets", seeds.count);
+    for fault in &seeds.faults {
+        println!("SEEDS: {fault}");
+    }
     println!("{count} cases, seed {seed}");
     let mut random = Random::new(seed);
     let mut tables: Vec<Table> = peers.iter().map(|peer| Table::new(peer.name())).collect();
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     for start in (0..count).step_by(BATCH) {
         let batch = start..count.min(start + BATCH as u64);
         let cases: Vec<Case> = batch.map(|at| generate(at, &mut random)).collect();
-        let differs = |case: &&Case| !Facts::of(case).agree(&ours::run(case, false));
+        let differs = |case: &&Case| !agrees_with_facts(case);
         naive.extend(cases.iter().filter(differs).cloned());
         run(&mut peers, &cases, &mut tables);
     }
@@ -61,13 +63,30 @@ fn main() -> ExitCode {
     }
     show_unexplained(&mut peers, &failures);
     print_tables(&tables, seed == SEED && count == CASES as u64);
-    let failed = failures.len();
+    let failed = failures.len() + seeds.faults.len();
     let compared: usize = tables.iter().map(|table| table.cases).sum();
-    println!("\n{} passed, {failed} failed", compared + count as usize - failed);
+    let all = seeds.count + compared + count as usize;
+    println!("\n{} passed, {failed} failed", all - failed.min(all));
     if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// From the cases of the default run.
+fn write_seeds() -> ExitCode {
+    let mut random = Random::new(SEED);
+    let cases = (0..CASES as u64).map(|at| generate(at, &mut random));
+    match seeds::write(cases) {
+        Ok(count) => {
+            println!("{count} seeds written");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("differential: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -131,71 +150,17 @@ fn compare(peer: &mut dyn Peer, cases: &[Case], table: &mut Table) {
     }
 }
 
-enum Judgement {
-    Agree,
-    Explained(Vec<&'static Row>),
-    Unexplained,
-}
-
-fn judge(peer: &str, case: &Case, theirs: &Outcome) -> Judgement {
-    let ours = if peer == "httparse" {
-        ours::syntax(case)
-    } else {
-        ours::run(case, false)
-    };
-    if ours.agrees(theirs, case.kind) {
-        return Judgement::Agree;
-    }
-    match explain(peer, case, &ours, theirs) {
-        rows if rows.is_empty() => Judgement::Unexplained,
-        rows => Judgement::Explained(rows),
-    }
-}
-
 /// Prints the least case that still differs, and what all make of it. Without a peer: where the naive reading differs.
 fn show(peers: &mut [Box<dyn Peer>], peer: Option<usize>, case: &Case, count: usize) {
-    let mut differs = |case: &Case| match peer {
-        None => !Facts::of(case).agree(&ours::run(case, false)),
+    let least = shrink(case, |case| match peer {
+        None => !agrees_with_facts(case),
         Some(at) => {
             let theirs = peers[at].run(&[case]);
             matches!(judge(peers[at].name(), case, &theirs[0]), Judgement::Unexplained)
         }
-    };
-    let mut least = case.clone();
-    let mut at = 0;
-    while at < least.parts.len() {
-        let mut shorter = least.clone();
-        shorter.parts.remove(at);
-        if differs(&shorter) {
-            least = shorter;
-        } else {
-            at += 1;
-        }
-    }
+    });
     let name = peer.map_or("the naive reading", |at| peers[at].name());
-    println!(
-        "\nUNEXPLAINED, {count} times: {name}, {:?}, limit {}, offers {}",
-        least.kind, least.limit, least.offers
-    );
-    let bytes = least.bytes();
-    if least.is_frames() {
-        let text = case::hex(&bytes);
-        println!(
-            "  bytes  {}{}",
-            &text[..text.len().min(400)],
-            if text.len() > 400 { "..." } else { "" }
-        );
-    } else {
-        println!("  bytes  {}", bytes.escape_ascii());
-    }
-    println!("  facts  {:?}", Facts::of(&least));
-    println!("  {:<18} {}", "ours", ours::run(&least, false));
-    if !least.is_frames() {
-        println!("  {:<18} {}", "ours, syntax", ours::syntax(&least));
-    }
-    for peer in peers.iter_mut().filter(|peer| peer.takes(&least)) {
-        println!("  {:<18} {}", peer.name(), peer.run(&[&least])[0]);
-    }
+    print!("\nUNEXPLAINED, {count} times: {name}, {}", report(peers, &least));
 }
 
 /// The unexplained differences by peer and by what is in the case, the most frequent first, one of each shrunk.

@@ -401,7 +401,10 @@ fn upgrade(upgrades: &[&[u8]], connections: &[&[u8]], facts: &mut Facts) {
 
 /// RFC 6455 section 9.1, by hand.
 fn extensions(lines: &[&[u8]], facts: &mut Facts) {
-    facts.fault(Trait::ExtensionsNone, !lines.is_empty() && list(lines).0.is_empty());
+    facts.fault(
+        Trait::ExtensionsNone,
+        !lines.is_empty() && list(lines).0.is_empty(),
+    );
     for line in lines {
         let text = String::from_utf8_lossy(line);
         facts.oddity(Trait::ExtensionsEmpty, list(&[line]).0.is_empty());

@@ -24,14 +24,20 @@ pub trait Peer: Send {
 
 /// All peers; fails with what is missing.
 pub fn all() -> Result<Vec<Box<dyn Peer>>, String> {
-    Ok(vec![
+    let mut peers = in_process();
+    peers.push(Box::new(python::Python::start("wsproto")?));
+    peers.push(Box::new(python::Python::start("websockets")?));
+    Ok(peers)
+}
+
+/// Those that need no other process.
+pub fn in_process() -> Vec<Box<dyn Peer>> {
+    vec![
         Box::new(tungstenite::Tungstenite),
         Box::new(tokio_websockets::TokioWebsockets),
-        Box::new(python::Python::start("wsproto")?),
-        Box::new(python::Python::start("websockets")?),
         Box::new(httparse::Httparse),
         Box::new(ours::Cut),
-    ])
+    ]
 }
 
 thread_local! {

@@ -1,24 +1,31 @@
 //! The receiving half: bytes in, events out.
 
+mod stream;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::compression::Inflating;
 use super::event::{Close, Event};
+use super::reply::{Reaction, Reply};
 use super::state::ReceiveState;
 use crate::Config;
+use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
-use crate::message::{Assembled, Assembler, MessageKind, Payload, Text};
+use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
-/// Everything that is kept of what the peer sent: a header or a message that is not whole yet, and how the
-/// direction ended.
-pub(super) struct Receiver {
+/// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
+/// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
+pub struct ReceiveHalf {
     decoder: Decoder,
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
+    /// The message that is handed out in chunks.
+    chunks: Option<Chunks>,
     /// How the payload of `message` is coded.
     coding: Coding,
     pub(super) inflating: Inflating,
@@ -28,7 +35,7 @@ pub(super) struct Receiver {
     control: Vec<u8>,
     max_message_size: u64,
     accept_any_close_code: bool,
-    hold: bool,
+    delivery: Delivery,
     pub(super) state: ReceiveState,
     /// Of the peer's Close.
     pub(super) close_reason: Box<str>,
@@ -68,10 +75,58 @@ enum Control {
     Pong,
 }
 
-impl Receiver {
+impl ReceiveHalf {
+    /// As [`Connection::receive`](super::Connection::receive), but what has to be answered comes as a [`Reply`], for
+    /// [`SendHalf::reply`](super::SendHalf::reply).
+    ///
+    /// # Errors
+    ///
+    /// The same. The Close frame that tells the peer is what the sending half makes of the reply.
+    #[inline]
+    pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> (Result<Option<Event<'i>>, Error>, Reply) {
+        let received = match self.whole_message(input) {
+            Some(message) => Ok(Some(message)),
+            None => self.receive_any(input),
+        };
+        let reply = Reply::from(Reaction::to(&received));
+        (received, reply)
+    }
+
+    /// Tells that the transport ended, orderly or not, or that the caller gave it up; the sending half has to be told
+    /// by the reply. [`Connection::join`](super::Connection::join) then yields how the connection ended.
+    pub fn receive_eof(&mut self) -> Reply {
+        self.end_of_transport();
+        Reply::from(Reaction::Ended)
+    }
+
+    /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
+    pub fn is_open(&self) -> bool {
+        self.state == ReceiveState::Open
+    }
+
+    /// As [`Connection::recycle`](super::Connection::recycle).
+    pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
+        if self.is_open() {
+            self.message.recycle(buffer.into());
+        }
+    }
+
+    /// As [`Connection::remaining`](super::Connection::remaining).
+    pub fn remaining(&self) -> u64 {
+        match self.state {
+            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+impl ReceiveHalf {
     pub(super) fn new(role: Role, config: &Config) -> Self {
-        // No buffer can be longer: it matters where addresses have 32 bits.
-        let max_message_size = config.max_message_size.min(isize::MAX as u64);
+        let max_message_size = match config.delivery {
+            // No buffer can be longer: it matters where addresses have 32 bits.
+            Delivery::Whole | Delivery::Held => config.max_message_size.min(isize::MAX as u64),
+            Delivery::Chunks => config.max_message_size,
+        };
         let rules = Rules::new(role)
             .max_payload(max_message_size)
             .accept_unmasked(config.accept_unmasked)
@@ -80,13 +135,14 @@ impl Receiver {
             decoder: Decoder::new(rules),
             frame: None,
             message: Assembler::new(),
+            chunks: None,
             coding: Coding::Plain,
             inflating: Inflating::Off,
             empty_fragments: 0,
             control: Vec::new(),
             max_message_size,
             accept_any_close_code: config.accept_any_close_code,
-            hold: config.hold,
+            delivery: config.delivery,
             state: ReceiveState::Open,
             close_reason: Box::default(),
         }
@@ -101,7 +157,7 @@ impl Receiver {
             WHOLE_BINARY => MessageKind::Binary,
             _ => return None,
         };
-        if self.state != ReceiveState::Open || !self.message.is_idle() {
+        if self.state != ReceiveState::Open || !self.message.is_idle() || self.delivery == Delivery::Chunks {
             return None;
         }
         let payload = self.decoder.whole_frame(input)?;
@@ -120,7 +176,8 @@ impl Receiver {
         self.inflating = Inflating::Agreed(window);
     }
 
-    pub(super) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+    /// What is no whole message.
+    pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.state {
             ReceiveState::Open => {}
             ReceiveState::Failed(error) => return Err(error),
@@ -142,19 +199,6 @@ impl Receiver {
         result
     }
 
-    /// How many bytes the payload that has begun still lacks, held ones counted in; none are awaited after
-    /// the end.
-    pub(super) fn remaining(&self) -> u64 {
-        match self.state {
-            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
-            _ => 0,
-        }
-    }
-
-    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
-        self.message.recycle(buffer);
-    }
-
     pub(super) fn end_of_transport(&mut self) {
         self.state.end();
         self.drop_unfinished();
@@ -169,6 +213,7 @@ impl Receiver {
     /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
     fn drop_unfinished(&mut self) {
         self.message = Assembler::new();
+        self.chunks = None;
         self.inflating = Inflating::Off;
         self.control = Vec::new();
     }
@@ -183,9 +228,17 @@ impl Receiver {
                     Err(violation) => return Err(self.violation(violation)),
                 },
             };
-            if self.hold && self.must_hold(frame, input) {
+            if self.delivery == Delivery::Held && self.must_hold(frame, input) {
                 self.frame = Some(frame);
                 return Ok(None);
+            }
+            if let (Delivery::Chunks, Frame::Piece { fin }) = (self.delivery, frame) {
+                let event = self.next_chunk(fin, input)?;
+                // Without an event, either the frame is complete or the input is consumed.
+                if event.is_some() || self.frame.is_some() {
+                    return Ok(event);
+                }
+                continue;
             }
             let chunk = self.decoder.chunk(input);
             let complete = self.decoder.finish_frame();
@@ -210,12 +263,16 @@ impl Receiver {
 
     /// The rule that takes more than one header: the order of fragments (RFC 6455 section 5.4).
     fn check_order(&self, opcode: OpCode) -> Result<(), Error> {
-        match (opcode, self.message.is_idle()) {
+        match (opcode, self.is_between_messages()) {
             (OpCode::Continuation, true) => Err(Error::UnexpectedContinuation),
             (OpCode::Text | OpCode::Binary, false) => Err(Error::UnfinishedMessage),
             (OpCode::Continuation, false) | (OpCode::Text | OpCode::Binary, true) => Ok(()),
             (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => Ok(()),
         }
+    }
+
+    fn is_between_messages(&self) -> bool {
+        self.message.is_idle() && self.chunks.is_none()
     }
 
     fn begin(&mut self, header: Header) -> Result<Frame, Error> {
@@ -230,10 +287,13 @@ impl Receiver {
         };
         self.coding = match header.rsv1 {
             true => Coding::Deflated,
-            false if header.fin => return Ok(Frame::Whole(kind)),
+            false if header.fin && self.delivery != Delivery::Chunks => return Ok(Frame::Whole(kind)),
             false => Coding::Plain,
         };
-        self.message.begin(kind);
+        match self.delivery {
+            Delivery::Whole | Delivery::Held => self.message.begin(kind),
+            Delivery::Chunks => self.chunks = Some(Chunks::begin(kind)),
+        }
         self.empty_fragments = 0;
         self.begin_fragment(header)
     }
@@ -294,17 +354,23 @@ impl Receiver {
     /// for what comes out of them, while they are inflated.
     fn left_for_fragment(&self) -> u64 {
         match self.coding {
-            Coding::Deflated if !self.message.is_idle() => max_deflated(self.max_message_size),
-            Coding::Deflated | Coding::Plain => {
-                self.max_message_size.saturating_sub(self.message.size() as u64)
-            }
+            Coding::Deflated if !self.is_between_messages() => max_deflated(self.max_message_size),
+            Coding::Deflated | Coding::Plain => self.max_message_size.saturating_sub(self.size()),
+        }
+    }
+
+    /// The bytes received of the message so far.
+    fn size(&self) -> u64 {
+        match &self.chunks {
+            Some(chunks) => chunks.size(),
+            None => self.message.size() as u64,
         }
     }
 
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
     fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
-        let known = (self.message.size() as u64).saturating_add(chunk.len() as u64);
+        let known = self.size().saturating_add(chunk.len() as u64);
         let end = match fin {
             true => known.saturating_add(self.remaining()),
             false => self.max_message_size,
@@ -347,7 +413,7 @@ impl Receiver {
         }
         Error::MessageTooBig {
             limit: self.max_message_size,
-            size: len.saturating_add(self.message.size() as u64),
+            size: len.saturating_add(self.size()),
         }
     }
 }
@@ -373,5 +439,15 @@ impl From<Assembled> for Event<'_> {
 impl From<InvalidUtf8> for Error {
     fn from(InvalidUtf8: InvalidUtf8) -> Self {
         Self::InvalidUtf8
+    }
+}
+
+/// Without what the peer sent.
+impl fmt::Debug for ReceiveHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiveHalf")
+            .field("is_open", &self.is_open())
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,241 @@
+//! One piece of work, without a clock and without chance, for `.ci/instructions` to have its instructions counted.
+//!
+//!     instructions                 the names, and how many messages a half is
+//!     instructions NAME 1|2        does one half of the work, or both, after making ready for both
+//!
+//! The difference between both halves and one, by the messages, is what a message costs once all is warm.
+
+use std::error::Error;
+use std::hint::black_box;
+
+use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
+use websocket_proto::{Config, Connection, Event};
+use websocket_proto_benches::outcome::Kind;
+use websocket_proto_benches::scenario::{BROWSER_REQUEST, chinese, payload};
+use websocket_proto_benches::wire::{READ_SIZE, Role, Wire};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// A name, how many messages a half is, and the work.
+type Work = (&'static str, usize, fn(usize, Halves) -> Result);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Halves {
+    One,
+    Both,
+}
+
+const ALL: [Work; 13] = [
+    ("receive text 125 B, server", 4000, |count, halves| {
+        receive(
+            messages(Role::Server, &text(125), 125, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive text 125 B, client", 4000, |count, halves| {
+        receive(
+            messages(Role::Client, &text(125), 125, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive text 125 B, a byte a read", 400, |count, halves| {
+        receive(
+            messages(Role::Server, &text(125), 125, 2 * count),
+            1,
+            count,
+            halves,
+        )
+    }),
+    ("receive Chinese text 1 KiB, server", 1000, |count, halves| {
+        receive(
+            messages(Role::Server, &chinese(1024), 1024, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive text 64 KiB, server", 20, |count, halves| {
+        receive(
+            messages(Role::Server, &text(65536), 65536, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    (
+        "receive text 64 KiB in 1 KiB fragments, server",
+        20,
+        |count, halves| {
+            receive(
+                messages(Role::Server, &text(65536), 1024, 2 * count),
+                READ_SIZE,
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "receive text 64 B, ping after each, server",
+        2000,
+        |count, halves| {
+            let mut wire = Wire::to(Role::Server);
+            for _ in 0..2 * count {
+                wire.message(Kind::Text, &text(64), 64);
+                wire.ping(b"ping");
+            }
+            receive(wire, READ_SIZE, count, halves)
+        },
+    ),
+    ("send text 125 B, server", 4000, |count, halves| {
+        send(server(), &text(125), count, halves)
+    }),
+    ("send text 125 B, client", 4000, |count, halves| {
+        send(client(), &text(125), count, halves)
+    }),
+    ("send text 16 KiB, client", 100, |count, halves| {
+        send(client(), &text(16384), count, halves)
+    }),
+    ("echo text 125 B, server", 4000, |count, halves| {
+        echo(messages(Role::Server, &text(125), 125, 2 * count), count, halves)
+    }),
+    ("handshake of a browser's request, server", 200, accept),
+    ("handshake, client", 200, open),
+];
+
+fn main() -> Result {
+    let mut arguments = std::env::args().skip(1);
+    let Some(name) = arguments.next() else {
+        ALL.iter()
+            .for_each(|(name, count, _)| println!("{count}\t{name}"));
+        return Ok(());
+    };
+    let halves = match arguments.next().as_deref() {
+        Some("1") => Halves::One,
+        Some("2") => Halves::Both,
+        _ => return Err("one half or 2?".into()),
+    };
+    let work = ALL.iter().find(|work| work.0 == name);
+    let (_, count, work) = work.ok_or("there is no work of that name")?;
+    work(*count, halves)
+}
+
+fn text(size: usize) -> Vec<u8> {
+    payload(Kind::Text, size)
+}
+
+fn messages(role: Role, payload: &[u8], frame_size: usize, times: usize) -> Wire {
+    let mut wire = Wire::to(role);
+    (0..times).for_each(|_| wire.message(Kind::Text, payload, frame_size));
+    wire
+}
+
+fn server() -> Connection {
+    Connection::server(&Config::new())
+}
+
+/// With keys that cost nothing: what a source of them costs is its own.
+fn client() -> Connection {
+    Connection::client(&Config::new(), |key: &mut [u8]| key.fill(0x5a))
+}
+
+fn times(count: usize, halves: Halves) -> usize {
+    match halves {
+        Halves::One => count,
+        Halves::Both => 2 * count,
+    }
+}
+
+/// The bytes of both halves, and how many of them to take.
+fn take(wire: &Wire, halves: Halves) -> (Vec<u8>, usize) {
+    let bytes = wire.bytes().to_vec();
+    let end = match halves {
+        Halves::One => bytes.len() / 2,
+        Halves::Both => bytes.len(),
+    };
+    (bytes, end)
+}
+
+fn receive(wire: Wire, read_size: usize, count: usize, halves: Halves) -> Result {
+    let mut connection = match wire.role {
+        Role::Server => server(),
+        Role::Client => client(),
+    };
+    let (mut bytes, end) = take(&wire, halves);
+    let (mut seen, mut out) = (0, Vec::new());
+    for mut input in bytes[..end].chunks_mut(read_size) {
+        while let Some(event) = connection.receive(&mut input, &mut out)? {
+            seen += usize::from(matches!(black_box(event), Event::Text(_)));
+        }
+        out.clear();
+    }
+    check(seen, count, halves)
+}
+
+fn echo(wire: Wire, count: usize, halves: Halves) -> Result {
+    let mut connection = server();
+    let (mut bytes, end) = take(&wire, halves);
+    let (mut seen, mut out) = (0, Vec::new());
+    for mut input in bytes[..end].chunks_mut(READ_SIZE) {
+        while let Some(event) = connection.receive(&mut input, &mut out)? {
+            if let Event::Text(text) = event {
+                seen += 1;
+                connection.send_text(&text, &mut out)?;
+            }
+        }
+        black_box(&mut out).clear();
+    }
+    check(seen, count, halves)
+}
+
+fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves) -> Result {
+    let text = std::str::from_utf8(payload)?;
+    let mut out = Vec::new();
+    for _ in 0..times(count, halves) {
+        connection.send_text(black_box(text), &mut out)?;
+        if out.len() >= READ_SIZE {
+            black_box(&mut out).clear();
+        }
+    }
+    Ok(())
+}
+
+fn accept(count: usize, halves: Halves) -> Result {
+    let (mut buffer, mut out) = (BROWSER_REQUEST.as_bytes().to_vec(), Vec::new());
+    for _ in 0..times(count, halves) {
+        let mut handshake = ServerHandshake::new(&Config::new());
+        let request = handshake.receive(&mut &mut buffer[..], &mut out)?;
+        let request = request.ok_or("the request is not whole")?;
+        black_box(request.upgrade(&mut out)?.accept(&mut out));
+        black_box(&mut out).clear();
+    }
+    Ok(())
+}
+
+fn open(count: usize, halves: Halves) -> Result {
+    // The nonce of the request, and the response to it.
+    let entropy = |bytes: &mut [u8]| bytes.fill(0);
+    let mut response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n"
+        .to_vec();
+    let mut out = Vec::new();
+    for _ in 0..times(count, halves) {
+        let request = ClientRequest::from_url("ws://server.example.com/chat?room=1")?;
+        let mut handshake = request.start(&Config::new(), entropy, &mut out);
+        let answer = handshake.receive(&mut &mut response[..], &mut Vec::new())?;
+        let is_accepted = matches!(black_box(answer), Some(Answer::Accepted { .. }));
+        is_accepted.then_some(()).ok_or("not accepted")?;
+        black_box(&mut out).clear();
+    }
+    Ok(())
+}
+
+fn check(seen: usize, count: usize, halves: Halves) -> Result {
+    match seen == times(count, halves) {
+        true => Ok(()),
+        false => Err(format!("{seen} messages came").into()),
+    }
+}

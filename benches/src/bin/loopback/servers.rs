@@ -1,0 +1,262 @@
+//! The servers: each connection has a thread, or is a task of the one thread that tokio has.
+//!
+//! All are opened by this crate, so that the peers need no HTTP of theirs.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::pin::Pin;
+use std::task::Poll;
+use std::thread;
+
+use fastwebsockets::{FragmentCollector, OpCode, WebSocketError};
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream as TokioStream;
+use tokio_websockets::{Message, ServerBuilder};
+use tungstenite::protocol::WebSocketConfig;
+use websocket_proto::handshake::ServerHandshake;
+use websocket_proto::{Config, Connection, Event, Transport};
+use websocket_proto_benches::wire::READ_SIZE;
+
+use super::Result;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Style {
+    Threads,
+    Tokio,
+}
+
+impl Style {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Threads => "a thread for each connection",
+            Self::Tokio => "tokio, one thread",
+        }
+    }
+}
+
+pub struct Server {
+    pub name: &'static str,
+    pub style: Style,
+    run: Run,
+}
+
+/// An accepted connection, from its opening handshake to its end.
+enum Run {
+    Blocking(fn(TcpStream, Connection) -> Result),
+    Async(fn(TokioStream, Connection) -> Task),
+}
+
+type Task = Pin<Box<dyn Future<Output = Result>>>;
+
+/// Of each style, ours is the first.
+pub const ALL: [Server; 5] = [
+    Server {
+        name: "ours",
+        style: Style::Threads,
+        run: Run::Blocking(ours),
+    },
+    Server {
+        name: "tungstenite",
+        style: Style::Threads,
+        run: Run::Blocking(tungstenite),
+    },
+    Server {
+        name: "ours-tokio",
+        style: Style::Tokio,
+        run: Run::Async(|stream, connection| Box::pin(ours_async(stream, connection))),
+    },
+    Server {
+        name: "fastwebsockets",
+        style: Style::Tokio,
+        run: Run::Async(|stream, _| Box::pin(fastwebsockets(stream))),
+    },
+    Server {
+        name: "tokio-websockets",
+        style: Style::Tokio,
+        run: Run::Async(|stream, _| Box::pin(tokio_websockets(stream))),
+    },
+];
+
+/// Prints its address and serves until its input ends, with the process that started it.
+pub fn serve(name: &str) -> Result {
+    let server = ALL.iter().find(|server| server.name == name);
+    let server = server.ok_or("there is no server of that name")?;
+    thread::spawn(|| {
+        _ = io::copy(&mut io::stdin(), &mut io::sink());
+        std::process::exit(0);
+    });
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    match server.run {
+        Run::Blocking(run) => serve_threads(listener, run),
+        Run::Async(run) => serve_tokio(listener, run),
+    }
+}
+
+fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result) -> Result {
+    loop {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        thread::spawn(move || {
+            // A connection that ends in an error ends like any other: its peer sees it.
+            _ = open(&mut stream).and_then(|connection| run(stream, connection));
+        });
+    }
+}
+
+/// Without frames behind the request: the load waits for the response.
+fn open(stream: &mut TcpStream) -> Result<Connection> {
+    let mut buffer = vec![0; READ_SIZE];
+    let mut out = Vec::new();
+    let mut handshake = ServerHandshake::new(&Config::new());
+    loop {
+        let size = stream.read(&mut buffer)?;
+        if size == 0 {
+            return Err("no request".into());
+        }
+        if let Some(request) = handshake.receive(&mut &mut buffer[..size], &mut out)? {
+            let connection = request.upgrade(&mut out)?.accept(&mut out);
+            stream.write_all(&out)?;
+            return Ok(connection);
+        }
+    }
+}
+
+fn serve_tokio(listener: TcpListener, run: fn(TokioStream, Connection) -> Task) -> Result {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    listener.set_nonblocking(true)?;
+    tokio::task::LocalSet::new().block_on(&runtime, async move {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            // The opening handshake may block: no load runs before all connections are open.
+            let mut stream = stream.into_std()?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(false)?;
+            let connection = open(&mut stream)?;
+            stream.set_nonblocking(true)?;
+            tokio::task::spawn_local(run(TokioStream::from_std(stream)?, connection));
+        }
+    })
+}
+
+/// The loop of `examples/echo_server`, but for deadlines.
+fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
+    let mut buffer = vec![0; READ_SIZE];
+    let mut out = Vec::new();
+    while connection.transport() == Transport::Open {
+        let size = stream.read(&mut buffer)?;
+        if size == 0 {
+            break;
+        }
+        let mut input = &mut buffer[..size];
+        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
+            answer(event, &mut connection, &mut out)?;
+            if out.len() > READ_SIZE {
+                stream.write_all(&out)?;
+                empty(&mut out);
+            }
+        }
+        stream.write_all(&out)?;
+        empty(&mut out);
+    }
+    Ok(())
+}
+
+async fn ours_async(mut stream: TokioStream, mut connection: Connection) -> Result {
+    let mut buffer = vec![0; READ_SIZE];
+    let mut out = Vec::new();
+    while connection.transport() == Transport::Open {
+        let size = stream.read(&mut buffer).await?;
+        if size == 0 {
+            break;
+        }
+        let mut input = &mut buffer[..size];
+        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
+            answer(event, &mut connection, &mut out)?;
+            if out.len() > READ_SIZE {
+                stream.write_all(&out).await?;
+                empty(&mut out);
+            }
+        }
+        stream.write_all(&out).await?;
+        empty(&mut out);
+    }
+    Ok(())
+}
+
+fn answer(event: Event<'_>, connection: &mut Connection, out: &mut Vec<u8>) -> Result {
+    match event {
+        Event::Text(text) => connection.send_text(&text, out)?,
+        Event::Binary(payload) => connection.send_binary(&payload, out)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What a large message took is given back.
+fn empty(out: &mut Vec<u8>) {
+    out.clear();
+    out.shrink_to(READ_SIZE);
+}
+
+fn tungstenite(stream: TcpStream, _: Connection) -> Result {
+    let config = WebSocketConfig::default().read_buffer_size(READ_SIZE);
+    let role = tungstenite::protocol::Role::Server;
+    let mut socket = tungstenite::WebSocket::from_raw_socket(stream, role, Some(config));
+    loop {
+        let message = socket.read()?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message)?;
+        }
+    }
+}
+
+async fn fastwebsockets(stream: TokioStream) -> Result {
+    let role = fastwebsockets::Role::Server;
+    let mut socket = FragmentCollector::new(fastwebsockets::WebSocket::after_handshake(stream, role));
+    loop {
+        let frame = socket.read_frame().await?;
+        match frame.opcode {
+            OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+            OpCode::Close => return Err(WebSocketError::ConnectionClosed.into()),
+            _ => {}
+        }
+    }
+}
+
+/// Sends what has come together whenever nothing more has come.
+async fn tokio_websockets(stream: TokioStream) -> Result {
+    let mut socket = ServerBuilder::new().serve(stream);
+    std::future::poll_fn(move |context| {
+        loop {
+            let mut socket = Pin::new(&mut socket);
+            match socket.as_mut().poll_ready(context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Poll::Pending,
+            }
+            match socket.as_mut().poll_next(context) {
+                Poll::Ready(Some(message)) => echo(socket, message?)?,
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    return match socket.poll_flush(context) {
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                        _ => Poll::Pending,
+                    };
+                }
+            }
+        }
+    })
+    .await
+}
+
+fn echo(socket: Pin<&mut tokio_websockets::WebSocketStream<TokioStream>>, message: Message) -> Result {
+    if message.is_text() || message.is_binary() {
+        socket.start_send(message)?;
+    }
+    Ok(())
+}

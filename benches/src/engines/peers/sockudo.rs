@@ -1,0 +1,117 @@
+//! `sockudo-ws`: its `Protocol`, which takes bytes from a buffer and puts bytes into one, and so is spared a transport.
+//!
+//! It leaves the answer to a Ping to its caller. In its favour: messages to send are `Bytes` already.
+
+use std::any::Any;
+
+use bytes::{Bytes, BytesMut};
+use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
+use sockudo_ws::protocol::Protocol;
+use sockudo_ws::{Message as PeerMessage, Role as PeerRole};
+
+use crate::engines::{Contestant, Engine, Side};
+use crate::outcome::{Kind, Outcome, Sent};
+use crate::scenario::Message;
+use crate::wire::{READ_SIZE, Role, Wire};
+
+pub const CONTESTANT: Contestant = Contestant {
+    name: "sockudo-ws",
+    side: Side::Peer,
+    connect: |role| Box::new(Sockudo::new(role)),
+    accept: Some(accept),
+};
+
+/// Of frames and messages.
+const LIMIT: usize = 64 * 1024 * 1024;
+
+struct Sockudo {
+    protocol: Protocol,
+    buffer: BytesMut,
+    messages: Vec<PeerMessage>,
+    out: BytesMut,
+}
+
+impl Sockudo {
+    fn new(role: Role) -> Self {
+        let role = match role {
+            Role::Server => PeerRole::Server,
+            Role::Client => PeerRole::Client,
+        };
+        Self {
+            protocol: Protocol::new(role, LIMIT, LIMIT),
+            buffer: BytesMut::new(),
+            messages: Vec::new(),
+            out: BytesMut::new(),
+        }
+    }
+
+    fn write(&mut self, sent: &mut Sent) {
+        if !self.out.is_empty() {
+            sent.write(&self.out);
+            self.out.clear();
+        }
+    }
+
+    fn encode(&mut self, message: &PeerMessage, sent: &mut Sent) {
+        self.protocol
+            .encode_message(message, &mut self.out)
+            .expect("the connection is open");
+        if self.out.len() >= READ_SIZE {
+            self.write(sent);
+        }
+    }
+}
+
+impl Engine for Sockudo {
+    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
+        let mut messages = std::mem::take(&mut self.messages);
+        for read in wire.reads() {
+            self.buffer.extend_from_slice(read);
+            self.protocol
+                .process_into(&mut self.buffer, &mut messages)
+                .expect("the bytes are valid");
+            for message in messages.drain(..) {
+                match &message {
+                    PeerMessage::Text(text) => outcome.seen.message(Kind::Text, text),
+                    PeerMessage::Binary(payload) => outcome.seen.message(Kind::Binary, payload),
+                    PeerMessage::Ping(payload) => {
+                        self.protocol.encode_pong(payload, &mut self.out);
+                        continue;
+                    }
+                    _ => continue,
+                }
+                if echo {
+                    self.encode(&message, &mut outcome.sent);
+                }
+            }
+            self.write(&mut outcome.sent);
+        }
+        self.messages = messages;
+    }
+
+    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+        let payload = Bytes::from_static(&message.payload);
+        let message = match message.kind {
+            Kind::Text => PeerMessage::Text(payload),
+            Kind::Binary => PeerMessage::Binary(payload),
+        };
+        for _ in 0..times {
+            self.encode(&message, &mut outcome.sent);
+        }
+        self.write(&mut outcome.sent);
+    }
+
+    fn idle(self: Box<Self>) -> Box<dyn Any> {
+        // What is read or written next may go through buffers that all of a thread share.
+        Box::new(self.protocol)
+    }
+}
+
+fn accept(request: &'static [u8], outcome: &mut Outcome) {
+    let buffer = BytesMut::from(request);
+    let parsed = parse_request(&buffer).expect("the request is valid");
+    let (request, _) = parsed.expect("the request is whole");
+    let response = build_response(&generate_accept_key(request.key), None, None);
+    drop(Sockudo::new(Role::Server));
+    outcome.sent.write(&response);
+}

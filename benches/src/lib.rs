@@ -1,0 +1,11 @@
+//! Measures `websocket-proto` against its peers. See README.md.
+
+pub mod allocations;
+#[cfg(feature = "compression")]
+pub mod compression;
+pub mod engines;
+pub mod measure;
+pub mod outcome;
+pub mod report;
+pub mod scenario;
+pub mod wire;

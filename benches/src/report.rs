@@ -1,0 +1,277 @@
+//! What a run says: tables for a person and for README.md, records for a plot.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, io, thread};
+
+use crate::allocations;
+use crate::engines::{Contestant, Side};
+use crate::measure::Cost;
+use crate::outcome::{Check, Outcome};
+use crate::scenario::{Scenario, hello};
+use crate::wire::Role;
+
+/// Everything that was printed, and the same as records.
+#[derive(Default)]
+pub struct Report {
+    text: String,
+    records: Vec<String>,
+}
+
+impl Report {
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        println!("{}", line.as_ref());
+        self.text += line.as_ref();
+        self.text.push('\n');
+    }
+
+    /// The head of a table, whose first column is text.
+    pub fn head(&mut self, cells: &[String]) {
+        let right = "---:|".repeat(cells.len() - 1);
+        self.line(format!("\n| {} |\n|---|{right}", cells.join(" | ")));
+    }
+
+    pub fn row(&mut self, cells: &[String]) {
+        self.line(format!("| {} |", cells.join(" | ")));
+    }
+
+    /// What one contestant took for one row.
+    pub fn record(&mut self, row: &str, contestant: &str, cost: &Cost) {
+        let [low, median, high] = cost.quartiles();
+        let allocations = cost.allocations;
+        self.records.push(format!(
+            r#"{{"row": "{row}", "contestant": "{contestant}", "nanoseconds": {median:.2}, "first_quartile": {low:.2}, "third_quartile": {high:.2}, "allocations": {allocations:.3}}}"#
+        ));
+    }
+
+    pub fn record_bytes(&mut self, row: &str, contestant: &str, bytes: u64) {
+        let record = format!(r#"{{"row": "{row}", "contestant": "{contestant}", "bytes": {bytes}}}"#);
+        self.records.push(record);
+    }
+
+    pub fn write_json(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let machine = machine().replace(['"', '\\'], "");
+        let records = self.records.join(",\n  ");
+        fs::write(
+            path,
+            format!("{{\"machine\": \"{machine}\", \"measurements\": [\n  {records}\n]}}\n"),
+        )
+    }
+
+    /// Puts what was printed in the place of the last run.
+    pub fn write_readme(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let readme = fs::read_to_string(&path)?;
+        let parts = readme
+            .split_once(BEGIN)
+            .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) = parts.ok_or_else(|| io::Error::other("README.md has no place for a run"))?;
+        fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", self.text))
+    }
+}
+
+const BEGIN: &str = "<!-- The last run, by ./run --write -->";
+const END: &str = "<!-- End of the last run -->";
+
+/// What the times depend on.
+pub fn machine() -> String {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = cpuinfo.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| Some(line.split_once(": ")?.1.trim().to_string()))
+    };
+    let model = field("model name").unwrap_or_else(|| env::consts::ARCH.into());
+    let family = field("cpu family").map_or(String::new(), |family| format!(" (family {family})"));
+    let cores = thread::available_parallelism().map_or(0, |cores| cores.get());
+    let rustc = Command::new("rustc").arg("--version").output();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+    let rustc = rustc.unwrap_or_else(|_| "unknown rustc".into());
+    format!("{model}{family}, {cores} cores, {rustc}")
+}
+
+/// A measured row.
+pub struct Measured<'a> {
+    scenario: &'a Scenario,
+    /// By contestant; `None` for one that takes no part.
+    costs: Vec<Option<Cost>>,
+}
+
+impl<'a> Measured<'a> {
+    /// With the costs of those that take part, in their order.
+    pub fn new(scenario: &'a Scenario, contestants: &[Contestant], costs: Vec<Cost>) -> Self {
+        let mut costs = costs.into_iter();
+        let of = |contestant: &Contestant| contestant.takes(scenario.work).then(|| costs.next()).flatten();
+        Self {
+            scenario,
+            costs: contestants.iter().map(of).collect(),
+        }
+    }
+
+    fn of(&self, contestants: &[Contestant], side: Side) -> Option<&Cost> {
+        let index = contestants
+            .iter()
+            .position(|contestant| contestant.side == side)?;
+        self.costs[index].as_ref()
+    }
+
+    /// The one that ours has the highest ratio to.
+    fn best_peer<'c>(&self, contestants: &'c [Contestant]) -> Option<(&'c str, &Cost)> {
+        let ours = self.of(contestants, Side::Ours)?;
+        let entries = contestants.iter().zip(&self.costs);
+        let peers = entries.filter(|(contestant, _)| contestant.side == Side::Peer);
+        let costs = peers.filter_map(|(contestant, cost)| Some((contestant.name, cost.as_ref()?)));
+        costs.max_by(|a, b| ours.ratio(a.1).total_cmp(&ours.ratio(b.1)))
+    }
+}
+
+/// Against the best peer of each row, and against what is aimed at.
+pub fn print_best(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
+    let head = [
+        "",
+        "ours, ns",
+        "bound, ns",
+        "best peer, ns",
+        "best peer",
+        "ours / best",
+        "held / best",
+        "target",
+        "met",
+    ];
+    report.head(&head.map(String::from));
+    for row in rows {
+        report.row(&best_cells(contestants, row));
+        for (contestant, cost) in contestants.iter().zip(&row.costs) {
+            if let Some(cost) = cost {
+                report.record(&row.scenario.name, contestant.name, cost);
+            }
+        }
+    }
+}
+
+/// Whether something else disturbed the run: where the rounds of one row differ, more rounds would not help.
+pub fn print_steadiness(report: &mut Report, rows: &[Measured]) -> Steadiness {
+    let costs = || rows.iter().flat_map(|row| row.costs.iter().flatten());
+    let is_steady = |cost: &&Cost| {
+        let [low, _, high] = cost.quartiles();
+        high <= low * 1.15
+    };
+    let (steady, all) = (costs().filter(is_steady).count(), costs().count());
+    report.line(format!(
+        "\nOf {all} medians {steady} have their quartiles within 15 percent."
+    ));
+    match steady * 10 >= all * 9 {
+        true => Steadiness::Steady,
+        false => Steadiness::Disturbed,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Steadiness {
+    Steady,
+    Disturbed,
+}
+
+fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 9] {
+    let time = |cost: Option<&Cost>| cost.map_or(String::new(), |cost| time(cost.nanoseconds()));
+    let best = row.best_peer(contestants);
+    let ratio = |side| Some(row.of(contestants, side)?.ratio(best?.1));
+    let (ours, held) = (ratio(Side::Ours), ratio(Side::OursHeld));
+    let target = row.scenario.target;
+    let is_met = |ratio: Option<f64>| ratio.is_some_and(|ratio| ratio <= target);
+    let show = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    let met = match () {
+        () if is_met(ours) => "yes",
+        () if is_met(held) => "held",
+        () => "**no**",
+    };
+    [
+        row.scenario.name.clone(),
+        time(row.of(contestants, Side::Ours)),
+        time(row.of(contestants, Side::Bound)),
+        time(best.map(|best| best.1)),
+        best.map_or(String::new(), |best| best.0.into()),
+        show(ours),
+        show(held),
+        format!("{target:.2}"),
+        met.into(),
+    ]
+}
+
+/// Against each peer by itself.
+pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
+    let peers = || {
+        let all = contestants.iter().enumerate();
+        all.filter(|(_, contestant)| contestant.side == Side::Peer)
+    };
+    let mut head = vec!["ours / peer".to_string()];
+    head.extend(peers().map(|(_, peer)| peer.name.to_string()));
+    report.head(&head);
+    for row in rows {
+        let mut cells = vec![row.scenario.name.clone()];
+        cells.extend(peers().map(
+            |(index, _)| match (row.of(contestants, Side::Ours), &row.costs[index]) {
+                (Some(ours), Some(peer)) => format!("{:.2}", ours.ratio(peer)),
+                _ => String::new(),
+            },
+        ));
+        report.row(&cells);
+    }
+}
+
+pub fn print_allocations(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
+    let real = || {
+        let all = contestants.iter().enumerate();
+        all.filter(|(_, contestant)| contestant.side != Side::Bound)
+    };
+    let mut head = vec!["allocations a message".to_string()];
+    head.extend(real().map(|(_, contestant)| contestant.name.to_string()));
+    report.head(&head);
+    for row in rows {
+        let mut cells = vec![row.scenario.name.clone()];
+        cells.extend(real().map(|(index, _)| {
+            let cost = row.costs[index].as_ref();
+            cost.map_or(String::new(), |cost| format!("{:.2}", cost.allocations))
+        }));
+        report.row(&cells);
+    }
+}
+
+/// The memory of a connection that has received and echoed a message, and waits for the next.
+pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
+    const CONNECTIONS: u64 = 100;
+    report.head(&["idle connection".into(), "bytes".into()]);
+    for contestant in contestants
+        .iter()
+        .filter(|contestant| contestant.side != Side::Bound)
+    {
+        let connect = || {
+            let mut engine = (contestant.connect)(Role::Server);
+            engine.receive(hello(), true, &mut Outcome::new(Check::Quick));
+            engine.idle()
+        };
+        let mut connections = Vec::with_capacity(CONNECTIONS as usize);
+        connections.push(connect());
+        let before = allocations::live();
+        connections.extend((1..CONNECTIONS).map(|_| connect()));
+        let bytes = (allocations::live() - before) / (CONNECTIONS - 1);
+        report.row(&[contestant.name.into(), bytes.to_string()]);
+        report.record_bytes("idle connection", contestant.name, bytes);
+    }
+}
+
+/// Nanoseconds, in as many digits as mean something.
+pub fn time(nanoseconds: f64) -> String {
+    let mut text = String::new();
+    let digits = if nanoseconds < 100.0 { 1 } else { 0 };
+    write!(text, "{nanoseconds:.digits$}").expect("a String takes all");
+    text
+}
+
+/// A size in the name of a row.
+pub fn human(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..0x10_0000 => format!("{} KiB", size / 1024),
+        _ => format!("{} MiB", size / 0x10_0000),
+    }
+}

@@ -1,0 +1,34 @@
+//! How to use the crate, chapter by chapter. Each example is compiled and run.
+//!
+//! - [`opening`]: the opening handshake, for servers and clients
+//! - [`messages`]: receiving and sending; fragments, chunks, broadcasts, vectored writes
+//! - [`closing`]: how a connection ends, with the diagram of its states
+//! - [`limits`]: what a peer can make you hold, and how to change it
+//! - [`security`]: origins, masking, compression and secrets, deadlines
+//! - [`embedding`]: tokio, mio, hyper, TLS, HTTP/2, `no_std`
+//! - [`migrating`]: from tungstenite
+//! - [`walk`]: one message through the rooms of the source, for those who change it
+
+#[doc = include_str!("guide/opening.md")]
+pub mod opening {}
+
+#[doc = include_str!("guide/messages.md")]
+pub mod messages {}
+
+#[doc = include_str!("guide/closing.md")]
+pub mod closing {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("guide/security.md")]
+pub mod security {}
+
+#[doc = include_str!("guide/embedding.md")]
+pub mod embedding {}
+
+#[doc = include_str!("guide/migrating.md")]
+pub mod migrating {}
+
+#[doc = include_str!("guide/walk.md")]
+pub mod walk {}

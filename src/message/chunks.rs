@@ -1,0 +1,102 @@
+//! Hands a message out as it comes, in chunks, so that the memory it takes does not depend on its size.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{MessageKind, Payload, Text};
+use crate::utf8::{InvalidUtf8, Utf8};
+
+/// The message being received in chunks: how large it is so far, and of a text, how its bytes so far end.
+pub(crate) enum Chunks {
+    Text { utf8: Utf8, size: u64 },
+    Binary { size: u64 },
+}
+
+/// What came of a message, text or bytes.
+pub(crate) enum Chunk<'i> {
+    Text(Text<'i>),
+    Binary(Payload<'i>),
+}
+
+impl Chunks {
+    pub(crate) fn begin(kind: MessageKind) -> Self {
+        match kind {
+            MessageKind::Text => Self::Text {
+                utf8: Utf8::new(),
+                size: 0,
+            },
+            MessageKind::Binary => Self::Binary { size: 0 },
+        }
+    }
+
+    /// The bytes received of the message so far.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Text { size, .. } | Self::Binary { size } => *size,
+        }
+    }
+
+    /// How many bytes to take for the next chunk: all, or the one that may complete a code point that was cut, as the
+    /// front of that has no place in the input.
+    pub(crate) fn room(&self) -> usize {
+        match self {
+            Self::Text { utf8, .. } if utf8.carried() > 0 => 1,
+            Self::Text { .. } | Self::Binary { .. } => usize::MAX,
+        }
+    }
+
+    /// Lends what came in a piece of the input, which has at most [`room`](Self::room) bytes.
+    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> Result<Chunk<'i>, InvalidUtf8> {
+        self.count(piece);
+        Ok(match self {
+            Self::Binary { .. } => Chunk::Binary(piece.into()),
+            Self::Text { utf8, .. } => Chunk::Text(match utf8.push(piece)? {
+                (Some(completed), _) => String::from(completed).into(),
+                (None, text) => text.into(),
+            }),
+        })
+    }
+
+    /// Copies what came in a piece into a buffer, which goes with it.
+    pub(crate) fn copy(&mut self, piece: &[u8], mut buffer: Vec<u8>) -> Result<Chunk<'static>, InvalidUtf8> {
+        self.count(piece);
+        buffer.clear();
+        Ok(match self {
+            Self::Binary { .. } => {
+                buffer.extend_from_slice(piece);
+                Chunk::Binary(buffer.into())
+            }
+            Self::Text { utf8, .. } => {
+                let (completed, rest) = utf8.push(piece)?;
+                // Never fails: an empty buffer is UTF-8.
+                let mut text = String::from_utf8(buffer).unwrap_or_default();
+                text.extend(completed);
+                text.push_str(rest);
+                Chunk::Text(text.into())
+            }
+        })
+    }
+
+    pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
+        match self {
+            Self::Text { utf8, .. } => utf8.finish(),
+            Self::Binary { .. } => Ok(()),
+        }
+    }
+
+    fn count(&mut self, piece: &[u8]) {
+        let (Self::Text { size, .. } | Self::Binary { size }) = self;
+        *size = size.saturating_add(piece.len() as u64);
+    }
+}
+
+impl Chunk<'_> {
+    pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Binary(payload) => payload.is_empty(),
+        }
+    }
+}

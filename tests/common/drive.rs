@@ -1,0 +1,388 @@
+//! Bytes into a connection or a decoder, in any parts: all that comes out, every call held to the contract on the way.
+
+use super::Seen;
+use super::naive::{self, Verdict};
+use super::strict::{self, Strict};
+use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
+use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
+use websocket_proto::{CloseCode, Connection, Error, Event, Role, State, Transport};
+
+/// All that came out of a connection while it was given some bytes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Run {
+    pub role: Role,
+    pub events: Vec<Seen>,
+    pub out: Vec<u8>,
+    pub error: Option<Error>,
+    pub consumed: usize,
+    pub state: State,
+    pub transport: Transport,
+}
+
+impl Run {
+    fn new(
+        connection: &Connection,
+        events: Vec<Seen>,
+        out: Vec<u8>,
+        error: Option<Error>,
+        consumed: usize,
+    ) -> Self {
+        Self {
+            role: connection.role(),
+            events,
+            out,
+            error,
+            consumed,
+            state: connection.state(),
+            transport: connection.transport(),
+        }
+    }
+
+    /// Whether it failed for what a message says, not for how its frames are.
+    pub fn is_of_content(&self) -> bool {
+        match self.error {
+            Some(Error::InvalidUtf8) => true,
+            Some(Error::MessageTooBig { limit, size }) => size == limit.saturating_add(1),
+            #[cfg(feature = "deflate")]
+            Some(Error::Deflate(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// The same, but for one thing: a fault of content fails with the read that shows it, which is consumed as far as its frame
+    /// reaches, so that shorter reads leave more.
+    #[track_caller]
+    pub fn assert_same(&self, cut: &Self) {
+        if self.is_of_content() {
+            assert!(cut.consumed <= self.consumed);
+            let consumed = self.consumed;
+            let cut = cut.clone();
+            assert_eq!(&Self { consumed, ..cut }, self);
+        } else {
+            assert_eq!(cut, self);
+        }
+    }
+
+    /// Of a caller that holds: the same as of one that does not (`copied`), but for a text in one frame that the end of the
+    /// stream of `size` bytes cuts. It is validated when it is whole, so its fault has not shown yet.
+    #[track_caller]
+    pub fn assert_held_is_the_same(&self, copied: &Self, size: usize) {
+        assert_eq!(self.events, copied.events);
+        if self.error == copied.error {
+            assert_eq!((&self.out, self.state), (&copied.out, copied.state));
+            assert!(
+                self.consumed <= copied.consumed,
+                "what is held is not consumed, but was looked at"
+            );
+            if self.error.is_some() || self.state != State::Open {
+                assert_eq!(self.consumed, copied.consumed);
+            }
+        } else {
+            assert_eq!((self.error, copied.error), (None, Some(Error::InvalidUtf8)));
+            assert!(self.consumed < size, "inside the text");
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (self.error, self.events.last()) {
+            (Some(error), _) => Verdict::Fail(error.close_code().into()),
+            (None, Some(Seen::Close(code, _))) => Verdict::Closed(*code),
+            (None, _) => Verdict::Open,
+        }
+    }
+
+    /// The frames sent, a Close by its code alone.
+    #[track_caller]
+    pub fn answers(&self) -> Vec<(u8, Vec<u8>)> {
+        let answer = |frame: naive::Frame| match frame.opcode {
+            8 => (8, frame.payload[..frame.payload.len().min(2)].to_vec()),
+            opcode => (opcode, frame.payload),
+        };
+        let emitted = Strict::new(self.role).any_close_code(true).read(&self.out);
+        emitted.into_iter().map(|emitted| answer(emitted.frame)).collect()
+    }
+
+    #[track_caller]
+    pub fn sees(self, events: &[Seen]) -> Self {
+        assert_eq!(self.events, events);
+        self
+    }
+
+    /// Nothing went wrong, and all was consumed.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!((self.error, self.state), (None, State::Open));
+        self
+    }
+
+    /// Nothing was sent.
+    #[track_caller]
+    pub fn sends_nothing(self) -> Self {
+        assert_eq!(self.out, b"");
+        self
+    }
+
+    #[track_caller]
+    pub fn sends(self, bytes: &[u8]) -> Self {
+        assert_eq!(self.out, bytes);
+        self
+    }
+
+    /// Failed with `error`, and said so in exactly one Close frame, the last thing sent.
+    #[track_caller]
+    pub fn fails(self, error: Error) -> Self {
+        assert_eq!(self.error, Some(error));
+        assert_eq!((self.state, self.transport), (State::Closed, Transport::Close));
+        let frames = strict::frames_of(self.role, &self.out);
+        let (last, before) = frames.split_last().expect("a Close is sent");
+        assert!(before.iter().all(|frame| frame.opcode != 8));
+        let mut body = u16::from(error.close_code()).to_be_bytes().to_vec();
+        body.extend(error.to_string().into_bytes());
+        assert_eq!((last.opcode, &last.payload), (8, &body));
+        self
+    }
+
+    /// Failed with this close code.
+    #[track_caller]
+    pub fn fails_with(self, code: u16) -> Self {
+        let error = self.error.expect("an error");
+        assert_eq!(error.close_code(), CloseCode(code));
+        self.fails(error)
+    }
+}
+
+/// Gives `bytes` to the connection, cut before each index of `cuts`, and checks on the way what holds for any input:
+/// all of the input is consumed while the connection is open, and nothing is looked at, said or sent once it is not.
+#[track_caller]
+pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
+    let mut out = Vec::new();
+    let mut events = Vec::new();
+    let mut error: Option<Error> = None;
+    let mut consumed = 0;
+    // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
+    let mut over = match connection.state() {
+        State::Open => false,
+        State::Closing => connection.transport() == Transport::Open,
+        State::Closed => true,
+    };
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let mut part = bytes[start..end].to_vec();
+        start = end;
+        let size = part.len();
+        let mut input = &mut part[..];
+        loop {
+            let before = (input.len(), out.len());
+            let result = connection.receive(&mut input, &mut out);
+            if over {
+                assert_eq!(
+                    (input.len(), out.len()),
+                    before,
+                    "something happened after the end"
+                );
+                assert_eq!(result.as_ref().err(), error.as_ref(), "errors are fused");
+                assert!(matches!(result, Err(_) | Ok(None)), "an event after the end");
+                break;
+            }
+            match result {
+                Ok(Some(event)) => {
+                    over = matches!(event, Event::Close(_));
+                    events.push(event.into());
+                }
+                Ok(None) => {
+                    assert!(input.is_empty(), "total consumption");
+                    break;
+                }
+                Err(found) => {
+                    over = true;
+                    error = Some(found);
+                }
+            }
+        }
+        consumed += size - input.len();
+    }
+    Run::new(connection, events, out, error, consumed)
+}
+
+/// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
+#[track_caller]
+pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
+    let mut out = Vec::new();
+    let mut events = Vec::new();
+    let mut error = None;
+    let mut consumed = 0;
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        buffer.extend(&bytes[start..end]);
+        start = end;
+        let size = buffer.len();
+        let mut input = &mut buffer[..];
+        loop {
+            match connection.receive(&mut input, &mut out) {
+                Ok(Some(event)) => events.push(event.into()),
+                Ok(None) => break,
+                Err(found) => {
+                    error = Some(found);
+                    break;
+                }
+            }
+        }
+        let open = error.is_none() && !matches!(events.last(), Some(Seen::Close(..)));
+        if open && !input.is_empty() {
+            assert!(
+                connection.remaining() > input.len() as u64,
+                "only a payload that is not whole is held"
+            );
+        }
+        let taken = size - input.len();
+        consumed += taken;
+        buffer.drain(..taken);
+    }
+    Run::new(connection, events, out, error, consumed)
+}
+
+/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.
+pub type Decoded = (Vec<(Header, Vec<u8>, bool)>, Option<Violation>);
+
+/// Gives `bytes` to a decoder, cut before each index of `cuts`.
+#[track_caller]
+pub fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Decoded {
+    let mut decoder = Decoder::new(*rules);
+    let mut frames: Vec<(Header, Vec<u8>, bool)> = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let mut part = bytes[start..end].to_vec();
+        start = end;
+        let mut input = &mut part[..];
+        loop {
+            let before = input.len();
+            match decoder.decode(&mut input) {
+                Ok(Some(Item::Start(header))) => {
+                    assert!(frames.iter().all(|frame| frame.2), "a start inside a frame");
+                    frames.push((header, Vec::new(), false));
+                }
+                Ok(Some(Item::Chunk(chunk))) => {
+                    assert!(!chunk.is_empty() && chunk.len() <= before);
+                    frames.last_mut().expect("a start before").1.extend(&*chunk);
+                }
+                Ok(Some(Item::End)) => frames.last_mut().expect("a start before").2 = true,
+                Ok(None) => {
+                    assert!(input.is_empty());
+                    break;
+                }
+                Err(violation) => {
+                    let left = input.len();
+                    assert_eq!(decoder.decode(&mut input), Err(violation), "fused");
+                    assert_eq!(input.len(), left);
+                    return (frames, Some(violation));
+                }
+            }
+        }
+    }
+    if let Some((header, payload, false)) = frames.last() {
+        assert_eq!(decoder.remaining(), Some(header.len - payload.len() as u64));
+    }
+    (frames, None)
+}
+
+/// The decoder reads the same frames over any split, and those that the naive reader finds.
+#[track_caller]
+pub fn assert_decodes(rules: &Rules, bytes: &[u8], cuts: &[usize]) {
+    let whole = decode(rules, bytes, &[]);
+    assert_eq!(decode(rules, bytes, cuts), whole);
+    assert_eq!(decode(rules, bytes, &every_cut(bytes.len())), whole);
+    let mut rest = bytes;
+    for (header, payload, complete) in whole.0 {
+        let Some((frame, size, minimal)) = naive::split(rest) else {
+            assert!(!complete);
+            return;
+        };
+        assert!(complete);
+        assert_eq!(
+            (header.fin, header.opcode.bits(), header.mask),
+            (frame.fin, frame.opcode, frame.key)
+        );
+        let bits = [header.rsv1, header.rsv2, header.rsv3];
+        assert_eq!(bits, [4, 2, 1].map(|bit| frame.rsv & bit != 0));
+        assert_eq!((header.len, payload), (frame.payload.len() as u64, frame.payload));
+        let encoded = header.encode();
+        assert_eq!(rest.starts_with(&encoded), minimal);
+        rest = &rest[size..];
+    }
+}
+
+/// The text that was handed out, and how many pieces were taken, up to the first that was refused.
+fn push(pieces: &[&[u8]]) -> (String, usize, Result<(), InvalidUtf8>) {
+    let (mut utf8, mut text) = (Utf8::new(), String::new());
+    for (i, piece) in pieces.iter().enumerate() {
+        match utf8.push(piece) {
+            Ok((char, rest)) => {
+                text.extend(char);
+                text.push_str(rest);
+                assert!(utf8.carried() <= 3);
+            }
+            Err(error) => return (text, i, Err(error)),
+        }
+    }
+    (text, pieces.len(), utf8.finish())
+}
+
+/// Any split of any bytes ends as the standard library does on the whole, fails with the first byte that nothing can repair,
+/// and hands out the text.
+#[track_caller]
+pub fn assert_validates(bytes: &[u8], cuts: &[usize]) {
+    let expected = std::str::from_utf8(bytes);
+    assert_eq!(validate(bytes).ok(), expected.ok());
+    // The size of the shortest front that is beyond repair.
+    let bad = match expected {
+        Err(error) if error.error_len().is_some() => {
+            let start = error.valid_up_to() + 1;
+            let bad = (start..=bytes.len()).find(|size| naive::utf8(&bytes[..*size]) == naive::Utf8::Invalid);
+            Some(bad.expect("something is invalid"))
+        }
+        _ => None,
+    };
+    for cuts in [&[], &every_cut(bytes.len())[..], cuts] {
+        let pieces = parts(bytes, cuts);
+        let (text, taken, end) = push(&pieces);
+        assert_eq!(end.is_ok(), expected.is_ok());
+        assert!(bytes.starts_with(text.as_bytes()));
+        match bad {
+            Some(bad) => {
+                let before: usize = pieces[..taken].iter().map(|piece| piece.len()).sum();
+                assert!((before + 1..=before + pieces[taken].len()).contains(&bad));
+            }
+            None => {
+                assert_eq!(taken, pieces.len());
+                let valid = expected.map_or_else(|error| error.valid_up_to(), str::len);
+                assert_eq!(text.len(), valid);
+            }
+        }
+    }
+}
+
+/// The places, in order, where `shares` cut `len` bytes.
+pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
+    let mut cuts: Vec<usize> = shares
+        .iter()
+        .map(|share| (usize::from(*share) * (len + 1)) >> 8)
+        .collect();
+    cuts.sort_unstable();
+    cuts
+}
+
+/// Every place where so many bytes can be cut.
+pub fn every_cut(len: usize) -> Vec<usize> {
+    (1..len).collect()
+}
+
+/// `bytes` in parts.
+pub fn parts<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut start = 0;
+    cuts.iter()
+        .copied()
+        .chain([bytes.len()])
+        .map(|end| &bytes[std::mem::replace(&mut start, end)..end])
+        .collect()
+}

@@ -1,0 +1,389 @@
+//! The reference model: two ends, any operations on them, and a small state machine that says what has to come of each.
+//!
+//! It stands once, for the property test that makes up operations and for the fuzz target that reads them from bytes.
+
+use super::strict::{Emitted, Strict};
+use super::{Seen, binary, facts, message, naive, ping, pong};
+use websocket_proto::{
+    AutoPong, CloseCode, ClosedBy, Compression, Config, Connection, Error, Event, Fin, MessageKind, Misuse,
+    Prepared, Role, State, Transport,
+};
+
+/// What may be done on a pair; the end it is done on stands beside it.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Text(String),
+    Binary(Vec<u8>),
+    Prepared(Box<Prepared>),
+    Fragment {
+        text: bool,
+        bytes: Vec<u8>,
+        fin: Fin,
+    },
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close {
+        code: Option<u16>,
+        reason: String,
+    },
+    Compress(Compression),
+    /// So many bytes of what was sent arrive.
+    Deliver(usize),
+    /// The transport ends: what has not arrived never will.
+    Lose,
+}
+
+/// How an end is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub auto_pong: AutoPong,
+    pub auto_close: bool,
+    pub hold: bool,
+    /// Whether compression was agreed.
+    pub deflated: bool,
+    /// Whether the buffers of binary messages are given back.
+    pub recycle: bool,
+}
+
+impl Setup {
+    pub fn config(&self) -> Config {
+        Config::new()
+            .auto_pong(self.auto_pong)
+            .auto_close(self.auto_close)
+            .hold(self.hold)
+    }
+}
+
+/// What the model knows of one end.
+struct Model {
+    role: Role,
+    setup: Setup,
+    /// The message in fragments that is being sent.
+    fragments: Option<(bool, Vec<u8>)>,
+    /// Our Close, by its code.
+    closed: Option<u16>,
+    /// The peer's Close, by its code.
+    peer_closed: Option<u16>,
+    /// The peer's Close came before ours was sent.
+    peer_first: bool,
+    ended: bool,
+}
+
+impl Model {
+    fn new(role: Role, setup: Setup) -> Self {
+        Self {
+            role,
+            setup,
+            fragments: None,
+            closed: None,
+            peer_closed: None,
+            peer_first: false,
+            ended: false,
+        }
+    }
+
+    /// What `operation` has to come to: the event that its frame completes, or why it is wrong.
+    fn sends(&mut self, operation: &Operation) -> Result<Option<Seen>, Misuse> {
+        let unclosed = self.closed.is_none() && !self.ended;
+        let may_send = match operation {
+            Operation::Close { .. } => unclosed,
+            Operation::Fragment { .. } if self.fragments.is_some() => unclosed,
+            _ => unclosed && self.peer_closed.is_none(),
+        };
+        if !may_send {
+            return Err(Misuse::Closed);
+        }
+        let is_whole = matches!(
+            operation,
+            Operation::Text(_) | Operation::Binary(_) | Operation::Prepared(_)
+        );
+        if is_whole && self.fragments.is_some() {
+            return Err(Misuse::UnfinishedMessage);
+        }
+        match operation {
+            Operation::Text(text) => Ok(Some(Seen::Text(text.clone()))),
+            Operation::Binary(bytes) => Ok(Some(binary(bytes))),
+            Operation::Prepared(prepared) => {
+                let is_text = prepared.kind() == MessageKind::Text;
+                Ok(Some(message(is_text, prepared.payload())))
+            }
+            Operation::Fragment { text, bytes, fin } => self.fragment(*text, bytes, *fin == Fin::Last),
+            Operation::Ping(bytes) | Operation::Pong(bytes) if bytes.len() > 125 => {
+                Err(Misuse::ControlTooLong(bytes.len()))
+            }
+            Operation::Ping(bytes) => Ok(Some(ping(bytes))),
+            Operation::Pong(bytes) => Ok(Some(pong(bytes))),
+            Operation::Close { code, reason } => self.close(*code, reason).map(Some),
+            Operation::Compress(_) | Operation::Deliver(_) | Operation::Lose => Ok(None),
+        }
+    }
+
+    fn fragment(&mut self, text: bool, bytes: &[u8], last: bool) -> Result<Option<Seen>, Misuse> {
+        let (begun, mut whole) = self.fragments.clone().unwrap_or((text, Vec::new()));
+        if begun != text {
+            return Err(Misuse::UnfinishedMessage);
+        }
+        whole.extend(bytes);
+        match naive::utf8(&whole) {
+            naive::Utf8::Invalid if text => return Err(Misuse::InvalidUtf8),
+            naive::Utf8::Cut if text && last => return Err(Misuse::InvalidUtf8),
+            _ => {}
+        }
+        let event = last.then(|| message(text, &whole));
+        self.fragments = (!last).then_some((text, whole));
+        Ok(event)
+    }
+
+    fn close(&mut self, code: Option<u16>, reason: &str) -> Result<Seen, Misuse> {
+        let may_stand = |code: u16| match code {
+            1010 => self.role == Role::Client,
+            code => matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999),
+        };
+        match code {
+            Some(code) if !may_stand(code) => Err(Misuse::InvalidCloseCode(CloseCode(code))),
+            None if !reason.is_empty() => Err(Misuse::ReasonWithoutCode),
+            _ if reason.len() > 123 => Err(Misuse::ReasonTooLong(reason.len())),
+            _ => Ok(self.closes(code, reason)),
+        }
+    }
+
+    fn closes(&mut self, code: Option<u16>, reason: &str) -> Seen {
+        self.closed = Some(code.unwrap_or(1005));
+        self.peer_first = self.peer_closed.is_some();
+        Seen::Close(code, reason.into())
+    }
+
+    fn is_receiving(&self) -> bool {
+        !self.ended && self.peer_closed.is_none()
+    }
+
+    /// Takes note of an event from the other end: what answers it.
+    fn receives(&mut self, event: &Seen) -> Option<Seen> {
+        match event {
+            Seen::Ping(payload) => {
+                let owed = match self.setup.auto_pong {
+                    AutoPong::Off => false,
+                    AutoPong::WhileOpen => self.closed.is_none(),
+                    _ => true,
+                };
+                owed.then(|| pong(payload))
+            }
+            Seen::Close(code, _) => {
+                self.peer_closed = Some(code.unwrap_or(1005));
+                let owed = self.closed.is_none() && self.setup.auto_close;
+                owed.then(|| self.closes(*code, ""))
+            }
+            _ => None,
+        }
+    }
+
+    fn state(&self) -> (State, Transport) {
+        match (self.closed.is_some(), self.peer_closed.is_some()) {
+            _ if self.ended => (State::Closed, Transport::Close),
+            (false, false) => (State::Open, Transport::Open),
+            (false, true) => (State::Closing, Transport::Open),
+            (true, false) => (State::Closing, Transport::AwaitPeer),
+            (true, true) if self.role == Role::Server => (State::Closed, Transport::Close),
+            (true, true) => (State::Closed, Transport::AwaitPeer),
+        }
+    }
+
+    fn by(&self) -> ClosedBy {
+        match (self.closed.is_some(), self.peer_closed.is_some()) {
+            (true, _) if !self.peer_first => ClosedBy::Local,
+            (_, true) => ClosedBy::Peer,
+            _ => ClosedBy::Transport,
+        }
+    }
+}
+
+/// One end, with what the model says of it.
+struct End {
+    connection: Connection,
+    model: Model,
+    /// Reads what this end emits.
+    strict: Strict,
+    /// Everything that this end has emitted, and the events in it, each with the place where it is whole.
+    wire: Vec<u8>,
+    sent: Vec<(usize, Seen)>,
+    /// How much of what the other end has emitted came here, and how many of its events came whole.
+    delivered: usize,
+    seen: usize,
+    /// What came here and is held.
+    buffer: Vec<u8>,
+}
+
+impl End {
+    fn new(connection: Connection, setup: Setup) -> Self {
+        let role = connection.role();
+        Self {
+            connection,
+            model: Model::new(role, setup),
+            strict: Strict::new(role).deflated(setup.deflated),
+            wire: Vec::new(),
+            sent: Vec::new(),
+            delivered: 0,
+            seen: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, operation: &Operation) {
+        let (connection, mut out) = (&mut self.connection, Vec::new());
+        let found = match operation {
+            Operation::Text(text) => connection.send_text(text, &mut out),
+            Operation::Binary(bytes) => connection.send_binary(bytes, &mut out),
+            Operation::Prepared(prepared) => connection.send_prepared(prepared, &mut out),
+            Operation::Fragment { text, bytes, fin } => {
+                let kind = match text {
+                    true => MessageKind::Text,
+                    false => MessageKind::Binary,
+                };
+                connection.send_fragment(kind, bytes, *fin, &mut out)
+            }
+            Operation::Ping(bytes) => connection.send_ping(bytes, &mut out),
+            Operation::Pong(bytes) => connection.send_pong(bytes, &mut out),
+            Operation::Close { code, reason } => connection.close(code.map(CloseCode), reason, &mut out),
+            Operation::Compress(compression) => return connection.set_compression(*compression),
+            Operation::Deliver(_) => return,
+            Operation::Lose => {
+                connection.receive_eof();
+                self.model.ended = true;
+                return;
+            }
+        };
+        match self.model.sends(operation) {
+            Ok(event) => {
+                assert_eq!(found, Ok(()));
+                assert!(!out.is_empty());
+                self.emits(&out, event.as_slice());
+            }
+            Err(misuse) => {
+                assert_eq!(found, Err(misuse));
+                assert!(out.is_empty(), "a refusal writes nothing");
+            }
+        }
+    }
+
+    /// Notes what was emitted in one call, which has to be whole frames with these events.
+    fn emits(&mut self, out: &[u8], events: &[Seen]) {
+        let place = |emitted: Emitted| Some((emitted.end, emitted.event?));
+        let sent: Vec<_> = self.strict.read(out).into_iter().filter_map(place).collect();
+        assert!(
+            sent.iter().map(|(_, event)| event).eq(events),
+            "{sent:?} {events:?}"
+        );
+        self.sent.extend(sent);
+        self.wire.extend(out);
+    }
+
+    /// So many bytes, at the most, come from `peer`.
+    fn receive_from(&mut self, peer: &Self, bytes: usize) {
+        let bytes = bytes.min(peer.wire.len() - self.delivered);
+        let (mut out, mut events) = (Vec::new(), Vec::new());
+        self.buffer.extend(&peer.wire[self.delivered..][..bytes]);
+        self.delivered += bytes;
+        let mut input = &mut self.buffer[..];
+        let result: Result<(), Error> = loop {
+            match self.connection.receive(&mut input, &mut out) {
+                Ok(Some(event)) => {
+                    events.push(Seen::from(event.clone()));
+                    if let (true, Event::Binary(payload)) = (self.model.setup.recycle, event) {
+                        self.connection.recycle(payload);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let left = input.len();
+        assert_eq!(result, Ok(()), "neither end breaks a rule");
+        let (expected, answers) = self.expect(&peer.sent);
+        assert_eq!(events, expected);
+        if self.model.is_receiving() {
+            let held = self.model.setup.hold && self.connection.remaining() > left as u64;
+            assert!(left == 0 || held, "total consumption");
+            self.buffer.drain(..self.buffer.len() - left);
+        } else {
+            self.buffer.clear();
+        }
+        self.emits(&out, &answers);
+    }
+
+    /// The events that have arrived of those in `sent`, and what answers them.
+    fn expect(&mut self, sent: &[(usize, Seen)]) -> (Vec<Seen>, Vec<Seen>) {
+        let (mut events, mut answers) = (Vec::new(), Vec::new());
+        while let Some((end, event)) = sent.get(self.seen) {
+            if *end > self.delivered || !self.model.is_receiving() {
+                break;
+            }
+            self.seen += 1;
+            answers.extend(self.model.receives(event));
+            events.push(event.clone());
+        }
+        (events, answers)
+    }
+
+    fn check(&self) {
+        assert_eq!(
+            (self.connection.state(), self.connection.transport()),
+            self.model.state()
+        );
+        assert_eq!(self.connection.role(), self.model.role);
+    }
+
+    /// The end of the transport, of which there is one account; nothing comes after it.
+    fn finish(mut self) {
+        let closed = self.connection.receive_eof();
+        self.model.ended = true;
+        let (sent, received) = (self.model.closed, self.model.peer_closed);
+        let clean = sent.is_some() && received.is_some();
+        assert_eq!(facts(&closed), (received.unwrap_or(1006), sent, received, clean));
+        assert_eq!(closed.by(), self.model.by());
+        assert_eq!(self.connection.receive_eof(), closed);
+        let (mut bytes, mut out) = (*b"\x81\x00\x89\x00", Vec::new());
+        let mut input = &mut bytes[..];
+        assert_eq!(self.connection.receive(&mut input, &mut out), Ok(None));
+        assert_eq!((input.len(), out.len()), (4, 0));
+        self.check();
+    }
+}
+
+/// Two ends and the wires between them. Each end does as the model says, sees what the other one sent, and emits nothing but whole
+/// frames that keep every rule; anything else panics.
+pub struct Pair {
+    server: End,
+    client: End,
+}
+
+impl Pair {
+    pub fn new(server: (Connection, Setup), client: (Connection, Setup)) -> Self {
+        Self {
+            server: End::new(server.0, server.1),
+            client: End::new(client.0, client.1),
+        }
+    }
+
+    pub fn run(&mut self, role: Role, operation: &Operation) {
+        let (here, peer) = match role {
+            Role::Server => (&mut self.server, &self.client),
+            Role::Client => (&mut self.client, &self.server),
+        };
+        match operation {
+            Operation::Deliver(bytes) => here.receive_from(peer, *bytes),
+            operation => here.run(operation),
+        }
+        self.server.check();
+        self.client.check();
+    }
+
+    /// All arrives, and what answers it; then both learn of the end of the transport.
+    pub fn finish(mut self) {
+        for _ in 0..3 {
+            self.run(Role::Server, &Operation::Deliver(usize::MAX));
+            self.run(Role::Client, &Operation::Deliver(usize::MAX));
+        }
+        self.server.finish();
+        self.client.finish();
+    }
+}

@@ -1,0 +1,101 @@
+//! The seeds of the two fuzz targets: one for each row of the explanations about a peer that is in process.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::{fs, io, panic};
+
+use crate::bodies::{check, frames_case, heads_case, input};
+use crate::case::Case;
+use crate::explain::{ROWS, Row};
+use crate::judge::{Judgement, judge, shrink};
+use crate::peers::{self, Peer};
+
+/// What came of all seeds.
+pub struct Replay {
+    pub count: usize,
+    pub faults: Vec<String>,
+}
+
+const FRAMES: &str = "differential_frames";
+const HEADS: &str = "differential_heads";
+
+fn case(target: &str, bytes: &[u8]) -> Option<Case> {
+    match target {
+        FRAMES => frames_case(bytes),
+        _ => heads_case(bytes),
+    }
+}
+
+fn folder(target: &str) -> PathBuf {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds");
+    PathBuf::from(seeds).join(target)
+}
+
+/// Gives every seed to the peers. Each row has to be the explanation of one.
+pub fn replay() -> Replay {
+    let (mut count, mut faults, mut seen) = (0, Vec::new(), BTreeSet::new());
+    for target in [FRAMES, HEADS] {
+        let entries = fs::read_dir(folder(target)).into_iter().flatten();
+        for path in entries.map(|entry| entry.expect("a folder").path()) {
+            count += 1;
+            let bytes = fs::read(&path).expect("a file");
+            match panic::catch_unwind(|| check(case(target, &bytes))) {
+                Ok(rows) => seen.extend(rows.into_iter().map(name)),
+                Err(_) => faults.push(format!("{} is not explained", path.display())),
+            }
+        }
+    }
+    let missing = rows().filter(|row| !seen.contains(&name(row)));
+    faults.extend(
+        missing.map(|row| format!("none for {}; `tests/differential/run seeds` writes it", name(row))),
+    );
+    Replay { count, faults }
+}
+
+/// Writes the least case for each row that has none yet, as far as `cases` has one.
+pub fn write(cases: impl Iterator<Item = Case>) -> io::Result<usize> {
+    let mut peers = peers::in_process();
+    let mut missing: BTreeSet<String> = rows().map(name).collect();
+    let mut count = 0;
+    for case in cases {
+        for row in explained(&mut peers, &case) {
+            if missing.remove(&name(row)) {
+                let differs = |case: &Case| {
+                    explained(&mut peers, case)
+                        .iter()
+                        .any(|other| name(other) == name(row))
+                };
+                let least = shrink(&case, differs);
+                let target = if case.is_frames() { FRAMES } else { HEADS };
+                let bytes = input(&least).expect("a limit that inputs can have");
+                fs::create_dir_all(folder(target))?;
+                fs::write(folder(target).join(name(row)), bytes)?;
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn explained(peers: &mut [Box<dyn Peer>], case: &Case) -> Vec<&'static Row> {
+    let mut rows = Vec::new();
+    for peer in peers.iter_mut().filter(|peer| peer.takes(case)) {
+        if let Judgement::Explained(found) = judge(peer.name(), case, &peer.run(&[case])[0]) {
+            rows.extend(found);
+        }
+    }
+    rows
+}
+
+/// Those about peers that are in process.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    let names: Vec<&str> = peers::in_process().iter().map(|peer| peer.name()).collect();
+    ROWS.iter().filter(move |row| names.contains(&row.peer))
+}
+
+/// The name of a seed.
+fn name(row: &Row) -> String {
+    let seen = row.seen.map(|seen| format!("{seen:?}")).unwrap_or_default();
+    let does = format!("{:?}", row.does).replace(['(', ')'], "");
+    format!("{}-{seen}-{does}", row.peer)
+}

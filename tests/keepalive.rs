@@ -1,0 +1,1146 @@
+//! Timers on a virtual clock: alone, and beside a connection whose peer and whose network do as the test says (RFC 6455 sections
+//! 5.5.2, 5.5.3 and 7.1).
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
+
+const INTERVAL: Duration = secs(20);
+const TIMEOUT: Duration = secs(8);
+const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
+    .open_timeout(secs(5))
+    .ping_interval(INTERVAL)
+    .ping_timeout(TIMEOUT)
+    .close_timeout(secs(3));
+/// Any origin will do.
+const START: Duration = secs(1_000);
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Of a connection that was opened at `START`.
+fn opened(config: &KeepaliveConfig) -> Keepalive {
+    let mut keepalive = Keepalive::new(config, START);
+    keepalive.opened(START);
+    keepalive
+}
+
+trait Steps {
+    /// Ticks at this time, when a Ping has to be due. Its payload.
+    fn pings(&mut self, now: Duration) -> [u8; 8];
+    /// Ticks at this time, when there is to be nothing to do before `until`.
+    fn waits(&mut self, now: Duration, until: Duration);
+    /// Ticks just before this time, which has to be the deadline, then at it, and for ever after.
+    fn expires(&mut self, deadline: Duration, expired: Expired);
+}
+
+impl Steps for Keepalive {
+    #[track_caller]
+    fn pings(&mut self, now: Duration) -> [u8; 8] {
+        match self.tick(now) {
+            Ok(Action::Ping(payload)) => payload,
+            other => panic!("expected a ping at {now:?}, got {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn waits(&mut self, now: Duration, until: Duration) {
+        assert_eq!(self.tick(now), Ok(Action::Wait), "at {now:?}");
+        assert_eq!(self.next_deadline(), Some(until), "at {now:?}");
+    }
+
+    #[track_caller]
+    fn expires(&mut self, deadline: Duration, expired: Expired) {
+        self.waits(deadline - Duration::from_nanos(1), deadline);
+        for now in [deadline, deadline, deadline + secs(1), START, Duration::MAX] {
+            assert_eq!(self.tick(now), Err(expired), "at {now:?}");
+            assert!(self.next_deadline().is_some_and(|deadline| deadline <= now));
+        }
+    }
+}
+
+// RFC 6455 section 5.5.2: 6455-5.5.2-02
+#[test]
+fn a_ping_is_due_at_each_interval() {
+    let mut keepalive = opened(&CONFIG);
+    let mut payloads = Vec::new();
+    for n in 1..=1_000 {
+        let due = START + INTERVAL * n;
+        keepalive.waits(due - Duration::from_nanos(1), due);
+        let payload = keepalive.pings(due);
+        keepalive.waits(due, due + TIMEOUT);
+        assert_eq!(
+            keepalive.pong(&payload, due + millis(n.into())),
+            Some(millis(n.into()))
+        );
+        payloads.push(payload);
+    }
+    payloads.sort_unstable();
+    payloads.dedup();
+    assert_eq!(payloads.len(), 1_000, "no payload stands twice");
+}
+
+#[test]
+fn a_silent_peer_is_dead_after_interval_and_timeout() {
+    let mut keepalive = opened(&CONFIG);
+    keepalive.pings(START + INTERVAL);
+    keepalive.expires(START + INTERVAL + TIMEOUT, Expired::Ping);
+    keepalive.opened(START);
+    keepalive.closing(START);
+    keepalive.activity();
+    keepalive.ping_at(START);
+    assert_eq!(
+        keepalive.tick(START),
+        Err(Expired::Ping),
+        "nothing brings it back"
+    );
+}
+
+#[test]
+fn activity_before_the_ping_says_nothing_of_the_time_after_it() {
+    let mut keepalive = opened(&CONFIG);
+    keepalive.activity();
+    keepalive.pings(START + INTERVAL);
+    keepalive.expires(START + INTERVAL + TIMEOUT, Expired::Ping);
+}
+
+#[test]
+fn activity_alone_keeps_alive_and_measures_nothing() {
+    let mut keepalive = opened(&CONFIG);
+    let mut sent = START + INTERVAL;
+    for _ in 0..100 {
+        keepalive.pings(sent);
+        keepalive.activity();
+        keepalive.waits(sent + TIMEOUT, sent + INTERVAL);
+        sent += INTERVAL;
+    }
+    assert_eq!(keepalive.last_rtt(), None);
+    keepalive.pings(sent);
+    keepalive.expires(sent + TIMEOUT, Expired::Ping);
+}
+
+// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Here `activity` is not called, so that only an answer counts.
+#[test]
+fn a_pong_that_does_not_match_is_no_answer_and_no_sample() {
+    let now = START + INTERVAL;
+    let mut keepalive = opened(&CONFIG);
+    assert_eq!(keepalive.pong(&[0; 8], START), None, "before the first ping");
+    let old = keepalive.pings(now);
+    assert_eq!(keepalive.pong(&old, now + millis(40)), Some(millis(40)));
+    assert_eq!(keepalive.pong(&old, now + millis(90)), None, "a replay");
+    let payload = keepalive.pings(now + INTERVAL);
+    let wrong = [
+        &old[..],
+        &[],
+        &[0; 8],
+        &[0xff; 125],
+        &payload[..7],
+        &[&payload[..], &[0]].concat(),
+        &payload.map(|byte| !byte),
+    ];
+    for wrong in wrong {
+        assert_eq!(
+            keepalive.pong(wrong, now + INTERVAL + millis(1)),
+            None,
+            "{wrong:02x?}"
+        );
+    }
+    assert_eq!(keepalive.last_rtt(), Some(millis(40)));
+    keepalive.expires(now + INTERVAL + TIMEOUT, Expired::Ping);
+}
+
+// RFC 6455 section 5.5.3: 6455-5.5.3-02, 6455-5.5.3-04. The peer answers only the newest Ping, and late.
+#[test]
+fn a_ping_can_be_answered_until_the_next_one() {
+    let mut keepalive = opened(&CONFIG);
+    let first = keepalive.pings(START + INTERVAL);
+    keepalive.activity();
+    let second = keepalive.pings(START + INTERVAL * 2);
+    keepalive.activity();
+    let last = START + INTERVAL * 3 - millis(1);
+    assert_eq!(keepalive.pong(&first, last), None);
+    assert_eq!(keepalive.pong(&second, last), Some(INTERVAL - millis(1)));
+    keepalive.waits(last, START + INTERVAL * 3);
+}
+
+#[test]
+fn a_timeout_over_the_interval_waits_for_the_answer() {
+    let config = CONFIG.ping_timeout(secs(50));
+    let mut keepalive = opened(&config);
+    let sent = START + INTERVAL;
+    // A slow line: the next one is due at once.
+    let payload = keepalive.pings(sent);
+    keepalive.waits(sent + secs(49), sent + secs(50));
+    assert_eq!(keepalive.pong(&payload, sent + secs(49)), Some(secs(49)));
+    keepalive.pings(sent + secs(49));
+    keepalive.activity();
+    keepalive.waits(sent + secs(98), sent + secs(99));
+    keepalive.pings(sent + secs(99));
+    keepalive.expires(sent + secs(149), Expired::Ping);
+}
+
+#[test]
+fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
+    for offset in [secs(0), secs(1), secs(13), INTERVAL] {
+        let mut keepalive = opened(&CONFIG);
+        keepalive.ping_at(START + offset);
+        for n in 0..5 {
+            let due = START + offset + INTERVAL * n;
+            assert_eq!(keepalive.next_deadline(), Some(due));
+            let payload = keepalive.pings(due);
+            keepalive.pong(&payload, due + secs(3));
+        }
+    }
+    // Further away than an interval it is an interval away.
+    let mut keepalive = opened(&CONFIG);
+    keepalive.ping_at(START + secs(500));
+    keepalive.waits(START, START + INTERVAL);
+}
+
+#[test]
+fn a_ping_on_demand_postpones_no_verdict() {
+    let mut keepalive = opened(&CONFIG);
+    let sent = START + INTERVAL;
+    keepalive.pings(sent);
+    keepalive.ping_at(sent + secs(1));
+    keepalive.waits(sent + secs(1), sent + TIMEOUT);
+    keepalive.activity();
+    keepalive.ping_at(sent + secs(2));
+    keepalive.pings(sent + secs(2));
+    keepalive.expires(sent + secs(2) + TIMEOUT, Expired::Ping);
+}
+
+#[test]
+fn never_is_a_duration() {
+    let mut keepalive = opened(&CONFIG.ping_interval(Duration::MAX));
+    assert_eq!(keepalive.next_deadline(), None);
+    assert_eq!(keepalive.tick(START + secs(1 << 30)), Ok(Action::Wait));
+    // One on demand, and then none.
+    let now = START + secs(1 << 31);
+    keepalive.ping_at(now);
+    let payload = keepalive.pings(now);
+    keepalive.waits(now, now + TIMEOUT);
+    keepalive.activity();
+    assert_eq!(keepalive.next_deadline(), None);
+    assert_eq!(keepalive.pong(&payload, now + secs(1)), Some(secs(1)));
+    assert_eq!(keepalive.next_deadline(), None);
+
+    let mut keepalive = opened(&CONFIG.ping_timeout(Duration::MAX));
+    for n in 1..10 {
+        keepalive.pings(START + INTERVAL * n);
+        keepalive.waits(START + INTERVAL * n, START + INTERVAL * (n + 1));
+    }
+
+    let forever = CONFIG.open_timeout(Duration::MAX).close_timeout(Duration::MAX);
+    let mut keepalive = Keepalive::new(&forever, START);
+    assert_eq!(keepalive.next_deadline(), None);
+    keepalive.closing(START);
+    assert_eq!(keepalive.next_deadline(), None);
+    assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
+}
+
+#[test]
+fn durations_are_rounded_up_to_milliseconds() {
+    let due = |interval| opened(&CONFIG.ping_interval(interval)).next_deadline();
+    for nanos in [0, 1, 999_999, 1_000_000] {
+        assert_eq!(due(Duration::from_nanos(nanos)), Some(START + millis(1)));
+    }
+    assert_eq!(due(Duration::from_nanos(1_000_001)), Some(START + millis(2)));
+    let limit = u64::from(u32::MAX);
+    assert_eq!(due(millis(limit - 1)), Some(START + millis(limit - 1)));
+    assert_eq!(due(millis(limit)), None);
+}
+
+#[test]
+fn round_trip_times_have_microseconds_and_a_limit() {
+    let mut keepalive = opened(&CONFIG.ping_timeout(Duration::MAX));
+    let mut now = START;
+    let mut rtt = |delay| {
+        now = now.max(keepalive.next_deadline().unwrap());
+        let payload = keepalive.pings(now);
+        now += delay;
+        let rtt = keepalive.pong(&payload, now);
+        assert_eq!(keepalive.last_rtt(), rtt);
+        rtt
+    };
+    assert_eq!(rtt(Duration::ZERO), Some(Duration::ZERO));
+    assert_eq!(rtt(Duration::from_nanos(1_999)), Some(Duration::from_micros(1)));
+    let limit = Duration::from_micros(u64::from(u32::MAX) - 1);
+    assert_eq!(rtt(limit), Some(limit));
+    assert_eq!(rtt(limit * 2), Some(limit));
+}
+
+// The payloads of an unseeded connection can be computed by anyone; with a seed, by nobody else.
+#[test]
+fn a_seed_makes_payloads_of_its_own() {
+    let payload = |keepalive: Keepalive| {
+        let mut keepalive = keepalive;
+        keepalive.opened(START);
+        let first = keepalive.pings(START + INTERVAL);
+        keepalive.activity();
+        [first, keepalive.pings(START + INTERVAL * 2)]
+    };
+    let new = || Keepalive::new(&CONFIG, START);
+    assert_eq!(payload(new()), payload(new().seed(0)));
+    assert_eq!(payload(new().seed(7)), payload(new().seed(7)));
+    let all = [
+        payload(new()),
+        payload(new().seed(7)),
+        payload(new().seed(7 << 32)),
+    ]
+    .concat();
+    for (i, payload) in all.iter().enumerate() {
+        assert!(!all[..i].contains(payload), "{all:02x?}");
+    }
+    let shown = format!("{:?}", new().seed(0x7777_7777));
+    assert!(!shown.contains("2004318071"), "{shown}");
+}
+
+// RFC 6455 section 4.2: 6455-4.2-01
+#[test]
+fn the_opening_handshake_has_a_deadline() {
+    let mut keepalive = Keepalive::new(&CONFIG, START);
+    keepalive.activity();
+    assert_eq!(keepalive.pong(&[0; 8], START), None);
+    keepalive.ping_at(START);
+    keepalive.expires(START + secs(5), Expired::Open);
+
+    let mut keepalive = Keepalive::new(&CONFIG, START);
+    keepalive.opened(START + secs(4));
+    keepalive.opened(START + secs(5));
+    keepalive.waits(START + secs(5), START + secs(4) + INTERVAL);
+}
+
+// RFC 6455 sections 5.5.1 and 7: 6455-7-02, 6455-5.5.1-09, D42
+#[test]
+fn the_closing_handshake_has_a_deadline_that_nothing_prolongs() {
+    for state in 0..3 {
+        let mut keepalive = Keepalive::new(&CONFIG, START);
+        if state > 0 {
+            keepalive.opened(START);
+        }
+        let mut payload = [0; 8];
+        let now = START + INTERVAL;
+        if state > 1 {
+            payload = keepalive.pings(now);
+        }
+        keepalive.closing(now);
+        keepalive.closing(now + secs(2));
+        keepalive.opened(now + secs(2));
+        keepalive.activity();
+        keepalive.ping_at(now);
+        assert_eq!(keepalive.pong(&payload, now), None);
+        keepalive.expires(now + secs(3), Expired::Close);
+    }
+}
+
+#[test]
+fn what_expired_is_told_in_words() {
+    let told = [Expired::Open, Expired::Ping, Expired::Close].map(|expired| expired.to_string());
+    assert_eq!(
+        told,
+        [
+            "opening handshake took too long",
+            "peer was silent after a ping",
+            "closing handshake took too long",
+        ]
+    );
+}
+
+#[test]
+fn a_peer_gets_another_chance_after_a_sleep() {
+    let sent = START + INTERVAL;
+    let hour = secs(3_600);
+
+    // The machine sleeps, and the Pong is lost meanwhile: one Ping, and the whole timeout from here.
+    let mut keepalive = opened(&CONFIG);
+    let lost = keepalive.pings(sent);
+    let fresh = keepalive.pings(sent + hour);
+    assert_ne!(lost, fresh);
+    keepalive.waits(sent + hour, sent + hour + TIMEOUT);
+    let mut silent = keepalive.clone();
+    silent.expires(sent + hour + TIMEOUT, Expired::Ping);
+
+    // It is one chance, or a loop that is always late would never find anybody dead.
+    let mut late = keepalive.clone();
+    assert_eq!(late.tick(sent + hour * 2), Err(Expired::Ping));
+
+    // Who uses it has another one.
+    assert_eq!(
+        keepalive.pong(&fresh, sent + hour + secs(1)),
+        Some(secs(1)),
+        "no trace of the sleep"
+    );
+    keepalive.pings(sent + hour + INTERVAL);
+    keepalive.pings(sent + hour * 2);
+}
+
+#[test]
+fn a_tick_that_is_not_so_late_decides() {
+    let sent = START + INTERVAL;
+    let limit = sent + TIMEOUT + TIMEOUT / 2;
+    let mut keepalive = opened(&CONFIG);
+    keepalive.pings(sent);
+    assert_eq!(keepalive.clone().tick(limit), Err(Expired::Ping));
+    keepalive.pings(limit + Duration::from_nanos(1));
+}
+
+#[test]
+fn a_late_ping_is_one_ping() {
+    let mut keepalive = opened(&CONFIG);
+    let now = START + secs(1 << 20);
+    let payload = keepalive.pings(now);
+    keepalive.waits(now, now + TIMEOUT);
+    keepalive.pong(&payload, now + secs(1));
+    keepalive.waits(now + secs(1), now + INTERVAL);
+
+    // Bytes that had been waiting here all the time are a sign of life, but the next Ping is overdue.
+    let mut keepalive = opened(&CONFIG);
+    keepalive.pings(START + INTERVAL);
+    keepalive.activity();
+    keepalive.pings(now);
+    keepalive.expires(now + TIMEOUT, Expired::Ping);
+}
+
+#[test]
+fn a_clock_that_jumps_back_lets_everything_begin_again() {
+    let back = secs(10);
+
+    let mut opening = Keepalive::new(&CONFIG, START);
+    opening.waits(back, back + secs(5));
+    opening.expires(back + secs(5), Expired::Open);
+
+    let mut idle = opened(&CONFIG);
+    idle.waits(back, back + INTERVAL);
+    idle.pings(back + INTERVAL);
+
+    let mut waiting = opened(&CONFIG);
+    let old = waiting.pings(START + INTERVAL);
+    assert_eq!(
+        waiting.clone().pong(&old, back),
+        None,
+        "an answer, but no measurement"
+    );
+    let fresh = waiting.pings(back);
+    assert_eq!(waiting.pong(&old, back + secs(1)), None);
+    let mut silent = waiting.clone();
+    assert_eq!(waiting.pong(&fresh, back + secs(1)), Some(secs(1)));
+    waiting.waits(back + secs(1), back + INTERVAL);
+    silent.expires(back + TIMEOUT, Expired::Ping);
+
+    let mut closing = opened(&CONFIG);
+    closing.closing(START);
+    closing.waits(back, back + secs(3));
+    closing.expires(back + secs(3), Expired::Close);
+}
+
+#[test]
+fn beyond_584_years_nothing_happens() {
+    let mut keepalive = Keepalive::new(&CONFIG, Duration::MAX);
+    assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
+    keepalive.opened(Duration::MAX);
+    assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
+    keepalive.closing(Duration::MAX);
+    assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Opened,
+    PingAt,
+    Activity,
+    /// With the payload of the last Ping, or another.
+    Pong {
+        matches: bool,
+    },
+    Closing,
+    Tick,
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        1 => Just(Call::Opened),
+        1 => Just(Call::PingAt),
+        3 => Just(Call::Activity),
+        3 => any::<bool>().prop_map(|matches| Call::Pong { matches }),
+        1 => prop::bool::weighted(0.05).prop_map(|closing| if closing { Call::Closing } else { Call::Tick }),
+        12 => Just(Call::Tick),
+    ]
+}
+
+/// How far the clock goes between two calls, in milliseconds; mostly little, now and then far, and backwards too.
+fn jump() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        6 => 0i64..200,
+        3 => 0i64..5_000,
+        1 => -5_000i64..0,
+        1 => -1_000_000i64..1_000_000,
+    ]
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![20 => (1u64..3_000).prop_map(millis), 1 => Just(Duration::MAX)]
+}
+
+proptest! {
+    #![proptest_config(cases(if cfg!(miri) { 4 } else { 500 }))]
+
+    // Whatever the calls and the clock do: no panic, one step for each tick, nothing put off for longer than its own time, and
+    // nobody dead who had no chance.
+    #[test]
+    fn no_clock_and_no_order_of_calls_makes_it_unfair(
+        [open, interval, timeout, close] in [duration(), duration(), duration(), duration()],
+        calls in vec((call(), jump()), 0..100),
+    ) {
+        let config = KeepaliveConfig::new()
+            .open_timeout(open)
+            .ping_interval(interval)
+            .ping_timeout(timeout)
+            .close_timeout(close);
+        let mut now = START;
+        let mut keepalive = Keepalive::new(&config, now);
+        // The last Ping, if nothing has come since.
+        let mut unanswered: Option<Duration> = None;
+        let mut payload = [0; 8];
+        let mut had_two_chances = false;
+        let mut over = None;
+        for (call, jump) in calls {
+            let step = millis(jump.unsigned_abs());
+            now = if jump < 0 { now.saturating_sub(step) } else { now + step };
+            match call {
+                Call::Opened => keepalive.opened(now),
+                Call::PingAt => keepalive.ping_at(now),
+                Call::Closing => keepalive.closing(now),
+                Call::Activity => {
+                    keepalive.activity();
+                    unanswered = None;
+                }
+                Call::Pong { matches: true } => {
+                    if let Some(rtt) = keepalive.pong(&payload, now) {
+                        prop_assert_eq!(Some(rtt), keepalive.last_rtt());
+                    }
+                    unanswered = None;
+                }
+                Call::Pong { matches: false } => {
+                    prop_assert_eq!(keepalive.pong(&payload.map(|byte| !byte), now), None);
+                }
+                Call::Tick => {
+                    let result = keepalive.tick(now);
+                    if let Some(over) = over {
+                        prop_assert_eq!(result, Err(over));
+                        continue;
+                    }
+                    match result {
+                        Ok(Action::Wait) => {}
+                        Ok(Action::Ping(fresh)) => {
+                            had_two_chances = unanswered.is_some_and(|sent| sent <= now);
+                            prop_assert_ne!(fresh, payload);
+                            (payload, unanswered) = (fresh, Some(now));
+                        }
+                        Err(expired) => {
+                            over = Some(expired);
+                            if expired == Expired::Ping {
+                                let sent = unanswered.expect("dead without a ping, or in spite of an answer");
+                                let waited = now - sent;
+                                prop_assert!(waited >= timeout, "dead after {waited:?} of {timeout:?}");
+                                prop_assert!(had_two_chances || waited <= timeout * 3 / 2);
+                            }
+                            continue;
+                        }
+                    }
+                    // Once more at the same time, there is nothing to do.
+                    prop_assert_eq!(keepalive.tick(now), Ok(Action::Wait));
+                    let deadline = keepalive.next_deadline().unwrap_or(Duration::MAX);
+                    prop_assert!(deadline > now);
+                    // A Ping on demand, where there are no others, has no interval to be within.
+                    if deadline != Duration::MAX && interval != Duration::MAX {
+                        prop_assert!(deadline <= now + secs(3), "{deadline:?} at {now:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+mod common;
+
+/// Beside a connection.
+#[cfg(feature = "alloc")]
+mod beside {
+    use super::common::{self, End};
+    use super::*;
+    use std::collections::{BTreeMap, VecDeque};
+    use websocket_proto::handshake::{HandshakeError, ServerHandshake};
+    use websocket_proto::{AutoPong, CloseCode, ClosedBy, Config, Connection, Event, State, Transport};
+
+    /// A connection that keeps timers, its peer, which does as it is told, and the network in between. Bytes arrive in the order
+    /// in which they were sent, `delay` after that; nothing arrives from `cut` on.
+    struct World {
+        now: Duration,
+        end: Connection,
+        keepalive: Keepalive,
+        peer: Connection,
+        /// What the peer does on its own, and when.
+        plan: BTreeMap<(Duration, usize), Act>,
+        /// What it does for each Ping, and so long after it; after the last of them it does nothing more.
+        answers: VecDeque<Vec<(Duration, Answer)>>,
+        pings_received: Vec<Vec<u8>>,
+        delay: Duration,
+        cut: Option<Duration>,
+        to_peer: VecDeque<(Duration, Vec<u8>)>,
+        to_end: VecDeque<(Duration, Vec<u8>)>,
+        /// Whether the caller ticks after every read, or at the deadlines alone.
+        is_eager: bool,
+        extra_ticks: Vec<Duration>,
+        trace: Vec<(Duration, Step)>,
+        arrivals: Vec<(Duration, Arrival)>,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Text,
+        Pong(Vec<u8>),
+        Close,
+        Bytes(Vec<u8>),
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Answer {
+        /// The Pong to the Ping so many before this one.
+        Pong(usize),
+        /// A Pong that nobody asked for.
+        Wrong,
+        Text,
+    }
+
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    enum Step {
+        Ping(Vec<u8>),
+        Rtt(Duration),
+        Expired(Expired),
+        /// By the connection.
+        Ended,
+    }
+
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    enum Arrival {
+        Pong(Vec<u8>),
+        Other,
+    }
+
+    impl World {
+        /// Opens it at `START`.
+        fn new(end: End, config: &KeepaliveConfig) -> Self {
+            let peer = End {
+                role: common::other(end.role),
+                config: Config::new().auto_pong(AutoPong::Off),
+            };
+            Self {
+                now: START,
+                end: end.open(),
+                keepalive: opened(config),
+                peer: peer.open(),
+                plan: BTreeMap::new(),
+                answers: VecDeque::new(),
+                pings_received: Vec::new(),
+                delay: Duration::ZERO,
+                cut: None,
+                to_peer: VecDeque::new(),
+                to_end: VecDeque::new(),
+                is_eager: true,
+                extra_ticks: Vec::new(),
+                trace: Vec::new(),
+                arrivals: Vec::new(),
+            }
+        }
+
+        /// A peer that answers each Ping after the same time.
+        fn answering(mut self, after: Duration) -> Self {
+            self.answers = vec![vec![(after, Answer::Pong(0))]; 1_000].into();
+            self
+        }
+
+        fn plan(&mut self, time: Duration, act: Act) {
+            let key = (time, self.plan.len() + self.pings_received.len() * 1_000);
+            self.plan.insert(key, act);
+        }
+
+        fn run(&mut self, until: Duration) {
+            self.tick();
+            let mut steps = 0;
+            while let Some(time) = self.next_time().filter(|time| *time <= until) {
+                steps += 1;
+                assert!(steps < 1_000_000, "time stands still at {time:?}");
+                self.now = time;
+                while let Some(((at, _), act)) = self.plan.pop_first() {
+                    if at > time {
+                        self.plan.insert((at, 0), act);
+                        break;
+                    }
+                    self.act(act);
+                }
+                while let Some(bytes) = arrived(&mut self.to_peer, time) {
+                    self.peer_reads(bytes);
+                }
+                while let Some(bytes) = arrived(&mut self.to_end, time) {
+                    self.end_reads(bytes);
+                }
+                self.extra_ticks.retain(|tick| *tick > time);
+                self.tick();
+                let is_over = |step: &Step| matches!(step, Step::Expired(_) | Step::Ended);
+                if self.trace.last().is_some_and(|(_, step)| is_over(step)) {
+                    return;
+                }
+            }
+            self.now = until;
+        }
+
+        fn next_time(&self) -> Option<Duration> {
+            let fronts = [&self.to_peer, &self.to_end].map(|link| link.front().map(|(time, _)| *time));
+            let plan = self.plan.first_key_value().map(|((time, _), _)| *time);
+            let extra = self.extra_ticks.iter().min().copied();
+            let times = fronts
+                .into_iter()
+                .chain([plan, extra, self.keepalive.next_deadline()]);
+            times.flatten().min().map(|time| time.max(self.now))
+        }
+
+        /// The peer does something.
+        fn act(&mut self, act: Act) {
+            let mut out = Vec::new();
+            _ = match act {
+                Act::Text => self.peer.send_text("text", &mut out),
+                Act::Pong(payload) => self.peer.send_pong(&payload, &mut out),
+                Act::Close => self.peer.close(CloseCode::NORMAL, "", &mut out),
+                Act::Bytes(bytes) => {
+                    out = bytes;
+                    Ok(())
+                }
+            };
+            self.send_to_end(out);
+        }
+
+        fn send_to_end(&mut self, bytes: Vec<u8>) {
+            let time = self.now + self.delay;
+            if !bytes.is_empty() && self.cut.is_none_or(|cut| time < cut) {
+                self.to_end.push_back((time, bytes));
+            }
+        }
+
+        fn send_to_peer(&mut self, bytes: Vec<u8>) {
+            let time = self.now + self.delay;
+            if !bytes.is_empty() && self.cut.is_none_or(|cut| time < cut) {
+                self.to_peer.push_back((time, bytes));
+            }
+        }
+
+        fn peer_reads(&mut self, mut bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            let mut input = &mut bytes[..];
+            while let Ok(Some(event)) = self.peer.receive(&mut input, &mut out) {
+                let Event::Ping(payload) = event else { continue };
+                self.pings_received.push(payload.into_owned());
+                for (after, answer) in self.answers.pop_front().unwrap_or_default() {
+                    let newest = self.pings_received.len() - 1;
+                    let act = match answer {
+                        Answer::Pong(back) => {
+                            Act::Pong(self.pings_received[newest.saturating_sub(back)].clone())
+                        }
+                        Answer::Wrong => Act::Pong(b"nobody asked".to_vec()),
+                        Answer::Text => Act::Text,
+                    };
+                    self.plan(self.now + after, act);
+                }
+            }
+            self.send_to_end(out);
+        }
+
+        /// What a caller does with what it has read.
+        fn end_reads(&mut self, mut bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            let mut input = &mut bytes[..];
+            self.keepalive.activity();
+            self.arrivals.push((self.now, Arrival::Other));
+            while let Ok(Some(event)) = self.end.receive(&mut input, &mut out) {
+                if let Event::Pong(payload) = event {
+                    self.arrivals.push((self.now, Arrival::Pong(payload.to_vec())));
+                    if let Some(rtt) = self.keepalive.pong(&payload, self.now) {
+                        self.trace.push((self.now, Step::Rtt(rtt)));
+                    }
+                }
+            }
+            self.send_to_peer(out);
+        }
+
+        fn tick(&mut self) {
+            if self.end.state() != State::Open {
+                self.keepalive.closing(self.now);
+            }
+            if self.end.transport() == Transport::Close {
+                self.trace.push((self.now, Step::Ended));
+                return;
+            }
+            if !self.is_eager
+                && self
+                    .keepalive
+                    .next_deadline()
+                    .is_none_or(|deadline| self.now < deadline)
+            {
+                return;
+            }
+            let mut out = Vec::new();
+            match self.keepalive.tick(self.now) {
+                Ok(Action::Wait) => {}
+                Ok(Action::Ping(payload)) => {
+                    self.end.send_ping(&payload, &mut out).unwrap();
+                    self.trace.push((self.now, Step::Ping(payload.to_vec())));
+                }
+                Err(expired) => self.trace.push((self.now, Step::Expired(expired))),
+            }
+            self.send_to_peer(out);
+        }
+
+        fn expired(&self) -> Option<(Duration, Expired)> {
+            self.trace.iter().find_map(|(time, step)| match step {
+                Step::Expired(expired) => Some((*time, *expired)),
+                _ => None,
+            })
+        }
+
+        fn rtts(&self) -> Vec<Duration> {
+            let rtt = |(_, step): &(_, Step)| match step {
+                Step::Rtt(rtt) => Some(*rtt),
+                _ => None,
+            };
+            self.trace.iter().filter_map(rtt).collect()
+        }
+    }
+
+    fn arrived(link: &mut VecDeque<(Duration, Vec<u8>)>, now: Duration) -> Option<Vec<u8>> {
+        let (time, _) = link.front()?;
+        (*time <= now).then(|| link.pop_front())?.map(|(_, bytes)| bytes)
+    }
+
+    /// All that a connection has to do from `START` to `until`, told from what came and when, Ping by Ping.
+    fn expected(
+        interval: Duration,
+        timeout: Duration,
+        arrivals: &[(Duration, Arrival)],
+        payloads: &[Vec<u8>],
+        until: Duration,
+    ) -> Vec<(Duration, Step)> {
+        let mut steps = Vec::new();
+        let mut sent = START + interval;
+        for payload in payloads {
+            if sent > until {
+                break;
+            }
+            steps.push((sent, Step::Ping(payload.clone())));
+            let next = sent + interval.max(timeout);
+            let since = |end: Duration| {
+                arrivals
+                    .iter()
+                    .filter(move |(time, _)| *time > sent && *time <= end)
+            };
+            if since(sent + timeout).next().is_none() {
+                if sent + timeout <= until {
+                    steps.push((sent + timeout, Step::Expired(Expired::Ping)));
+                }
+                return steps;
+            }
+            let answer = since(next).find(|(_, arrival)| *arrival == Arrival::Pong(payload.clone()));
+            match answer {
+                Some((time, _)) => {
+                    steps.push((*time, Step::Rtt(*time - sent)));
+                    sent = (*time).max(sent + interval);
+                }
+                None => sent = next,
+            }
+        }
+        steps
+    }
+
+    fn answer() -> impl Strategy<Value = Vec<(Duration, Answer)>> {
+        let one = prop_oneof![
+            6 => Just(Answer::Pong(0)),
+            2 => (1usize..3).prop_map(Answer::Pong),
+            1 => Just(Answer::Wrong),
+            1 => Just(Answer::Text),
+        ];
+        vec(((1u64..6_000).prop_map(millis), one), 0..4)
+    }
+
+    proptest! {
+        #![proptest_config(cases(if cfg!(miri) { 2 } else { 400 }))]
+
+        // RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Each Ping, each measurement and the end are where an independent
+        // account of the arrivals has them, in both roles, however often the caller ticks.
+        #[test]
+        fn every_schedule_goes_by_the_account_of_its_arrivals(
+            is_server in any::<bool>(),
+            interval in (1u64..8_000).prop_map(millis),
+            timeout in (1u64..8_000).prop_map(millis),
+            delay in (0u64..2_000).prop_map(millis),
+            answers in vec(answer(), 0..20),
+            texts in vec((0u64..60_000).prop_map(millis), 0..12),
+            cut in prop::option::of((0u64..60_000).prop_map(millis)),
+            is_eager in any::<bool>(),
+            extra_ticks in vec((0u64..60_000).prop_map(millis), 0..20),
+        ) {
+            let end = if is_server { common::server() } else { common::client() };
+            let mut world = World::new(end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
+            world.delay = delay;
+            world.answers = answers.into();
+            world.cut = cut.map(|cut| START + cut);
+            world.is_eager = is_eager;
+            world.extra_ticks = extra_ticks.into_iter().map(|tick| START + tick).collect();
+            for text in texts {
+                world.plan(START + text, Act::Text);
+            }
+            let until = START + secs(60);
+            world.run(until);
+
+            let payloads: Vec<_> = world.trace.iter().filter_map(|(_, step)| match step {
+                Step::Ping(payload) => Some(payload.clone()),
+                _ => None,
+            }).collect();
+            // One more than there were, so that one too few is found.
+            let more = [payloads.clone(), vec![b"one more".to_vec()]].concat();
+            let expected = expected(interval, timeout, &world.arrivals, &more, until);
+            prop_assert_eq!(&world.trace, &expected);
+
+            // The promise of the documentation.
+            if let Some((time, _)) = world.expired() {
+                let last = world.arrivals.last().map_or(START, |(time, _)| *time);
+                prop_assert!(time >= last + timeout);
+                prop_assert!(time <= last + interval.max(timeout) + timeout);
+            }
+        }
+
+        // Who answers within the timeout is never dropped, whatever else there is on the way.
+        #[test]
+        fn a_live_peer_is_never_dropped(
+            is_server in any::<bool>(),
+            interval in (1u64..8_000).prop_map(millis),
+            timeout in (1u64..8_000).prop_map(millis),
+            delays in vec(0.0..=1.0, 20),
+            share in 0.0..=1.0,
+            older in any::<bool>(),
+        ) {
+            let end = if is_server { common::server() } else { common::client() };
+            let mut world = World::new(end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
+            // There and back, and the peer's own time, are the timeout at most.
+            world.delay = timeout.mul_f64(share / 2.0);
+            let spare = timeout - world.delay * 2;
+            for delay in delays {
+                let pong = Answer::Pong(usize::from(older));
+                world.answers.push_back(vec![(spare.mul_f64(delay), pong)]);
+            }
+            // To the time of the Ping that is not answered any more, at the earliest.
+            world.run(START + interval * 20);
+            prop_assert_eq!(world.expired(), None);
+        }
+    }
+
+    // RFC 6455 sections 7.1.4 and 7.1.5: 6455-7.1.4-01, 6455-7.1.5-03
+    #[test]
+    fn a_dead_peer_is_dropped_and_the_connection_says_1006() {
+        for end in common::both() {
+            let mut world = World::new(end, &CONFIG).answering(secs(1));
+            world.delay = millis(150);
+            world.cut = Some(START + secs(100));
+            world.run(START + secs(1_000));
+            // The Ping at 100 goes nowhere.
+            let dead = START + secs(100) + TIMEOUT;
+            assert_eq!(world.expired(), Some((dead, Expired::Ping)), "{end:?}");
+            assert_eq!(world.rtts(), [millis(1_300); 4]);
+            assert_eq!(world.keepalive.last_rtt(), Some(millis(1_300)));
+            let closed = world.end.receive_eof();
+            assert_eq!(
+                (closed.code(), closed.by()),
+                (CloseCode::ABNORMAL, ClosedBy::Transport)
+            );
+            assert!(!closed.is_clean());
+        }
+    }
+
+    // RFC 6455 section 5.5.3: 6455-5.5.3-04
+    #[test]
+    fn pongs_out_of_order_give_no_wrong_sample() {
+        let mut world = World::new(common::server(), &CONFIG);
+        let late = secs(21); // after the next Ping, and its Pong
+        world.answers = [
+            vec![(secs(1), Answer::Text), (late, Answer::Pong(0))],
+            vec![(millis(300), Answer::Pong(0)), (millis(400), Answer::Pong(0))],
+            vec![(millis(200), Answer::Pong(1)), (millis(500), Answer::Pong(0))],
+            vec![(millis(100), Answer::Pong(2)), (millis(700), Answer::Wrong)],
+        ]
+        .into();
+        world.run(START + secs(99));
+        assert_eq!(world.rtts(), [millis(300), millis(500)]);
+        assert_eq!(world.expired(), None);
+    }
+
+    // A Pong may have to wait until a large message is through; the bytes of that are a sign of life.
+    #[test]
+    fn a_slow_upload_in_one_frame_is_no_silence() {
+        let mut world = World::new(common::server_with(Config::new()), &CONFIG);
+        let size = 1024 * 1024;
+        let mut bytes = common::frame(0x82, Some(common::KEY), &vec![7; size]);
+        bytes.extend(common::frame(0x8a, Some(common::KEY), b"late"));
+        let pieces = bytes.chunks(4096).map(<[u8]>::to_vec);
+        let step = TIMEOUT - millis(1);
+        let mut time = START;
+        for piece in pieces {
+            time += step;
+            world.plan(time, Act::Bytes(piece));
+        }
+        world.run(time);
+        assert_eq!(world.expired(), None);
+        world.run(time + secs(1_000));
+        let (dead, expired) = world.expired().unwrap();
+        assert_eq!(expired, Expired::Ping);
+        assert!(dead <= time + INTERVAL + TIMEOUT);
+    }
+
+    // RFC 6455 section 5.5.3: 6455-5.5.3-03. It is a heartbeat of one direction, as the section says.
+    #[test]
+    fn unsolicited_pongs_are_a_sign_of_life_and_no_sample() {
+        let mut world = World::new(common::server(), &CONFIG);
+        for n in 0..100 {
+            world.plan(START + secs(5) * n, Act::Pong(n.to_be_bytes().to_vec()));
+        }
+        world.run(START + secs(499));
+        assert_eq!((world.expired(), world.rtts()), (None, vec![]));
+    }
+
+    // RFC 6455 sections 5.5.1 and 7: 6455-7-02, D42
+    #[test]
+    fn a_peer_that_answers_no_close_is_given_up() {
+        for end in common::both() {
+            let mut world = World::new(end, &CONFIG).answering(secs(1));
+            world.run(START + secs(50));
+            let mut out = Vec::new();
+            world.end.close(CloseCode::NORMAL, "", &mut out).unwrap();
+            assert_eq!(world.end.transport(), Transport::AwaitPeer);
+            // It does not read the Close, and goes on to send.
+            for n in 0..100 {
+                world.plan(START + secs(50) + millis(100) * n, Act::Text);
+            }
+            world.run(START + secs(1_000));
+            assert_eq!(
+                world.expired(),
+                Some((START + secs(53), Expired::Close)),
+                "{end:?}"
+            );
+            let closed = world.end.receive_eof();
+            assert_eq!(
+                (closed.code(), closed.by()),
+                (CloseCode::ABNORMAL, ClosedBy::Local)
+            );
+        }
+    }
+
+    // RFC 6455 section 5.5.1: 6455-5.5.1-09, D42
+    #[test]
+    fn a_client_awaits_the_end_of_the_transport_for_the_closing_time() {
+        let mut world = World::new(common::client(), &CONFIG).answering(secs(1));
+        world.plan(START + secs(7), Act::Close);
+        world.run(START + secs(1_000));
+        assert_eq!(
+            (world.end.state(), world.end.transport()),
+            (State::Closed, Transport::AwaitPeer)
+        );
+        assert_eq!(world.trace, [(START + secs(10), Step::Expired(Expired::Close))]);
+        assert_eq!(world.end.receive_eof().code(), CloseCode::NORMAL);
+
+        let mut world = World::new(common::server(), &CONFIG).answering(secs(1));
+        world.plan(START + secs(7), Act::Close);
+        world.run(START + secs(1_000));
+        assert_eq!(
+            world.trace,
+            [(START + secs(7), Step::Ended)],
+            "a server closes at once"
+        );
+    }
+
+    const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+        Content-Length: 29\r\n\r\nhead was not complete in time";
+
+    // RFC 6455 section 4.2: 6455-4.2-01; RFC 9110 section 15.5.9
+    #[test]
+    fn server_answers_a_request_that_takes_too_long_with_408() {
+        let request = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        for size in 1..request.len() - 1 {
+            let mut keepalive = Keepalive::new(&CONFIG, START);
+            let mut handshake = ServerHandshake::new(&Config::new());
+            let mut out = Vec::new();
+            // A byte a second prolongs nothing.
+            let mut now = START;
+            for byte in &request[..size] {
+                let mut byte = [*byte];
+                assert!(handshake.receive(&mut &mut byte[..], &mut out).unwrap().is_none());
+                keepalive.activity();
+                now += secs(1);
+                if keepalive.tick(now) == Err(Expired::Open) {
+                    assert_eq!(now, START + secs(5));
+                    break;
+                }
+            }
+            for expected in [TIMED_OUT, ""] {
+                let error = handshake.receive_timeout(&mut out);
+                assert_eq!((error, error.status()), (HandshakeError::TimedOut, 408));
+                assert_eq!(String::from_utf8(std::mem::take(&mut out)).unwrap(), expected);
+            }
+            assert_eq!(handshake.receive_eof(), HandshakeError::TimedOut);
+            let mut rest = request.to_vec();
+            let mut input = &mut rest[..];
+            assert_eq!(
+                handshake.receive(&mut input, &mut out).err(),
+                Some(HandshakeError::TimedOut)
+            );
+            assert_eq!((input.len(), out.len()), (request.len(), 0));
+        }
+    }
+
+    // RFC 9110 section 9.3.2: 6455-4.2-01
+    #[test]
+    fn server_sends_no_408_where_it_would_be_out_of_place() {
+        let time_out = |mut bytes: Vec<u8>| {
+            let mut handshake = ServerHandshake::new(&Config::new());
+            let mut out = Vec::new();
+            _ = handshake.receive(&mut &mut bytes[..], &mut out);
+            out.clear();
+            let error = handshake.receive_timeout(&mut out);
+            (error, String::from_utf8(out).unwrap())
+        };
+        // Browsers connect ahead of need.
+        assert_eq!(time_out(vec![]), (HandshakeError::TimedOut, String::new()));
+        // After the request, or its error, there is nothing more to say.
+        let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+        assert_eq!(time_out(whole), (HandshakeError::Finished, String::new()));
+        let wrong = b"GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_vec();
+        let (major, minor) = (2, 0);
+        let error = HandshakeError::UnsupportedHttpVersion { major, minor };
+        assert_eq!(time_out(wrong), (error, String::new()));
+        // HEAD has the length and no body.
+        let (_, head) = time_out(b"HEAD / HTTP/1.1\r\n".to_vec());
+        assert_eq!(head, TIMED_OUT.trim_end_matches("head was not complete in time"));
+    }
+}

@@ -1,0 +1,163 @@
+//! The kernels, each against its naive twin: masking (RFC 6455 section 5.3) and the validation of UTF-8 (section 8.1). What is
+//! fast on a machine is reached here by default; the loops for all other machines, by `--no-default-features`.
+
+use std::fs;
+use std::path::Path;
+
+use websocket_proto::frame::mask;
+use websocket_proto::utf8::validate;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Every length around the borders of the kernels, which are at 8, 64, 128 and 512 bytes, and some long ones.
+fn lengths() -> impl Iterator<Item = usize> {
+    (0..=700).chain([4095, 4096, 65_535, 65_539])
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 % 251) as u8).collect()
+}
+
+/// RFC 6455 section 5.3, by the letter.
+fn masked(bytes: &[u8], phase: usize) -> Vec<u8> {
+    let each = bytes.iter().enumerate();
+    each.map(|(i, byte)| byte ^ KEY[(i + phase) % 4]).collect()
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02
+#[test]
+fn mask_equals_the_byte_loop_for_every_length_phase_and_offset() {
+    for len in lengths() {
+        let plain = noise(len);
+        let expected = [0, 1, 2, 3].map(|phase| masked(&plain, phase));
+        for offset in 0..=32 {
+            let phase = offset % 4;
+            let mut bytes = [&[0xee; 32][..offset], &plain, &[0xee; 9]].concat();
+            mask::apply(&mut bytes[offset..][..len], mask::advance(KEY, phase));
+            let (front, rest) = bytes.split_at(offset);
+            let (middle, back) = rest.split_at(len);
+            assert_eq!(middle, expected[phase], "{len} bytes at {offset}");
+            let around = front.iter().chain(back);
+            assert!(
+                around.into_iter().all(|byte| *byte == 0xee),
+                "{len} bytes at {offset}"
+            );
+        }
+    }
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02
+#[cfg(feature = "alloc")]
+#[test]
+fn mask_appends_what_the_byte_loop_makes_for_every_length_phase_and_offset() {
+    for len in lengths() {
+        let source = noise(len + 32);
+        for offset in 0..=32 {
+            let plain = &source[offset..][..len];
+            let before = &[0xee; 8][..offset / 4];
+            // With too little room, with as much as it takes, and with more.
+            for room in [0, len, len + 7] {
+                let mut out = Vec::with_capacity(before.len() + room);
+                out.extend_from_slice(before);
+                mask::append(&mut out, plain, mask::advance(KEY, offset));
+                assert_eq!(out[..before.len()], *before);
+                assert_eq!(
+                    out[before.len()..],
+                    masked(plain, offset),
+                    "{len} bytes at {offset}"
+                );
+            }
+        }
+    }
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02
+#[test]
+fn mask_is_its_own_inverse_and_goes_on_after_any_cut() {
+    let plain = noise(1000);
+    let mut whole = plain.clone();
+    mask::apply(&mut whole, KEY);
+    for cut in 0..=plain.len() {
+        let mut bytes = plain.clone();
+        let (front, back) = bytes.split_at_mut(cut);
+        mask::apply(front, KEY);
+        mask::apply(back, mask::advance(KEY, cut));
+        assert_eq!(bytes, whole);
+    }
+    mask::apply(&mut whole, KEY);
+    assert_eq!(whole, plain);
+}
+
+/// The standard library is the twin; it is the kernel too, for what is short.
+fn agrees_with_the_standard_library(bytes: &[u8]) {
+    assert_eq!(
+        validate(bytes).ok(),
+        std::str::from_utf8(bytes).ok(),
+        "{} bytes: {bytes:x?}",
+        bytes.len()
+    );
+}
+
+// RFC 6455 section 8.1: 6455-8.1-02
+#[test]
+fn validation_equals_the_standard_library_for_every_length_and_place_of_a_fault() {
+    // What only its last byte tells from a character, and what comes one byte short at the end.
+    let faults: [&[u8]; 6] = [
+        b"\xff",
+        b"\xc3",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98",
+        b"\xed\xa0\x80",
+        b"\x80",
+    ];
+    for len in (0..=300).chain([511, 512, 513]) {
+        let ascii = vec![b'x'; len];
+        agrees_with_the_standard_library(&ascii);
+        for at in 0..len {
+            for fault in faults {
+                let end = len.min(at + fault.len());
+                let mut bytes = ascii.clone();
+                bytes[at..end].copy_from_slice(&fault[..end - at]);
+                agrees_with_the_standard_library(&bytes);
+            }
+        }
+    }
+}
+
+// RFC 6455 section 8.1: 6455-8.1-02
+#[test]
+fn validation_equals_the_standard_library_for_every_length_and_place_of_a_cut() {
+    for unit in ["é", "漢", "😀", "aé漢😀"] {
+        let text = unit.repeat(600 / unit.len() + 2).into_bytes();
+        for start in 0..4 {
+            for len in 0..=600 {
+                agrees_with_the_standard_library(&text[start..][..len]);
+            }
+        }
+    }
+}
+
+/// Without the feature `simd` the compiler forbids all `unsafe`; with it, the one that is allowed calls a kernel.
+#[test]
+fn library_has_one_unsafe_call() {
+    let count = |what: &str| sources().matches(what).count();
+    assert_eq!(count("unsafe_code"), 3, "forbidden, denied, allowed once");
+    assert_eq!(count("unsafe {"), 1);
+    assert_eq!(count("unsafe fn"), 1);
+    assert_eq!(count("unsafe impl"), 0);
+}
+
+fn sources() -> String {
+    fn read(folder: &Path, all: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => read(&path, all),
+                false => all.push_str(&fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    let mut all = String::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    all
+}
