@@ -223,16 +223,3 @@ fn assert_judged_as_bytes(
         (one, other) => assert_eq!(one.err(), other.err()),
     }
 }
-
-/// Pseudo-fields first, then names in small letters, and no control byte.
-pub fn assert_list<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) {
-    let is_name =
-        |name: &str| is_token(name.as_bytes()) && !name.contains(|char: char| char.is_ascii_uppercase());
-    for (name, value) in fields.skip_while(|(name, _)| name.starts_with(':')) {
-        assert!(is_name(name), "{name:?}");
-        assert!(
-            !value.contains(|char: char| char.is_ascii_control() && char != '\t'),
-            "{value:?}"
-        );
-    }
-}
