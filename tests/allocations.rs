@@ -12,6 +12,7 @@ use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
 
 const NOTHING: Heap = Heap {
     calls: 0,
+    asked: 0,
     held: 0,
     peak: 0,
     peak_of_both: 0,
@@ -425,6 +426,42 @@ fn server_holds_nothing_for_frames_that_came_with_the_head() {
         });
         assert_eq!(request.host(), Some("example.com"));
         assert!((heap.calls, heap.peak) <= (1, 2048), "{heap:?}");
+    }
+}
+
+// Design section 5: the head, in one buffer, and what was agreed on compression
+#[test]
+fn handshake_of_a_browser_takes_no_memory_but_its_head() {
+    let mut read = b"GET /chat?room=1 HTTP/1.1\r\n\
+        Host: server.example.com\r\n\
+        Connection: Upgrade\r\n\
+        User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
+        Upgrade: websocket\r\n\
+        Origin: https://server.example.com\r\n\
+        Sec-WebSocket-Version: 13\r\n\
+        Cookie: session=0123456789abcdef0123456789abcdef\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
+        Sec-WebSocket-Protocol: v2.chat, v1.chat\r\n\r\n"
+        .to_vec();
+    let open = |config: &Config, read: &mut [u8], out: &mut Vec<u8>| {
+        let request = ServerHandshake::new(config)
+            .receive(&mut &mut *read, out)
+            .unwrap();
+        let upgrade = request.as_ref().unwrap().upgrade(out).unwrap();
+        upgrade.select_protocol(&["v1.chat"]).accept(out)
+    };
+    let mut out = Vec::with_capacity(1024);
+    let (connection, heap) = measure(|| open(&Config::new(), &mut read, &mut out));
+    assert_eq!((heap.calls, heap.held), (1, 0), "the head");
+    drop(connection);
+
+    #[cfg(feature = "deflate")]
+    {
+        let config = Config::new().deflate(websocket_proto::deflate::DeflateConfig::new());
+        let (connection, heap) = measure(|| open(&config, &mut read, &mut out));
+        assert_eq!((heap.calls, heap.held), (2, 0), "and the extension of the answer");
+        drop(connection);
     }
 }
 

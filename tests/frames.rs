@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation};
-use websocket_proto::{Config, Connection, Error, Fin, MessageKind, Role};
+use websocket_proto::{CloseCode, Config, Connection, Error, Fin, MessageKind, Role};
 
 // RFC 6455 section 5.1: 6455-5.1-01, 6455-6.1-04
 #[test]
@@ -696,4 +696,39 @@ fn decoder_counts_down_a_length_of_more_than_32_bits() {
     let mut chunk = *b"0123456789";
     assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Chunk(&mut chunk))));
     assert_eq!(decoder.remaining(), Some(len - 10));
+}
+
+// RFC 6455 section 5.2: each bit of the first byte at its place
+#[test]
+fn header_is_written_bit_by_bit() {
+    for bits in 0..16u8 {
+        let mut header = Header::new(OpCode::Pong, 0);
+        header.fin = bits & 8 != 0;
+        header.rsv1 = bits & 4 != 0;
+        header.rsv2 = bits & 2 != 0;
+        header.rsv3 = bits & 1 != 0;
+        assert_eq!(*header.encode(), [bits << 4 | 0xa, 0]);
+    }
+}
+
+// RFC 6455 section 10.4; RFC 7692 section 6: a compressed frame may be an eighth and 1 KiB longer than its content
+#[test]
+fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
+    let rules = Rules::new(Role::Client).allow_rsv1(true).max_payload(8000);
+    for (first, limit) in [(0x82, 8000), (0xc2, 8000 + 1000 + 1024)] {
+        let parse = |len: u16| {
+            let [high, low] = len.to_be_bytes();
+            Header::parse(&[first, 126, high, low], &rules)
+        };
+        assert_eq!(rules.role(), Role::Client);
+        let (header, size) = parse(limit).unwrap().unwrap();
+        assert_eq!((header.len, size), (u64::from(limit), 4));
+        let too_big = Violation::PayloadTooBig {
+            limit: limit.into(),
+            len: u64::from(limit) + 1,
+            opcode: OpCode::Binary,
+        };
+        assert_eq!(parse(limit + 1), Err(too_big));
+        assert_eq!(too_big.close_code(), CloseCode::TOO_BIG);
+    }
 }

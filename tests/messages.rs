@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::borrow::Cow;
+
 use common::*;
 use websocket_proto::{
     AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
@@ -551,6 +553,7 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
         let _ = receive(0x01);
         let mut connection = end.open();
         connection.recycle(buffer);
+        connection.recycle(Vec::with_capacity(100)); // smaller, and of no use
         for first in [0x01, 0x02] {
             let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
             let mut out = Vec::new();
@@ -588,6 +591,8 @@ fn payloads_convert_and_never_print_what_they_hold() {
     assert_eq!(Vec::from(payload.clone()), b"secret");
     assert_eq!(payload, Payload::from(b"secret".to_vec()));
     assert_eq!(payload.as_ref(), b"secret");
+    assert_eq!(Cow::from(payload.clone()), Cow::Borrowed(b"secret"));
+    assert!(matches!(Cow::from(Payload::from(vec![1])), Cow::Owned(_)));
     assert!(!Payload::from(vec![1]).is_borrowed());
     let text = Text::from("secret");
     assert_eq!(format!("{text:?}"), "Text(6 bytes)");
@@ -595,8 +600,28 @@ fn payloads_convert_and_never_print_what_they_hold() {
     assert_eq!(text, Text::from(String::from("secret")));
     assert_eq!(Payload::from(text.clone()), payload);
     assert_eq!(Payload::from(Text::from(String::from("secret"))), payload);
+    assert_eq!(Cow::from(text.clone()), Cow::Borrowed("secret"));
+    assert!(matches!(Cow::from(Text::from(String::new())), Cow::Owned(_)));
+    assert_eq!(AsRef::<str>::as_ref(&text), "secret");
     assert_eq!(String::from(text), "secret");
     assert!(!Text::from(String::new()).is_borrowed());
+}
+
+// In either direction, whatever stands on the other side
+#[test]
+fn payloads_compare_by_what_they_hold() {
+    let (payload, text) = (Payload::from(b"abc"), Text::from("abc"));
+    assert_eq!(payload, b"abc");
+    assert_eq!(payload, vec![b'a', b'b', b'c']);
+    assert_eq!(b"abc"[..], payload);
+    assert_ne!(payload, b"abd");
+    assert_ne!(b"abd"[..], payload);
+    assert_eq!(text, "abc");
+    assert_eq!(*"abc", text);
+    assert_eq!("abc", text);
+    assert_ne!(text, "abd");
+    assert_ne!(*"abd", text);
+    assert_ne!("abd", text);
 }
 
 // A server in another task: both types may move between threads

@@ -5,6 +5,8 @@
 #[path = "common/heads.rs"]
 mod heads;
 
+use std::collections::HashSet;
+
 use heads::*;
 use websocket_proto::handshake::{HandshakeError, HandshakeMisuse, Request, ServerHandshake, Upgrade};
 use websocket_proto::{Config, Connection};
@@ -794,6 +796,35 @@ fn server_reports_the_origin() {
     }
 }
 
+// RFC 6454 section 5: host and port; the scheme gives the port where none is written
+#[test]
+fn server_compares_the_origin_with_the_host() {
+    for (origin, host, same) in [
+        ("http://example.com", "example.com", true),
+        ("https://Example.com", "example.COM", true),
+        ("http://example.com:80", "example.com", true),
+        ("https://example.com", "example.com:443", true),
+        ("https://example.com:8443", "example.com:8443", true),
+        ("http://example.com", "example.com:443", false),
+        ("https://example.com:8443", "example.com", false),
+        ("https://example.com.evil.example", "example.com", false),
+        ("https://user@example.com", "example.com", false),
+        ("ws://example.com", "example.com", false),
+        ("example.com", "example.com", false),
+        ("null", "example.com", false),
+    ] {
+        let host = changed(
+            b"Host: example.com",
+            format!("Host: {host}\r\nOrigin: {origin}").as_bytes(),
+        );
+        let request = request(&host);
+        let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+        assert_eq!(upgrade.is_same_origin(), same, "{origin}");
+    }
+    let request = request(GOOD);
+    assert!(!request.upgrade(&mut Vec::new()).unwrap().is_same_origin());
+}
+
 // RFC 6455 section 4.2.1: 6455-4.2.1-12
 #[test]
 fn server_rejects_malformed_origins() {
@@ -862,8 +893,11 @@ fn server_rejects_malformed_subprotocols() {
 // RFC 6455 section 4.1: 6455-4.1-15, the server's half
 #[test]
 fn server_rejects_repeated_subprotocols() {
-    let one = with(b"Sec-WebSocket-Protocol: a, b, a");
-    assert_refused(&one, HandshakeError::RepeatedProtocol, 400);
+    for between in 0..20 {
+        let names: String = (0..between).map(|i| format!("{i}, ")).collect();
+        let one = with(format!("Sec-WebSocket-Protocol: a, {names}a").as_bytes());
+        assert_refused(&one, HandshakeError::RepeatedProtocol, 400);
+    }
     let two = with(b"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a");
     assert_refused(&two, HandshakeError::RepeatedProtocol, 400);
     assert_accepts(&with(b"Sec-WebSocket-Protocol: a, A"));
@@ -1130,6 +1164,27 @@ fn server_frames_plain_responses() {
     connect.respond(405, &[], b"", &mut out).unwrap();
 }
 
+// RFC 9112 section 4: a reason for the statuses that are of use here, none for others; the space is always there
+#[test]
+fn server_names_statuses() {
+    let get = request(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut reasons = HashSet::new();
+    for status in 200..600 {
+        let mut out = Vec::new();
+        get.respond(status, &[], b"", &mut out).unwrap();
+        let line = out.split(|&byte| byte == b'\r').next().unwrap();
+        let reason = line
+            .strip_prefix(format!("HTTP/1.1 {status} ").as_bytes())
+            .unwrap();
+        let is_named = matches!(
+            status,
+            200 | 204 | 301..=304 | 307 | 308 | 400 | 401 | 403..=406 | 408 | 410 | 414 | 417 | 421 | 426 | 429 | 431 | 500..=505
+        );
+        assert_eq!(!reason.is_empty(), is_named, "{status}");
+        assert!(!is_named || reasons.insert(reason.to_vec()), "{status}");
+    }
+}
+
 // RFC 6455 section 4.2.2: 6455-4.2.2-11
 #[test]
 fn server_sends_frames_right_behind_its_response() {
@@ -1238,8 +1293,11 @@ fn server_reports_the_end_of_the_transport() {
 #[test]
 fn server_debug_hides_values() {
     let request = request(&with(b"Cookie: secret"));
-    let text = format!("{request:?} {:?}", ServerHandshake::new(&Config::new()));
-    assert!(text.contains("/chat") && text.contains("Cookie"));
+    let mut server = ServerHandshake::new(&Config::new());
+    let text = format!("{request:?} {server:?}");
+    assert!(text.contains("/chat") && text.contains("Cookie") && text.contains("finished: None"));
+    server.receive_eof();
+    assert!(format!("{server:?}").contains("finished: Some(Eof)"));
     assert!(!text.contains("x=1") && !text.contains("secret"));
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     let text = format!("{:?}", upgrade.field("Set-Cookie", "secret").unwrap());

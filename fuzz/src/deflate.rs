@@ -1,5 +1,6 @@
 //! permessage-deflate: what is agreed, and what comes out of compressed messages.
 
+use super::common::naive_deflate::Naive;
 use super::common::{every_cut, miniz, parts};
 use super::input::Input;
 use websocket_proto::Role;
@@ -135,7 +136,7 @@ fn inflate(
 }
 
 /// Any compressed messages: the same however they are cut, never more than the limit, fused after an error, and what another
-/// inflater makes of them.
+/// inflater makes of them, bit by bit.
 pub fn inflate_messages(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let flags = input.byte();
@@ -154,21 +155,33 @@ pub fn inflate_messages(bytes: &[u8]) {
     );
 
     let mut decompressor = Decompressor::new(window);
-    let mut history = Vec::new();
+    let mut naive = Naive::default();
     for (message, (content, result)) in messages.iter().zip(&whole) {
         let mut out = b"before".to_vec();
         assert_eq!(decompressor.decompress(message, limit, &mut out), *result);
         let expected = if result.is_ok() { &content[..] } else { b"" };
         assert_eq!(out, [b"before", expected].concat());
         assert!(out.capacity() as u64 <= 2 * (limit + 6) + 16);
-        if result.is_ok() && !message.is_empty() {
-            // The other one stops at a final block.
-            let found = miniz::inflate(&mut history, message, 200_000).expect("compressed data");
-            assert!(content.starts_with(&found));
-            history.extend(content);
-        }
+    }
+    for (message, (content, result)) in messages.iter().zip(&whole) {
         if !window.takeover() {
-            history.clear();
+            naive.out.clear();
+        }
+        let start = naive.out.len();
+        let found = naive.message(message);
+        if naive.distance > 1 << window.bits() {
+            // Beyond what was agreed, so it may be refused.
+            return;
+        }
+        let came = &naive.out[start..];
+        match result {
+            Ok(()) => assert_eq!(found.as_ref(), Some(content)),
+            Err(Error::TooBig { .. }) => assert!(came.len() as u64 > limit && came.starts_with(content)),
+            Err(Error::TooManyFinalBlocks { .. }) => return,
+            Err(_) => assert!(found.is_none() && came == content),
+        }
+        if result.is_err() {
+            return;
         }
     }
 }
@@ -183,7 +196,7 @@ pub fn deflate_round_trip(bytes: &[u8]) {
         .keep_engine(flags & 16 != 0);
     let mut compressor = Compressor::new(window, &config).expect("9 bits or more");
     let mut decompressor = Decompressor::new(window);
-    let mut history = Vec::new();
+    let (mut history, mut naive) = (Vec::new(), Naive::default());
     while !input.is_empty() {
         let (choice, times) = (input.byte(), usize::from(input.byte()));
         let message = input.bytes().repeat(if choice & 1 == 0 { 1 } else { times });
@@ -208,6 +221,11 @@ pub fn deflate_round_trip(bytes: &[u8]) {
             miniz::inflate(&mut history, &wire, message.len() + 1).as_ref(),
             Some(&message)
         );
+        if !window.takeover() {
+            naive.out.clear();
+        }
+        assert_eq!(naive.message(&wire).as_ref(), Some(&message));
+        assert!(naive.distance <= 1 << window.bits());
         history.extend(message);
         if !window.takeover() {
             history.clear();

@@ -1,19 +1,22 @@
 //! Connections with settings out of bytes.
 
-use super::common::open;
+use super::common::{naive, open};
 use super::input::Input;
 use websocket_proto::{AutoPong, Config, Connection, Role};
 
 /// The limits that messages meet, in reach of an input and out of it.
 const LIMITS: [u64; 8] = [180, 0, 1, 125, 1000, 65_536, 1 << 20, u64::MAX];
 
+/// Of windows.
+const BITS: [u8; 4] = [8, 9, 12, 15];
+
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub limit: u64,
-    /// No leniency, no compression.
-    pub strict: bool,
     pub auto_pong: AutoPong,
     pub auto_close: bool,
+    /// Messages come in chunks, where a target makes use of it.
+    pub stream: bool,
     pub accept_any_close_code: bool,
     accept_unmasked: bool,
     accept_non_minimal_length: bool,
@@ -27,13 +30,13 @@ impl Settings {
         let deflate = Some(deflate).filter(|deflate| cfg!(feature = "deflate") && *deflate >= 0x80);
         Self {
             limit: input.pick(&LIMITS),
-            strict: flags & 0x38 == 0 && deflate.is_none(),
             auto_pong: match flags & 3 {
                 1 => AutoPong::Off,
                 2 => AutoPong::UntilPeerCloses,
                 _ => AutoPong::WhileOpen,
             },
             auto_close: flags & 4 == 0,
+            stream: flags & 64 != 0,
             accept_unmasked: flags & 8 != 0,
             accept_non_minimal_length: flags & 16 != 0,
             accept_any_close_code: flags & 32 != 0,
@@ -49,6 +52,21 @@ impl Settings {
             .accept_unmasked(self.accept_unmasked)
             .accept_non_minimal_length(self.accept_non_minimal_length)
             .accept_any_close_code(self.accept_any_close_code)
+    }
+
+    /// The same for the naive receiver.
+    pub fn rules(&self, role: Role) -> naive::Rules {
+        naive::Rules {
+            role,
+            limit: self.limit.min(isize::MAX as u64),
+            accept_unmasked: self.accept_unmasked,
+            accept_non_minimal_length: self.accept_non_minimal_length,
+            accept_any_close_code: self.accept_any_close_code,
+            window: self.deflate.map(|flags| match role {
+                Role::Server => (BITS[usize::from(flags & 3)], flags & 16 == 0),
+                Role::Client => (BITS[usize::from(flags >> 2 & 3)], flags & 32 == 0),
+            }),
+        }
     }
 
     pub fn is_deflated(&self) -> bool {
@@ -69,9 +87,11 @@ impl Settings {
         let Some(flags) = self.deflate else {
             return connection;
         };
-        let bits = [8, 9, 12, 15];
-        let client = Window::new(bits[usize::from(flags & 3)], flags & 16 == 0);
-        let server = Window::new(bits[usize::from(flags >> 2 & 3)], flags & 32 == 0);
+        // What a server receives is what its client sends.
+        let [client, server] = [Role::Server, Role::Client].map(|receiver| {
+            let (bits, takeover) = self.rules(receiver).window.unwrap_or((15, true));
+            Window::new(bits, takeover)
+        });
         let config = DeflateConfig::new().threshold(if flags & 64 == 0 { 0 } else { 32 });
         connection.with_deflate(Parameters::new(client, server), &config.level(flags & 7))
     }

@@ -1,94 +1,141 @@
 //! The frame tier: headers, the decoder, masks.
 
-use super::common::{assert_decodes, other, parts};
+use super::common::{assert_decodes, decode, every_cut, naive, parts};
 use super::input::Input;
 use websocket_proto::Role;
-use websocket_proto::frame::{Header, OpCode, Rules, mask};
+use websocket_proto::frame::{Header, Rules, mask, raw};
 
-/// The rules that a first byte and a limit choose; whether they are the strict ones.
-fn rules(input: &mut Input) -> (Rules, Role, bool) {
+/// The rules that a first byte and a limit choose, and the same for the naive reader.
+fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     let flags = input.byte();
     let limit = input.pick(&[i64::MAX as u64, 0, 1, 125, 126, 180, 65_535, 65_536, 1 << 32]);
-    let role = if flags & 1 == 0 {
-        Role::Server
-    } else {
-        Role::Client
+    let role = match flags & 1 {
+        0 => Role::Server,
+        _ => Role::Client,
     };
+    let [rsv1, unmasked, long] = [2, 4, 8].map(|bit| flags & bit != 0);
     let rules = Rules::new(role)
         .max_payload(limit)
-        .allow_rsv1(flags & 2 != 0)
-        .accept_unmasked(flags & 4 != 0)
-        .accept_non_minimal_length(flags & 8 != 0);
-    (rules, role, flags & 14 == 0)
+        .allow_rsv1(rsv1)
+        .accept_unmasked(unmasked)
+        .accept_non_minimal_length(long);
+    let naive = naive::Rules {
+        accept_unmasked: unmasked,
+        accept_non_minimal_length: long,
+        window: rsv1.then_some((15, true)),
+        ..naive::Rules::strict(role, limit)
+    };
+    (rules, naive)
 }
 
-/// A header: read from its first bytes it is missing more, or wrong, or whole, and stays what it is with more bytes; a whole one
-/// is what it says, and is written as it was read.
+/// A header: read from its first bytes it is missing more, or wrong, or whole, as the naive reader finds, and stays what it is
+/// with more bytes; a whole one is written as it was read.
 pub fn header(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, role, strict) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let bytes = input.rest();
     let mut known = Ok(None);
-    for size in 0..=bytes.len() {
+    for size in 0..=bytes.len().min(20) {
         let found = Header::parse(&bytes[..size], &rules);
         match known {
-            Ok(None) => {}
+            Ok(None) => assert_eq!(found.is_err(), is_wrong(&naive, &bytes[..size]), "{found:?}"),
             known => assert_eq!(found, known, "more bytes change nothing"),
         }
         known = found;
     }
+    assert_eq!(Header::parse(bytes, &rules), known);
+    let whole = naive::header_size(bytes).filter(|size| *size <= bytes.len());
     let Ok(Some((header, size))) = known else {
-        assert!(known.is_err() || bytes.len() < 14, "14 bytes are a header");
+        assert!(known.is_err() || whole.is_none());
         return;
     };
-    let short = u64::from(bytes[1] & 0x7f);
-    let (len, at) = match short {
-        126 => (
-            bytes[2..4]
-                .iter()
-                .fold(0, |len, byte| len << 8 | u64::from(*byte)),
-            4,
-        ),
-        127 => (
-            bytes[2..10]
-                .iter()
-                .fold(0, |len, byte| len << 8 | u64::from(*byte)),
-            10,
-        ),
-        short => (short, 2),
-    };
-    let masked = bytes[1] & 0x80 != 0;
-    let key = masked.then(|| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    assert_eq!(
-        (header.len, header.mask, size),
-        (len, key, at + if masked { 4 } else { 0 })
-    );
-    assert_eq!(
-        header.opcode,
-        OpCode::from_bits(bytes[0] & 15).expect("a defined opcode")
-    );
+    assert_eq!(Some(size), whole);
+    let (len, minimal, _) = naive::length(bytes).expect("whole");
+    assert_eq!((header.len, header.mask), (len, naive::key(bytes, size)));
+    assert_eq!(header.opcode.bits(), bytes[0] & 15);
     let bits = [header.fin, header.rsv1, header.rsv2, header.rsv3].map(u8::from);
     assert_eq!(bits, [7, 6, 5, 4].map(|bit| bytes[0] >> bit & 1));
-    assert!(!header.opcode.is_control() || (header.fin && len <= 125));
-    assert!(len <= i64::MAX as u64 && !header.rsv2 && !header.rsv3);
     let encoded = header.encode();
-    if strict {
-        assert_eq!(*encoded, bytes[..size], "the shortest form");
-        assert_eq!(masked, role == Role::Server);
-    }
-    let lenient = Rules::new(if masked { Role::Server } else { other(Role::Server) }).allow_rsv1(true);
-    assert_eq!(
-        Header::parse(&encoded, &lenient),
-        Ok(Some((header, encoded.len())))
-    );
+    assert_eq!(*encoded == bytes[..size], minimal, "the shortest form");
+    let masked = Rules::new(if header.mask.is_some() {
+        Role::Server
+    } else {
+        Role::Client
+    });
+    let read = Header::parse(&encoded, &masked.allow_rsv1(true));
+    assert_eq!(read, Ok(Some((header, encoded.len()))));
 }
 
-/// The decoder: the same frames over any split, and those that a naive reader finds.
+/// Whether what there is of a header breaks a rule.
+fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
+    let too_big = naive::length(bytes).is_some_and(|(len, ..)| {
+        let limit = rules.frame_limit(bytes[0] & 0x40 != 0);
+        bytes[0] & 8 == 0 && len > limit
+    });
+    naive::check_header(rules, bytes).is_err() || too_big
+}
+
+/// The decoder: the same frames over any split, and those that a naive reader finds, up to the same fault.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, _, _) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let (cuts, bytes) = input.cut_rest();
     assert_decodes(&rules, bytes, &cuts);
+    let mut rest = bytes;
+    while let Some((_, size, _)) = naive::split(rest).filter(|_| !is_wrong(&naive, rest)) {
+        rest = &rest[size..];
+    }
+    let (_, violation) = decode(&rules, bytes, &[]);
+    assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
+}
+
+/// Raw frames: whatever comes is relayed as it is, cut anywhere, and means what it means to the naive reader.
+pub fn raw_decoder(bytes: &[u8]) {
+    let (cuts, bytes) = Input::new(bytes).cut_rest();
+    let whole = relay(&[bytes]);
+    assert_eq!(relay(&parts(bytes, &cuts)), whole);
+    assert_eq!(relay(&parts(bytes, &every_cut(bytes.len()))), whole);
+    let mut rest = bytes;
+    for (header, payload) in whole {
+        let size = naive::header_size(rest).expect("a whole header");
+        assert_eq!(*header, rest[..size]);
+        assert_eq!(
+            (header.fin(), header.rsv()),
+            (rest[0] & 0x80 != 0, rest[0] >> 4 & 7)
+        );
+        assert_eq!(
+            (header.opcode(), header.mask()),
+            (rest[0] & 15, naive::key(rest, size))
+        );
+        let (len, ..) = naive::length(rest).expect("a whole header");
+        assert_eq!(header.payload_len(), len);
+        let came = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len() - size);
+        assert_eq!(payload, rest[size..][..came]);
+        rest = &rest[size + came..];
+    }
+    assert!(naive::header_size(rest).is_none_or(|size| size > rest.len()));
+}
+
+fn relay(parts: &[&[u8]]) -> Vec<(raw::Header, Vec<u8>)> {
+    let (mut decoder, mut frames) = (raw::Decoder::new(), Vec::<(raw::Header, Vec<u8>)>::new());
+    for part in parts {
+        let mut input = *part;
+        while let Some(item) = decoder.decode(&mut input) {
+            match item {
+                raw::Item::Start(header) => frames.push((header, Vec::new())),
+                raw::Item::Chunk(chunk) => {
+                    assert!(!chunk.is_empty());
+                    frames.last_mut().expect("a start before").1.extend(chunk);
+                }
+                raw::Item::End => {
+                    let (header, payload) = frames.last().expect("a start before");
+                    assert_eq!(header.payload_len(), payload.len() as u64);
+                }
+            }
+        }
+        assert!(input.is_empty());
+    }
+    frames
 }
 
 /// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.

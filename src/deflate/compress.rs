@@ -162,10 +162,10 @@ impl Deflater {
 
     /// Appends `part`, flushed. Whether the engine did so.
     fn deflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> bool {
+        // Room for what cannot be compressed, so that one call does for most messages.
+        let mut room = part.len().saturating_add(64).min(MAX_ROOM);
         loop {
             let start = out.len();
-            // Room for what cannot be compressed, so that one call does for most messages.
-            let room = part.len().saturating_add(64).min(16 * 1024);
             out.resize(start.saturating_add(room), 0);
             let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
             let free = out.get_mut(start..).unwrap_or_default();
@@ -179,12 +179,16 @@ impl Deflater {
                 Ok(Status::Ok | Status::BufError) if part.is_empty() && written < room => {
                     return out.ends_with(&TAIL);
                 }
-                Ok(Status::Ok) if read > 0 || written > 0 => {}
+                // The engine may have taken all of it, and still have much to give.
+                Ok(Status::Ok) if read > 0 || written > 0 => room = MAX_ROOM,
                 _ => return false,
             }
         }
     }
 }
+
+/// The most that is asked of the engine at once.
+const MAX_ROOM: usize = 16 * 1024;
 
 /// The smallest block buffers are for 2,048 symbols: smaller ones make twice the work, as each block has its
 /// own code, and save little beside the hash table, which has 128 KiB for any window.

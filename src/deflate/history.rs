@@ -73,12 +73,11 @@ impl History {
         bytes
     }
 
-    /// Has `memory` for what comes, if there is nothing yet. It may have more room than is needed.
-    pub(super) fn lend(&mut self, memory: Vec<u8>) {
-        if self.bytes.is_empty() {
-            self.bytes = memory;
-            self.bytes.clear();
-        }
+    /// Forgets all, and has `memory` for what comes. It may have more room than is needed.
+    pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
+        memory.clear();
+        self.bytes = memory;
+        self.oldest = 0;
     }
 }
 

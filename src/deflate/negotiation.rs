@@ -190,7 +190,7 @@ impl core::error::Error for NegotiationError {}
 /// );
 /// ```
 pub fn offer(configs: &[DeflateConfig]) -> String {
-    let mut value = String::new();
+    let mut value = String::with_capacity(configs.len().saturating_mul(MAX_ELEMENT_SIZE));
     for config in configs {
         if !value.is_empty() {
             value.push_str(", ");
@@ -260,7 +260,7 @@ pub fn accept<'a>(
             .filter(|&bits| bits < 15 || offer.server_max_window_bits.is_some()),
         client_max_window_bits: Some(client.bits).filter(|&bits| bits < 15).map(Some),
     };
-    let mut value = String::new();
+    let mut value = String::with_capacity(MAX_ELEMENT_SIZE);
     // Writing to a string cannot fail.
     let _ = write!(value, "{answer}");
     Some((Parameters::new(client, server), value))
@@ -433,6 +433,9 @@ impl fmt::Display for Terms {
         }
     }
 }
+
+/// Of an element with all four parameters, and a comma: in one allocation.
+const MAX_ELEMENT_SIZE: usize = 130;
 
 /// RFC 7692 section 7.1.2: 8 to 15, decimal, without leading zeros.
 fn parse_bits(value: &str) -> Option<u8> {

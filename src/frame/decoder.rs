@@ -122,10 +122,10 @@ impl Decoder {
     /// Reads a header, which the caller follows with `chunk` until `finish_frame` says `true`.
     #[inline]
     pub(crate) fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        let parsed = match &self.state {
+        let parsed = match self.state {
             State::Header { size: 0, .. } => Header::parse(input, &self.rules),
-            State::Header { .. } => return self.cut_header(input),
-            State::Failed(violation) => return Err(*violation),
+            State::Header { bytes, size } => return self.cut_header(bytes, size, input),
+            State::Failed(violation) => return Err(violation),
             // Not reached: a payload is taken with `chunk`.
             State::Payload { .. } => return Ok(None),
         };
@@ -135,17 +135,19 @@ impl Decoder {
                 Ok(Some(self.begin(header)))
             }
             Ok(None) if input.is_empty() => Ok(None),
-            Ok(None) | Err(_) => self.cut_header(input),
+            Ok(None) | Err(_) => self.cut_header([0; MAX_HEADER_SIZE], 0, input),
         }
     }
 
     /// Reads a header that does not lie whole in the input, byte by byte: it is kept, and each byte is
     /// checked as it comes.
     #[cold]
-    fn cut_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        let State::Header { mut bytes, mut size } = self.state else {
-            return Ok(None);
-        };
+    fn cut_header(
+        &mut self,
+        mut bytes: [u8; MAX_HEADER_SIZE],
+        mut size: u8,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Header>, Violation> {
         while let Some(byte) = take(input, 1).first() {
             // Never `None`: a header is whole after 14 bytes at the latest.
             let Some(free) = bytes.get_mut(usize::from(size)) else {

@@ -315,6 +315,15 @@ mod tests {
         ExtensionList::parse(value).map(|list| list.to_string())
     }
 
+    #[test]
+    fn extensions_compare_by_meaning() {
+        let parse = |value| ExtensionList::parse(value).unwrap().next().unwrap();
+        assert_eq!(parse("a; b=\"c\""), parse("a;b=c"));
+        for other in ["b; b=c", "a", "a; b", "a; b=d", "a; c=c", "a; b=c; b=c"] {
+            assert_ne!(parse("a; b=c"), parse(other), "{other}");
+        }
+    }
+
     // RFC 6455 section 9.1: 6455-9.1-01; RFC 9110 section 5.6.1: 9110-5.6.1-01, 9110-5.6.1-02
     #[test]
     fn list_accepts_the_grammar() {

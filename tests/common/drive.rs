@@ -1,10 +1,13 @@
 //! Bytes into a connection or a decoder, in any parts: all that comes out, every call held to the contract on the way.
 
+use super::Seen;
 use super::naive::{self, Verdict};
-use super::{Seen, strict};
+use super::strict::{self, Strict};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
 use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
-use websocket_proto::{CloseCode, Connection, Error, Event, Role, State, Transport};
+use websocket_proto::{
+    CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, Transport,
+};
 
 /// All that came out of a connection while it was given some bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,20 +23,31 @@ pub struct Run {
 
 impl Run {
     fn new(
-        connection: &Connection,
+        (role, state, transport): (Role, State, Transport),
         events: Vec<Seen>,
         out: Vec<u8>,
         error: Option<Error>,
         consumed: usize,
     ) -> Self {
         Self {
-            role: connection.role(),
+            role,
             events,
             out,
             error,
             consumed,
-            state: connection.state(),
-            transport: connection.transport(),
+            state,
+            transport,
+        }
+    }
+
+    /// Whether it failed for what a message says, not for how its frames are.
+    pub fn is_of_content(&self) -> bool {
+        match self.error {
+            Some(Error::InvalidUtf8) => true,
+            Some(Error::MessageTooBig { limit, size }) => size == limit.saturating_add(1),
+            #[cfg(feature = "deflate")]
+            Some(Error::Deflate(_)) => true,
+            _ => false,
         }
     }
 
@@ -41,14 +55,7 @@ impl Run {
     /// reaches, so that shorter reads leave more.
     #[track_caller]
     pub fn assert_same(&self, cut: &Self) {
-        let of_content = match self.error {
-            Some(Error::InvalidUtf8) => true,
-            Some(Error::MessageTooBig { limit, size }) => size == limit.saturating_add(1),
-            #[cfg(feature = "deflate")]
-            Some(Error::Deflate(_)) => true,
-            _ => false,
-        };
-        if of_content {
+        if self.is_of_content() {
             assert!(cut.consumed <= self.consumed);
             let consumed = self.consumed;
             let cut = cut.clone();
@@ -78,6 +85,14 @@ impl Run {
         }
     }
 
+    /// Of a caller that takes chunks: put together they are what comes whole (`self`), and so is all else.
+    #[track_caller]
+    pub fn assert_chunks_are_the_same(&self, chunked: &Self) {
+        assert_eq!((&chunked.events, chunked.error), (&self.events, self.error));
+        assert_eq!(chunked.out, self.out);
+        assert_eq!((chunked.state, chunked.transport), (self.state, self.transport));
+    }
+
     pub fn verdict(&self) -> Verdict {
         match (self.error, self.events.last()) {
             (Some(error), _) => Verdict::Fail(error.close_code().into()),
@@ -93,8 +108,8 @@ impl Run {
             8 => (8, frame.payload[..frame.payload.len().min(2)].to_vec()),
             opcode => (opcode, frame.payload),
         };
-        let frames = strict::frames_of(self.role, &self.out);
-        frames.into_iter().map(answer).collect()
+        let emitted = Strict::new(self.role).any_close_code(true).read(&self.out);
+        emitted.into_iter().map(|emitted| answer(emitted.frame)).collect()
     }
 
     #[track_caller]
@@ -146,19 +161,91 @@ impl Run {
     }
 }
 
+/// What receives: a connection, or its two halves.
+pub trait Receiver {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error>;
+
+    fn status(&self) -> (Role, State, Transport);
+}
+
+impl Receiver for Connection {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.receive(input, out)
+    }
+
+    fn status(&self) -> (Role, State, Transport) {
+        (self.role(), self.state(), self.transport())
+    }
+}
+
+/// Each reply goes over at once.
+impl Receiver for (ReceiveHalf, SendHalf) {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let (result, reply) = self.0.receive(input);
+        self.1.reply(&reply, out);
+        result
+    }
+
+    fn status(&self) -> (Role, State, Transport) {
+        (self.1.role(), self.1.state(), self.1.transport())
+    }
+}
+
+/// What was seen, messages in chunks put together.
+#[derive(Default)]
+pub struct Events {
+    pub seen: Vec<Seen>,
+    chunks: Vec<u8>,
+}
+
+impl Events {
+    #[track_caller]
+    pub fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::TextChunk(text, fin) => self.chunk(true, text.as_bytes(), fin),
+            Event::BinaryChunk(payload, fin) => self.chunk(false, &payload, fin),
+            event => self.seen.push(event.into()),
+        }
+    }
+
+    #[track_caller]
+    fn chunk(&mut self, is_text: bool, bytes: &[u8], fin: Fin) {
+        self.chunks.extend(bytes);
+        match fin {
+            Fin::More => assert!(!bytes.is_empty(), "a chunk without need"),
+            Fin::Last => {
+                let whole = std::mem::take(&mut self.chunks);
+                self.seen.push(super::message(is_text, &whole));
+            }
+        }
+    }
+}
+
 /// Gives `bytes` to the connection, cut before each index of `cuts`, and checks on the way what holds for any input:
 /// all of the input is consumed while the connection is open, and nothing is looked at, said or sent once it is not.
 #[track_caller]
-pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
+pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut out = Vec::new();
-    let mut events = Vec::new();
+    let mut events = Events::default();
     let mut error: Option<Error> = None;
     let mut consumed = 0;
     // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
-    let mut over = match connection.state() {
-        State::Open => false,
-        State::Closing => connection.transport() == Transport::Open,
-        State::Closed => true,
+    let mut over = match connection.status() {
+        (_, State::Open, _) => false,
+        (_, State::Closing, transport) => transport == Transport::Open,
+        (_, State::Closed, _) => true,
     };
     let mut start = 0;
     for end in cuts.iter().copied().chain([bytes.len()]) {
@@ -182,7 +269,7 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
             match result {
                 Ok(Some(event)) => {
                     over = matches!(event, Event::Close(_));
-                    events.push(event.into());
+                    events.take(event);
                 }
                 Ok(None) => {
                     assert!(input.is_empty(), "total consumption");
@@ -196,7 +283,7 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
         }
         consumed += size - input.len();
     }
-    Run::new(connection, events, out, error, consumed)
+    Run::new(connection.status(), events.seen, out, error, consumed)
 }
 
 /// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
@@ -234,7 +321,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         consumed += taken;
         buffer.drain(..taken);
     }
-    Run::new(connection, events, out, error, consumed)
+    Run::new(connection.status(), events, out, error, consumed)
 }
 
 /// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.

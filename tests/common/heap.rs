@@ -13,6 +13,8 @@ struct Counting;
 thread_local! {
     /// Calls of `alloc` and `realloc`.
     static CALLS: Cell<u64> = const { Cell::new(0) };
+    /// All sizes that were asked for.
+    static ASKED: Cell<u64> = const { Cell::new(0) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
     static PEAK: Cell<i64> = const { Cell::new(0) };
     /// The most that was live with both blocks of a `realloc` counted.
@@ -21,6 +23,7 @@ thread_local! {
 
 fn count(call: bool, before: usize, after: usize) {
     CALLS.set(CALLS.get() + u64::from(call));
+    ASKED.set(ASKED.get() + after as u64);
     PEAK_OF_BOTH.set(PEAK_OF_BOTH.get().max(LIVE.get() + after as i64));
     LIVE.set(LIVE.get() + after as i64 - before as i64);
     PEAK.set(PEAK.get().max(LIVE.get()));
@@ -55,6 +58,8 @@ static ALLOCATOR: Counting = Counting;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Heap {
     pub calls: u64,
+    /// The sum of all sizes, those of each growth too: what may have to be cleared or copied.
+    pub asked: u64,
     /// Live bytes after the work, less those before it.
     pub held: i64,
     pub peak: i64,
@@ -62,12 +67,13 @@ pub struct Heap {
 }
 
 pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
-    let (calls, live) = (CALLS.get(), LIVE.get());
+    let (calls, asked, live) = (CALLS.get(), ASKED.get(), LIVE.get());
     PEAK.set(live);
     PEAK_OF_BOTH.set(live);
     let result = work();
     let heap = Heap {
         calls: CALLS.get() - calls,
+        asked: ASKED.get() - asked,
         held: LIVE.get() - live,
         peak: PEAK.get() - live,
         peak_of_both: PEAK_OF_BOTH.get() - live,

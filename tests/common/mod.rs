@@ -4,10 +4,12 @@
 
 mod drive;
 pub mod handshakes;
+pub mod lists;
 #[cfg(feature = "deflate")]
 pub mod miniz;
 pub mod model;
 pub mod naive;
+pub mod naive_deflate;
 pub mod strict;
 
 pub use drive::*;

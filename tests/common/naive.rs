@@ -1,6 +1,7 @@
 //! RFC 6455 once more, slow and plain, as an oracle: it shares no code with the crate and keeps the whole stream in memory.
 
 use super::Seen;
+use super::naive_deflate::Naive as Inflater;
 use websocket_proto::Role;
 
 /// A frame as it stands on the wire, unmasked.
@@ -23,6 +24,40 @@ pub enum Verdict {
     Fail(u16),
 }
 
+/// What a receiver takes: what RFC 6455 allows, and what else it was told to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub role: Role,
+    /// The largest message.
+    pub limit: u64,
+    pub accept_unmasked: bool,
+    pub accept_non_minimal_length: bool,
+    pub accept_any_close_code: bool,
+    /// The window of the peer, if compression was agreed: its bits, and whether it is taken over.
+    pub window: Option<(u8, bool)>,
+}
+
+impl Rules {
+    pub fn strict(role: Role, limit: u64) -> Self {
+        Self {
+            role,
+            limit,
+            accept_unmasked: false,
+            accept_non_minimal_length: false,
+            accept_any_close_code: false,
+            window: None,
+        }
+    }
+
+    /// Compression makes some payloads larger.
+    pub fn frame_limit(&self, deflated: bool) -> u64 {
+        match deflated {
+            true => self.limit.saturating_add(self.limit / 8).saturating_add(1024),
+            false => self.limit,
+        }
+    }
+}
+
 /// What came of a stream: the events, the verdict, and the control frames that have to be answered as (opcode, payload), a
 /// Close by its code alone.
 #[derive(Debug)]
@@ -30,113 +65,230 @@ pub struct Outcome {
     pub events: Vec<Seen>,
     pub verdict: Verdict,
     pub answers: Vec<(u8, Vec<u8>)>,
+    /// It ends inside a compressed message, of which nothing is known before it is whole.
+    pub is_inside_deflated: bool,
+    /// A compressed message refers to more than the window that was agreed, and may be taken or not.
+    pub is_beyond_window: bool,
 }
 
-/// Receives as `role`, with a limit on messages.
-pub fn receive(role: Role, limit: u64, bytes: &[u8]) -> Outcome {
-    let (mut events, mut answers) = (Vec::new(), Vec::new());
-    let verdict = match receive_all(role, limit, bytes, &mut events, &mut answers) {
+/// Receives a whole stream.
+pub fn receive(rules: &Rules, bytes: &[u8]) -> Outcome {
+    let mut receiver = Receiver {
+        rules: *rules,
+        message: None,
+        inflater: Inflater::default(),
+        events: Vec::new(),
+        answers: Vec::new(),
+    };
+    let verdict = match receiver.receive(bytes) {
         Ok(verdict) => verdict,
         Err(code) => Verdict::Fail(code),
     };
+    let mut answers = receiver.answers;
     match verdict {
         Verdict::Open => {}
         Verdict::Closed(None) => answers.push((8, Vec::new())),
         Verdict::Closed(Some(code)) | Verdict::Fail(code) => answers.push((8, code.to_be_bytes().into())),
     }
+    let bits = rules.window.map_or(15, |(bits, _)| bits);
     Outcome {
-        events,
+        events: receiver.events,
         verdict,
         answers,
+        is_inside_deflated: receiver.message.is_some_and(|message| message.is_deflated),
+        is_beyond_window: receiver.inflater.distance > 1 << bits,
     }
 }
 
-fn receive_all(
-    role: Role,
-    limit: u64,
-    mut rest: &[u8],
-    events: &mut Vec<Seen>,
-    answers: &mut Vec<(u8, Vec<u8>)>,
-) -> Result<Verdict, u16> {
-    let mut message: Option<(u8, Vec<u8>)> = None;
-    loop {
-        let begun = message.as_ref().map(|(_, bytes)| bytes.len() as u64);
-        check_header(role, limit, begun, rest)?;
-        let Some((frame, size, _)) = split(rest) else {
-            // A text fails as soon as nothing can repair it, also inside a frame.
-            let (opcode, so_far) = cut_payload(rest, message.unwrap_or((0, Vec::new())));
-            return match utf8(&so_far) {
-                Utf8::Invalid if opcode == 1 => Err(1007),
-                _ => Ok(Verdict::Open),
+struct Receiver {
+    rules: Rules,
+    message: Option<Message>,
+    inflater: Inflater,
+    events: Vec<Seen>,
+    answers: Vec<(u8, Vec<u8>)>,
+}
+
+/// A message that is not whole.
+struct Message {
+    is_text: bool,
+    is_deflated: bool,
+    payload: Vec<u8>,
+}
+
+impl Receiver {
+    fn receive(&mut self, mut rest: &[u8]) -> Result<Verdict, u16> {
+        loop {
+            self.check_header(rest)?;
+            let Some((frame, size, _)) = split(rest) else {
+                // A text fails as soon as nothing can repair it, also inside a frame.
+                self.append_cut(rest);
+                self.check_text()?;
+                return Ok(Verdict::Open);
             };
-        };
-        rest = &rest[size..];
-        match frame.opcode {
-            0..=2 => {
-                let (opcode, mut whole) = message.take().unwrap_or((frame.opcode, Vec::new()));
-                whole.extend(&frame.payload);
-                match (opcode, utf8(&whole), frame.fin) {
-                    (1, Utf8::Invalid, _) | (1, Utf8::Cut, true) => return Err(1007),
-                    (_, _, false) => message = Some((opcode, whole)),
-                    (1, _, true) => events.push(Seen::Text(String::from_utf8(whole).expect("checked"))),
-                    _ => events.push(Seen::Binary(whole)),
+            rest = &rest[size..];
+            match frame.opcode {
+                0..=2 => self.data(frame)?,
+                8 => {
+                    let code = self.close_code(&frame.payload)?;
+                    let reason = frame.payload.get(2..).unwrap_or_default().to_vec();
+                    let reason = String::from_utf8(reason).expect("checked");
+                    self.events.push(Seen::Close(code, reason));
+                    return Ok(Verdict::Closed(code));
                 }
+                9 => {
+                    self.answers.push((10, frame.payload.clone()));
+                    self.events.push(Seen::Ping(frame.payload));
+                }
+                _ => self.events.push(Seen::Pong(frame.payload)),
             }
-            8 => {
-                let code = close_code(&frame.payload)?;
-                let reason = frame.payload.get(2..).unwrap_or_default().to_vec();
-                events.push(Seen::Close(code, String::from_utf8(reason).expect("checked")));
-                return Ok(Verdict::Closed(code));
+        }
+    }
+
+    fn data(&mut self, frame: Frame) -> Result<(), u16> {
+        self.append(frame.opcode, frame.rsv, &frame.payload);
+        self.check_text()?;
+        if frame.fin {
+            let message = self.message.take().expect("begun");
+            let content = self.content(&message)?;
+            if message.is_text && utf8(&content) != Utf8::Valid {
+                return Err(1007);
             }
-            9 => {
-                answers.push((10, frame.payload.clone()));
-                events.push(Seen::Ping(frame.payload));
+            self.events.push(super::message(message.is_text, &content));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, opcode: u8, rsv: u8, payload: &[u8]) {
+        let message = self.message.get_or_insert_with(|| Message {
+            is_text: opcode == 1,
+            is_deflated: rsv == 4,
+            payload: Vec::new(),
+        });
+        message.payload.extend(payload);
+    }
+
+    /// What came of a data frame that was cut.
+    fn append_cut(&mut self, bytes: &[u8]) {
+        let start = header_size(bytes).unwrap_or(usize::MAX);
+        if let Some(payload) = bytes.get(start..).filter(|_| bytes[0] & 8 == 0) {
+            let payload = unmask(payload, key(bytes, start));
+            self.append(bytes[0] & 15, bytes[0] >> 4 & 7, &payload);
+        }
+    }
+
+    fn check_text(&self) -> Result<(), u16> {
+        match &self.message {
+            Some(message)
+                if message.is_text && !message.is_deflated && utf8(&message.payload) == Utf8::Invalid =>
+            {
+                Err(1007)
             }
-            _ => events.push(Seen::Pong(frame.payload)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What comes out of a whole message. Whichever comes first: text that nothing can repair, more than the limit, bad data.
+    fn content(&mut self, message: &Message) -> Result<Vec<u8>, u16> {
+        if !message.is_deflated {
+            return Ok(message.payload.clone());
+        }
+        if let Some((_, false)) = self.rules.window {
+            self.inflater.out.clear();
+        }
+        let start = self.inflater.out.len();
+        let inflated = self.inflater.message(&message.payload);
+        let out = &self.inflater.out[start..];
+        let limit = usize::try_from(self.rules.limit).unwrap_or(usize::MAX);
+        let allowed = &out[..out.len().min(limit)];
+        if message.is_text && utf8(allowed) == Utf8::Invalid {
+            return Err(1007);
+        }
+        if out.len() > limit {
+            return Err(1009);
+        }
+        inflated.ok_or(1007)
+    }
+
+    fn close_code(&self, body: &[u8]) -> Result<Option<u16>, u16> {
+        if !self.rules.accept_any_close_code {
+            return close_code(body);
+        }
+        match body {
+            [] => Ok(None),
+            [_] => Err(1002),
+            [high, low, reason @ ..] => match u16::from_be_bytes([*high, *low]) {
+                1005 | 1006 | 1015 => Err(1002),
+                code if utf8(reason) == Utf8::Valid => Ok(Some(code)),
+                _ => Err(1007),
+            },
+        }
+    }
+
+    /// Every rule that a header can break, in the order of its bytes, as far as it came.
+    fn check_header(&self, bytes: &[u8]) -> Result<(), u16> {
+        let (rules, begun) = (&self.rules, &self.message);
+        check_header(rules, bytes)?;
+        let (Some(&first), Some((len, ..))) = (bytes.first(), length(bytes)) else {
+            return Ok(());
+        };
+        // The order of fragments shows at the first byte, a length at its last: whatever else is wrong, order is.
+        let out_of_order = match first & 15 {
+            0 => begun.is_none(),
+            1 | 2 => begun.is_some(),
+            _ => false,
+        };
+        let size = match begun {
+            Some(message) if !message.is_deflated => message.payload.len() as u64,
+            _ => 0,
+        };
+        let of_deflated = first & 0x40 != 0 || begun.as_ref().is_some_and(|message| message.is_deflated);
+        let limit = rules.frame_limit(of_deflated);
+        let too_big = first & 8 == 0 && u128::from(len) + u128::from(size) > u128::from(limit);
+        let whole = bytes.len() >= header_size(bytes).unwrap_or(usize::MAX);
+        match (out_of_order, too_big) {
+            (true, true) => Err(1002),
+            (true, false) if whole => Err(1002),
+            (false, true) => Err(1009),
+            _ => Ok(()),
         }
     }
 }
 
-/// Every rule that a header can break, in the order of its bytes, as far as it came.
-fn check_header(role: Role, limit: u64, begun: Option<u64>, bytes: &[u8]) -> Result<(), u16> {
+/// The rules of a header that need no other frame to be known.
+pub fn check_header(rules: &Rules, bytes: &[u8]) -> Result<(), u16> {
     let Some(&first) = bytes.first() else {
         return Ok(());
     };
     let (opcode, control) = (first & 15, first & 8 != 0);
-    let reserved = matches!(opcode, 3..=7 | 11..=15);
-    if reserved || first & 0x70 != 0 || (control && first & 0x80 == 0) {
+    let reserved = match (rules.window, opcode) {
+        (Some(_), 1 | 2) => 0x30,
+        _ => 0x70,
+    };
+    let unknown = matches!(opcode, 3..=7 | 11..=15);
+    if unknown || first & reserved != 0 || (control && first & 0x80 == 0) {
         return Err(1002);
     }
     let Some(&second) = bytes.get(1) else {
         return Ok(());
     };
-    if (second & 0x80 != 0) != (role == Role::Server) || (control && second & 0x7f > 125) {
+    let masked = second & 0x80 != 0;
+    let well_masked = match rules.role {
+        Role::Server => masked || rules.accept_unmasked,
+        Role::Client => !masked,
+    };
+    if !well_masked || (control && second & 0x7f > 125) {
         return Err(1002);
     }
-    let Some((len, minimal, _)) = length(bytes) else {
-        return Ok(());
-    };
-    if !minimal || len >= 1 << 63 {
-        return Err(1002);
-    }
-    // The order of fragments shows at the first byte, a length at its last: whatever else is wrong, order is.
-    let out_of_order = match opcode {
-        0 => begun.is_none(),
-        1 | 2 => begun.is_some(),
-        _ => false,
-    };
-    let too_big = !control && u128::from(len) + u128::from(begun.unwrap_or(0)) > u128::from(limit);
-    let whole = bytes.len() >= header_size(bytes).unwrap_or(usize::MAX);
-    match (out_of_order, too_big) {
-        (true, true) => Err(1002),
-        (true, false) if whole => Err(1002),
-        (false, true) => Err(1009),
+    match length(bytes) {
+        Some((len, minimal, _)) if len >= 1 << 63 || !(minimal || rules.accept_non_minimal_length) => {
+            Err(1002)
+        }
         _ => Ok(()),
     }
 }
 
 /// The payload length, whether it is minimal, and the size of header before the key.
-fn length(bytes: &[u8]) -> Option<(u64, bool, usize)> {
+pub fn length(bytes: &[u8]) -> Option<(u64, bool, usize)> {
     let short = u64::from(bytes.get(1)? & 0x7f);
     let (from, to, least) = match short {
         126 => (2, 4, 126),
@@ -150,7 +302,7 @@ fn length(bytes: &[u8]) -> Option<(u64, bool, usize)> {
     Some((len, len >= least, to))
 }
 
-fn header_size(bytes: &[u8]) -> Option<usize> {
+pub fn header_size(bytes: &[u8]) -> Option<usize> {
     Some(length(bytes)?.2 + if bytes[1] & 0x80 != 0 { 4 } else { 0 })
 }
 
@@ -170,7 +322,7 @@ pub fn split(bytes: &[u8]) -> Option<(Frame, usize, bool)> {
     Some((frame, end, minimal))
 }
 
-fn key(bytes: &[u8], start: usize) -> Option<[u8; 4]> {
+pub fn key(bytes: &[u8], start: usize) -> Option<[u8; 4]> {
     (bytes[1] & 0x80 != 0).then(|| [0, 1, 2, 3].map(|i| bytes[start - 4 + i]))
 }
 
@@ -181,19 +333,6 @@ fn unmask(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
         .enumerate()
         .map(|(i, byte)| byte ^ key[i % 4])
         .collect()
-}
-
-/// The message's opcode and bytes up to the end of a data frame that was cut.
-fn cut_payload(bytes: &[u8], message: (u8, Vec<u8>)) -> (u8, Vec<u8>) {
-    let start = header_size(bytes).unwrap_or(usize::MAX);
-    let (begun, mut so_far) = message;
-    match bytes.get(start..) {
-        Some(payload) if bytes[0] & 8 == 0 => {
-            so_far.extend(unmask(payload, key(bytes, start)));
-            (if begun == 0 { bytes[0] & 15 } else { begun }, so_far)
-        }
-        _ => (begun, so_far),
-    }
 }
 
 /// The code of a Close body, or the code to fail with.

@@ -169,10 +169,20 @@ pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
 }
 
 fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+    let count = lines.elements().count();
+    let (mut few, mut many) = ([&[][..]; 8], Vec::new());
+    let names = match few.get_mut(..count) {
+        Some(names) => names,
+        None => {
+            many.resize(count, &[][..]);
+            &mut many[..]
+        }
+    };
+    for (name, element) in names.iter_mut().zip(lines.elements()) {
+        *name = element;
+    }
     // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an
     // attacker.
-    let mut names = Vec::with_capacity(lines.elements().count());
-    names.extend(lines.elements());
     names.sort_unstable();
     if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
         return Err(HandshakeError::RepeatedProtocol);

@@ -1,0 +1,544 @@
+//! Hostile input, each pattern in any size: the work is what the library is called for, the rest is done before.
+
+#[cfg(feature = "deflate")]
+use super::common::naive_deflate::Bits;
+use super::common::{End, both_with};
+use websocket_proto::frame::{Decoder, Item, Rules};
+use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
+use websocket_proto::utf8::Utf8;
+use websocket_proto::{Config, Connection, Fin, MessageKind, State};
+
+/// What is measured. It panics unless the library goes through all of the pattern.
+pub type Work = Box<dyn FnOnce()>;
+
+pub struct Pattern {
+    pub name: &'static str,
+    /// The work for so many bytes, frames, lines or whatever the pattern is made of.
+    pub prepare: fn(usize) -> Work,
+}
+
+macro_rules! patterns {
+    ($($(#[$attribute:meta])* $name:ident,)*) => {
+        &[$($(#[$attribute])* Pattern { name: stringify!($name), prepare: $name },)*]
+    };
+}
+
+pub const PATTERNS: &[Pattern] = patterns![
+    decoder_in_one_byte_reads,
+    binary_in_one_byte_reads,
+    text_in_one_byte_reads,
+    held_message_in_one_byte_reads,
+    empty_fragments,
+    empty_fragments_in_one_byte_reads,
+    one_byte_fragments,
+    one_byte_fragments_of_text,
+    small_messages,
+    pings,
+    pings_in_one_byte_reads,
+    pings_between_fragments,
+    pongs,
+    bytes_after_an_error,
+    bytes_after_a_close,
+    utf8_byte_by_byte,
+    one_byte_fragments_sent,
+    long_target,
+    long_field,
+    long_field_byte_by_byte,
+    many_lines,
+    many_lines_byte_by_byte,
+    empty_lines,
+    commas,
+    subprotocols,
+    extensions,
+    extension_lines,
+    quoted_strings,
+    backslashes,
+    parameters,
+    lines_of_known_fields,
+    long_reason,
+    folded_field,
+    folded_field_byte_by_byte,
+    interim_responses,
+    interim_responses_byte_by_byte,
+    #[cfg(feature = "deflate")]
+    deflate_offers,
+    #[cfg(feature = "deflate")]
+    empty_stored_blocks,
+    #[cfg(feature = "deflate")]
+    empty_fixed_blocks_byte_by_byte,
+    #[cfg(feature = "deflate")]
+    final_blocks,
+    #[cfg(feature = "deflate")]
+    compressed_in_one_byte_fragments,
+    #[cfg(feature = "deflate")]
+    compressed_messages,
+    #[cfg(feature = "deflate")]
+    inflated_much,
+    #[cfg(feature = "deflate")]
+    compressed_fragments_sent,
+];
+
+// ---- frames --------------------------------------------------------------------------------------------------------------
+
+fn config() -> Config {
+    Config::new().max_message_size(u64::MAX)
+}
+
+fn ends() -> [End; 2] {
+    both_with(config())
+}
+
+/// Both roles receive `wire`, in reads of so many bytes.
+fn receive(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
+    let runs = ends().map(|end| (end.open(), wire(&end)));
+    Box::new(move || {
+        for (connection, mut bytes) in runs {
+            drain(connection, &mut bytes, read);
+        }
+    })
+}
+
+fn drain(mut connection: Connection, bytes: &mut [u8], read: usize) {
+    let mut out = Vec::new();
+    for mut input in bytes.chunks_mut(read) {
+        while connection
+            .receive(&mut input, &mut out)
+            .expect("no error")
+            .is_some()
+        {}
+        // As a caller does that sends it.
+        out.clear();
+    }
+    assert_eq!((connection.state(), connection.remaining()), (State::Open, 0));
+}
+
+const WHOLE: usize = usize::MAX;
+
+fn decoder_in_one_byte_reads(n: usize) -> Work {
+    let runs = ends().map(|end| {
+        let wire = [
+            end.incoming(0x02, &vec![7; n]),
+            fragments(&end, 0, n, &[(0, b"")]),
+        ]
+        .concat();
+        (Decoder::new(Rules::new(end.role)), wire)
+    });
+    Box::new(move || {
+        for (mut decoder, mut bytes) in runs {
+            let mut frames = 0;
+            for mut input in bytes.chunks_mut(1) {
+                while let Some(item) = decoder.decode(&mut input).expect("no violation") {
+                    frames += usize::from(matches!(item, Item::End));
+                }
+            }
+            assert_eq!(frames, n + 3);
+        }
+    })
+}
+
+/// A message in fragments: the first one, `n` times the middle, and the last one.
+fn fragments(end: &End, opcode: u8, n: usize, middle: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut wire = end.incoming(opcode, b"");
+    wire.extend(end.all_incoming(middle).repeat(n));
+    wire.extend(end.incoming(0x80, b""));
+    wire
+}
+
+fn binary_in_one_byte_reads(n: usize) -> Work {
+    receive(|end| end.incoming(0x82, &vec![7; n]), 1)
+}
+
+fn text_in_one_byte_reads(n: usize) -> Work {
+    receive(|end| end.incoming(0x81, "😀".repeat(n / 4).as_bytes()), 1)
+}
+
+/// The caller's buffer grows by a byte, and all of it is given again.
+fn held_message_in_one_byte_reads(n: usize) -> Work {
+    let runs = both_with(config().hold(true)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
+    Box::new(move || {
+        for (mut connection, mut bytes) in runs {
+            let (mut start, mut events) = (0, 0);
+            for end in 1..=bytes.len() {
+                let mut input = &mut bytes[start..end];
+                let size = input.len();
+                events += usize::from(
+                    connection
+                        .receive(&mut input, &mut Vec::new())
+                        .expect("no error")
+                        .is_some(),
+                );
+                start += size - input.len();
+            }
+            assert_eq!(events, 1);
+        }
+    })
+}
+
+fn empty_fragments(n: usize) -> Work {
+    receive(|end| fragments(end, 1, n, &[(0, b"")]), WHOLE)
+}
+
+fn empty_fragments_in_one_byte_reads(n: usize) -> Work {
+    receive(|end| fragments(end, 2, n, &[(0, b"")]), 1)
+}
+
+fn one_byte_fragments(n: usize) -> Work {
+    receive(|end| fragments(end, 2, n, &[(0, b"x")]), WHOLE)
+}
+
+/// A character in each four.
+fn one_byte_fragments_of_text(n: usize) -> Work {
+    let parts: [(u8, &[u8]); 4] = [(0, b"\xf0"), (0, b"\x9f"), (0, b"\x98"), (0, b"\x80")];
+    receive(|end| fragments(end, 1, n / 4, &parts), WHOLE)
+}
+
+fn small_messages(n: usize) -> Work {
+    receive(|end| end.incoming(0x81, b"x").repeat(n), WHOLE)
+}
+
+fn pings(n: usize) -> Work {
+    receive(|end| end.incoming(0x89, b"").repeat(n), WHOLE)
+}
+
+fn pings_in_one_byte_reads(n: usize) -> Work {
+    receive(|end| end.incoming(0x89, &[7; 125]).repeat(n / 125), 1)
+}
+
+fn pings_between_fragments(n: usize) -> Work {
+    receive(|end| fragments(end, 2, n, &[(0, b"x"), (0x89, b"y")]), WHOLE)
+}
+
+fn pongs(n: usize) -> Work {
+    receive(|end| end.incoming(0x8a, b"x").repeat(n), WHOLE)
+}
+
+/// What comes after the end of a connection, byte by byte and as a whole.
+fn after(first: impl Fn(&End) -> Vec<u8>, n: usize) -> Work {
+    let runs = ends().map(|end| {
+        let mut connection = end.open();
+        let mut bytes = first(&end);
+        let _ = connection.receive(&mut &mut bytes[..], &mut Vec::new());
+        assert_ne!(connection.state(), State::Open);
+        (connection, vec![0x81; n])
+    });
+    Box::new(move || {
+        for (mut connection, mut bytes) in runs {
+            for end in 1..=bytes.len() {
+                let mut input = &mut bytes[..end];
+                let _ = connection.receive(&mut input, &mut Vec::new());
+                assert_eq!(input.len(), end, "nothing is looked at");
+            }
+        }
+    })
+}
+
+fn bytes_after_an_error(n: usize) -> Work {
+    after(|end| end.incoming(0x83, b""), n)
+}
+
+fn bytes_after_a_close(n: usize) -> Work {
+    after(|end| end.incoming(0x88, b""), n)
+}
+
+fn utf8_byte_by_byte(n: usize) -> Work {
+    let text = "€".repeat(n / 3);
+    Box::new(move || {
+        let mut utf8 = Utf8::new();
+        for byte in text.as_bytes().chunks(1) {
+            utf8.push(byte).expect("valid");
+        }
+        utf8.finish().expect("whole");
+    })
+}
+
+fn one_byte_fragments_sent(n: usize) -> Work {
+    send_fragments(ends().map(|end| end.open()), n)
+}
+
+fn send_fragments(connections: [Connection; 2], n: usize) -> Work {
+    Box::new(move || {
+        for mut connection in connections {
+            let mut out = Vec::new();
+            for byte in "é".repeat(n / 2).as_bytes().chunks(1) {
+                connection
+                    .send_fragment(MessageKind::Text, byte, Fin::More, &mut out)
+                    .expect("valid");
+            }
+            connection
+                .send_fragment(MessageKind::Text, b"", Fin::Last, &mut out)
+                .expect("valid");
+        }
+    })
+}
+
+// ---- heads ---------------------------------------------------------------------------------------------------------------
+
+const REQUEST: &str = "Host: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
+
+/// A request with these lines is read in reads of so many bytes, and accepted or refused as `is_good` says.
+fn serve(target: &str, lines: &str, read: usize, is_good: bool) -> Work {
+    let mut bytes = format!("GET {target} HTTP/1.1\r\n{REQUEST}{lines}\r\n").into_bytes();
+    let config = Config::new().max_head_size(usize::MAX).max_fields(usize::MAX);
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(websocket_proto::deflate::DeflateConfig::new());
+    Box::new(move || {
+        let (mut server, mut out) = (ServerHandshake::new(&config), Vec::new());
+        let mut request = None;
+        for mut input in bytes.chunks_mut(read) {
+            assert!(request.is_none());
+            request = server.receive(&mut input, &mut out).expect("well-formed");
+        }
+        let request = request.expect("whole");
+        let upgrade = request.upgrade(&mut out);
+        assert_eq!(upgrade.is_ok(), is_good, "{upgrade:?}");
+        if let Ok(upgrade) = upgrade {
+            let upgrade = upgrade.select_protocol(&["last"]);
+            assert!(
+                upgrade
+                    .extensions()
+                    .all(|one| one.params().all(|param| !param.name().is_empty()))
+            );
+            drop(upgrade.accept(&mut out));
+        }
+    })
+}
+
+fn long_target(n: usize) -> Work {
+    serve(&format!("/{}", "a".repeat(n)), "", 1, true)
+}
+
+fn long_field(n: usize) -> Work {
+    serve("/", &format!("X: {}\r\n", "a ".repeat(n / 2)), WHOLE, true)
+}
+
+fn long_field_byte_by_byte(n: usize) -> Work {
+    serve("/", &format!("X: {}\r\n", "a ".repeat(n / 2)), 1, true)
+}
+
+fn many_lines(n: usize) -> Work {
+    serve("/", &"X:\r\n".repeat(n), WHOLE, true)
+}
+
+fn many_lines_byte_by_byte(n: usize) -> Work {
+    serve("/", &"X:\r\n".repeat(n), 1, true)
+}
+
+/// Before the request.
+fn empty_lines(n: usize) -> Work {
+    let mut bytes = "\r\n".repeat(n).into_bytes();
+    bytes.extend(format!("GET / HTTP/1.1\r\n{REQUEST}\r\n").bytes());
+    let config = Config::new().max_head_size(usize::MAX);
+    Box::new(move || {
+        let (mut server, mut out) = (ServerHandshake::new(&config), Vec::new());
+        let requests = bytes
+            .chunks_mut(1)
+            .filter_map(|mut input| server.receive(&mut input, &mut out).expect("well-formed"));
+        assert_eq!(requests.count(), 1);
+    })
+}
+
+fn commas(n: usize) -> Work {
+    let commas = ", ".repeat(n);
+    let lines = format!(
+        "Connection: {commas}\r\nSec-WebSocket-Protocol: {commas}a\r\nSec-WebSocket-Extensions: {commas}a\r\n"
+    );
+    serve("/", &lines, WHOLE, true)
+}
+
+/// None twice, in an order that suits no search, the one that is wanted last.
+fn subprotocols(n: usize) -> Work {
+    let names: Vec<String> = (0..n)
+        .map(|i| format!("p{}", i.wrapping_mul(7919) % n.next_power_of_two() * n + i))
+        .collect();
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Protocol: {}, last\r\n", names.join(",")),
+        WHOLE,
+        true,
+    )
+}
+
+fn extensions(n: usize) -> Work {
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Extensions: {}a\r\n", "a; b,".repeat(n)),
+        WHOLE,
+        true,
+    )
+}
+
+fn extension_lines(n: usize) -> Work {
+    serve(
+        "/",
+        &"Sec-WebSocket-Extensions: a; b=c\r\n".repeat(n),
+        WHOLE,
+        true,
+    )
+}
+
+fn quoted_strings(n: usize) -> Work {
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Extensions: {}a\r\n", "a; b=\"\\c\",".repeat(n)),
+        WHOLE,
+        true,
+    )
+}
+
+/// A string that never ends.
+fn backslashes(n: usize) -> Work {
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Extensions: a; b=\"{}\r\n", "\\\\".repeat(n)),
+        WHOLE,
+        false,
+    )
+}
+
+fn parameters(n: usize) -> Work {
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Extensions: a{}\r\n", "; b=c".repeat(n)),
+        WHOLE,
+        true,
+    )
+}
+
+/// Each of them one too many, and the first rule that is broken is found behind them all.
+fn lines_of_known_fields(n: usize) -> Work {
+    serve(
+        "/",
+        &"Connection: a\r\nUpgrade: b\r\nSec-WebSocket-Version: 13\r\n".repeat(n),
+        WHOLE,
+        false,
+    )
+}
+
+const RESPONSE: &str =
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n";
+
+/// A client is answered with `interim`, a reason and lines, in reads of so many bytes.
+fn answer(interim: &str, reason: &str, lines: &str, read: usize) -> Work {
+    let mut bytes = format!("{interim}HTTP/1.1 101 {reason}\r\n{RESPONSE}{lines}\r\n").into_bytes();
+    let config = Config::new()
+        .max_head_size(usize::MAX)
+        .max_interim_responses(usize::MAX);
+    let request = ClientRequest::new("h", "/").expect("well-formed");
+    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    Box::new(move || {
+        let mut answer = None;
+        for mut input in bytes.chunks_mut(read) {
+            answer = client.receive(&mut input, &mut Vec::new()).expect("well-formed");
+        }
+        assert!(matches!(answer, Some(Answer::Accepted { .. })));
+    })
+}
+
+fn long_reason(n: usize) -> Work {
+    answer("", &"x".repeat(n), "", 1)
+}
+
+fn folded_field(n: usize) -> Work {
+    answer("", "", &format!("X: a{}\r\n", "\r\n b".repeat(n)), WHOLE)
+}
+
+fn folded_field_byte_by_byte(n: usize) -> Work {
+    answer("", "", &format!("X: a{}\r\n", "\r\n \t".repeat(n)), 1)
+}
+
+fn interim_responses(n: usize) -> Work {
+    answer(&"HTTP/1.1 103 \r\nX: y\r\n\r\n".repeat(n), "", "", WHOLE)
+}
+
+fn interim_responses_byte_by_byte(n: usize) -> Work {
+    answer(&"HTTP/1.1 100 \r\n\r\n".repeat(n), "", "", 1)
+}
+
+// ---- compression ---------------------------------------------------------------------------------------------------------
+
+#[cfg(feature = "deflate")]
+fn deflate_offers(n: usize) -> Work {
+    let offers = "permessage-deflate; client_max_window_bits; server_max_window_bits=7,".repeat(n);
+    serve(
+        "/",
+        &format!("Sec-WebSocket-Extensions: {offers}permessage-deflate\r\n"),
+        WHOLE,
+        true,
+    )
+}
+
+#[cfg(feature = "deflate")]
+fn deflated(end: &End) -> Connection {
+    use websocket_proto::deflate::{DeflateConfig, Parameters};
+    let config = DeflateConfig::new().threshold(0);
+    end.open().with_deflate(Parameters::default(), &config)
+}
+
+#[cfg(feature = "deflate")]
+fn receive_deflated(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
+    let runs = ends().map(|end| (deflated(&end), wire(&end)));
+    Box::new(move || {
+        for (connection, mut bytes) in runs {
+            drain(connection, &mut bytes, read);
+        }
+    })
+}
+
+#[cfg(feature = "deflate")]
+fn empty_stored_blocks(n: usize) -> Work {
+    let data = [&b"\x00\x00\x00\xff\xff".repeat(n)[..], b"\x00"].concat();
+    receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+}
+
+#[cfg(feature = "deflate")]
+fn empty_fixed_blocks_byte_by_byte(n: usize) -> Work {
+    let mut bits = Bits::default();
+    (0..n).for_each(|_| bits.fixed(false, &[]));
+    let data = bits.sync();
+    receive_deflated(|end| end.incoming(0xc2, &data), 1)
+}
+
+/// As many as are allowed: a message has 16, and one more for each 256 bytes. Each costs a window, once there is a whole one.
+#[cfg(feature = "deflate")]
+fn final_blocks(n: usize) -> Work {
+    let stored = [&b"\x01\xfb\x00\x04\xff"[..], &[b'x'; 251]].concat();
+    let data = stored.repeat(n / 6);
+    receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+}
+
+#[cfg(feature = "deflate")]
+fn compressed_in_one_byte_fragments(n: usize) -> Work {
+    let data = [&b"\x00\x01\x00\xfe\xffx".repeat(n / 6)[..], b"\x00"].concat();
+    let wire = move |end: &End| {
+        let mut wire = end.incoming(0x42, b"");
+        data.iter()
+            .for_each(|byte| wire.extend(end.incoming(0, &[*byte])));
+        wire.extend(end.incoming(0x80, b""));
+        wire
+    };
+    receive_deflated(wire, WHOLE)
+}
+
+#[cfg(feature = "deflate")]
+fn compressed_messages(n: usize) -> Work {
+    receive_deflated(
+        |end| end.incoming(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00").repeat(n / 20),
+        WHOLE,
+    )
+}
+
+/// A thousand bytes for each.
+#[cfg(feature = "deflate")]
+fn inflated_much(n: usize) -> Work {
+    use websocket_proto::deflate::{Compressor, DeflateConfig, Window};
+    let mut data = Vec::new();
+    let mut compressor = Compressor::new(Window::default(), &DeflateConfig::new()).expect("15 bits");
+    compressor.compress(&vec![7; 100 * n], &mut data);
+    receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+}
+
+#[cfg(feature = "deflate")]
+fn compressed_fragments_sent(n: usize) -> Work {
+    send_fragments(ends().map(|end| deflated(&end)), n / 20)
+}

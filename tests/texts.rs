@@ -1,0 +1,246 @@
+//! What is printed: the texts of errors and codes, and debug forms that tell nothing of what peers send.
+#![cfg(feature = "alloc")]
+
+use std::collections::HashSet;
+use std::fmt::Display;
+
+use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation};
+use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
+use websocket_proto::utf8::validate;
+use websocket_proto::{CloseCode, Error, MAX_REASON_SIZE};
+
+// RFC 6455 section 7.4.1 and the registry of section 11.7
+#[test]
+fn close_codes_of_the_registry_say_what_they_mean() {
+    let mut meanings = HashSet::new();
+    for code in 0..=u16::MAX {
+        let text = CloseCode::from(code).to_string();
+        if matches!(code, 1000..=1003 | 1005..=1015) {
+            let meaning = text.strip_prefix(&format!("{code} (")).unwrap();
+            assert!(meaning.len() > 1 && meaning.ends_with(')'), "{text}");
+            assert!(meanings.insert(meaning.to_owned()), "{text}");
+        } else {
+            assert_eq!(text, code.to_string());
+        }
+    }
+}
+
+/// One line each, without a full stop, for a log and for a Close; no two alike, and the numbers in it.
+fn check_texts(errors: &[&dyn Display], numbers: &[u64]) {
+    let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    for text in &texts {
+        assert!(text.len() > 10 && text.len() <= MAX_REASON_SIZE, "{text}");
+        assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+    }
+    assert_eq!(texts.iter().collect::<HashSet<_>>().len(), texts.len());
+    for number in numbers {
+        assert!(
+            texts.iter().any(|text| text.contains(&number.to_string())),
+            "{number}"
+        );
+    }
+}
+
+// RFC 6455 section 7.1.7
+#[test]
+fn violations_print_what_is_wrong() {
+    let too_big = Violation::PayloadTooBig {
+        limit: 1001,
+        len: 1002,
+        opcode: OpCode::Text,
+    };
+    check_texts(
+        &[
+            &Violation::ReservedBits(2),
+            &Violation::ReservedOpCode(11),
+            &Violation::FragmentedControl,
+            &Violation::ControlTooLong,
+            &Violation::Unmasked,
+            &Violation::Masked,
+            &Violation::NonMinimalLength(1003),
+            &Violation::LengthOutOfRange(1 << 63),
+            &too_big,
+        ],
+        &[1001, 1002, 1003, 1 << 63],
+    );
+    assert_eq!(
+        Violation::ReservedBits(2).to_string(),
+        "peer set reserved bits 0b010 without an extension"
+    );
+    assert_eq!(
+        Error::Frame(too_big).to_string(),
+        too_big.to_string(),
+        "passed on as it is"
+    );
+}
+
+// RFC 6455 section 7.1.7; section 10.4: the limit is named
+#[test]
+fn errors_print_what_is_wrong() {
+    check_texts(
+        &[
+            &Error::UnexpectedContinuation,
+            &Error::UnfinishedMessage,
+            &Error::InvalidUtf8,
+            &Error::MessageTooBig {
+                limit: 1001,
+                size: 1002,
+            },
+            &Error::TooManyEmptyFragments { limit: 1003 },
+            &Error::TruncatedCloseCode,
+            &Error::InvalidCloseCode(CloseCode(1004)),
+            &validate(b"\xff").unwrap_err(),
+        ],
+        &[1001, 1002, 1003, 1004],
+    );
+}
+
+// RFC 6455 section 10.4: the limit is named
+#[test]
+fn handshake_errors_print_what_is_wrong() {
+    check_texts(
+        &[
+            &HandshakeError::RequestLineTooLong { limit: 1001 },
+            &HandshakeError::HeadTooLarge { limit: 1002 },
+            &HandshakeError::TooManyFields { limit: 1003 },
+            &HandshakeError::TooManyInterimResponses { limit: 1004 },
+            &HandshakeError::UnsupportedHttpVersion { major: 2, minor: 7 },
+            &HandshakeError::Eof,
+            &HandshakeError::Finished,
+            &HandshakeError::BareCarriageReturn,
+            &HandshakeError::BareLineFeed,
+            &HandshakeError::MalformedMethod,
+            &HandshakeError::MalformedTarget,
+            &HandshakeError::MalformedHttpVersion,
+            &HandshakeError::MalformedStatus,
+            &HandshakeError::SpaceBeforeFields,
+            &HandshakeError::MalformedFieldName,
+            &HandshakeError::SpaceBeforeColon,
+            &HandshakeError::MalformedFieldValue,
+            &HandshakeError::FoldedField,
+            &HandshakeError::MissingHost,
+            &HandshakeError::RepeatedHost,
+            &HandshakeError::MalformedHost,
+            &HandshakeError::MalformedContentLength,
+            &HandshakeError::ConflictingFraming,
+            &HandshakeError::MethodNotGet,
+            &HandshakeError::HttpVersionTooOld,
+            &HandshakeError::UnexpectedContent,
+            &HandshakeError::UnmetExpectation,
+            &HandshakeError::MissingUpgrade,
+            &HandshakeError::MissingConnectionUpgrade,
+            &HandshakeError::MissingVersion,
+            &HandshakeError::RepeatedVersion,
+            &HandshakeError::UnsupportedVersion,
+            &HandshakeError::MissingKey,
+            &HandshakeError::RepeatedKey,
+            &HandshakeError::MalformedKey,
+            &HandshakeError::RepeatedOrigin,
+            &HandshakeError::MalformedOrigin,
+            &HandshakeError::MalformedProtocol,
+            &HandshakeError::RepeatedProtocol,
+            &HandshakeError::MalformedExtensions,
+            &HandshakeError::MissingAccept,
+            &HandshakeError::RepeatedAccept,
+            &HandshakeError::WrongAccept,
+            &HandshakeError::UnofferedProtocol,
+            &HandshakeError::MissingProtocol,
+            &HandshakeError::UnofferedExtension,
+            &HandshakeError::RepeatedExtension,
+        ],
+        &[1001, 1002, 1003, 1004],
+    );
+    check_texts(
+        &[
+            &HandshakeMisuse::MalformedFieldName,
+            &HandshakeMisuse::MalformedFieldValue,
+            &HandshakeMisuse::ReservedField,
+            &HandshakeMisuse::MalformedAuthority,
+            &HandshakeMisuse::MalformedTarget,
+            &HandshakeMisuse::MalformedUrl,
+            &HandshakeMisuse::MalformedOrigin,
+            &HandshakeMisuse::RepeatedOrigin,
+            &HandshakeMisuse::MalformedProtocol,
+            &HandshakeMisuse::RepeatedProtocol,
+            &HandshakeMisuse::UnofferedProtocol,
+            &HandshakeMisuse::MalformedExtension,
+            &HandshakeMisuse::UnusableStatus,
+            &HandshakeMisuse::UnexpectedBody,
+        ],
+        &[],
+    );
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn errors_of_compression_print_what_is_wrong() {
+    use websocket_proto::deflate::{Error, NegotiationError, Parameter};
+    check_texts(
+        &[
+            &Error::Corrupt,
+            &Error::Truncated,
+            &Error::TooBig { limit: 1001 },
+            &Error::TooManyFinalBlocks { limit: 1002 },
+            &Error::Refused,
+        ],
+        &[1001, 1002],
+    );
+    let parameter = Parameter::ServerMaxWindowBits;
+    let larger = NegotiationError::LargerThanOffered {
+        parameter,
+        offered: 11,
+        answered: 12,
+    };
+    let errors = [
+        NegotiationError::NotOffered,
+        NegotiationError::Repeated,
+        NegotiationError::UnknownParameter,
+        NegotiationError::RepeatedParameter(parameter),
+        NegotiationError::InvalidValue(parameter),
+        NegotiationError::MissingParameter(parameter),
+        NegotiationError::UnofferedParameter(parameter),
+        larger,
+    ];
+    let printed: Vec<&dyn Display> = errors.iter().map(|error| error as &dyn Display).collect();
+    check_texts(&printed, &[11, 12]);
+    for error in errors {
+        let (error, text) = (HandshakeError::Deflate(error), error.to_string());
+        assert_eq!(
+            (error.status(), error.to_string()),
+            (502, text),
+            "passed on as it is"
+        );
+    }
+    let error = websocket_proto::Error::Deflate(Error::Corrupt);
+    assert_eq!(error.to_string(), Error::Corrupt.to_string());
+}
+
+// What peers send does not belong into logs.
+#[test]
+fn debug_forms_of_frames_hide_payload_and_key() {
+    let mut decoder = Decoder::new(Rules::new(Role::Server));
+    let mut wire = *b"\x81\x83\xaa\xbb\xcc\xddabc\x89\x80\xaa";
+    let mut input = &mut wire[..];
+    let mut shown = String::new();
+    while let Some(item) = decoder.decode(&mut input).unwrap() {
+        if let Item::Start(header) = &item {
+            assert_eq!(header.len, 3);
+            continue; // A header is shown with its key: who has it has asked for it.
+        }
+        shown += &format!("{item:?} {decoder:?} ");
+    }
+    shown += &format!("{decoder:?}");
+    assert!(
+        shown.starts_with("Chunk(3 bytes) Decoder {") && shown.contains("} End Decoder {"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("remaining: Some(0)") && shown.contains("remaining: None"),
+        "{shown}"
+    );
+    for secret in ["170", "187", "204", "aa", "97", "abc"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let header = Header::new(OpCode::Text, 3);
+    assert_eq!(format!("{:?}", Item::Start(header)), format!("Start({header:?})"));
+}
