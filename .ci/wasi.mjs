@@ -5,4 +5,4 @@ import { WASI } from "node:wasi";
 const [, , ...args] = process.argv;
 const wasi = new WASI({ version: "preview1", args, env: process.env, preopens: { "/": "/" }, returnOnExit: true });
 const module = await WebAssembly.compile(await readFile(args[0]));
-process.exit(wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject())));
+process.exitCode = wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));

@@ -157,7 +157,7 @@ fn frames_that_came_with_the_head_are_kept() {
 fn declared_length_is_not_allocated() {
     for end in both_with(Config::new().max_message_size(u64::MAX)) {
         for first in [0x01, 0x82] {
-            let mut wire = end.incoming_header(first, i64::MAX as u64);
+            let mut wire = end.incoming_header(first, isize::MAX as u64);
             wire.push(b'x');
             let mut connection = end.open();
             let (_, heap) = measure(|| {

@@ -23,9 +23,10 @@ context = ssl.create_default_context(cafile=ca[0]) if ca else None
 TEXT = "Zażółć gęślą jaźń, 日本語, 🦀"
 MIB = 1 << 20
 PATIENCE = 15
+PATH = address.path or "/"
 
 HEAD = (
-    f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    f"GET {PATH} HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 ).encode()
 
@@ -112,7 +113,7 @@ def unmasked():
 
 def no_upgrade():
     with raw() as stream:
-        stream.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        stream.sendall(f"GET {PATH} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
         expect(rest(stream).split(b" ")[1], b"426")
 
 

@@ -12,6 +12,7 @@ need() {
   command -v "$1" >/dev/null && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing Debian's $2"
+    # shellcheck disable=SC2154 # of common.sh
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"; } \
       >"$work/apt.log" 2>&1 || tail -n 5 "$work/apt.log" >&2
     hash -r

@@ -27,6 +27,7 @@ pub struct Client {
     pub deadline: Option<Instant>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "most are open")]
 enum State {
     Opening(Box<ServerHandshake>),
     Open(Connection),

@@ -14,6 +14,8 @@ use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
 /// Connections to one address of the server: a system has some 28,000 ports for them.
 const PER_ADDRESS: usize = 20_000;
 const ROUNDS: usize = 3;
+/// In bytes of the server's memory, for each connection.
+const MOST_EACH: u64 = 512;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Client {
@@ -61,9 +63,9 @@ pub fn run(count: usize) -> Result<(), Box<dyn Error>> {
     );
 
     let taken = server.memory()?.saturating_sub(before);
+    let each = taken * 1024 / count.max(1) as u64;
     println!(
-        "memory of the server: {before} KiB and {taken} KiB for the connections, {} bytes each ({} in `Client`)",
-        taken * 1024 / count as u64,
+        "memory of the server: {before} KiB and {taken} KiB for the connections, {each} bytes each, {} of them in `Client`",
         size_of::<crate::Client>(),
     );
     for client in &mut clients {
@@ -73,7 +75,10 @@ pub fn run(count: usize) -> Result<(), Box<dyn Error>> {
         client.hear_close(&mut buffer)?;
     }
     println!("{count} connections closed, all clean");
-    Ok(())
+    match each {
+        ..=MOST_EACH => Ok(()),
+        _ => Err(format!("{MOST_EACH} bytes each are enough").into()),
+    }
 }
 
 /// What a client says in a round: 125 bytes, as no other does.

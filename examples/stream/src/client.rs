@@ -15,6 +15,8 @@ use websocket_proto::{CloseCode, Closed, Config, Connection, Event, Fin, Message
 use crate::BUFFER_SIZE;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// In KiB, for either end.
+const MOST_MEMORY: u64 = 8 * 1024;
 /// In front of each piece, so that no two are alike.
 const NUMBER_SIZE: usize = 20;
 const PIECES_IN_MEBIBYTE: usize = (1 << 20) / BUFFER_SIZE;
@@ -39,7 +41,10 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<(), Box<dyn Error>> {
         peak_memory(&server.process.id().to_string())?,
     );
     println!("peak memory: client {ours} KiB, server {theirs} KiB");
-    Ok(())
+    match ours.max(theirs) {
+        ..=MOST_MEMORY => Ok(()),
+        _ => Err(format!("{MOST_MEMORY} KiB are enough").into()),
+    }
 }
 
 /// The client's end.
