@@ -22,6 +22,8 @@ const WRITE_TIME: Duration = Duration::from_secs(10);
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How much is read at a time, and how much output is gathered before it is written.
 const BUFFER_SIZE: usize = 64 * 1024;
+/// How much memory for output is kept for the next message: to get it anew for each large one costs more than the echo.
+const KEPT_SIZE: usize = 2 * 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut config = config();
@@ -145,8 +147,14 @@ impl Link {
             // An error ends this loop too: the Close that tells the peer is in `out`, and `receive_eof` tells us.
             while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
                 match event {
-                    Event::Text(text) => connection.send_text(&text, &mut out)?,
-                    Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
+                    Event::Text(text) => {
+                        connection.send_text(&text, &mut out)?;
+                        connection.recycle(text);
+                    }
+                    Event::Binary(payload) => {
+                        connection.send_binary(&payload, &mut out)?;
+                        connection.recycle(payload);
+                    }
                     Event::Pong(payload) => _ = self.keepalive.pong(&payload, self.clock.elapsed()),
                     _ => {} // what a Ping or a Close is answered with is in `out`
                 }
@@ -214,7 +222,7 @@ impl Link {
             _ => error,
         })?;
         out.clear();
-        out.shrink_to(BUFFER_SIZE);
+        out.shrink_to(KEPT_SIZE);
         Ok(())
     }
 }

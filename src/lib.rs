@@ -20,6 +20,10 @@
 //!
 //! Dependencies point downwards. Each layer can be used without those above it: [`handshake`],
 //! [`connection`], [`frame`], [`utf8`], [`keepalive`].
+#![cfg_attr(
+    all(feature = "std", feature = "getrandom"),
+    doc = "The [`guide`] goes through everything, chapter by chapter, and walks one message through the source."
+)]
 //!
 //! # A server, whole
 //!

@@ -2,9 +2,14 @@
 //! second reading of RFC 8441 does, and nothing that an application passes gets where it does not belong.
 #![cfg(feature = "alloc")]
 
-use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+#[path = "common/asked.rs"]
+mod asked;
+mod common;
 
+use std::collections::BTreeMap;
+
+use asked::*;
+use common::lists::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -12,7 +17,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, ExtensionList, HandshakeError, ServerHandshake, Upgrade,
+    Answer, ClientExchange, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
 };
 use websocket_proto::{Config, Connection};
 
@@ -95,7 +100,7 @@ proptest! {
 
     // RFC 8441 section 5: 8441-5-04, 8441-5-05, 8441-5-06, 8441-5-07. Both roles read what the other one writes.
     #[test]
-    fn both_roles_agree_over_streams(ask in asked(), choice in any::<Index>(), answer in added_fields()) {
+    fn both_roles_agree_over_streams(ask in asked(), choice in any::<Index>(), answer in fields()) {
         let mut client = ask.request().start_extended_connect(&config(), nonce);
         let list = owned(&client);
         assert_list(&list);
@@ -229,218 +234,7 @@ fn assert_every(kinds: &str, found: &BTreeMap<String, usize>) {
     );
 }
 
-// ---- a second reading of RFC 8441 ---------------------------------------------------------------------------------------
-
-/// What an extended CONNECT comes to, or the status that it is refused with. Rule by rule, over text.
-fn second_reading(list: &List) -> Result<Facts, u16> {
-    let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
-    let list: Vec<(String, String)> = list
-        .iter()
-        .map(|(name, value)| (text(name), text(value)))
-        .collect();
-    let first = list
-        .iter()
-        .position(|(name, _)| !name.starts_with(':'))
-        .unwrap_or(list.len());
-    let (pseudo, fields) = list.split_at(first);
-    let known = [":method", ":protocol", ":scheme", ":authority", ":path"];
-    let is_well_formed = pseudo.iter().all(|(name, value)| {
-        let count = pseudo.iter().filter(|(other, _)| other == name).count();
-        let is_printable = !value.is_empty() && value.chars().all(|char| ('!'..='~').contains(&char));
-        known.contains(&&name[..]) && count == 1 && is_printable
-    }) && fields.iter().all(|(name, value)| is_field(name, value));
-    let one_pseudo = |name: &str| {
-        pseudo
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value.clone())
-    };
-    let all = |name: &str| -> Vec<String> {
-        let lines = fields.iter().filter(|(other, _)| other == name);
-        lines
-            .map(|(_, value)| value.trim_matches([' ', '\t']).to_owned())
-            .collect()
-    };
-    let is_for_others = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "transfer-encoding",
-        "upgrade",
-    ]
-    .iter()
-    .any(|name| !all(name).is_empty());
-    let is_te = all("te")
-        .iter()
-        .any(|value| !value.eq_ignore_ascii_case("trailers"));
-    if !is_well_formed || is_for_others || is_te || one_pseudo(":method").as_deref() != Some("CONNECT") {
-        return Err(400);
-    }
-    let (Some(protocol), Some(scheme), Some(path)) = (
-        one_pseudo(":protocol"),
-        one_pseudo(":scheme"),
-        one_pseudo(":path"),
-    ) else {
-        return Err(400);
-    };
-    if protocol != "websocket" {
-        return Err(501);
-    }
-    let port = match &scheme.to_ascii_lowercase()[..] {
-        "http" => 80,
-        "https" => 443,
-        _ => return Err(400),
-    };
-    let hosts = all("host");
-    let authority = one_pseudo(":authority");
-    let host = match (&authority, &hosts[..]) {
-        (Some(authority), []) => authority,
-        (Some(authority), [host]) if split_authority(authority, port)? == split_authority(host, port)? => {
-            authority
-        }
-        (None, [host]) => host,
-        _ => return Err(400),
-    };
-    if split_authority(host, port)?.0.is_empty() || !path.starts_with('/') || path.contains('#') {
-        return Err(400);
-    }
-    if !all("content-length").is_empty() {
-        return Err(400);
-    }
-    if !all("expect").is_empty() {
-        return Err(417);
-    }
-    let origin = all("origin");
-    let is_origin = |origin: &String| {
-        !origin.is_empty() && origin.chars().all(|char| char.is_ascii() && !char.is_control())
-    };
-    if all("sec-websocket-version") != ["13"] || origin.len() > 1 || !origin.iter().all(is_origin) {
-        return Err(400);
-    }
-    let protocols = all("sec-websocket-protocol");
-    let names: Vec<String> = protocols
-        .join(",")
-        .split(',')
-        .map(|name| name.trim_matches([' ', '\t']).to_owned())
-        .filter(|name| !name.is_empty())
-        .collect();
-    let is_repeated = names
-        .iter()
-        .enumerate()
-        .any(|(at, name)| names[..at].contains(name));
-    if (!protocols.is_empty() && names.is_empty())
-        || is_repeated
-        || !names.iter().all(|name| name.chars().all(is_tchar))
-    {
-        return Err(400);
-    }
-    let extensions = all("sec-websocket-extensions");
-    let offered = extensions
-        .iter()
-        .try_fold(Vec::new(), |mut offered, line| {
-            offered.extend(ExtensionList::parse(line)?.map(|one| one.to_string()));
-            Ok::<_, HandshakeError>(offered)
-        })
-        .map_err(|_| 400_u16)?;
-    if offered.is_empty() && !extensions.is_empty() {
-        return Err(400);
-    }
-    let (path, query) = match path.split_once('?') {
-        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
-        None => (path, None),
-    };
-    Ok(Facts {
-        path,
-        query,
-        host: host.clone(),
-        origin: origin.into_iter().next(),
-        protocols: names,
-        extensions: offered,
-        response: Vec::new(),
-    })
-}
-
-/// Whether HTTP/2 and HTTP/3 have such a field.
-fn is_field(name: &str, value: &str) -> bool {
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|char| is_tchar(char) && !char.is_ascii_uppercase())
-        && value
-            .chars()
-            .all(|char| char == '\t' || !(char.is_ascii_control() || char == '\x7f'))
-}
-
-fn is_tchar(char: char) -> bool {
-    char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
-}
-
-/// A host in small letters and a port.
-fn split_authority(text: &str, default_port: u16) -> Result<(String, u16), u16> {
-    let (host, port) = match text.rfind(']') {
-        Some(end) => text.split_at(end + 1),
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let is_host = match host.strip_prefix('[') {
-        Some(rest) => rest.trim_end_matches(']').parse::<Ipv6Addr>().is_ok(),
-        None => host.split('%').enumerate().all(|(at, part)| {
-            let is_encoded = at == 0
-                || part
-                    .get(..2)
-                    .is_some_and(|two| two.chars().all(|char| char.is_ascii_hexdigit()));
-            is_encoded
-                && part
-                    .chars()
-                    .all(|char| char.is_ascii_alphanumeric() || "-._~!$&'()*+;=".contains(char))
-        }),
-    };
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => default_port,
-        Some("") => default_port,
-        Some(digits) if digits.chars().all(|char| char.is_ascii_digit()) => {
-            digits.parse().map_err(|_| 400_u16)?
-        }
-        _ => return Err(400),
-    };
-    if is_host {
-        Ok((host.to_ascii_lowercase(), port))
-    } else {
-        Err(400)
-    }
-}
-
 // ---- driving ------------------------------------------------------------------------------------------------------------
-
-type List = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// What a server is told of a request that it may accept.
-#[derive(Debug, Eq, PartialEq)]
-struct Facts {
-    path: String,
-    query: Option<String>,
-    host: String,
-    origin: Option<String>,
-    protocols: Vec<String>,
-    extensions: Vec<String>,
-    response: Vec<(String, String)>,
-}
-
-fn facts(upgrade: &Upgrade) -> Facts {
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    Facts {
-        path: upgrade.path().to_owned(),
-        query: upgrade.query().map(str::to_owned),
-        host: upgrade.host().to_owned(),
-        origin: upgrade.origin().map(str::to_owned),
-        protocols: upgrade.protocols().map(str::to_owned).collect(),
-        extensions: upgrade.extensions().map(|one| one.to_string()).collect(),
-        response: upgrade.response_fields().map(owned).collect(),
-    }
-}
-
-fn read_connect(list: &List) -> Result<Facts, HandshakeError> {
-    Upgrade::from_extended_connect(&config(), pairs(list)).map(|upgrade| facts(&upgrade))
-}
 
 fn upgrade_of_bytes(bytes: &mut [u8]) -> Result<Facts, HandshakeError> {
     let mut out = Vec::new();
@@ -469,10 +263,6 @@ fn describe(result: Result<Option<Answer>, HandshakeError>) -> String {
     )
 }
 
-fn pairs(fields: &List) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
-    fields.iter().map(|(name, value)| (name, value))
-}
-
 fn push_lines(bytes: &mut Vec<u8>, fields: &List) {
     for (name, value) in fields {
         for part in [name, &b": "[..], value, b"\r\n"] {
@@ -487,25 +277,6 @@ fn owned(exchange: &ClientExchange) -> List {
         .fields()
         .map(|(name, value)| (name.into(), value.into()))
         .collect()
-}
-
-/// Whether HTTP/2 and HTTP/3 would take this list: pseudo-fields first, then small letters, no control bytes, no white space at
-/// an end.
-#[track_caller]
-fn assert_list(list: &List) {
-    let fields = list
-        .iter()
-        .skip_while(|(name, value)| name.starts_with(b":") && value.iter().all(u8::is_ascii_graphic));
-    for (name, value) in fields {
-        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
-        let (name, value) = (text(name), text(value));
-        assert!(is_field(&name, &value), "{name:?} {value:?}");
-        assert_eq!(value.trim_matches([' ', '\t']), value);
-        assert!(
-            !["connection", "upgrade", "te", "host"].contains(&&name[..]),
-            "{name:?}"
-        );
-    }
 }
 
 fn config() -> Config {
@@ -768,68 +539,4 @@ fn respelt(fields: List, spelling: u64) -> List {
         groups.retain(|group| !group.is_empty());
     }
     other
-}
-
-/// What a client asks for, all of it well-formed.
-#[derive(Clone, Debug)]
-struct Asked {
-    url: String,
-    target: String,
-    protocols: Vec<String>,
-    fields: Vec<(String, String)>,
-}
-
-impl Asked {
-    fn request(&self) -> ClientRequest {
-        let mut request = ClientRequest::from_url(&format!("{}{}", self.url, self.target)).unwrap();
-        for protocol in &self.protocols {
-            request = request.protocol(protocol).unwrap();
-        }
-        for (name, value) in &self.fields {
-            request = request.field(name, value).unwrap();
-        }
-        request.extension("ext; a=1").unwrap()
-    }
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let url = "wss?://([a-z0-9.-]{1,10}|\\[::[1-9a-f]\\])(:[1-9][0-9]{1,3})?";
-    let protocols = vec("[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}", 0..4).prop_map(|mut names| {
-        names.sort();
-        names.dedup();
-        names
-    });
-    let target = "/([!$&'()*+,;=:@/?a-zA-Z0-9._~-]|%[0-9a-fA-F]{2}){0,20}[a-z]";
-    (url, target, protocols, added_fields()).prop_map(|(url, target, protocols, fields)| Asked {
-        url,
-        target,
-        protocols,
-        fields,
-    })
-}
-
-fn added_fields() -> impl Strategy<Value = Vec<(String, String)>> {
-    vec(
-        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", "[ -~\t\u{80}-\u{ff}]{0,20}"),
-        0..4,
-    )
-}
-
-/// Arguments as nobody should pass them, and some as one may.
-fn hostile() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[\r\n\0 \t:/?#@,;=\"a-cX\u{e9}]{0,10}",
-        "[a-c]{1,3}(\r\n|\n|\r|\0|\r\n )?[a-c:]{0,5}",
-        "/[ -~]{0,10}",
-        "[a-z]{1,5}(:[0-9]{1,6})?",
-        select(vec![
-            ":method",
-            "connection",
-            "TE",
-            "Keep-Alive",
-            "sec-websocket-x"
-        ])
-        .prop_map(str::to_owned),
-        any::<String>(),
-    ]
 }

@@ -23,6 +23,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("deflate_negotiation", bodies::deflate_negotiation),
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
+    ("extended", bodies::extended),
     ("extension_list", bodies::extension_list),
     ("handshake_arguments", bodies::handshake_arguments),
     ("handshake_client", bodies::handshake_client),
@@ -30,10 +31,12 @@ const TARGETS: &[(&str, Body)] = &[
     ("header", bodies::header),
     #[cfg(feature = "deflate")]
     ("inflate", bodies::inflate),
+    ("keepalive", bodies::keepalive),
     ("mask", bodies::mask),
     ("memory", bodies::memory),
     ("operations", bodies::operations),
     ("output_validity", bodies::output_validity),
+    ("raw_decoder", bodies::raw_decoder),
     ("protocol_list", bodies::protocol_list),
     ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),

@@ -8,20 +8,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::{
-    AutoPong, CloseCode, Config, Connection, Error, Event, Fin, MessageKind, Misuse, ReceiveHalf, Role,
-    SendHalf, State, Transport,
+    AutoPong, CloseCode, Config, Connection, Event, Fin, MessageKind, Misuse, ReceiveHalf, Role, SendHalf,
+    State, Transport,
 };
 
 /// One end, in one piece or in two.
-trait OneEnd {
-    fn receive<'i>(
-        &mut self,
-        input: &mut &'i mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error>;
+trait OneEnd: Receiver {
     fn send(&mut self, step: &Step, out: &mut Vec<u8>) -> Result<(), Misuse>;
     fn end(&mut self);
-    fn state(&self) -> (State, Transport);
 }
 
 #[derive(Clone, Debug)]
@@ -51,14 +45,6 @@ macro_rules! send {
 }
 
 impl OneEnd for Connection {
-    fn receive<'i>(
-        &mut self,
-        input: &mut &'i mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
-        self.receive(input, out)
-    }
-
     fn send(&mut self, step: &Step, out: &mut Vec<u8>) -> Result<(), Misuse> {
         send!(self, step, out)
     }
@@ -66,25 +52,9 @@ impl OneEnd for Connection {
     fn end(&mut self) {
         self.receive_eof();
     }
-
-    fn state(&self) -> (State, Transport) {
-        (self.state(), self.transport())
-    }
 }
 
 impl OneEnd for (ReceiveHalf, SendHalf) {
-    fn receive<'i>(
-        &mut self,
-        input: &mut &'i mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
-        let (event, reply) = self.0.receive(input);
-        let before = out.len();
-        self.1.reply(&reply, out);
-        assert!(!reply.is_none() || out.len() == before, "nothing is owed");
-        event
-    }
-
     fn send(&mut self, step: &Step, out: &mut Vec<u8>) -> Result<(), Misuse> {
         send!(self.1, step, out)
     }
@@ -92,10 +62,6 @@ impl OneEnd for (ReceiveHalf, SendHalf) {
     fn end(&mut self) {
         let reply = self.0.receive_eof();
         self.1.reply(&reply, &mut Vec::new());
-    }
-
-    fn state(&self) -> (State, Transport) {
-        (self.1.state(), self.1.transport())
     }
 }
 
@@ -160,7 +126,7 @@ type Trace = (
     Vec<Event<'static>>,
     Result<(), String>,
     Vec<u8>,
-    (State, Transport),
+    (Role, State, Transport),
 );
 
 fn act(end: &mut impl OneEnd, action: &Action) -> Trace {
@@ -183,7 +149,7 @@ fn act(end: &mut impl OneEnd, action: &Action) -> Trace {
         }
         Action::End => end.end(),
     }
-    (events, result, out, end.state())
+    (events, result, out, end.status())
 }
 
 proptest! {

@@ -1,8 +1,11 @@
 //! What holds for any input of the opening handshake, however it is cut, and for whatever a caller asks to be written.
 #![cfg(feature = "alloc")]
 
+#[path = "common/asked.rs"]
+mod asked;
 mod common;
 
+use asked::*;
 use common::cuts;
 use common::handshakes::{ask, head_lines, serve};
 use proptest::collection::vec;
@@ -369,79 +372,6 @@ fn bytes_of(
             [bytes, tail].concat()
         },
     )
-}
-
-/// What a client asks for, all of it well-formed.
-#[derive(Clone, Debug)]
-struct Asked {
-    authority: String,
-    target: String,
-    protocols: Vec<String>,
-    extensions: Vec<String>,
-    fields: Vec<(String, String)>,
-}
-
-impl Asked {
-    fn request(&self) -> ClientRequest {
-        let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
-        for protocol in &self.protocols {
-            request = request.protocol(protocol).unwrap();
-        }
-        for extension in &self.extensions {
-            request = request.extension(extension).unwrap();
-        }
-        for (name, value) in &self.fields {
-            request = request.field(name, value).unwrap();
-        }
-        request
-    }
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let authority = "([a-z0-9.-]{1,10}|\\[::[1-9a-f]\\])(:[1-9][0-9]{1,3})?";
-    let protocols = vec(TOKEN, 0..4).prop_map(|mut names| {
-        names.sort();
-        names.dedup();
-        names
-    });
-    let extensions = vec(
-        "[!-'*+.a-z0-9^_`|~-]{1,6}(; [a-z]{1,3}(=[a-z0-9]{1,3})?){0,2}",
-        0..3,
-    )
-    .prop_map(|list| list.into_iter().filter(|one| !one.contains('"')).collect());
-    (authority, TARGET, protocols, extensions, fields()).prop_map(
-        |(authority, target, protocols, extensions, fields)| Asked {
-            authority,
-            target,
-            protocols,
-            extensions,
-            fields,
-        },
-    )
-}
-
-/// Fields that a caller may add. Their names are of no field that the handshake knows.
-fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
-    vec(
-        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", "[ -~\t\u{80}-\u{ff}]{0,20}"),
-        0..4,
-    )
-}
-
-/// RFC 3986 sections 3.3 and 3.4.
-const TARGET: &str = "/([!$&'()*+,;=:@/?a-zA-Z0-9._~-]|%[0-9a-fA-F]{2}){0,20}";
-
-const TOKEN: &str = "[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}";
-
-/// Arguments as nobody should pass them, and some as one may.
-fn hostile() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[\r\n\0 \t:/?#@,;=\"a-cX\u{e9}]{0,10}",
-        "[a-c]{1,3}(\r\n|\n|\r|\0|\r\n )?[a-c:]{0,5}",
-        "/[ -~]{0,10}",
-        "[a-z]{1,5}(:[0-9]{1,6})?",
-        any::<String>(),
-    ]
 }
 
 /// Anything made of the bytes that matter to the list of extensions.

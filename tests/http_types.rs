@@ -129,7 +129,14 @@ fn server_reads_any_form_of_target() {
     }
     let mut request = upgrade_request();
     *request.method_mut() = Method::CONNECT;
-    assert_eq!(read(&request).unwrap_err(), HandshakeError::MalformedTarget);
+    for target in ["/chat", "http://h:80/", "h"] {
+        *request.uri_mut() = target.parse().unwrap();
+        assert_eq!(
+            read(&request).unwrap_err(),
+            HandshakeError::MalformedTarget,
+            "{target}"
+        );
+    }
     *request.uri_mut() = "h:80".parse().unwrap();
     assert_eq!(read(&request).unwrap_err(), HandshakeError::MethodNotGet);
 }

@@ -402,6 +402,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => any_text(20).prop_map(Operation::Text),
         3 => any_bytes(300).prop_map(Operation::Binary),
         1 => prepared.prop_map(|prepared| Operation::Prepared(Box::new(prepared))),
+        1 => any_bytes(300).prop_map(Operation::Header),
+        1 => (any::<bool>(), any_text(20)).prop_map(|(text, content)| Operation::InPlace {
+            text,
+            bytes: content.into_bytes(),
+        }),
         5 => (any::<bool>(), fragment, fin)
             .prop_map(|(text, bytes, fin)| Operation::Fragment { text, bytes, fin }),
         2 => control().prop_map(Operation::Ping),
@@ -418,11 +423,14 @@ fn setup() -> impl Strategy<Value = Setup> {
         AutoPong::WhileOpen,
         AutoPong::UntilPeerCloses,
     ]);
-    (auto_pong, prop::bool::weighted(0.7), any::<bool>(), any::<bool>()).prop_map(
-        |(auto_pong, auto_close, hold, recycle)| Setup {
+    let flags = any::<[bool; 4]>();
+    (auto_pong, prop::bool::weighted(0.7), flags).prop_map(
+        |(auto_pong, auto_close, [hold, stream, split, recycle])| Setup {
             auto_pong,
             auto_close,
             hold,
+            stream,
+            split,
             deflated: false,
             recycle,
         },

@@ -51,11 +51,13 @@ impl Report {
     }
 
     pub fn write_json(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let machine = machine().replace(['"', '\\'], "");
+        let (date, machine) = (date(), machine().replace(['"', '\\'], ""));
         let records = self.records.join(",\n  ");
         fs::write(
             path,
-            format!("{{\"machine\": \"{machine}\", \"measurements\": [\n  {records}\n]}}\n"),
+            format!(
+                "{{\"date\": \"{date}\", \"machine\": \"{machine}\", \"measurements\": [\n  {records}\n]}}\n"
+            ),
         )
     }
 
@@ -72,6 +74,15 @@ impl Report {
 
 const BEGIN: &str = "<!-- The last run, by ./run --write -->";
 const END: &str = "<!-- End of the last run -->";
+
+/// Of today, in UTC.
+fn date() -> String {
+    let output = Command::new("date").args(["-u", "+%F"]).output();
+    output.map_or_else(
+        |_| "undated".into(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_string(),
+    )
+}
 
 /// What the times depend on.
 pub fn machine() -> String {

@@ -106,6 +106,11 @@ impl Wire {
         &self.bytes
     }
 
+    /// For a caller that sizes its reads itself.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader(&self.bytes)
+    }
+
     /// For each read, the payloads in it, cut where it cuts them and relative to its start.
     pub fn payloads_by_read(&self) -> Vec<Vec<Payload>> {
         let mut reads = vec![Vec::new(); self.bytes.len().div_ceil(READ_SIZE)];
@@ -123,6 +128,21 @@ impl Wire {
             }
         }
         reads
+    }
+}
+
+/// What was not read yet.
+#[derive(Debug)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    /// Fills the buffer with the next bytes, but for more than a read gives. 0 at the end.
+    #[inline]
+    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let (read, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(READ_SIZE));
+        buffer[..read.len()].copy_from_slice(read);
+        self.0 = rest;
+        read.len()
     }
 }
 

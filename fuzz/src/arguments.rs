@@ -1,6 +1,7 @@
 //! What a program asks to be written in the opening handshake, whatever it passes: refused, or read by the other end.
 
 use super::common::handshakes::{assert_response, head_lines};
+use super::common::lists::{List, assert_list};
 use super::common::{drive, text};
 use super::input::Input;
 use websocket_proto::handshake::{
@@ -125,6 +126,38 @@ pub fn handshake_arguments(bytes: &[u8]) {
     assert!(upgrade.extensions().count() >= asked.extensions);
     reject(&upgrade, &mut input);
     accept(client, is_deflating, upgrade, &mut input);
+    connect(&asked, &config_of_client, &config_of_server, is_deflating);
+}
+
+fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> List {
+    fields.map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// The same over a stream of HTTP/2 or HTTP/3.
+fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: bool) {
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut client = asked.request.clone().start_extended_connect(of_client, entropy);
+    let fields = owned(client.fields());
+    assert_list(&fields);
+    let list = fields.iter().map(|(name, value)| (name, value));
+    let upgrade = Upgrade::from_extended_connect(of_server, list);
+    let upgrade = upgrade
+        .expect("a request of one's own")
+        .select_protocol(&["chat"]);
+    assert!(upgrade.protocols().eq(asked.protocols.iter().map(String::as_str)));
+    assert_list(&owned(upgrade.response_fields()));
+    let response = [(":status", "200")].into_iter().chain(upgrade.response_fields());
+    let answer = client.receive_fields(response);
+    let Ok(Some(Answer::Accepted { response, connection })) = answer else {
+        panic!("{answer:?}")
+    };
+    if is_deflating
+        || response
+            .extensions()
+            .all(|one| one.name() != "permessage-deflate")
+    {
+        assert_talk(upgrade.into_connection(), connection);
+    }
 }
 
 /// Any other answer: refused, or a whole response.

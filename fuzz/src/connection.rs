@@ -31,6 +31,13 @@ fn connection(role: Role, bytes: &[u8]) {
     held.assert_same(&drive_held(&mut open(), bytes, &cuts));
     held.assert_held_is_the_same(&whole, bytes.len());
 
+    let stream = settings.config().stream(true);
+    for cuts in [&[], &every[..], &cuts] {
+        let chunked = drive(&mut settings.open_with(role, &stream), bytes, cuts);
+        whole.assert_chunks_are_the_same(&chunked);
+    }
+    whole.assert_same(&drive(&mut settings.open(role).split(), bytes, &cuts));
+
     assert_naive_receiver_agrees(&settings, &whole, bytes);
 }
 

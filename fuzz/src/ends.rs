@@ -15,6 +15,8 @@ pub struct Settings {
     pub limit: u64,
     pub auto_pong: AutoPong,
     pub auto_close: bool,
+    /// Messages come in chunks, where a target makes use of it.
+    pub stream: bool,
     pub accept_any_close_code: bool,
     accept_unmasked: bool,
     accept_non_minimal_length: bool,
@@ -34,6 +36,7 @@ impl Settings {
                 _ => AutoPong::WhileOpen,
             },
             auto_close: flags & 4 == 0,
+            stream: flags & 64 != 0,
             accept_unmasked: flags & 8 != 0,
             accept_non_minimal_length: flags & 16 != 0,
             accept_any_close_code: flags & 32 != 0,

@@ -1,9 +1,9 @@
 //! The frame tier: headers, the decoder, masks.
 
-use super::common::{assert_decodes, naive, parts};
+use super::common::{assert_decodes, decode, every_cut, naive, parts};
 use super::input::Input;
 use websocket_proto::Role;
-use websocket_proto::frame::{Header, Rules, mask};
+use websocket_proto::frame::{Header, Rules, mask, raw};
 
 /// The rules that a first byte and a limit choose, and the same for the naive reader.
 fn rules(input: &mut Input) -> (Rules, naive::Rules) {
@@ -75,12 +75,67 @@ fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
     naive::check_header(rules, bytes).is_err() || too_big
 }
 
-/// The decoder: the same frames over any split, and those that a naive reader finds.
+/// The decoder: the same frames over any split, and those that a naive reader finds, up to the same fault.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (rules, _) = rules(&mut input);
+    let (rules, naive) = rules(&mut input);
     let (cuts, bytes) = input.cut_rest();
     assert_decodes(&rules, bytes, &cuts);
+    let mut rest = bytes;
+    while let Some((_, size, _)) = naive::split(rest).filter(|_| !is_wrong(&naive, rest)) {
+        rest = &rest[size..];
+    }
+    let (_, violation) = decode(&rules, bytes, &[]);
+    assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
+}
+
+/// Raw frames: whatever comes is relayed as it is, cut anywhere, and means what it means to the naive reader.
+pub fn raw_decoder(bytes: &[u8]) {
+    let (cuts, bytes) = Input::new(bytes).cut_rest();
+    let whole = relay(&[bytes]);
+    assert_eq!(relay(&parts(bytes, &cuts)), whole);
+    assert_eq!(relay(&parts(bytes, &every_cut(bytes.len()))), whole);
+    let mut rest = bytes;
+    for (header, payload) in whole {
+        let size = naive::header_size(rest).expect("a whole header");
+        assert_eq!(*header, rest[..size]);
+        assert_eq!(
+            (header.fin(), header.rsv()),
+            (rest[0] & 0x80 != 0, rest[0] >> 4 & 7)
+        );
+        assert_eq!(
+            (header.opcode(), header.mask()),
+            (rest[0] & 15, naive::key(rest, size))
+        );
+        let (len, ..) = naive::length(rest).expect("a whole header");
+        assert_eq!(header.payload_len(), len);
+        let came = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len() - size);
+        assert_eq!(payload, rest[size..][..came]);
+        rest = &rest[size + came..];
+    }
+    assert!(naive::header_size(rest).is_none_or(|size| size > rest.len()));
+}
+
+fn relay(parts: &[&[u8]]) -> Vec<(raw::Header, Vec<u8>)> {
+    let (mut decoder, mut frames) = (raw::Decoder::new(), Vec::<(raw::Header, Vec<u8>)>::new());
+    for part in parts {
+        let mut input = *part;
+        while let Some(item) = decoder.decode(&mut input) {
+            match item {
+                raw::Item::Start(header) => frames.push((header, Vec::new())),
+                raw::Item::Chunk(chunk) => {
+                    assert!(!chunk.is_empty());
+                    frames.last_mut().expect("a start before").1.extend(chunk);
+                }
+                raw::Item::End => {
+                    let (header, payload) = frames.last().expect("a start before");
+                    assert_eq!(header.payload_len(), payload.len() as u64);
+                }
+            }
+        }
+        assert!(input.is_empty());
+    }
+    frames
 }
 
 /// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.

@@ -1,9 +1,9 @@
 //! The bodies of the fuzz targets: functions of bytes, which panic where something is wrong.
 //!
-//! They need nothing but the crate, std and miniz_oxide as a second inflater, so that two programs are made of them: the
-//! targets of cargo-fuzz in `fuzz_targets/`, and `tests/fuzz_seeds.rs` at the root, which takes this file as a module and
-//! replays the seeds by any stable compiler. So names start from `super` in here, and choices are read from the bytes by
-//! `input` and not by a crate.
+//! They need nothing but the crate, std, miniz_oxide as a second inflater and what `tests/common/` has, so that two programs
+//! are made of them: the targets of cargo-fuzz in `fuzz_targets/`, and `tests/fuzz_seeds.rs` at the root, which takes this file
+//! as a module and replays the seeds by any stable compiler. So names start from `super` in here, and choices are read from the
+//! bytes by `input` and not by a crate. The two targets that compare with peers have their bodies in `tests/differential/`.
 
 mod arguments;
 #[path = "../../tests/common/mod.rs"]
@@ -12,6 +12,7 @@ mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod ends;
+mod extended;
 mod extensions;
 mod fields;
 mod frame;
@@ -20,17 +21,20 @@ mod input;
 mod memory;
 mod operations;
 mod output;
+mod timers;
 mod utf8;
 
 pub use arguments::handshake_arguments;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
+pub use extended::extended;
 pub use extensions::extension_list;
 pub use fields::{protocol_list, upgrade_fields};
-pub use frame::{decoder, header, mask};
+pub use frame::{decoder, header, mask, raw_decoder};
 pub use handshake::{handshake_client, handshake_server};
 pub use memory::memory;
 pub use operations::operations;
 pub use output::output_validity;
+pub use timers::keepalive;
 pub use utf8::utf8;

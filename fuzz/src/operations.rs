@@ -7,7 +7,7 @@ use super::output::prepared;
 use websocket_proto::{AutoPong, Compression, Connection, Fin, Role};
 
 fn read(input: &mut Input) -> Operation {
-    match input.byte() % 14 {
+    match input.byte() % 16 {
         0 => Operation::Text(input.text()),
         1 => Operation::Binary(input.bytes().to_vec()),
         2 => {
@@ -26,6 +26,11 @@ fn read(input: &mut Input) -> Operation {
         8 => Operation::Lose,
         9 => Operation::Deliver(usize::MAX),
         10 | 11 => Operation::Deliver(usize::from(input.byte())),
+        14 => Operation::Header(input.bytes().to_vec()),
+        15 => Operation::InPlace {
+            text: input.byte() & 1 != 0,
+            bytes: input.bytes().to_vec(),
+        },
         kind => {
             let flags = input.byte();
             Operation::Fragment {
@@ -37,16 +42,18 @@ fn read(input: &mut Input) -> Operation {
     }
 }
 
-/// One end, by flags of its own.
-fn end(role: Role, settings: &Settings, flags: u8) -> (Connection, Setup) {
+/// One end, by flags of its own, and of both.
+fn end(role: Role, settings: &Settings, flags: u8, [split, stream]: [bool; 2]) -> (Connection, Setup) {
     let setup = Setup {
         hold: flags & 1 != 0,
         recycle: flags & 2 != 0,
+        stream,
+        split,
         auto_pong: settings.auto_pong,
         auto_close: settings.auto_close,
         deflated: settings.is_deflated(),
     };
-    let config = settings.config().max_message_size(1 << 20).hold(setup.hold);
+    let config = setup.deliver(settings.config().max_message_size(1 << 20));
     (settings.open_with(role, &config), setup)
 }
 
@@ -64,8 +71,9 @@ pub fn operations(bytes: &[u8]) {
     if flags & 8 != 0 {
         client.auto_pong = AutoPong::UntilPeerCloses;
     }
-    let server = end(Role::Server, &server, flags >> 4);
-    let mut pair = Pair::new(server, end(Role::Client, &client, flags >> 6));
+    let both = [flags & 1 != 0, flags & 2 != 0];
+    let server = end(Role::Server, &server, flags >> 4, both);
+    let mut pair = Pair::new(server, end(Role::Client, &client, flags >> 6, both));
     // Work is bounded: an operation may be one byte, and a large message three.
     let mut work = 0;
     while work < 200_000 && !input.is_empty() {

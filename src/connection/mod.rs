@@ -76,7 +76,7 @@ pub use state::{Closed, ClosedBy, State, Transport};
 use crate::deflate::{DeflateConfig, Parameters};
 use crate::error::{Error, Misuse};
 use crate::frame::Role;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, Payload};
 use crate::{CloseCode, Config, Entropy};
 
 /// One open connection, either end. See the [module](self) for the contract.
@@ -420,11 +420,23 @@ impl Connection {
         self.sender.close(code, reason, out)
     }
 
-    /// Gives the buffer of a message back, which was owned because it came in pieces; the next such message
-    /// is put together in it. Without this, each takes an allocation; with it, the connection holds one
-    /// buffer while it is idle, of whatever capacity was given, and the message that is put together in
-    /// it leaves with that capacity.
-    pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
+    /// Gives the buffer of a message back: if it was owned because it came in pieces, the next such message is put
+    /// together in it; one that was lent from the input has none, and nothing happens. Without this, each message in
+    /// pieces takes an allocation; with it, the connection holds one buffer while it is idle, of whatever
+    /// capacity was given, and the message that is put together in it leaves with that capacity.
+    ///
+    /// ```
+    /// # use websocket_proto::{Config, Connection, Event};
+    /// # let (mut connection, mut out) = (Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7)), Vec::new());
+    /// # let mut input = &mut b"\x82\x01x".to_vec()[..];
+    /// while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
+    ///     if let Event::Binary(payload) = event {
+    ///         println!("{} bytes", payload.len());
+    ///         connection.recycle(payload);
+    ///     }
+    /// }
+    /// ```
+    pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         self.receiver.recycle(buffer);
     }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::UnwindSafe;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
@@ -238,6 +239,10 @@ pub(super) struct Inflater {
     final_blocks: u64,
     flow: Flow,
 }
+
+/// The engine's pointers alone would keep it from this, and with it a connection's receive half, which has it without
+/// the feature `deflate`.
+impl UnwindSafe for Inflater {}
 
 /// Where the engine stands in the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -133,6 +133,12 @@ impl From<Vec<u8>> for Payload<'_> {
     }
 }
 
+impl From<String> for Payload<'_> {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
 impl<'i> From<&'i str> for Text<'i> {
     #[inline]
     fn from(text: &'i str) -> Self {

@@ -5,7 +5,9 @@ use super::naive::{self, Verdict};
 use super::strict::{self, Strict};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
 use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
-use websocket_proto::{CloseCode, Connection, Error, Event, Role, State, Transport};
+use websocket_proto::{
+    CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, Transport,
+};
 
 /// All that came out of a connection while it was given some bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,20 +23,20 @@ pub struct Run {
 
 impl Run {
     fn new(
-        connection: &Connection,
+        (role, state, transport): (Role, State, Transport),
         events: Vec<Seen>,
         out: Vec<u8>,
         error: Option<Error>,
         consumed: usize,
     ) -> Self {
         Self {
-            role: connection.role(),
+            role,
             events,
             out,
             error,
             consumed,
-            state: connection.state(),
-            transport: connection.transport(),
+            state,
+            transport,
         }
     }
 
@@ -81,6 +83,14 @@ impl Run {
             assert_eq!((self.error, copied.error), (None, Some(Error::InvalidUtf8)));
             assert!(self.consumed < size, "inside the text");
         }
+    }
+
+    /// Of a caller that takes chunks: put together they are what comes whole (`self`), and so is all else.
+    #[track_caller]
+    pub fn assert_chunks_are_the_same(&self, chunked: &Self) {
+        assert_eq!((&chunked.events, chunked.error), (&self.events, self.error));
+        assert_eq!(chunked.out, self.out);
+        assert_eq!((chunked.state, chunked.transport), (self.state, self.transport));
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -151,19 +161,93 @@ impl Run {
     }
 }
 
+/// What receives: a connection, or its two halves.
+pub trait Receiver {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error>;
+
+    fn status(&self) -> (Role, State, Transport);
+}
+
+impl Receiver for Connection {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.receive(input, out)
+    }
+
+    fn status(&self) -> (Role, State, Transport) {
+        (self.role(), self.state(), self.transport())
+    }
+}
+
+/// Each reply goes over at once.
+impl Receiver for (ReceiveHalf, SendHalf) {
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let (result, reply) = self.0.receive(input);
+        let before = out.len();
+        self.1.reply(&reply, out);
+        assert!(!reply.is_none() || out.len() == before, "nothing is owed");
+        result
+    }
+
+    fn status(&self) -> (Role, State, Transport) {
+        (self.1.role(), self.1.state(), self.1.transport())
+    }
+}
+
+/// What was seen, messages in chunks put together.
+#[derive(Default)]
+pub struct Events {
+    pub seen: Vec<Seen>,
+    chunks: Vec<u8>,
+}
+
+impl Events {
+    #[track_caller]
+    pub fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::TextChunk(text, fin) => self.chunk(true, text.as_bytes(), fin),
+            Event::BinaryChunk(payload, fin) => self.chunk(false, &payload, fin),
+            event => self.seen.push(event.into()),
+        }
+    }
+
+    #[track_caller]
+    fn chunk(&mut self, is_text: bool, bytes: &[u8], fin: Fin) {
+        self.chunks.extend(bytes);
+        match fin {
+            Fin::More => assert!(!bytes.is_empty(), "a chunk without need"),
+            Fin::Last => {
+                let whole = std::mem::take(&mut self.chunks);
+                self.seen.push(super::message(is_text, &whole));
+            }
+        }
+    }
+}
+
 /// Gives `bytes` to the connection, cut before each index of `cuts`, and checks on the way what holds for any input:
 /// all of the input is consumed while the connection is open, and nothing is looked at, said or sent once it is not.
 #[track_caller]
-pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
+pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut out = Vec::new();
-    let mut events = Vec::new();
+    let mut events = Events::default();
     let mut error: Option<Error> = None;
     let mut consumed = 0;
     // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
-    let mut over = match connection.state() {
-        State::Open => false,
-        State::Closing => connection.transport() == Transport::Open,
-        State::Closed => true,
+    let mut over = match connection.status() {
+        (_, State::Open, _) => false,
+        (_, State::Closing, transport) => transport == Transport::Open,
+        (_, State::Closed, _) => true,
     };
     let mut start = 0;
     for end in cuts.iter().copied().chain([bytes.len()]) {
@@ -187,7 +271,7 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
             match result {
                 Ok(Some(event)) => {
                     over = matches!(event, Event::Close(_));
-                    events.push(event.into());
+                    events.take(event);
                 }
                 Ok(None) => {
                     assert!(input.is_empty(), "total consumption");
@@ -201,7 +285,7 @@ pub fn drive(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
         }
         consumed += size - input.len();
     }
-    Run::new(connection, events, out, error, consumed)
+    Run::new(connection.status(), events.seen, out, error, consumed)
 }
 
 /// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
@@ -239,7 +323,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         consumed += taken;
         buffer.drain(..taken);
     }
-    Run::new(connection, events, out, error, consumed)
+    Run::new(connection.status(), events, out, error, consumed)
 }
 
 /// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.

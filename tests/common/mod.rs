@@ -4,6 +4,7 @@
 
 mod drive;
 pub mod handshakes;
+pub mod lists;
 #[cfg(feature = "deflate")]
 pub mod miniz;
 pub mod model;

@@ -3,7 +3,7 @@
 //! It stands once, for the property test that makes up operations and for the fuzz target that reads them from bytes.
 
 use super::strict::{Emitted, Strict};
-use super::{Seen, binary, facts, message, naive, ping, pong};
+use super::{Events, Receiver, Seen, binary, facts, message, naive, ping, pong};
 use websocket_proto::{
     AutoPong, CloseCode, ClosedBy, Compression, Config, Connection, Error, Event, Fin, MessageKind, Misuse,
     Prepared, Role, State, Transport,
@@ -15,6 +15,13 @@ pub enum Operation {
     Text(String),
     Binary(Vec<u8>),
     Prepared(Box<Prepared>),
+    /// The header alone, the payload right after it.
+    Header(Vec<u8>),
+    /// The header, and the payload where it is.
+    InPlace {
+        text: bool,
+        bytes: Vec<u8>,
+    },
     Fragment {
         text: bool,
         bytes: Vec<u8>,
@@ -39,6 +46,10 @@ pub struct Setup {
     pub auto_pong: AutoPong,
     pub auto_close: bool,
     pub hold: bool,
+    /// Whether messages are received in chunks.
+    pub stream: bool,
+    /// Whether it is split in two halves that receive, each time.
+    pub split: bool,
     /// Whether compression was agreed.
     pub deflated: bool,
     /// Whether the buffers of binary messages are given back.
@@ -46,11 +57,19 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// How messages are delivered.
+    pub fn deliver(&self, config: Config) -> Config {
+        match (self.stream, self.hold) {
+            (true, _) => config.stream(true),
+            (false, hold) => config.hold(hold),
+        }
+    }
+
     pub fn config(&self) -> Config {
-        Config::new()
+        let config = Config::new()
             .auto_pong(self.auto_pong)
-            .auto_close(self.auto_close)
-            .hold(self.hold)
+            .auto_close(self.auto_close);
+        self.deliver(config)
     }
 }
 
@@ -95,7 +114,11 @@ impl Model {
         }
         let is_whole = matches!(
             operation,
-            Operation::Text(_) | Operation::Binary(_) | Operation::Prepared(_)
+            Operation::Text(_)
+                | Operation::Binary(_)
+                | Operation::Prepared(_)
+                | Operation::Header(_)
+                | Operation::InPlace { .. }
         );
         if is_whole && self.fragments.is_some() {
             return Err(Misuse::UnfinishedMessage);
@@ -107,6 +130,12 @@ impl Model {
                 let is_text = prepared.kind() == MessageKind::Text;
                 Ok(Some(message(is_text, prepared.payload())))
             }
+            Operation::Header(_) if self.role == Role::Client => Err(Misuse::Unmasked),
+            Operation::Header(bytes) => Ok(Some(binary(bytes))),
+            Operation::InPlace { text: true, bytes } if naive::utf8(bytes) != naive::Utf8::Valid => {
+                Err(Misuse::InvalidUtf8)
+            }
+            Operation::InPlace { text, bytes } => Ok(Some(message(*text, bytes))),
             Operation::Fragment { text, bytes, fin } => self.fragment(*text, bytes, *fin == Fin::Last),
             Operation::Ping(bytes) | Operation::Pong(bytes) if bytes.len() > 125 => {
                 Err(Misuse::ControlTooLong(bytes.len()))
@@ -199,7 +228,8 @@ impl Model {
 
 /// One end, with what the model says of it.
 struct End {
-    connection: Connection,
+    /// There, but while it is in two halves.
+    connection: Option<Connection>,
     model: Model,
     /// Reads what this end emits.
     strict: Strict,
@@ -211,13 +241,14 @@ struct End {
     seen: usize,
     /// What came here and is held.
     buffer: Vec<u8>,
+    received: Events,
 }
 
 impl End {
     fn new(connection: Connection, setup: Setup) -> Self {
         let role = connection.role();
         Self {
-            connection,
+            connection: Some(connection),
             model: Model::new(role, setup),
             strict: Strict::new(role).deflated(setup.deflated),
             wire: Vec::new(),
@@ -225,21 +256,32 @@ impl End {
             delivered: 0,
             seen: 0,
             buffer: Vec::new(),
+            received: Events::default(),
         }
     }
 
     fn run(&mut self, operation: &Operation) {
-        let (connection, mut out) = (&mut self.connection, Vec::new());
+        let (connection, mut out) = (self.connection.as_mut().expect("in one piece"), Vec::new());
+        let kind = |text: bool| match text {
+            true => MessageKind::Text,
+            false => MessageKind::Binary,
+        };
         let found = match operation {
             Operation::Text(text) => connection.send_text(text, &mut out),
             Operation::Binary(bytes) => connection.send_binary(bytes, &mut out),
             Operation::Prepared(prepared) => connection.send_prepared(prepared, &mut out),
+            Operation::Header(bytes) => {
+                let header = connection.send_binary_header(bytes, &mut out);
+                header.inspect(|()| out.extend(bytes))
+            }
+            Operation::InPlace { text, bytes } => {
+                let mut payload = bytes.clone();
+                let header = connection.send_in_place(kind(*text), &mut payload, &mut out);
+                assert!(header.is_ok() || payload == *bytes, "a refusal masks nothing");
+                header.inspect(|()| out.extend(payload))
+            }
             Operation::Fragment { text, bytes, fin } => {
-                let kind = match text {
-                    true => MessageKind::Text,
-                    false => MessageKind::Binary,
-                };
-                connection.send_fragment(kind, bytes, *fin, &mut out)
+                connection.send_fragment(kind(*text), bytes, *fin, &mut out)
             }
             Operation::Ping(bytes) => connection.send_ping(bytes, &mut out),
             Operation::Pong(bytes) => connection.send_pong(bytes, &mut out),
@@ -280,16 +322,17 @@ impl End {
     /// So many bytes, at the most, come from `peer`.
     fn receive_from(&mut self, peer: &Self, bytes: usize) {
         let bytes = bytes.min(peer.wire.len() - self.delivered);
-        let (mut out, mut events) = (Vec::new(), Vec::new());
-        self.buffer.extend(&peer.wire[self.delivered..][..bytes]);
+        let mut out = Vec::new();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.extend(&peer.wire[self.delivered..][..bytes]);
         self.delivered += bytes;
-        let mut input = &mut self.buffer[..];
+        let mut input = &mut buffer[..];
         let result: Result<(), Error> = loop {
-            match self.connection.receive(&mut input, &mut out) {
+            match self.receive(&mut input, &mut out) {
                 Ok(Some(event)) => {
-                    events.push(Seen::from(event.clone()));
+                    self.received.take(event.clone());
                     if let (true, Event::Binary(payload)) = (self.model.setup.recycle, event) {
-                        self.connection.recycle(payload);
+                        self.connection.as_mut().expect("in one piece").recycle(payload);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -299,15 +342,34 @@ impl End {
         let left = input.len();
         assert_eq!(result, Ok(()), "neither end breaks a rule");
         let (expected, answers) = self.expect(&peer.sent);
-        assert_eq!(events, expected);
+        assert_eq!(std::mem::take(&mut self.received.seen), expected);
         if self.model.is_receiving() {
-            let held = self.model.setup.hold && self.connection.remaining() > left as u64;
+            let held = self.model.setup.hold && self.connection().remaining() > left as u64;
             assert!(left == 0 || held, "total consumption");
-            self.buffer.drain(..self.buffer.len() - left);
-        } else {
-            self.buffer.clear();
+            self.buffer = buffer.split_off(buffer.len() - left);
         }
         self.emits(&out, &answers);
+    }
+
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("in one piece")
+    }
+
+    fn receive<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let mut connection = self.connection.take().expect("in one piece");
+        if !self.model.setup.split {
+            let result = connection.receive(input, out);
+            self.connection = Some(connection);
+            return result;
+        }
+        let mut halves = connection.split();
+        let result = halves.receive(input, out);
+        self.connection = Some(Connection::join(halves.0, halves.1));
+        result
     }
 
     /// The events that have arrived of those in `sent`, and what answers them.
@@ -326,24 +388,25 @@ impl End {
 
     fn check(&self) {
         assert_eq!(
-            (self.connection.state(), self.connection.transport()),
+            (self.connection().state(), self.connection().transport()),
             self.model.state()
         );
-        assert_eq!(self.connection.role(), self.model.role);
+        assert_eq!(self.connection().role(), self.model.role);
     }
 
     /// The end of the transport, of which there is one account; nothing comes after it.
     fn finish(mut self) {
-        let closed = self.connection.receive_eof();
+        let connection = self.connection.as_mut().expect("in one piece");
+        let closed = connection.receive_eof();
         self.model.ended = true;
         let (sent, received) = (self.model.closed, self.model.peer_closed);
         let clean = sent.is_some() && received.is_some();
         assert_eq!(facts(&closed), (received.unwrap_or(1006), sent, received, clean));
         assert_eq!(closed.by(), self.model.by());
-        assert_eq!(self.connection.receive_eof(), closed);
+        assert_eq!(connection.receive_eof(), closed);
         let (mut bytes, mut out) = (*b"\x81\x00\x89\x00", Vec::new());
         let mut input = &mut bytes[..];
-        assert_eq!(self.connection.receive(&mut input, &mut out), Ok(None));
+        assert_eq!(connection.receive(&mut input, &mut out), Ok(None));
         assert_eq!((input.len(), out.len()), (4, 0));
         self.check();
     }

@@ -26,7 +26,8 @@ struct Held {
 
 impl Held {
     fn new(role: Role) -> Self {
-        let ours = Ours::new(role, &Config::new().hold(true));
+        let mut ours = Ours::new(role, &Config::new().hold(true));
+        ours.buffer.resize(READ_SIZE + SPARE, 0);
         Self {
             ours,
             start: 0,
@@ -34,24 +35,32 @@ impl Held {
         }
     }
 
-    /// Makes room for a read behind what is held.
+    /// Makes room for a read behind what is held, and for all of a message that has begun.
     fn make_room(&mut self) {
         let buffer = &mut self.ours.buffer;
-        let wanted = (self.ours.connection.remaining() as usize).max(self.end - self.start) + READ_SIZE;
-        if self.start + wanted > buffer.len() {
+        let held = self.end - self.start;
+        let missing = (self.ours.connection.remaining() as usize).saturating_sub(held);
+        let wanted = missing.max(1);
+        if self.end + wanted > buffer.len() {
             buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            buffer.resize(wanted.max(buffer.len()), 0);
+            (self.start, self.end) = (0, held);
+        }
+        if self.end + wanted > buffer.len() {
+            buffer.resize(self.end + wanted + READ_SIZE, 0);
         }
     }
 }
 
 impl Engine for Held {
     fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        for read in wire.reads() {
+        let mut reader = wire.reader();
+        loop {
             self.make_room();
-            self.ours.buffer[self.end..][..read.len()].copy_from_slice(read);
-            self.end += read.len();
+            let size = reader.read(&mut self.ours.buffer[self.end..]);
+            if size == 0 {
+                break;
+            }
+            self.end += size;
             let left = self.ours.events(self.start, self.end, echo, outcome);
             self.start = self.end - left;
             if left == 0 {
@@ -69,3 +78,6 @@ impl Engine for Held {
         Box::new(self.ours.connection)
     }
 }
+
+/// The buffer is larger than a read by this, so that a message of a read's size fits into it with its header and some of the next one.
+const SPARE: usize = 8 * 1024;

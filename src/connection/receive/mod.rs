@@ -105,9 +105,10 @@ impl ReceiveHalf {
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
-    pub fn recycle(&mut self, buffer: impl Into<Vec<u8>>) {
-        if self.is_open() {
-            self.message.recycle(buffer.into());
+    pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
+        let buffer = buffer.into();
+        if self.is_open() && !buffer.is_borrowed() {
+            self.message.recycle(buffer.into_owned());
         }
     }
 

@@ -43,7 +43,9 @@ use crate::{Config, Connection, Entropy};
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
     secure: bool,
-    host: String,
+    /// The host, so many bytes, and what follows it in a Host field: the port, unless it is the default one.
+    authority: String,
+    host_size: usize,
     port: Option<u16>,
     target: String,
     origin: Option<String>,
@@ -101,11 +103,18 @@ impl ClientRequest {
     }
 
     fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
+        let (host, port) = (authority.host, authority.port);
+        let mut authority = String::from(host);
+        // RFC 6455 section 4.1, item 4
+        if let Some(port) = port.filter(|&port| port != default_port(secure)) {
+            // Writing to a string cannot fail.
+            let _ = write!(authority, ":{port}");
+        }
         Self {
             secure,
-            host: authority.host.to_string(),
-            // RFC 6455 section 4.1, item 4: the port stands in Host unless it is the default one.
-            port: authority.port.filter(|&port| port != default_port(secure)),
+            authority,
+            host_size: host.len(),
+            port,
             target,
             origin: None,
             protocols: Vec::new(),
@@ -123,11 +132,9 @@ impl ClientRequest {
     /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
     /// puts around it.
     pub fn host(&self) -> &str {
-        let bare = self
-            .host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        bare.unwrap_or(&self.host)
+        let host = self.authority.get(..self.host_size).unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(host)
     }
 
     /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.
@@ -313,7 +320,7 @@ impl ClientRequest {
     }
 
     fn each_field_of_upgrade(&self, key: &str, mut push: impl FnMut(&str, &str)) {
-        push("Host", &self.authority());
+        push("Host", &self.authority);
         push("Upgrade", "websocket");
         push("Connection", "Upgrade");
         push("Sec-WebSocket-Key", key);
@@ -325,7 +332,7 @@ impl ClientRequest {
         push(":method", "CONNECT");
         push(":protocol", PROTOCOL);
         push(":scheme", if self.secure { "https" } else { "http" });
-        push(":authority", &self.authority());
+        push(":authority", &self.authority);
         push(":path", &self.target);
         self.each_common_field(push);
     }
@@ -351,15 +358,6 @@ impl ClientRequest {
             push(name, value);
         }
     }
-
-    fn authority(&self) -> String {
-        let mut authority = self.host.clone();
-        if let Some(port) = self.port {
-            // Writing to a string cannot fail.
-            let _ = write!(authority, ":{port}");
-        }
-        authority
-    }
 }
 
 /// RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
@@ -374,8 +372,7 @@ impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)
-            .field("host", &self.host)
-            .field("port", &self.port())
+            .field("authority", &self.authority)
             .field("path", &self.target.split('?').next())
             .field("origin", &self.origin)
             .field("protocols", &self.protocols)

@@ -43,7 +43,7 @@ fn main() -> Result {
         rounds: 15,
         turn: Duration::from_millis(100),
     };
-    let mut json = None;
+    let (mut json, mut filters) = (None, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -55,13 +55,19 @@ fn main() -> Result {
                 }
             }
             "--json" => json = Some(arguments.next().ok_or("--json needs the name of a file")?),
-            unknown => return Err(format!("what is {unknown}?").into()),
+            unknown if unknown.starts_with('-') => return Err(format!("what is {unknown}?").into()),
+            _ => filters.push(argument),
         }
     }
+    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let scenarios: Vec<_> = SCENARIOS
+        .into_iter()
+        .filter(|scenario| wanted(&scenario.name()))
+        .collect();
     let mut report = Report::default();
     report.line(machine());
     for style in [Style::Threads, Style::Tokio] {
-        compare(&mut report, style, effort)?;
+        compare(&mut report, style, &scenarios, effort)?;
     }
     if let Some(path) = json {
         report.write_json(path)?;
@@ -70,7 +76,7 @@ fn main() -> Result {
 }
 
 /// The servers of one style, ours first.
-fn compare(report: &mut Report, style: Style, effort: Effort) -> Result {
+fn compare(report: &mut Report, style: Style, scenarios: &[Scenario], effort: Effort) -> Result {
     let servers: Vec<_> = ALL.iter().filter(|server| server.style == style).collect();
     let processes: Result<Vec<_>> = servers.iter().map(|server| Process::start(server.name)).collect();
     let processes = processes?;
@@ -90,7 +96,7 @@ fn compare(report: &mut Report, style: Style, effort: Effort) -> Result {
             .map(|name| format!("{} / {name}, CPU", servers[0].name)),
     );
     report.head(&head);
-    for scenario in SCENARIOS {
+    for &scenario in scenarios {
         let loads: Result<Vec<_>> = processes
             .iter()
             .map(|process| Load::new(process, scenario))

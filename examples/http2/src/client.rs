@@ -1,0 +1,121 @@
+//! The client: sends messages to an echo server, looks at what comes back, and tells how long it took.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::ext::Protocol;
+use h2::{Ping, RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::pki_types::ServerName;
+use websocket_proto::handshake::{Answer, ClientRequest, extended};
+use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
+
+use crate::stream::carry;
+use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
+
+const CONFIG: Config = Config::new();
+/// How many bytes may be on the way, unless it is one message alone.
+const IN_FLIGHT: usize = 32 * 1024;
+
+/// Sends so many messages of that size.
+pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: usize) -> Result<(), Failure> {
+    let request = ClientRequest::from_url(url)?;
+    let stream = TcpStream::connect((request.host(), request.port())).await?;
+    stream.set_nodelay(true)?;
+    let opening = async {
+        if !request.secure() {
+            return open(stream, request).await;
+        }
+        let certificate = certificate.ok_or("which certificate is to be trusted?")?;
+        let name = ServerName::try_from(request.host().to_string())?;
+        let stream = tls::connector(certificate)?.connect(name, stream).await?;
+        open(stream, request).await
+    };
+    let (connection, send, receive) = timeout(HANDSHAKE_TIME, opening).await??;
+    println!("{}", echo(connection, send, receive, messages, size).await?);
+    Ok(())
+}
+
+/// Asks for a connection, as the first and only request of an HTTP/2 connection.
+async fn open(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: ClientRequest,
+) -> Result<(Connection, SendStream<Bytes>, RecvStream), Failure> {
+    let handshake = Builder::new()
+        .enable_push(false)
+        .initial_window_size(WINDOW_SIZE)
+        .initial_connection_window_size(MAX_STREAMS * WINDOW_SIZE)
+        .handshake(stream);
+    let (http, mut driver): (SendRequest<Bytes>, _) = handshake.await?;
+    let mut pings = driver.ping_pong().ok_or("h2 lends this once")?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.await {
+            eprintln!("{error}");
+        }
+    });
+    // The server's settings are the first that it sends, so they are here when it answers anything.
+    pings.ping(Ping::opaque()).await?;
+    let mut http = http.ready().await?;
+    if !http.is_extended_connect_protocol_enabled() {
+        return Err("the server does not allow extended CONNECT".into());
+    }
+    let mut exchange = request.start_extended_connect(&CONFIG, OsEntropy);
+    let mut request = exchange.to_http()?;
+    request
+        .extensions_mut()
+        .insert(Protocol::from_static(extended::PROTOCOL));
+    let (response, send) = http.send_request(request, false)?;
+    let response = response.await?;
+    match exchange.receive_http(&response)? {
+        Some(Answer::Accepted { connection, .. }) => Ok((connection, send, response.into_body())),
+        Some(Answer::Rejected(response)) => Err(format!("rejected with {}", response.status()).into()),
+        None => Err("h2 keeps the interim ones".into()),
+    }
+}
+
+/// Has as many messages on the way as may be, until all have come back.
+async fn echo(
+    mut connection: Connection,
+    mut send: SendStream<Bytes>,
+    mut receive: RecvStream,
+    messages: usize,
+    size: usize,
+) -> Result<String, Failure> {
+    let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
+    let mut out = Vec::new();
+    let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
+    for number in 0..sent {
+        connection.send_binary(&message(number), &mut out)?;
+    }
+    let (mut received, mut wrong) = (0, 0);
+    let react = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| {
+        let Event::Binary(payload) = event else {
+            return Ok(());
+        };
+        wrong += usize::from(payload != message(received));
+        received += 1;
+        if sent < messages {
+            sent += 1;
+            return connection.send_binary(&message(sent - 1), out);
+        }
+        if received == messages {
+            return connection.close(CloseCode::NORMAL, "", out);
+        }
+        Ok(())
+    };
+    let began = Instant::now();
+    carry(&mut connection, &mut send, &mut receive, out, react).await?;
+    let time = began.elapsed().as_millis();
+    let end = connection.receive_eof();
+    if wrong > 0 || received < messages || !end.is_clean() {
+        return Err(
+            format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),
+        );
+    }
+    Ok(format!(
+        "{messages} messages of {size} bytes echoed in {time} ms, {end}"
+    ))
+}

@@ -1,0 +1,168 @@
+//! The client: sends messages to an echo server, looks at what comes back, and tells how long it took.
+
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
+
+use quiche::h3::{self, Header, NameValue, WireErrorCode};
+use tokio::net::{UdpSocket, lookup_host};
+use tokio::time::timeout;
+use websocket_proto::handshake::{Answer, ClientRequest};
+use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
+
+use crate::stream::Stream;
+use crate::{Failure, udp};
+
+const CONFIG: Config = Config::new();
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How many bytes may be on the way, unless it is one message alone.
+const IN_FLIGHT: usize = 32 * 1024;
+
+/// Sends so many messages of that size.
+pub async fn run(url: &str, certificate: &str, messages: usize, size: usize) -> Result<(), Failure> {
+    let request = ClientRequest::from_url(url)?;
+    let mut config = udp::config()?;
+    config.load_verify_locations_from_file(certificate)?;
+    config.verify_peer(true);
+    let address = lookup_host((request.host(), request.port()))
+        .await?
+        .next()
+        .ok_or("no such host")?;
+    let socket = match address.is_ipv4() {
+        true => UdpSocket::bind("0.0.0.0:0").await?,
+        false => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await?,
+    };
+    let quic = quiche::connect(
+        Some(request.host()),
+        &udp::new_id(),
+        socket.local_addr()?,
+        address,
+        &mut config,
+    )?;
+    let mut client = Client { socket, quic };
+    let (mut http, stream) = timeout(HANDSHAKE_TIME, client.open(request)).await??;
+    println!("{}", client.echo(&mut http, stream, messages, size).await?);
+    client.quic.close(true, WireErrorCode::NoError as u64, b"")?;
+    udp::send(&client.socket, &mut client.quic).await?;
+    Ok(())
+}
+
+struct Client {
+    socket: UdpSocket,
+    quic: quiche::Connection,
+}
+
+impl Client {
+    /// Asks for a connection, as the first and only request.
+    async fn open(&mut self, request: ClientRequest) -> Result<(h3::Connection, Stream), Failure> {
+        while !self.quic.is_established() {
+            self.wait(None).await?;
+        }
+        let mut http = h3::Connection::with_transport(&mut self.quic, &udp::http_config()?)?;
+        while self.poll(&mut http)?.is_none() && http.peer_settings_raw().is_none() {
+            self.wait(None).await?;
+        }
+        if !http.extended_connect_enabled_by_peer() {
+            return Err("the server does not allow extended CONNECT".into());
+        }
+        let mut exchange = request.start_extended_connect(&CONFIG, OsEntropy);
+        let fields: Vec<Header> = exchange
+            .fields()
+            .map(|(name, value)| Header::new(name.as_bytes(), value.as_bytes()))
+            .collect();
+        let id = http.send_request(&mut self.quic, &fields, false)?;
+        loop {
+            let list = match self.poll(&mut http)? {
+                Some(h3::Event::Headers { list, .. }) => list,
+                Some(h3::Event::Reset(code)) => return Err(format!("reset with {code:#x}").into()),
+                Some(_) => continue,
+                None => {
+                    self.wait(None).await?;
+                    continue;
+                }
+            };
+            match exchange.receive_fields(list.iter().map(|field| (field.name(), field.value())))? {
+                Some(Answer::Accepted { connection, .. }) => return Ok((http, Stream::new(id, connection))),
+                Some(Answer::Rejected(response)) => {
+                    return Err(format!("rejected with {}", response.status()).into());
+                }
+                None => {} // an interim one
+            }
+        }
+    }
+
+    /// Has as many messages on the way as may be, until all have come back.
+    async fn echo(
+        &mut self,
+        http: &mut h3::Connection,
+        mut stream: Stream,
+        messages: usize,
+        size: usize,
+    ) -> Result<String, Failure> {
+        let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
+        let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
+        for number in 0..sent {
+            stream.connection.send_binary(&message(number), &mut stream.out)?;
+        }
+        let (mut received, mut wrong) = (0, 0);
+        let mut react = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| {
+            let Event::Binary(payload) = event else {
+                return Ok(());
+            };
+            wrong += usize::from(payload != message(received));
+            received += 1;
+            if sent < messages {
+                sent += 1;
+                return connection.send_binary(&message(sent - 1), out);
+            }
+            if received == messages {
+                return connection.close(CloseCode::NORMAL, "", out);
+            }
+            Ok(())
+        };
+        let began = Instant::now();
+        let end = loop {
+            if let Some(end) = stream.turn(http, &mut self.quic, &mut react)? {
+                break end;
+            }
+            match self.poll(http)? {
+                Some(h3::Event::Finished | h3::Event::Reset(_)) => stream.end(),
+                Some(_) => {}
+                None => self.wait(stream.deadline).await?,
+            }
+        };
+        let time = began.elapsed().as_millis();
+        if wrong > 0 || received < messages || !end.is_clean() {
+            return Err(
+                format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),
+            );
+        }
+        Ok(format!(
+            "{messages} messages of {size} bytes echoed in {time} ms, {end}"
+        ))
+    }
+
+    /// The next event of the one stream there is, if something has come.
+    fn poll(&mut self, http: &mut h3::Connection) -> Result<Option<h3::Event>, h3::Error> {
+        match http.poll(&mut self.quic) {
+            Ok((_, event)) => Ok(Some(event)),
+            Err(h3::Error::Done) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends what is due, and waits for packets or for a time to do something.
+    async fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
+        udp::send(&self.socket, &mut self.quic).await?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let wait = self.quic.timeout().into_iter().chain(left).min();
+        udp::receive(&self.socket, wait.unwrap_or(HANDSHAKE_TIME), |packet, info| {
+            _ = self.quic.recv(packet, info); // what is no part of the connection is dropped
+        })
+        .await?;
+        self.quic.on_timeout(); // does what is due, if anything is
+        match self.quic.is_closed() {
+            true => Err(format!("{:?}", self.quic.peer_error().or(self.quic.local_error())).into()),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The server's side of one QUIC connection: a page, and an echo for those who ask by extended CONNECT.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use quiche::h3::{self, Header, NameValue, WireErrorCode};
+use quiche::{ConnectionId, Shutdown};
+use websocket_proto::handshake::Upgrade;
+use websocket_proto::{Config, Connection, Event};
+
+use crate::stream::{self, Stream};
+
+const CONFIG: Config = Config::new();
+const PAGE: &[u8] = include_bytes!("page.html");
+
+/// One QUIC connection, and what goes over it.
+pub struct Peer {
+    pub quic: quiche::Connection,
+    /// What the client called us before we gave it an identifier of ours.
+    first_id: ConnectionId<'static>,
+    http: Option<h3::Connection>,
+    streams: HashMap<u64, Stream>,
+}
+
+impl Peer {
+    pub fn new(quic: quiche::Connection, first_id: ConnectionId<'static>) -> Self {
+        Self {
+            quic,
+            first_id,
+            http: None,
+            streams: HashMap::new(),
+        }
+    }
+
+    pub fn is_for(&self, id: &ConnectionId<'_>) -> bool {
+        *id == self.first_id || self.quic.source_ids().any(|ours| ours == id)
+    }
+
+    pub fn timeout(&self) -> Option<Duration> {
+        let deadlines = self.streams.values().filter_map(|stream| stream.deadline);
+        let left = deadlines.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.chain(self.quic.timeout()).min()
+    }
+
+    /// Whether there is more to do. The streams end with their QUIC connection.
+    pub fn is_there(&mut self) -> bool {
+        if self.quic.is_closed() {
+            for (id, mut stream) in self.streams.drain() {
+                eprintln!("stream {id}: {}", stream.connection.receive_eof());
+            }
+        }
+        !self.quic.is_closed()
+    }
+
+    /// Does what can be done now.
+    pub fn turn(&mut self, config: &h3::Config) {
+        let http = match self.http.take() {
+            None if self.quic.is_established() => h3::Connection::with_transport(&mut self.quic, config).ok(),
+            http => http,
+        };
+        let Some(mut http) = http else { return };
+        for id in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.echo(&mut http, id); // which may have waited for a window, or for its deadline
+        }
+        // An error is `Done`, or quiche has closed the connection and told why.
+        while let Ok((id, event)) = http.poll(&mut self.quic) {
+            match event {
+                h3::Event::Headers { list, more_frames } => {
+                    if self.answer(&mut http, id, &list, more_frames).is_err() {
+                        // There was no room for the response: the client may ask again.
+                        stream::reset(&mut self.quic, id, WireErrorCode::RequestRejected);
+                    }
+                }
+                h3::Event::Data => self.echo(&mut http, id),
+                h3::Event::Finished | h3::Event::Reset(_) => {
+                    self.streams.get_mut(&id).map(Stream::end);
+                    self.echo(&mut http, id);
+                }
+                h3::Event::PriorityUpdate | h3::Event::GoAway => {}
+            }
+        }
+        self.http = Some(http);
+    }
+
+    /// All that this server has.
+    fn answer(
+        &mut self,
+        http: &mut h3::Connection,
+        id: u64,
+        request: &[Header],
+        has_more: bool,
+    ) -> Result<(), h3::Error> {
+        let value = |name: &[u8]| {
+            request
+                .iter()
+                .find(|field| field.name() == name)
+                .map(Header::value)
+        };
+        let quic = &mut self.quic;
+        match (value(b":method"), value(b":path")) {
+            (Some(b"GET"), Some(b"/")) => {
+                let html = ("content-type", "text/html; charset=utf-8");
+                return respond(http, quic, id, 200, &[html], PAGE);
+            }
+            (Some(b"CONNECT"), _) | (_, Some(b"/echo")) => {}
+            _ => return respond(http, quic, id, 404, &[], b"not found\n"),
+        }
+        let fields = request.iter().map(|field| (field.name(), field.value()));
+        let upgrade = match Upgrade::from_extended_connect(&CONFIG, fields) {
+            Ok(upgrade) => upgrade,
+            Err(error) => {
+                let why = format!("{error}\n");
+                return respond(
+                    http,
+                    quic,
+                    id,
+                    error.status(),
+                    error.response_fields(),
+                    why.as_bytes(),
+                );
+            }
+        };
+        // Browsers say from which page a connection comes; other programs need not.
+        let is_foreign = upgrade.origin().is_some() && !upgrade.is_same_origin();
+        match upgrade.path() {
+            "/echo" if !has_more => return respond(http, quic, id, 400, &[], b"the stream has ended\n"),
+            "/echo" if is_foreign => return respond(http, quic, id, 403, &[], b"foreign origin\n"),
+            "/echo" => {}
+            _ => return respond(http, quic, id, 404, &[], b"not found\n"),
+        }
+        let head = head(upgrade.status(), upgrade.response_fields());
+        http.send_response(quic, id, &head, false)?;
+        self.streams
+            .insert(id, Stream::new(id, upgrade.into_connection()));
+        Ok(())
+    }
+
+    /// Sends back what came over the stream.
+    fn echo(&mut self, http: &mut h3::Connection, id: u64) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            // The content of other requests is not read.
+            _ = self
+                .quic
+                .stream_shutdown(id, Shutdown::Read, WireErrorCode::NoError as u64);
+            return;
+        };
+        let echo = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| match event {
+            Event::Text(text) => connection.send_text(&text, out),
+            Event::Binary(payload) => connection.send_binary(&payload, out),
+            _ => Ok(()), // what a Ping is answered with is in `out`
+        };
+        match stream.turn(http, &mut self.quic, echo) {
+            Ok(None) => return,
+            Ok(Some(end)) => eprintln!("stream {id}: {end}"),
+            Err(error) => {
+                stream::reset(&mut self.quic, id, WireErrorCode::RequestCancelled);
+                eprintln!("stream {id}: {} ({error})", stream.connection.receive_eof());
+            }
+        }
+        self.streams.remove(&id);
+    }
+}
+
+/// A whole response.
+fn respond(
+    http: &mut h3::Connection,
+    quic: &mut quiche::Connection,
+    id: u64,
+    status: u16,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(), h3::Error> {
+    http.send_response(quic, id, &head(status, fields.iter().copied()), false)?;
+    match http.send_body(quic, id, body, true)? {
+        size if size < body.len() => Err(h3::Error::StreamBlocked),
+        _ => Ok(()),
+    }
+}
+
+fn head<'a>(status: u16, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Header> {
+    let mut head = vec![Header::new(b":status", status.to_string().as_bytes())];
+    head.extend(
+        fields
+            .into_iter()
+            .map(|(name, value)| Header::new(name.as_bytes(), value.as_bytes())),
+    );
+    head
+}

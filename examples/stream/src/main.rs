@@ -1,0 +1,34 @@
+//! Messages of any size in the same memory.
+//!
+//!     cargo run --release -p embedding-stream -- --serve [ADDR]
+//!     cargo run --release -p embedding-stream -- [--deflate] MIB
+//!
+//! The second form starts the first as a process of its own, sends it one message of so many MiB, and prints what time and what
+//! memory it took at both ends. The message is text, which both ends hold to UTF-8 as it goes by.
+
+mod client;
+mod server;
+
+use std::env;
+use std::error::Error;
+
+use crc32fast::Hasher;
+
+/// How much is read at a time, and how much is sent in a fragment.
+const BUFFER_SIZE: usize = 64 * 1024;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<_> = env::args().skip(1).collect();
+    match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--serve"] => server::run("127.0.0.1:9001"),
+        ["--serve", address] => server::run(address),
+        ["--deflate", size] => client::run(size.parse()?, true),
+        [size] => client::run(size.parse()?, false),
+        _ => Err("usage: embedding-stream [--deflate] MIB | --serve [ADDR]".into()),
+    }
+}
+
+/// What the server answers a message with.
+fn answer(size: u64, checksum: Hasher) -> String {
+    format!("{size} bytes, CRC-32 {:08x}", checksum.finalize())
+}

@@ -1,0 +1,76 @@
+//! Timers, by any clock and any order of calls.
+
+use super::input::Input;
+use std::time::Duration;
+use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
+
+/// Durations and times of every size, those at the ends included.
+fn duration(input: &mut Input) -> Duration {
+    let (unit, number) = (input.byte() % 6, u64::from(input.number()));
+    match unit {
+        0 => Duration::from_millis(number),
+        1 => Duration::from_secs(number),
+        2 => Duration::from_nanos(number),
+        3 => Duration::from_nanos(u64::MAX - number),
+        4 => Duration::from_secs(number << 48),
+        _ => Duration::MAX,
+    }
+}
+
+/// No panic; a tick does one thing, and never twice at the same time; what is over stays over; and nobody is dead who was not
+/// sent a Ping.
+pub fn keepalive(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let config = KeepaliveConfig::new()
+        .open_timeout(duration(&mut input))
+        .ping_interval(duration(&mut input))
+        .ping_timeout(duration(&mut input))
+        .close_timeout(duration(&mut input));
+    let mut now = duration(&mut input);
+    let mut keepalive = Keepalive::new(&config, now).seed(u64::from(input.number()));
+    let (mut pinged, mut over) = (None, None);
+    while !input.is_empty() {
+        match input.byte() % 10 {
+            0 => keepalive.opened(now),
+            1 => keepalive.ping_at(duration(&mut input)),
+            2 => keepalive.activity(),
+            3 => _ = keepalive.pong(input.bytes(), now),
+            4 => {
+                if let Some(rtt) = keepalive.pong(&pinged.unwrap_or([0; 8]), now) {
+                    assert_eq!(keepalive.last_rtt(), Some(rtt));
+                }
+            }
+            5 => keepalive.closing(now),
+            6 => now = duration(&mut input),
+            7 => now = now.saturating_add(duration(&mut input)),
+            8 => now = keepalive.next_deadline().unwrap_or(now),
+            _ => tick(&mut keepalive, now, &mut pinged, &mut over),
+        }
+    }
+}
+
+fn tick(keepalive: &mut Keepalive, now: Duration, pinged: &mut Option<[u8; 8]>, over: &mut Option<Expired>) {
+    let result = keepalive.tick(now);
+    assert!(over.is_none_or(|over| result == Err(over)), "fused");
+    match result {
+        Ok(Action::Wait) => {}
+        Ok(Action::Ping(payload)) => {
+            assert_ne!(*pinged, Some(payload));
+            *pinged = Some(payload);
+        }
+        Err(expired) => {
+            assert!(expired != Expired::Ping || pinged.is_some());
+            *over = Some(expired);
+            return;
+        }
+    }
+    assert_eq!(keepalive.tick(now), Ok(Action::Wait));
+    assert!(
+        keepalive
+            .next_deadline()
+            .is_none_or(|deadline| deadline > now || now >= FOREVER)
+    );
+}
+
+/// Times are held in nanoseconds: a later one is this one.
+const FOREVER: Duration = Duration::from_nanos(u64::MAX);

@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# The peers of node and Python, for the runners that need them: into the user's cache folder, and as root what else is missing with
+# apt-get. To be sourced after common.sh.
+
+npm_packages=(ws@8.23.0 undici@7.30.2 playwright-core@1.65.1)
+pypi_packages=(websockets==17.4 aiohttp==3.14.5 picows==2.3.1 pycurl==7.49.0)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto-interop
+missing=()
+
+# need COMMAND PACKAGE: a command that must be here, from Debian's PACKAGE if it is not.
+need() {
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing Debian's $2"
+    # shellcheck disable=SC2154 # of common.sh
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"; } \
+      >"$work/apt.log" 2>&1 || tail -n 5 "$work/apt.log" >&2
+    hash -r
+  fi
+  command -v "$1" >/dev/null || { missing+=("$1 (Debian: $2)"); return 0; }
+}
+
+# install_peers RUNNER: leaves the peers where node and python3 find them, or ends the run.
+install_peers() {
+  need python3 python3-pip
+  need node nodejs
+  need npm npm
+  [ ${#missing[@]} -gt 0 ] || fill_cache
+  if [ ${#missing[@]} -gt 0 ]; then
+    printf '%s\n' "${missing[@]/#/$1: missing: }" >&2
+    exit 1
+  fi
+  export NODE_PATH=$cache/node_modules PYTHONPATH=$cache/python PYTHONDONTWRITEBYTECODE=1
+}
+
+fill_cache() {
+  local wanted="${npm_packages[*]} ${pypi_packages[*]}" python=python3
+  [ "$(cat "$cache/installed" 2>/dev/null)" != "$wanted" ] || return 0
+  rm -rf "$cache" && mkdir -p "$cache"
+  npm install --silent --no-audit --no-fund --prefix "$cache" "${npm_packages[@]}" \
+    || missing+=("npm packages: ${npm_packages[*]}")
+  # `--target` works alike in a virtual environment, in Debian's Python and in pyenv's; a Python without pip has venv.
+  if ! python3 -m pip --version >/dev/null 2>&1 && python3 -m venv "$cache/venv"; then
+    python=$cache/venv/bin/python
+  fi
+  "$python" -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: \
+    --target "$cache/python" "${pypi_packages[@]}" || missing+=("PyPI packages: ${pypi_packages[*]}")
+  [ ${#missing[@]} -gt 0 ] || echo "$wanted" >"$cache/installed"
+}
