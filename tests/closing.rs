@@ -675,6 +675,12 @@ fn closed_prints_who_how_and_which_codes() {
         connection.receive_eof().to_string(),
         "failed: peer sent reserved opcode 0x3, not clean, sent 1002, received none"
     );
+    let mut connection = client().open();
+    drive(&mut connection, &client().incoming(0x88, b"\x03\xe9bye"), &[]);
+    assert_eq!(
+        connection.receive_eof().to_string(),
+        r#"closed by the peer, clean, sent 1001, received 1001 "bye""#
+    );
 }
 
 // RFC 6455 section 7.1.1: the buffer of a finished connection is not kept

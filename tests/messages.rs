@@ -638,7 +638,7 @@ fn connection_is_send_and_sync() {
 // Contract, clause 1: what is borrowed can be kept
 #[test]
 fn both_hand_out_events_that_can_be_kept() {
-    for end in both() {
+    for end in both().into_iter().chain(both_with(Config::new().stream(true))) {
         for (first, payload) in [
             (0x81, &b"text"[..]),
             (0x82, b"\xff"),

@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 
-use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation};
+use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation, raw};
 use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
+use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::utf8::validate;
-use websocket_proto::{CloseCode, Error, MAX_REASON_SIZE};
+use websocket_proto::{CloseCode, Config, Connection, Error, MAX_REASON_SIZE};
 
 // RFC 6455 section 7.4.1 and the registry of section 11.7
 #[test]
@@ -25,8 +26,20 @@ fn close_codes_of_the_registry_say_what_they_mean() {
     }
 }
 
+/// How many variants an enum of the library has, going by its source.
+fn variants(source: &str, name: &str) -> usize {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let is_variant = |line: &&str| {
+        line.strip_prefix("    ")
+            .is_some_and(|line| line.starts_with(char::is_uppercase))
+    };
+    body.lines().filter(is_variant).count()
+}
+
 /// One line each, without a full stop, for a log and for a Close; no two alike, and the numbers in it.
-fn check_texts(errors: &[&dyn Display], numbers: &[u64]) {
+fn check_texts(errors: &[&dyn Display], count: usize, numbers: &[u64]) {
+    assert_eq!(errors.len(), count, "each of them");
     let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
     for text in &texts {
         assert!(text.len() > 10 && text.len() <= MAX_REASON_SIZE, "{text}");
@@ -61,6 +74,7 @@ fn violations_print_what_is_wrong() {
             &Violation::LengthOutOfRange(1 << 63),
             &too_big,
         ],
+        variants(include_str!("../src/frame/violation.rs"), "Violation"),
         &[1001, 1002, 1003, 1 << 63],
     );
     assert_eq!(
@@ -91,6 +105,8 @@ fn errors_print_what_is_wrong() {
             &Error::InvalidCloseCode(CloseCode(1004)),
             &validate(b"\xff").unwrap_err(),
         ],
+        // Not those that are passed on, but that of `utf8`.
+        variants(include_str!("../src/error.rs"), "Error") - 1,
         &[1001, 1002, 1003, 1004],
     );
 }
@@ -105,6 +121,19 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeError::TooManyFields { limit: 1003 },
             &HandshakeError::TooManyInterimResponses { limit: 1004 },
             &HandshakeError::UnsupportedHttpVersion { major: 2, minor: 7 },
+            &HandshakeError::MissingPseudoField { name: ":path" },
+            &HandshakeError::RepeatedPseudoField { name: ":path" },
+            &HandshakeError::MalformedPseudoField { name: ":path" },
+            &HandshakeError::TimedOut,
+            &HandshakeError::UppercaseFieldName,
+            &HandshakeError::UnknownPseudoField,
+            &HandshakeError::LatePseudoField,
+            &HandshakeError::ConnectionSpecificField,
+            &HandshakeError::ConflictingHost,
+            &HandshakeError::MethodNotConnect,
+            &HandshakeError::UnsupportedConnectProtocol,
+            &HandshakeError::UnsupportedConnectVersion,
+            &HandshakeError::SwitchedProtocols,
             &HandshakeError::Eof,
             &HandshakeError::Finished,
             &HandshakeError::BareCarriageReturn,
@@ -148,6 +177,8 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeError::UnofferedExtension,
             &HandshakeError::RepeatedExtension,
         ],
+        // Not that of compression.
+        variants(include_str!("../src/handshake/error.rs"), "HandshakeError") - 1,
         &[1001, 1002, 1003, 1004],
     );
     check_texts(
@@ -166,7 +197,9 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeMisuse::MalformedExtension,
             &HandshakeMisuse::UnusableStatus,
             &HandshakeMisuse::UnexpectedBody,
+            &HandshakeMisuse::ExtendedConnect,
         ],
+        variants(include_str!("../src/handshake/error.rs"), "HandshakeMisuse"),
         &[],
     );
 }
@@ -183,6 +216,7 @@ fn errors_of_compression_print_what_is_wrong() {
             &Error::TooManyFinalBlocks { limit: 1002 },
             &Error::Refused,
         ],
+        variants(include_str!("../src/deflate/mod.rs"), "Error"),
         &[1001, 1002],
     );
     let parameter = Parameter::ServerMaxWindowBits;
@@ -202,7 +236,8 @@ fn errors_of_compression_print_what_is_wrong() {
         larger,
     ];
     let printed: Vec<&dyn Display> = errors.iter().map(|error| error as &dyn Display).collect();
-    check_texts(&printed, &[11, 12]);
+    let count = variants(include_str!("../src/deflate/negotiation.rs"), "NegotiationError");
+    check_texts(&printed, count, &[11, 12]);
     for error in errors {
         let (error, text) = (HandshakeError::Deflate(error), error.to_string());
         assert_eq!(
@@ -243,4 +278,61 @@ fn debug_forms_of_frames_hide_payload_and_key() {
     }
     let header = Header::new(OpCode::Text, 3);
     assert_eq!(format!("{:?}", Item::Start(header)), format!("Start({header:?})"));
+}
+
+#[test]
+fn debug_forms_of_raw_frames_hide_payload_and_key() {
+    let mut decoder = raw::Decoder::default();
+    let mut input = &b"\x81\x83\xaa\xbb\xcc\xddabc"[..];
+    let mut shown = String::new();
+    while let Some(item) = decoder.decode(&mut input) {
+        shown += &format!("{item:?} {decoder:?} ");
+    }
+    for part in [
+        "Start(Header {",
+        "masked: true",
+        "Chunk(3 bytes) Decoder {",
+        "End Decoder {",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    for secret in ["170", "187", "204", "0xaa", "97", "abc"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn debug_forms_of_halves_hide_what_peers_send() {
+    let (mut receiver, mut sender) = Connection::server(&Config::new()).split();
+    let mut wire = *b"\x89\x86\0\0\0\0secret\x81\x86\0\0\0\0sec";
+    let mut input = &mut wire[..];
+    let mut shown = String::new();
+    while let (Ok(Some(event)), reply) = receiver.receive(&mut input) {
+        shown += &format!("{event:?} {reply:?} ");
+        sender.reply(&reply, &mut Vec::new());
+    }
+    shown += &format!("{receiver:?} {sender:?} ");
+    let mut wire = *b"\x81\0\0";
+    let (error, reply) = receiver.receive(&mut &mut wire[..]);
+    shown += &format!("{error:?} {reply:?} ");
+    sender.reply(&reply, &mut Vec::new());
+    shown += &format!("{receiver:?} {sender:?} {:?}", receiver.receive_eof());
+    for part in [
+        "Ping(Payload(6 bytes)) Ping(6 bytes) ReceiveHalf { is_open: true, remaining: 3, ..",
+        "SendHalf { role: Server, state: Open, transport: Open, ..",
+        "Failed(",
+        "is_open: false",
+        "state: Closed, transport: Close",
+        "Ended",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert!(!shown.contains("sec"), "{shown}");
+}
+
+// A caller that starts from the defaults, by whichever name
+#[test]
+fn defaults_are_what_new_makes() {
+    assert_eq!(Config::default(), Config::new());
+    assert_eq!(KeepaliveConfig::default(), KeepaliveConfig::new());
 }
