@@ -11,7 +11,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
-SUMMARIES = {"CaughtMutant": "caught", "MissedMutant": "missed", "Unviable": "unviable", "Timeout": "timeout"}
+OUTCOMES = ["caught", "missed", "timeout", "unviable"]
 COLUMNS = ["caught", "timeout", "unviable", "explained", "missed"]
 
 
@@ -23,14 +23,12 @@ def name_of(mutant):
 
 def outcomes(folder):
     """The last outcome of each break: of those that the room's own tests missed, with all tests."""
-    found = {}
-    for run in ("mutants.out.old", "mutants.out"):
-        path = folder / run / "outcomes.json"
-        for outcome in json.loads(path.read_text())["outcomes"] if path.exists() else []:
-            if outcome["scenario"] != "Baseline":
-                mutant = outcome["scenario"]["Mutant"]
-                found[mutant["name"]] = (mutant, SUMMARIES[outcome["summary"]])
-    return found.values()
+    mutants, found = {}, {}
+    for run in [*sorted(folder.glob("run-*")), folder / "mutants.out"]:
+        mutants |= {mutant["name"]: mutant for mutant in json.loads((run / "mutants.json").read_text())}
+        for outcome in OUTCOMES:
+            found |= dict.fromkeys((run / f"{outcome}.txt").read_text().splitlines(), outcome)
+    return [(mutants[name], outcome) for name, outcome in found.items()]
 
 
 def explanations():
@@ -52,15 +50,15 @@ def main():
     used, files, missed, counts = set(), set(), [], {}
     for room in rooms:
         counts[room] = collections.Counter()
-        for mutant, summary in outcomes(folder / room):
+        for mutant, outcome in outcomes(folder / room):
             name = name_of(mutant)
             files.add(mutant["file"])
-            if summary == "missed" and name in explained:
+            if outcome == "missed" and name in explained:
                 used.add(name)
-                summary = "explained"
-            elif summary == "missed":
+                outcome = "explained"
+            elif outcome == "missed":
                 missed.append((mutant["name"], name))
-            counts[room][summary] += 1
+            counts[room][outcome] += 1
     counts["total"] = sum(counts.values(), collections.Counter())
     print(f"\n{'':12}" + "".join(f"{column:>11}" for column in COLUMNS))
     for room, count in counts.items():
