@@ -88,6 +88,11 @@ impl Run {
     /// Of a caller that takes chunks: put together they are what comes whole (`self`), and so is all else.
     #[track_caller]
     pub fn assert_chunks_are_the_same(&self, chunked: &Self) {
+        // Chunks need no buffer, so a message over what one can have, with addresses of 32 bits, is not too big.
+        let limit = isize::MAX as u64;
+        if matches!(self.error, Some(Error::MessageTooBig { limit: found, .. }) if found == limit) {
+            return;
+        }
         assert_eq!((&chunked.events, chunked.error), (&self.events, self.error));
         assert_eq!(chunked.out, self.out);
         assert_eq!((chunked.state, chunked.transport), (self.state, self.transport));
