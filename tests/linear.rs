@@ -8,8 +8,8 @@
 //!   looked at again with each read, lists that are searched for each element, buffers that are moved to the front.
 //!
 //! Counters inside of the library were the other choice. They would count what their author thinks of, in the loops that there
-//! are, and have to be kept right by hand; an instruction counts whoever executes it, the standard library, memchr and zlib-rs
-//! included, and the library stays as it is. Processors count instructions too, but not on every machine that tests run on, and
+//! are, and have to be kept right by hand; an instruction counts whoever executes it, the standard library and zlib-rs included,
+//! and the library stays as it is. Processors count instructions too, but not on every machine that tests run on, and
 //! not the same in each run.
 #![cfg(feature = "alloc")]
 

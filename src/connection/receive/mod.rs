@@ -149,8 +149,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// A message in one frame that lies whole in the input: what comes most, taken without touching any
-    /// state. `None` leaves the rest to `receive`, and so what is wrong.
+    /// A message in one frame that lies whole in the input: what comes most, taken without touching any state, unless
+    /// its text is no UTF-8. `None` leaves the rest to `receive_any`, and so what is wrong.
     #[inline]
     pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let kind = match *input.first()? {
