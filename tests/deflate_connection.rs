@@ -473,16 +473,6 @@ proptest! {
     }
 }
 
-/// The promise of the front page holds with compression as well.
-#[test]
-fn connection_stays_small() {
-    println!(
-        "Connection with the feature deflate: {} bytes",
-        size_of::<Connection>()
-    );
-    assert!(size_of::<Connection>() <= 256);
-}
-
 // ---- through the handshake ----------------------------------------------------------------------------------------------
 
 use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, ServerHandshake};
