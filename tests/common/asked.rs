@@ -77,3 +77,24 @@ pub fn hostile() -> impl Strategy<Value = String> {
         any::<String>(),
     ]
 }
+
+/// A request with what it takes of the arguments, and the number of fields that these make.
+pub fn with_what_is_taken(texts: &[String; 6]) -> (ClientRequest, usize) {
+    let [authority, target, origin, protocol, name, value] = texts;
+    let mut request =
+        ClientRequest::new(authority, target).unwrap_or_else(|_| ClientRequest::from_url("ws://h").unwrap());
+    let steps: [&dyn Fn(ClientRequest) -> Option<ClientRequest>; 4] = [
+        &|request| request.origin(origin).ok(),
+        &|request| request.protocol(protocol).ok(),
+        &|request| request.extension(value).ok(),
+        &|request| request.field(name, value).ok(),
+    ];
+    let mut taken = 0;
+    for step in steps {
+        if let Some(next) = step(request.clone()) {
+            request = next;
+            taken += 1;
+        }
+    }
+    (request, taken)
+}
