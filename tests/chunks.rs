@@ -271,7 +271,7 @@ mod deflate {
             damage in prop_oneof![2 => Just(None), 1 => any::<(Index, u8)>().prop_map(Some)],
             limit in prop_oneof![Just(1_u64 << 20), 1..20_000_u64],
         ) {
-            let mut wire = sent(common::other(role), &messages);
+            let mut wire = sent(role.peer(), &messages);
             if let Some((at, byte)) = damage {
                 let at = at.index(wire.len());
                 wire[at] = byte;

@@ -648,7 +648,7 @@ mod beside {
         /// Opens it at `START`.
         fn new(end: End, config: &KeepaliveConfig) -> Self {
             let peer = End {
-                role: common::other(end.role),
+                role: end.role.peer(),
                 config: Config::new().auto_pong(AutoPong::Off),
             };
             Self {

@@ -297,11 +297,11 @@ proptest! {
         sender.close(CloseCode::GOING_AWAY, "bye", &mut out).unwrap();
         expected.push(close(1001, "bye"));
         strict::frames_of(from, &out);
-        let run = drive(&mut open(other(from), &config), &out, &cuts(&shares, out.len()));
+        let run = drive(&mut open(from.peer(), &config), &out, &cuts(&shares, out.len()));
         prop_assert_eq!(run.error, None);
         prop_assert_eq!(run.consumed, out.len());
         prop_assert_eq!(run.events, expected);
-        strict::frames_of(other(from), &run.out);
+        strict::frames_of(from.peer(), &run.out);
     }
 
     // Contract, clause 5: the decoder of the frame tier, over any split, reads what the naive one reads

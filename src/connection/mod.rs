@@ -196,11 +196,7 @@ impl Connection {
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
         let role = self.role();
-        let peer = match role {
-            Role::Client => Role::Server,
-            Role::Server => Role::Client,
-        };
-        self.receiver.inflate(parameters.sent_by(peer));
+        self.receiver.inflate(parameters.sent_by(role.peer()));
         self.sender.deflating = compression::Deflating::new(parameters.sent_by(role), config);
         self
     }

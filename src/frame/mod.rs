@@ -61,3 +61,13 @@ pub enum Role {
     /// The end that answered it.
     Server,
 }
+
+impl Role {
+    /// The other end.
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}

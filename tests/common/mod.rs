@@ -159,12 +159,12 @@ impl End {
 
     /// A frame as the peer sends it.
     pub fn incoming(&self, first: u8, payload: &[u8]) -> Vec<u8> {
-        frame(first, Self::key_of(other(self.role)), payload)
+        frame(first, Self::key_of(self.role.peer()), payload)
     }
 
     /// The header of a frame as the peer sends it.
     pub fn incoming_header(&self, first: u8, len: u64) -> Vec<u8> {
-        header(first, Self::key_of(other(self.role)), len)
+        header(first, Self::key_of(self.role.peer()), len)
     }
 
     /// Several frames as the peer sends them.
@@ -208,13 +208,6 @@ impl End {
         self.receive(&bytes[..size]).fails(error);
         let run = self.receive(bytes).fails(error);
         assert_eq!(run.consumed, size, "what follows stays in the input");
-    }
-}
-
-pub fn other(role: Role) -> Role {
-    match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
     }
 }
 
