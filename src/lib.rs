@@ -193,6 +193,8 @@ mod entropy;
 #[cfg(feature = "alloc")]
 mod error;
 pub mod frame;
+#[cfg(feature = "alloc")]
+mod growth;
 #[cfg(all(doc, feature = "std", feature = "getrandom"))]
 pub mod guide;
 pub mod handshake;

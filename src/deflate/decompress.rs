@@ -11,6 +11,7 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::history::History;
 use super::pool;
 use super::{Error, TAIL, Window};
+use crate::growth::{growth, room};
 
 /// Inflates the compressed messages of one direction (RFC 7692 section 7.2.2).
 ///
@@ -154,14 +155,10 @@ impl Decompressor {
     /// As [`push`](Self::push) and [`finish`](Self::finish).
     pub fn decompress(&mut self, wire: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), Error> {
         let start = out.len();
-        let end = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(start);
+        let limit = room(start, limit);
+        let end = limit.saturating_add(start as u64);
         let sink = |piece: &[u8]| {
-            let needed = out.len().saturating_add(piece.len());
-            if needed > out.capacity() {
-                // Doubling makes for linear work; what passes the limit is never needed.
-                let capacity = needed.saturating_mul(2).min(end).max(needed);
-                out.reserve_exact(capacity.saturating_sub(out.len()));
-            }
+            out.reserve_exact(growth(out.len(), out.capacity(), piece.len(), end));
             out.extend_from_slice(piece);
             Ok(())
         };

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::growth::growth;
+
 /// What a window holds: the last bytes that went by, and no memory for more than came.
 ///
 /// Once it is full it is a ring, so that going on costs what the new bytes cost, not a window.
@@ -48,14 +50,11 @@ impl History {
         }
     }
 
-    /// The memory doubles as bytes come, up to the size.
+    /// The memory grows as bytes come, up to the size.
     fn append(&mut self, more: &[u8]) {
-        let needed = self.bytes.len().saturating_add(more.len());
-        if needed > self.bytes.capacity() {
-            let capacity = needed.saturating_mul(2).min(self.size);
-            self.bytes
-                .reserve_exact(capacity.saturating_sub(self.bytes.len()));
-        }
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        self.bytes
+            .reserve_exact(growth(len, capacity, more.len(), self.size as u64));
         self.bytes.extend_from_slice(more);
     }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{MessageKind, Payload, Text};
+use crate::growth::growth;
 use crate::utf8::{InvalidUtf8, Utf8};
 
 /// The message being received. Text is kept as a `String` that grows by what is valid, so that it is
@@ -110,71 +111,9 @@ impl Assembler {
     }
 }
 
-/// How much to reserve for `more` bytes, to have less than twice what is needed.
-///
-/// The capacities are halvings of `end`, so that none is just short of it: where growing moves what is there,
-/// all that is moved is less than the message.
-fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
-    let needed = len.saturating_add(more);
-    if needed <= capacity {
-        return more;
-    }
-    let largest = isize::MAX as usize;
-    let mut size = usize::try_from(end).map_or(largest, |end| end.min(largest));
-    while size / 2 >= needed {
-        size /= 2;
-    }
-    size.max(needed).saturating_sub(len)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn growth_takes_halvings_of_the_end() {
-        assert_eq!(growth(0, 0, 0, 10), 0);
-        assert_eq!(growth(0, 0, 10, 10), 10);
-        assert_eq!(growth(0, 0, 3, 10), 5, "half of the end");
-        assert_eq!(growth(0, 0, 5, 10), 5);
-        assert_eq!(growth(5, 5, 1, 10), 5, "to the end");
-        assert_eq!(growth(0, 0, 6, 11), 11);
-        assert_eq!(growth(0, 0, 5, 11), 5, "rounded down");
-        assert_eq!(growth(4, 4, 30, 20), 30, "to what is needed");
-        assert_eq!(growth(3, 4, 1, 100), 1, "what is there suffices");
-    }
-
-    /// Design section 3, clause 2: the memory follows the bytes that came, and growing is linear work even
-    /// where each `realloc` moves.
-    #[test]
-    fn growth_is_less_than_double_and_moves_less_than_the_message() {
-        for end in (1..600).chain([100_000, 1 << 20, (1 << 20) + 1]) {
-            for read in [1, 7, 64, 65_522] {
-                let (mut len, mut capacity, mut moved) = (0, 0, 0);
-                while len < end {
-                    let more = read.min(end - len);
-                    let reserved = len + growth(len, capacity, more, end as u64);
-                    if reserved > capacity {
-                        assert!(reserved >= 2 * capacity, "linear work");
-                        moved += len;
-                        capacity = reserved;
-                    }
-                    len += more;
-                    assert!(len <= capacity && capacity < 2 * len && capacity <= end);
-                }
-                assert!(moved < end, "{moved} of {end} by {read}");
-            }
-        }
-    }
-
-    /// As on a target of 32 bits, once half of the address space is taken.
-    #[test]
-    fn growth_asks_for_no_more_than_a_buffer_can_have() {
-        let largest = isize::MAX as usize;
-        let capacity = largest / 2 + 1;
-        assert_eq!(growth(capacity, capacity, 1, u64::MAX), largest - capacity);
-        assert_eq!(growth(largest - 1, largest - 1, 1, u64::MAX), 1);
-    }
 
     #[test]
     fn memory_follows_the_bytes_that_came() {

@@ -14,6 +14,7 @@ use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
+use crate::growth::room;
 use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
 use crate::utf8::{self, InvalidUtf8};
 
@@ -124,8 +125,7 @@ impl ReceiveHalf {
 impl ReceiveHalf {
     pub(super) fn new(role: Role, config: &Config) -> Self {
         let max_message_size = match config.delivery {
-            // No buffer can be longer: it matters where addresses have 32 bits.
-            Delivery::Whole | Delivery::Held => config.max_message_size.min(isize::MAX as u64),
+            Delivery::Whole | Delivery::Held => room(0, config.max_message_size),
             Delivery::Chunks => config.max_message_size,
         };
         let rules = Rules::new(role)
