@@ -561,6 +561,22 @@ fn final_blocks_are_limited() {
         }
         assert_eq!(decompress_all(TAKEOVER, &[&wire[..30]]).unwrap(), [""]);
     }
+    // Nor may small messages have as many each: they would cost windows of their own.
+    let wire = [&b"\x03\x00".repeat(16)[..], b"\x00"].concat();
+    let mut decompressor = Decompressor::new(TAKEOVER);
+    assert_eq!(decompress(&mut decompressor, &wire).unwrap(), b"");
+    let limit = 2;
+    let result = decompress(&mut decompressor, &wire);
+    assert_eq!(result, Err(Error::TooManyFinalBlocks { limit }));
+    // Two in each are what senders have a use for, without end, and what is left is kept for those that have some more.
+    let mut decompressor = Decompressor::new(TAKEOVER);
+    for wire in [&b"\x03\x00\x03\x00\x00"[..], b"\x00"]
+        .repeat(100)
+        .into_iter()
+        .chain([&wire[..]])
+    {
+        assert_eq!(decompress(&mut decompressor, wire).unwrap(), b"");
+    }
     // One for each kilobyte is no trouble.
     let mut bits = Bits::default();
     for i in 0..1000 {

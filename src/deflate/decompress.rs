@@ -46,6 +46,8 @@ pub struct Decompressor {
     takeover: bool,
     /// Inside a message, from its first byte on.
     message: Option<Box<Inflater>>,
+    /// For the next message.
+    free_final_blocks: u64,
     failed: Option<Error>,
 }
 
@@ -57,6 +59,7 @@ impl Decompressor {
             history: History::new(window.size()),
             takeover: window.takeover(),
             message: None,
+            free_final_blocks: FREE_FINAL_BLOCKS,
             failed: None,
         }
     }
@@ -119,7 +122,11 @@ impl Decompressor {
     fn message(&mut self) -> (&mut Inflater, &mut History) {
         let message = match &mut self.message {
             Some(message) => message,
-            none => none.insert(Inflater::begin(&mut self.history, self.takeover)),
+            none => {
+                let mut message = Inflater::begin(&mut self.history, self.takeover);
+                message.free_final_blocks = self.free_final_blocks;
+                none.insert(message)
+            }
         };
         (message, &mut self.history)
     }
@@ -138,6 +145,7 @@ impl Decompressor {
             return Ok(());
         };
         let complete = message.is_complete();
+        self.free_final_blocks = message.free_final_blocks_for_the_next();
         if !self.takeover {
             message.spare = self.history.take();
         }
@@ -211,8 +219,11 @@ impl fmt::Debug for Decompressor {
 const SCRATCH: usize = 16 * 1024;
 
 /// A final block costs a window to copy, whatever its size, for what follows it may refer to what came before
-/// it. Senders end a message with one, or a fragment; so many are free.
+/// it. Senders end a message with one, or a fragment; so many are free, to begin with and at most.
 const FREE_FINAL_BLOCKS: u64 = 16;
+
+/// So many become free again with each message, which costs a window itself.
+const FREE_FINAL_BLOCKS_PER_MESSAGE: u64 = 2;
 
 /// Each further final block has to come with so many bytes, of what went in and came out, that its cost is as
 /// small as theirs.
@@ -234,6 +245,7 @@ pub(super) struct Inflater {
     consumed: u64,
     produced: u64,
     final_blocks: u64,
+    free_final_blocks: u64,
     flow: Flow,
 }
 
@@ -282,6 +294,7 @@ impl Inflater {
                 consumed: 0,
                 produced: 0,
                 final_blocks: 0,
+                free_final_blocks: 0,
                 flow: Flow::Drained,
             }),
         };
@@ -379,8 +392,7 @@ impl Inflater {
 
     /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
     fn go_on_after_final_block(&mut self, history: &History) -> Result<(), Error> {
-        let bytes = self.consumed.saturating_add(self.produced);
-        let limit = (bytes / BYTES_PER_FINAL_BLOCK).saturating_add(FREE_FINAL_BLOCKS);
+        let limit = self.paid_final_blocks().saturating_add(self.free_final_blocks);
         if self.final_blocks >= limit {
             return Err(Error::TooManyFinalBlocks { limit });
         }
@@ -389,6 +401,19 @@ impl Inflater {
         self.inflate.reset(false);
         self.prime(history);
         Ok(())
+    }
+
+    /// How many final blocks the size of the message explains.
+    fn paid_final_blocks(&self) -> u64 {
+        self.consumed.saturating_add(self.produced) / BYTES_PER_FINAL_BLOCK
+    }
+
+    fn free_final_blocks_for_the_next(&self) -> u64 {
+        let taken = self.final_blocks.saturating_sub(self.paid_final_blocks());
+        self.free_final_blocks
+            .saturating_sub(taken)
+            .saturating_add(FREE_FINAL_BLOCKS_PER_MESSAGE)
+            .min(FREE_FINAL_BLOCKS)
     }
 
     /// Whether the payload ends where a message can end. Spoils the stream.

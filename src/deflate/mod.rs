@@ -143,8 +143,8 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The message has more final blocks than its size can explain, each of which takes time, whatever its
-    /// size.
+    /// The message has more final blocks than its size can explain, and than the messages before it left: each takes
+    /// time, whatever its size.
     TooManyFinalBlocks {
         /// The limit, in blocks.
         limit: u64,
