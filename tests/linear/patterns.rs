@@ -4,7 +4,7 @@
 use super::common::naive_deflate::Bits;
 use super::common::{End, both_with};
 use websocket_proto::frame::{Decoder, Item, Rules};
-use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
+use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake, Upgrade};
 use websocket_proto::utf8::Utf8;
 use websocket_proto::{Config, Connection, Fin, MessageKind, State};
 
@@ -28,6 +28,9 @@ pub const PATTERNS: &[Pattern] = patterns![
     binary_in_one_byte_reads,
     text_in_one_byte_reads,
     held_message_in_one_byte_reads,
+    chunks_in_one_byte_reads,
+    chunks_of_text_in_one_byte_reads,
+    halves_in_one_byte_reads,
     empty_fragments,
     empty_fragments_in_one_byte_reads,
     one_byte_fragments,
@@ -60,6 +63,9 @@ pub const PATTERNS: &[Pattern] = patterns![
     folded_field_byte_by_byte,
     interim_responses,
     interim_responses_byte_by_byte,
+    many_fields_of_a_stream,
+    known_fields_of_a_stream,
+    answer_of_many_fields_of_a_stream,
     #[cfg(feature = "deflate")]
     deflate_offers,
     #[cfg(feature = "deflate")]
@@ -69,7 +75,11 @@ pub const PATTERNS: &[Pattern] = patterns![
     #[cfg(feature = "deflate")]
     final_blocks,
     #[cfg(feature = "deflate")]
+    final_blocks_of_small_messages,
+    #[cfg(feature = "deflate")]
     compressed_in_one_byte_fragments,
+    #[cfg(feature = "deflate")]
+    compressed_chunks_in_one_byte_reads,
     #[cfg(feature = "deflate")]
     compressed_messages,
     #[cfg(feature = "deflate")]
@@ -90,7 +100,16 @@ fn ends() -> [End; 2] {
 
 /// Both roles receive `wire`, in reads of so many bytes.
 fn receive(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
-    let runs = ends().map(|end| (end.open(), wire(&end)));
+    receive_at(ends(), End::open, wire, read)
+}
+
+fn receive_at(
+    ends: [End; 2],
+    open: impl Fn(&End) -> Connection,
+    wire: impl Fn(&End) -> Vec<u8>,
+    read: usize,
+) -> Work {
+    let runs = ends.map(|end| (open(&end), wire(&end)));
     Box::new(move || {
         for (connection, mut bytes) in runs {
             drain(connection, &mut bytes, read);
@@ -132,6 +151,43 @@ fn decoder_in_one_byte_reads(n: usize) -> Work {
                 }
             }
             assert_eq!(frames, n + 3);
+        }
+    })
+}
+
+fn chunked_ends() -> [End; 2] {
+    both_with(config().stream(true))
+}
+
+fn chunks_in_one_byte_reads(n: usize) -> Work {
+    receive_at(
+        chunked_ends(),
+        End::open,
+        |end| end.incoming(0x82, &vec![7; n]),
+        1,
+    )
+}
+
+fn chunks_of_text_in_one_byte_reads(n: usize) -> Work {
+    let text = "😀".repeat(n / 4);
+    let wire = |end: &End| end.incoming(0x81, text.as_bytes());
+    receive_at(chunked_ends(), End::open, wire, 1)
+}
+
+/// Each Ping is answered by way of a reply.
+fn halves_in_one_byte_reads(n: usize) -> Work {
+    let middle: [(u8, &[u8]); 2] = [(0, b"x"), (0x89, b"y")];
+    let runs = ends().map(|end| (end.open().split(), fragments(&end, 2, n / 8, &middle)));
+    Box::new(move || {
+        for ((mut receiver, mut sender), mut bytes) in runs {
+            let (mut out, mut events) = (Vec::new(), 0);
+            for mut input in bytes.chunks_mut(1) {
+                let (event, reply) = receiver.receive(&mut input);
+                events += usize::from(event.expect("no error").is_some());
+                sender.reply(&reply, &mut out);
+                out.clear();
+            }
+            assert_eq!(events, n / 8 + 1);
         }
     })
 }
@@ -455,6 +511,43 @@ fn interim_responses_byte_by_byte(n: usize) -> Work {
     answer(&"HTTP/1.1 100 \r\n\r\n".repeat(n), "", "", 1)
 }
 
+/// A server is asked over a stream, with `field` so many times.
+fn connect(n: usize, field: (&'static str, &'static str)) -> Work {
+    let mut fields = vec![
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "https"),
+        (":path", "/"),
+        (":authority", "h"),
+        ("sec-websocket-version", "13"),
+    ];
+    fields.extend((0..n).map(|_| field));
+    Box::new(move || {
+        let upgrade = Upgrade::from_extended_connect(&config(), fields).expect("well-formed");
+        drop(upgrade.select_protocol(&["none"]).into_connection());
+    })
+}
+
+fn many_fields_of_a_stream(n: usize) -> Work {
+    connect(n, ("cookie", "a=b"))
+}
+
+fn known_fields_of_a_stream(n: usize) -> Work {
+    connect(n, ("sec-websocket-extensions", "a; b=c"))
+}
+
+fn answer_of_many_fields_of_a_stream(n: usize) -> Work {
+    let mut fields = vec![(":status", "200")];
+    fields.extend((0..n).map(|_| ("set-cookie", "a=b")));
+    let config = config().max_head_size(usize::MAX).max_fields(usize::MAX);
+    let request = ClientRequest::new("h", "/").expect("well-formed");
+    let mut client = request.start_extended_connect(&config, |nonce: &mut [u8]| nonce.fill(0));
+    Box::new(move || {
+        let answer = client.receive_fields(fields).expect("well-formed");
+        assert!(matches!(answer, Some(Answer::Accepted { .. })));
+    })
+}
+
 // ---- compression ---------------------------------------------------------------------------------------------------------
 
 #[cfg(feature = "deflate")]
@@ -477,12 +570,7 @@ fn deflated(end: &End) -> Connection {
 
 #[cfg(feature = "deflate")]
 fn receive_deflated(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
-    let runs = ends().map(|end| (deflated(&end), wire(&end)));
-    Box::new(move || {
-        for (connection, mut bytes) in runs {
-            drain(connection, &mut bytes, read);
-        }
-    })
+    receive_at(ends(), deflated, wire, read)
 }
 
 #[cfg(feature = "deflate")]
@@ -507,6 +595,17 @@ fn final_blocks(n: usize) -> Work {
     receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
 }
 
+/// As many as are allowed: two for each message, which ends with one byte of its own. A window comes first.
+#[cfg(feature = "deflate")]
+fn final_blocks_of_small_messages(n: usize) -> Work {
+    let window = all_of(1 << 15);
+    let wire = |end: &End| {
+        let small = end.incoming(0xc2, b"\x03\x00\x03\x00\x00").repeat(n / 20);
+        [end.incoming(0xc2, &window), small].concat()
+    };
+    receive_deflated(wire, WHOLE)
+}
+
 #[cfg(feature = "deflate")]
 fn compressed_in_one_byte_fragments(n: usize) -> Work {
     let data = [&b"\x00\x01\x00\xfe\xffx".repeat(n / 6)[..], b"\x00"].concat();
@@ -521,6 +620,12 @@ fn compressed_in_one_byte_fragments(n: usize) -> Work {
 }
 
 #[cfg(feature = "deflate")]
+fn compressed_chunks_in_one_byte_reads(n: usize) -> Work {
+    let data = [&b"\x00\x01\x00\xfe\xffx".repeat(n / 6)[..], b"\x00"].concat();
+    receive_at(chunked_ends(), deflated, |end| end.incoming(0xc1, &data), 1)
+}
+
+#[cfg(feature = "deflate")]
 fn compressed_messages(n: usize) -> Work {
     receive_deflated(
         |end| end.incoming(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00").repeat(n / 20),
@@ -531,11 +636,18 @@ fn compressed_messages(n: usize) -> Work {
 /// A thousand bytes for each.
 #[cfg(feature = "deflate")]
 fn inflated_much(n: usize) -> Work {
+    let data = all_of(100 * n);
+    receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+}
+
+/// The payload of a message of so many equal bytes.
+#[cfg(feature = "deflate")]
+fn all_of(size: usize) -> Vec<u8> {
     use websocket_proto::deflate::{Compressor, DeflateConfig, Window};
     let mut data = Vec::new();
     let mut compressor = Compressor::new(Window::default(), &DeflateConfig::new()).expect("15 bits");
-    compressor.compress(&vec![7; 100 * n], &mut data);
-    receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+    compressor.compress(&vec![7; size], &mut data);
+    data
 }
 
 #[cfg(feature = "deflate")]
