@@ -353,6 +353,53 @@ fn finished_connection_holds_nothing() {
     }
 }
 
+// RFC 6455 section 5.5.1: 6455-5.5.1-04. No data follow our Close, a failure or the end, so that what was kept to send them goes:
+// a window, and an engine
+#[cfg(feature = "deflate")]
+#[test]
+fn sender_that_is_finished_holds_nothing() {
+    use websocket_proto::deflate::{DeflateConfig, Parameters};
+    use websocket_proto::{Fin, MessageKind};
+
+    let open = |role, config: &DeflateConfig| {
+        let connection = open(role, &Config::new());
+        connection.with_deflate(Parameters::default(), config)
+    };
+    let send = |connection: &mut Connection, fin| {
+        let text = b"something that is compressed";
+        connection.send_fragment(MessageKind::Text, text, fin, &mut Vec::new())
+    };
+    let close = |role, connection: &mut Connection, first, body: &[u8]| {
+        let _ = receive(connection, &mut incoming(role, first, body), &mut Vec::new());
+    };
+    type End<'a> = &'a dyn Fn(Role, &mut Connection);
+    let ends: [End; 4] = [
+        &|_, connection| connection.close(None, "", &mut Vec::new()).unwrap(),
+        &|role, connection| close(role, connection, 0x88, b""),
+        &|role, connection| close(role, connection, 0x83, b""),
+        &|_, connection| drop(connection.receive_eof()),
+    ];
+    for (role, end) in ROLES.into_iter().flat_map(|role| ends.map(|end| (role, end))) {
+        for (keep_engine, fin) in [(true, Fin::Last), (false, Fin::Last), (false, Fin::More)] {
+            let config = DeflateConfig::new().threshold(0).keep_engine(keep_engine);
+            // What the thread keeps for the next message, if the connection does not.
+            send(&mut open(role, &config), Fin::Last).unwrap();
+            let (mut connection, heap) = measure(|| {
+                let mut connection = open(role, &config);
+                send(&mut connection, fin).unwrap();
+                connection
+            });
+            assert!(heap.held > 0, "there is something to drop");
+            let (_, end) = measure(|| end(role, &mut connection));
+            assert!(
+                heap.held + end.held <= 0,
+                "{role:?} {keep_engine} {fin:?}: {end:?}"
+            );
+            assert_eq!(send(&mut connection, Fin::Last), Err(Misuse::Closed));
+        }
+    }
+}
+
 // Design section 8: an idle connection has no heap at all
 #[test]
 fn idle_server_has_no_heap() {

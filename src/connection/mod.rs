@@ -186,7 +186,7 @@ impl Connection {
     /// half is not answered any more; halves of different connections make no sense together.
     #[must_use]
     pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
-        sender.incoming = Incoming::from(&receiver.state);
+        sender.learn(Incoming::from(&receiver.state));
         Self { receiver, sender }
     }
 
@@ -251,7 +251,7 @@ impl Connection {
     /// connection ended. Can be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
-        self.sender.incoming = Incoming::Over;
+        self.sender.learn(Incoming::Over);
         Closed::new(
             self.sender.state,
             self.receiver.state,

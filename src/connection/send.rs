@@ -193,7 +193,7 @@ impl SendHalf {
         let code = code.into();
         self.check_close(code, reason)?;
         self.close_frame(code, reason.as_bytes(), out);
-        self.state = state::after_close(self.incoming, code);
+        self.finish(state::after_close(self.incoming, code));
         Ok(())
     }
 
@@ -246,15 +246,35 @@ impl SendHalf {
             Reaction::None => {}
             Reaction::Ping(payload) => self.answer_ping(payload, out),
             Reaction::Close(code) => {
-                self.incoming = Incoming::Closed;
+                self.learn(Incoming::Closed);
                 self.answer_close(code, out);
             }
             Reaction::Failed(error) => {
-                self.incoming = Incoming::Over;
                 self.fail(error.close_code(), &error, out);
+                self.learn(Incoming::Over);
             }
-            Reaction::Ended => self.incoming = Incoming::Over,
+            Reaction::Ended => self.learn(Incoming::Over),
         }
+    }
+
+    /// What has become of the receiving direction.
+    pub(super) fn learn(&mut self, incoming: Incoming) {
+        self.incoming = incoming;
+        if incoming == Incoming::Over {
+            self.drop_unfinished();
+        }
+    }
+
+    /// Our Close is sent.
+    fn finish(&mut self, state: SendState) {
+        self.state = state;
+        self.drop_unfinished();
+    }
+
+    /// No message follows: what is unfinished is dropped, and what compresses with its memory.
+    fn drop_unfinished(&mut self) {
+        self.message = None;
+        self.deflating = Deflating::Off;
     }
 
     #[inline]
@@ -407,7 +427,7 @@ impl SendHalf {
     fn answer_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
         if self.auto_close && self.state == SendState::Open {
             self.close_frame(code, &[], out);
-            self.state = SendState::Answered(code);
+            self.finish(SendState::Answered(code));
         }
     }
 
@@ -419,7 +439,7 @@ impl SendHalf {
             // Fails where the reason is full, and what is there is sent.
             let _ = fmt::write(&mut reason, format_args!("{error}"));
             self.close_frame(Some(code), reason.as_bytes(), out);
-            self.state = SendState::Closed(Some(code));
+            self.finish(SendState::Closed(Some(code)));
         }
     }
 
