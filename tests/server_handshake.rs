@@ -1415,11 +1415,20 @@ fn server_refuses_parsed_requests() {
     );
     let error = check("GET", "/", (1, 1), 4, b"8");
     assert_eq!((error, error.status()), (HandshakeError::UnsupportedVersion, 426));
-    let (mut out, mut own) = (Vec::new(), Vec::new());
-    error.respond(&mut out);
-    let request = request(&changed(b"Version: 13", b"Version: 8"));
-    assert_eq!(request.upgrade(&mut own).unwrap_err(), error);
-    assert_eq!(out, own, "as where the crate reads the request");
+    // RFC 9110 section 9.3.2: no content for HEAD
+    let no_get = HandshakeError::MethodNotGet;
+    for (method, error, (from, to)) in [
+        ("GET", error, (&b"Version: 13"[..], &b"Version: 8"[..])),
+        ("HEAD", no_get, (b"GET", b"HEAD")),
+        ("POST", no_get, (b"GET", b"POST")),
+    ] {
+        let (mut out, mut own) = (Vec::new(), Vec::new());
+        error.respond(method, &mut out);
+        let request = request(&changed(from, to));
+        assert_eq!(request.upgrade(&mut own).unwrap_err(), error);
+        assert_eq!(out, own, "as where the crate reads the request");
+        assert_eq!(out.ends_with(b"\r\n\r\n"), method == "HEAD");
+    }
     let expected = [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),

@@ -155,7 +155,7 @@ pub fn upgrade_fields(bytes: &[u8]) {
         Ok(upgrade) => assert_answer(upgrade),
         Err(error) => {
             let mut out = Vec::new();
-            error.respond(&mut out);
+            error.respond(&method, &mut out);
             assert_response(&out);
         }
     }

@@ -202,9 +202,10 @@ impl HandshakeError {
     ///
     /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have
     /// done this already; it is for those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields)
-    /// and send HTTP/1.1 by themselves. The caller sends it and closes the transport.
-    pub fn respond(self, out: &mut Vec<u8>) {
-        push_error(out, "GET", self);
+    /// and send HTTP/1.1 by themselves. `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). The
+    /// caller sends it and closes the transport.
+    pub fn respond(self, method: &str, out: &mut Vec<u8>) {
+        push_error(out, method, self);
     }
 
     /// The status of the HTTP response that tells a client about this error.
