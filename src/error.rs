@@ -23,7 +23,8 @@ pub enum Error {
     MessageTooBig {
         /// The limit, in bytes.
         limit: u64,
-        /// The size of the message up to the end of the frame that passed the limit, in bytes.
+        /// The size of the message up to the end of the frame that passed the limit, in bytes. Of a compressed one, one
+        /// byte more than the limit.
         size: u64,
     },
     /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size)

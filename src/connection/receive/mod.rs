@@ -406,15 +406,20 @@ impl ReceiveHalf {
     /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
     /// unless the frame is no part of it.
     fn violation(&self, violation: Violation) -> Error {
-        let Violation::PayloadTooBig { len, opcode, .. } = violation else {
+        let Violation::PayloadTooBig { len, opcode, limit } = violation else {
             return Error::Frame(violation);
         };
         if let Err(error) = self.check_order(opcode) {
             return error;
         }
+        let size = match limit > self.max_message_size {
+            // That of a compressed frame, whose length is not what comes out of it.
+            true => self.max_message_size.saturating_add(1),
+            false => len.saturating_add(self.size()),
+        };
         Error::MessageTooBig {
             limit: self.max_message_size,
-            size: len.saturating_add(self.size()),
+            size,
         }
     }
 }
