@@ -158,7 +158,7 @@ impl Config {
     /// For messages of any size in the same memory, and for relays. A chunk is what one read brought of one frame,
     /// lent from the input (of a compressed message, at most 16 KiB of what comes out, owned); where the peer cut its
     /// fragments does not show otherwise. Text is cut between code points. What is wrong with a message is found
-    /// where it is, when some of it was handed out before. The limit of
+    /// where it is: what is right before it is handed out, and the error comes with the next call. The limit of
     /// [`max_message_size`](Self::max_message_size) holds as ever; `u64::MAX` is none. Nothing is
     /// [held](Self::hold): of the two the later call counts.
     ///

@@ -114,8 +114,8 @@ fn wire(role: Role) -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // Contract, clause 5: chunks are the message, whatever the reads, and so are the output and the error. Where text is not
-    // UTF-8, the error is the same, and what was handed out before is the front of it.
+    // Contract, clause 5: chunks are the message, whatever the reads, and so are the output, the error, and what was handed out
+    // before it.
     #[test]
     fn chunks_put_together_are_what_comes_whole(
         (role, wire) in prop_oneof![Just(Role::Server), Just(Role::Client)]
@@ -126,12 +126,13 @@ proptest! {
         let config = Config::new().max_message_size(limit);
         let open = |config| common::End { role, config }.open();
         let whole = receive(&mut open(config), &wire, &[]);
+        let chunked = receive(&mut open(config.stream(true)), &wire, &[]);
+        prop_assert_eq!(&chunked.events, &whole.events);
+        prop_assert_eq!(chunked.error, whole.error);
+        prop_assert_eq!(&chunked.out, &whole.out);
         let every: Vec<usize> = (1..wire.len()).collect();
-        for cuts in [Vec::new(), every, indexes(&cuts, wire.len())] {
-            let chunked = receive(&mut open(config.stream(true)), &wire, &cuts);
-            prop_assert_eq!(&chunked.events, &whole.events);
-            prop_assert_eq!(chunked.error, whole.error);
-            prop_assert_eq!(&chunked.out, &whole.out);
+        for cuts in [every, indexes(&cuts, wire.len())] {
+            prop_assert_eq!(&receive(&mut open(config.stream(true)), &wire, &cuts), &chunked);
         }
     }
 }
@@ -163,14 +164,54 @@ fn chunks_are_lent_from_the_input() {
     }
 }
 
-// RFC 6455 section 8.1: text that ends inside a code point is an error at its end, not before
+// RFC 6455 section 8.1: 6455-8.1-03, 6455-8.1-07. Text that ends inside a code point is an error at its end, not before; and what
+// is valid is handed out whatever the reads are
 #[test]
-fn text_in_chunks_ends_between_code_points() {
+fn text_in_chunks_is_handed_out_up_to_what_is_not_utf8() {
     for end in both_with(Config::new().stream(true)) {
-        let received = receive(&mut end.open(), &end.incoming(0x81, b"a\xc3"), &[]);
-        assert_eq!(received.error, Some(Error::InvalidUtf8));
-        let received = receive(&mut end.open(), &end.incoming(0x01, b"a\xc3"), &[]);
-        assert_eq!((received.error, &received.unfinished[..]), (None, &b"a"[..]));
+        for (first, text, valid, error) in [
+            (0x81, &b"a\xc3"[..], &b"a"[..], Some(Error::InvalidUtf8)),
+            (0x01, b"a\xc3", b"a", None),
+            (0x01, b"a\xff", b"a", Some(Error::InvalidUtf8)),
+            (
+                0x81,
+                b"a\xe2\x82\xacb\xed\xa0\x80c",
+                b"a\xe2\x82\xacb",
+                Some(Error::InvalidUtf8),
+            ),
+            (0x81, b"\xc0ab", b"", Some(Error::InvalidUtf8)),
+        ] {
+            let wire = [end.incoming(first, text), end.incoming(0x89, b"")].concat();
+            let every: Vec<usize> = (1..wire.len()).collect();
+            for cuts in [&[][..], &every] {
+                let received = receive(&mut end.open(), &wire, cuts);
+                assert_eq!((received.error, &received.unfinished[..]), (error, valid));
+                assert_eq!(
+                    received.events.is_empty(),
+                    error.is_some(),
+                    "no Ping overtakes the error"
+                );
+            }
+        }
+    }
+}
+
+// Contract, clauses 5 and 7: the error that a chunk comes before is still to come, so that a half goes on until it has told
+#[test]
+fn half_is_open_until_the_error_after_a_chunk_is_told() {
+    for end in both_with(Config::new().stream(true)) {
+        let (mut receiver, mut sender) = end.open().split();
+        let mut wire = end.incoming(0x81, b"a\xff");
+        let mut input = &mut wire[..];
+        let (event, reply) = receiver.receive(&mut input);
+        assert_eq!(event, Ok(Some(Event::TextChunk("a".into(), Fin::More))));
+        assert!(receiver.is_open() && reply.is_none());
+        let (error, reply) = receiver.receive(&mut input);
+        assert_eq!(error, Err(Error::InvalidUtf8));
+        assert!(!receiver.is_open());
+        let mut out = Vec::new();
+        sender.reply(&reply, &mut out);
+        assert_eq!(common::strict::frames_of(end.role, &out)[0].opcode, 8);
     }
 }
 
@@ -278,11 +319,13 @@ mod deflate {
             }
             let config = Config::new().max_message_size(limit);
             let whole = receive(&mut open(role, config), &wire, &[]);
-            for cuts in [Vec::new(), indexes(&cuts, wire.len())] {
-                let chunked = receive(&mut open(role, config.stream(true)), &wire, &cuts);
-                prop_assert_eq!(&chunked.events, &whole.events);
-                prop_assert_eq!(chunked.error, whole.error);
-                prop_assert_eq!(&chunked.out, &whole.out);
+            let chunked = receive(&mut open(role, config.stream(true)), &wire, &[]);
+            prop_assert_eq!(&chunked.events, &whole.events);
+            prop_assert_eq!(chunked.error, whole.error);
+            prop_assert_eq!(&chunked.out, &whole.out);
+            let every: Vec<usize> = (1..wire.len()).collect();
+            for cuts in [every, indexes(&cuts, wire.len())] {
+                prop_assert_eq!(&receive(&mut open(role, config.stream(true)), &wire, &cuts), &chunked);
             }
         }
     }

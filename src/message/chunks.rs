@@ -45,36 +45,41 @@ impl Chunks {
         }
     }
 
-    /// Lends what came in a piece of the input, which has at most [`room`](Self::room) bytes.
-    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> Result<Chunk<'i>, InvalidUtf8> {
+    /// Lends what came in a piece of the input, which has at most [`room`](Self::room) bytes. Of a text that is not
+    /// UTF-8, this is what is valid, and the message is over.
+    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> (Chunk<'i>, Result<(), InvalidUtf8>) {
         self.count(piece);
-        Ok(match self {
-            Self::Binary { .. } => Chunk::Binary(piece.into()),
-            Self::Text { utf8, .. } => Chunk::Text(match utf8.push(piece)? {
-                (Some(completed), _) => String::from(completed).into(),
-                (None, text) => text.into(),
-            }),
-        })
+        match self {
+            Self::Binary { .. } => (Chunk::Binary(piece.into()), Ok(())),
+            Self::Text { utf8, .. } => match push(utf8, piece) {
+                (Some(completed), _, result) => (Chunk::Text(String::from(completed).into()), result),
+                (None, text, result) => (Chunk::Text(text.into()), result),
+            },
+        }
     }
 
-    /// Copies what came in a piece into a buffer, which goes with it.
-    pub(crate) fn copy(&mut self, piece: &[u8], mut buffer: Vec<u8>) -> Result<Chunk<'static>, InvalidUtf8> {
+    /// Copies what came in a piece into a buffer, which goes with it; otherwise as [`lend`](Self::lend).
+    pub(crate) fn copy(
+        &mut self,
+        piece: &[u8],
+        mut buffer: Vec<u8>,
+    ) -> (Chunk<'static>, Result<(), InvalidUtf8>) {
         self.count(piece);
         buffer.clear();
-        Ok(match self {
+        match self {
             Self::Binary { .. } => {
                 buffer.extend_from_slice(piece);
-                Chunk::Binary(buffer.into())
+                (Chunk::Binary(buffer.into()), Ok(()))
             }
             Self::Text { utf8, .. } => {
-                let (completed, rest) = utf8.push(piece)?;
+                let (completed, rest, result) = push(utf8, piece);
                 // Never fails: an empty buffer is UTF-8.
                 let mut text = String::from_utf8(buffer).unwrap_or_default();
                 text.extend(completed);
                 text.push_str(rest);
-                Chunk::Text(text.into())
+                (Chunk::Text(text.into()), result)
             }
-        })
+        }
     }
 
     pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
@@ -88,6 +93,26 @@ impl Chunks {
         let (Self::Text { size, .. } | Self::Binary { size }) = self;
         *size = size.saturating_add(piece.len() as u64);
     }
+}
+
+/// Validates a piece, or what of it comes before the first byte that nothing can repair.
+fn push<'a>(utf8: &mut Utf8, piece: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
+    let before = *utf8;
+    match utf8.push(piece) {
+        Ok((completed, rest)) => (completed, rest, Ok(())),
+        Err(error) => {
+            let (front, _) = piece.split_at(valid_front(before, piece));
+            *utf8 = before;
+            // Never fails: it did not byte by byte.
+            let (completed, rest) = utf8.push(front).unwrap_or_default();
+            (completed, rest, Err(error))
+        }
+    }
+}
+
+#[cold]
+fn valid_front(mut utf8: Utf8, piece: &[u8]) -> usize {
+    piece.chunks(1).take_while(|byte| utf8.push(byte).is_ok()).count()
 }
 
 impl Chunk<'_> {

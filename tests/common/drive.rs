@@ -14,6 +14,8 @@ use websocket_proto::{
 pub struct Run {
     pub role: Role,
     pub events: Vec<Seen>,
+    /// What came in chunks of the message that is not whole.
+    pub unfinished: Vec<u8>,
     pub out: Vec<u8>,
     pub error: Option<Error>,
     pub consumed: usize,
@@ -24,14 +26,15 @@ pub struct Run {
 impl Run {
     fn new(
         (role, state, transport): (Role, State, Transport),
-        events: Vec<Seen>,
+        events: Events,
         out: Vec<u8>,
         error: Option<Error>,
         consumed: usize,
     ) -> Self {
         Self {
             role,
-            events,
+            events: events.seen,
+            unfinished: events.chunks,
             out,
             error,
             consumed,
@@ -290,14 +293,14 @@ pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Ru
         }
         consumed += size - input.len();
     }
-    Run::new(connection.status(), events.seen, out, error, consumed)
+    Run::new(connection.status(), events, out, error, consumed)
 }
 
 /// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
 #[track_caller]
 pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut out = Vec::new();
-    let mut events = Vec::new();
+    let mut events = Events::default();
     let mut error = None;
     let mut consumed = 0;
     let mut buffer: Vec<u8> = Vec::new();
@@ -309,7 +312,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         let mut input = &mut buffer[..];
         loop {
             match connection.receive(&mut input, &mut out) {
-                Ok(Some(event)) => events.push(event.into()),
+                Ok(Some(event)) => events.take(event),
                 Ok(None) => break,
                 Err(found) => {
                     error = Some(found);
@@ -317,7 +320,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
                 }
             }
         }
-        let open = error.is_none() && !matches!(events.last(), Some(Seen::Close(..)));
+        let open = error.is_none() && !matches!(events.seen.last(), Some(Seen::Close(..)));
         if open && !input.is_empty() {
             assert!(
                 connection.remaining() > input.len() as u64,

@@ -25,8 +25,8 @@ pub struct ReceiveHalf {
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
-    /// The message that is handed out in chunks.
-    chunks: Option<Chunks>,
+    /// The message that is handed out in chunks; an error if what was right of it went out, which then comes next.
+    chunks: Option<Result<Chunks, Error>>,
     /// How the payload of `message` is coded.
     coding: Coding,
     pub(super) inflating: Inflating,
@@ -293,7 +293,7 @@ impl ReceiveHalf {
         };
         match self.delivery {
             Delivery::Whole | Delivery::Held => self.message.begin(kind),
-            Delivery::Chunks => self.chunks = Some(Chunks::begin(kind)),
+            Delivery::Chunks => self.chunks = Some(Ok(Chunks::begin(kind))),
         }
         self.empty_fragments = 0;
         self.begin_fragment(header)
@@ -363,8 +363,8 @@ impl ReceiveHalf {
     /// The bytes received of the message so far.
     fn size(&self) -> u64 {
         match &self.chunks {
-            Some(chunks) => chunks.size(),
-            None => self.message.size() as u64,
+            Some(Ok(chunks)) => chunks.size(),
+            Some(Err(_)) | None => self.message.size() as u64,
         }
     }
 

@@ -16,31 +16,32 @@ impl ReceiveHalf {
         fin: bool,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Error> {
+        if let Some(Err(error)) = &self.chunks {
+            return Err(*error);
+        }
         loop {
-            let chunk = match self.coding {
-                Coding::Plain => self.plain_chunk(input)?,
-                Coding::Deflated => self.inflated_chunk(input)?,
+            let (chunk, result) = match self.coding {
+                Coding::Plain => self.plain_chunk(input),
+                Coding::Deflated => self.inflated_chunk(input),
             };
-            let complete = self.inflating.is_drained() && self.decoder.finish_frame();
+            let complete = result.is_ok() && self.inflating.is_drained() && self.decoder.finish_frame();
+            let (end, result) = match fin && complete {
+                true => (Fin::Last, self.finish_chunks()),
+                false => (Fin::More, result),
+            };
+            if let Err(error) = result {
+                return self.stop(chunk, fin, error);
+            }
             self.frame = if complete {
                 None
             } else {
                 Some(Frame::Piece { fin })
             };
-            let end = match fin && complete {
-                true => Fin::Last,
-                false => Fin::More,
-            };
-            let is_empty = chunk.is_empty();
-            let event = chunk_event(chunk, end);
-            if end == Fin::Last {
-                self.finish_chunks()?;
-            }
             if complete {
                 self.decoder.set_max_payload(self.left_for_fragment());
             }
-            if !is_empty || end == Fin::Last {
-                return Ok(Some(event));
+            if !chunk.is_empty() || end == Fin::Last {
+                return Ok(Some(chunk_event(chunk, end)));
             }
             if complete || input.is_empty() && self.inflating.is_drained() {
                 return Ok(None);
@@ -48,26 +49,42 @@ impl ReceiveHalf {
         }
     }
 
-    fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Chunk<'i>, Error> {
-        let Some(chunks) = &mut self.chunks else {
-            return Ok(Chunk::NONE);
-        };
-        Ok(chunks.lend(self.decoder.chunk_up_to(chunks.room(), input))?)
+    /// What is right goes out before the error, so that both are the same however the input is cut.
+    #[cold]
+    fn stop<'i>(&mut self, chunk: Chunk<'i>, fin: bool, error: Error) -> Result<Option<Event<'i>>, Error> {
+        if chunk.is_empty() {
+            return Err(error);
+        }
+        self.chunks = Some(Err(error));
+        self.frame = Some(Frame::Piece { fin });
+        Ok(Some(chunk_event(chunk, Fin::More)))
     }
 
-    fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Chunk<'i>, Error> {
-        let Some(chunks) = &mut self.chunks else {
-            return Ok(Chunk::NONE);
+    fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
+        let Some(Ok(chunks)) = &mut self.chunks else {
+            return (Chunk::NONE, Ok(()));
+        };
+        let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.room(), input));
+        (chunk, result.map_err(Error::from))
+    }
+
+    fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
+        let Some(Ok(chunks)) = &mut self.chunks else {
+            return (Chunk::NONE, Ok(()));
         };
         if self.inflating.is_drained() {
             self.inflating.feed(self.decoder.chunk_up_to(WIRE, input));
         }
-        let piece = self.inflating.pull(self.max_message_size)?;
+        let piece = match self.inflating.pull(self.max_message_size) {
+            Ok(piece) => piece,
+            Err(error) => return (Chunk::NONE, Err(error)),
+        };
         let buffer = match piece.is_empty() {
             true => Vec::new(),
             false => self.message.take_spare(),
         };
-        Ok(chunks.copy(piece, buffer)?)
+        let (chunk, result) = chunks.copy(piece, buffer);
+        (chunk, result.map_err(Error::from))
     }
 
     fn finish_chunks(&mut self) -> Result<(), Error> {
@@ -75,7 +92,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         match self.chunks.take() {
-            Some(chunks) => Ok(chunks.finish()?),
+            Some(chunks) => Ok(chunks?.finish()?),
             None => Ok(()),
         }
     }
