@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// A compressed message that cannot be inflated (RFC 7692 section 7.2.2).
     #[cfg(feature = "deflate")]
-    Deflate(crate::deflate::Error),
+    Deflate(crate::deflate::InflateError),
     /// A Close frame with a body of one byte (section 5.5.1).
     TruncatedCloseCode,
     /// A Close frame with a code that must not be on the wire (section 7.4).

@@ -201,7 +201,7 @@ pub mod keepalive;
 mod message;
 pub mod utf8;
 
-pub use close::{CloseCode, MAX_REASON_SIZE};
+pub use close::{CloseCode, MAX_CLOSE_REASON_SIZE};
 #[cfg(feature = "alloc")]
 pub use config::{AutoPong, Config};
 #[cfg(feature = "alloc")]

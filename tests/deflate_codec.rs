@@ -10,7 +10,7 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
 use naive_deflate::*;
 use proptest::prelude::*;
-use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, Error, Window};
+use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Window};
 
 /// No message here is larger, unless it says so.
 const LIMIT: u64 = 1 << 20;
@@ -22,13 +22,13 @@ const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 const TAKEOVER: Window = Window::new(15, true);
 const NO_TAKEOVER: Window = Window::new(15, false);
 
-fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<Vec<u8>, Error> {
+fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
     decompressor.decompress(wire, LIMIT, &mut out).map(|()| out)
 }
 
 /// The messages one after the other.
-fn decompress_all(window: Window, wires: &[&[u8]]) -> Result<Vec<String>, Error> {
+fn decompress_all(window: Window, wires: &[&[u8]]) -> Result<Vec<String>, InflateError> {
     let mut decompressor = Decompressor::new(window);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     wires
@@ -43,7 +43,7 @@ fn decompress_in_chunks(
     wire: &[u8],
     sizes: &[usize],
     limit: u64,
-) -> (Vec<u8>, Result<(), Error>) {
+) -> (Vec<u8>, Result<(), InflateError>) {
     let (mut out, mut rest) = (Vec::new(), wire);
     let mut sink = |piece: &[u8]| {
         assert!(!piece.is_empty());
@@ -133,7 +133,7 @@ fn examples_of_the_rfc_inflate() {
     );
     assert_eq!(
         decompress_all(NO_TAKEOVER, &[HELLO, HELLO_AGAIN]),
-        Err(Error::Corrupt)
+        Err(InflateError::Corrupt)
     );
 }
 
@@ -172,7 +172,7 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
         out.clear();
         let sink = |piece: &[u8]| {
             out.extend_from_slice(piece);
-            Ok::<(), Error>(())
+            Ok::<(), InflateError>(())
         };
         decompressor.push(part, LIMIT, sink).unwrap();
         assert_eq!(out, text.as_bytes(), "a part can be read as it comes");
@@ -225,7 +225,10 @@ fn nothing_is_compressed_with_8_bits() {
         &compress(&mut compressor(TAKEOVER), &json(1000, 1)),
     )
     .unwrap();
-    assert_eq!(decompress(&mut decompressor, &reach(257)), Err(Error::Corrupt));
+    assert_eq!(
+        decompress(&mut decompressor, &reach(257)),
+        Err(InflateError::Corrupt)
+    );
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn accepts(wire: &[u8], text: &str) {
     }
 }
 
-fn refuses(wire: &[u8], error: Error) {
+fn refuses(wire: &[u8], error: InflateError) {
     for cut in 0..=wire.len() {
         for window in [TAKEOVER, NO_TAKEOVER] {
             let mut decompressor = Decompressor::new(window);
@@ -312,8 +315,8 @@ fn a_tail_that_was_left_on_is_no_part_of_the_next_message() {
     // The final block that it ends.
     accepts(b"\x01\x00\x00\xff\xff", "");
     // It looks the same, but is not between blocks.
-    refuses(b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff", Error::Truncated);
-    refuses(b"\x00\x00\x00\xff\xff\x00\x00\xff\xff", Error::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff", InflateError::Truncated);
+    refuses(b"\x00\x00\x00\xff\xff\x00\x00\xff\xff", InflateError::Truncated);
 }
 
 // D19; RFC 7692 section 7.2.1: 7692-7.2.1-03; section 7.2.2: 7692-7.2.2-04
@@ -351,27 +354,27 @@ fn the_window_outlives_final_blocks() {
         ["Hello", "Hello"]
     );
     // D21: what follows is read as the next block.
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00junk", Error::Truncated);
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x07", Error::Corrupt);
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x02", Error::Truncated);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00junk", InflateError::Truncated);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x07", InflateError::Corrupt);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x02", InflateError::Truncated);
 }
 
 // D20; RFC 7692 section 7.2.2: 7692-7.2.2-06
 #[test]
 fn truncated_messages_are_refused() {
     for size in 1..HELLO.len() {
-        refuses(&HELLO[..size], Error::Truncated);
+        refuses(&HELLO[..size], InflateError::Truncated);
     }
     // Stored blocks that lack what the tail would fill in: content, lengths.
-    refuses(b"\x00\x05\x00\xfa\xffH", Error::Truncated);
-    refuses(b"\x00\x05\x00\xfa\xffHello", Error::Truncated);
-    refuses(b"\x00\x04\x00\xfb\xff", Error::Truncated);
-    refuses(b"\x00\x00", Error::Truncated);
-    refuses(b"\x00\x00\x00", Error::Truncated);
-    refuses(b"\x00\x00\x00\xff", Error::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xffH", InflateError::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xffHello", InflateError::Truncated);
+    refuses(b"\x00\x04\x00\xfb\xff", InflateError::Truncated);
+    refuses(b"\x00\x00", InflateError::Truncated);
+    refuses(b"\x00\x00\x00", InflateError::Truncated);
+    refuses(b"\x00\x00\x00\xff", InflateError::Truncated);
     // The end of a block, and a part of a header.
     accepts(b"\x02\x00", "");
-    refuses(b"\x02", Error::Truncated);
+    refuses(b"\x02", InflateError::Truncated);
     // A dynamic block, anywhere.
     let message = json(4000, 3);
     let wire = compress(&mut compressor(TAKEOVER), &message);
@@ -379,7 +382,7 @@ fn truncated_messages_are_refused() {
         let mut decompressor = Decompressor::new(TAKEOVER);
         assert_eq!(
             decompress(&mut decompressor, &wire[..size]),
-            Err(Error::Truncated),
+            Err(InflateError::Truncated),
             "{size}"
         );
     }
@@ -389,23 +392,23 @@ fn truncated_messages_are_refused() {
 #[test]
 fn invalid_data_are_refused() {
     // A reference to before the first byte, in the first message and in a later one.
-    refuses(HELLO_AGAIN, Error::Corrupt);
+    refuses(HELLO_AGAIN, InflateError::Corrupt);
     refuses(
         &[HELLO, b"\x00\x00\xff\xff\xf2\x00\x31\x00\x00"].concat(),
-        Error::Corrupt,
+        InflateError::Corrupt,
     );
     // Stored lengths that differ; a reserved block type, as the first and as a later block.
-    refuses(b"\x00\x05\x00\xfa\xfeHello\x00", Error::Corrupt);
-    refuses(b"\x06", Error::Corrupt);
-    refuses(b"\x00\x00\x00\xff\xff\x07", Error::Corrupt);
+    refuses(b"\x00\x05\x00\xfa\xfeHello\x00", InflateError::Corrupt);
+    refuses(b"\x06", InflateError::Corrupt);
+    refuses(b"\x00\x00\x00\xff\xff\x07", InflateError::Corrupt);
     // Dynamic codes that cannot be.
-    refuses(b"\xfc\xff\xff\xff\xff\xff\xff", Error::Corrupt);
+    refuses(b"\xfc\xff\xff\xff\xff\xff\xff", InflateError::Corrupt);
     assert_eq!(
-        Error::Corrupt.close_code(),
+        InflateError::Corrupt.close_code(),
         websocket_proto::CloseCode::INVALID_DATA
     );
     assert_eq!(
-        Error::Truncated.close_code(),
+        InflateError::Truncated.close_code(),
         websocket_proto::CloseCode::INVALID_DATA
     );
 }
@@ -421,8 +424,11 @@ fn references_do_not_reach_beyond_the_direction() {
         let mut other = Decompressor::new(TAKEOVER);
         let secret = compress(&mut compressor(TAKEOVER), &json(40_000, 5));
         decompress(&mut other, &secret).unwrap();
-        assert_eq!(decompress_all(TAKEOVER, &[&far]), Err(Error::Corrupt));
-        assert_eq!(decompress_all(NO_TAKEOVER, &[HELLO, &far]), Err(Error::Corrupt));
+        assert_eq!(decompress_all(TAKEOVER, &[&far]), Err(InflateError::Corrupt));
+        assert_eq!(
+            decompress_all(NO_TAKEOVER, &[HELLO, &far]),
+            Err(InflateError::Corrupt)
+        );
         assert_eq!(
             decompress_all(TAKEOVER, &[HELLO, &far]).unwrap(),
             ["Hello", "aoaoao"]
@@ -468,11 +474,11 @@ fn a_compressor_can_forget() {
 fn a_refused_piece_ends_the_direction() {
     #[derive(Debug, PartialEq)]
     enum Own {
-        Deflate(Error),
+        Deflate(InflateError),
         Enough,
     }
-    impl From<Error> for Own {
-        fn from(error: Error) -> Self {
+    impl From<InflateError> for Own {
+        fn from(error: InflateError) -> Self {
             Self::Deflate(error)
         }
     }
@@ -483,9 +489,9 @@ fn a_refused_piece_ends_the_direction() {
     );
     assert_eq!(
         decompressor.push(HELLO, LIMIT, |_| Ok(())),
-        Err(Own::Deflate(Error::Refused))
+        Err(Own::Deflate(InflateError::Refused))
     );
-    assert_eq!(decompressor.finish(), Err(Error::Refused));
+    assert_eq!(decompressor.finish(), Err(InflateError::Refused));
 }
 
 // ---- Limits ----
@@ -507,7 +513,7 @@ fn inflated_size_is_limited() {
             let mut decompressor = Decompressor::new(TAKEOVER);
             let (out, result) = decompress_in_chunks(&mut decompressor, &wire, &[1, 2], limit);
             if limit < size as u64 {
-                assert_eq!(result, Err(Error::TooBig { limit }));
+                assert_eq!(result, Err(InflateError::TooBig { limit }));
                 assert_eq!(out.len() as u64, limit, "what may come comes");
             } else {
                 assert_eq!((out.len(), result), (size, Ok(())));
@@ -540,7 +546,7 @@ fn a_bomb_takes_the_limit_and_one_buffer() {
     let mut out = Vec::new();
     // Beyond what comes out: the engine, its buffer, and the window.
     let (result, heap) = measure(|| Decompressor::new(TAKEOVER).decompress(&bomb, LIMIT, &mut out));
-    assert_eq!(result, Err(Error::TooBig { limit: LIMIT }));
+    assert_eq!(result, Err(InflateError::TooBig { limit: LIMIT }));
     assert!(heap.peak <= LIMIT as i64 + 128 * 1024, "{heap:?}");
     assert!(out.capacity() as u64 <= LIMIT);
 }
@@ -557,7 +563,7 @@ fn final_blocks_are_limited() {
             let mut decompressor = Decompressor::new(TAKEOVER);
             let sizes = vec![chunk; (wire.len() / chunk).max(1)];
             let (_, result) = decompress_in_chunks(&mut decompressor, &wire, &sizes, LIMIT);
-            assert_eq!(result, Err(Error::TooManyFinalBlocks { limit: 16 }));
+            assert_eq!(result, Err(InflateError::TooManyFinalBlocks { limit: 16 }));
         }
         assert_eq!(decompress_all(TAKEOVER, &[&wire[..30]]).unwrap(), [""]);
     }
@@ -611,7 +617,9 @@ fn debug_forms_say_what_was_agreed() {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(!decompressor.is_inside_message());
-    decompressor.push(HELLO, LIMIT, |_| Ok::<(), Error>(())).unwrap();
+    decompressor
+        .push(HELLO, LIMIT, |_| Ok::<(), InflateError>(()))
+        .unwrap();
     assert!(decompressor.is_inside_message());
     assert!(decompress(&mut decompressor, b"\x06").is_err());
     assert!(format!("{decompressor:?}").contains("failed: Some("));
@@ -637,7 +645,11 @@ fn memory_is_as_documented() {
             let during_send = measure(|| sender.push(&message, &mut wire)).1.held;
             measure(|| sender.compress(b"", &mut wire));
             let idle_send = measure(|| drop(sender)).1.held;
-            let push = || receiver.push(&wire, LIMIT, |_| Ok::<(), Error>(())).unwrap();
+            let push = || {
+                receiver
+                    .push(&wire, LIMIT, |_| Ok::<(), InflateError>(()))
+                    .unwrap()
+            };
             let during_receive = measure(push).1.held;
             receiver.finish().unwrap();
             let idle_receive = measure(|| drop(receiver)).1.held;
@@ -903,8 +915,8 @@ proptest! {
             prop_assert!(again == (out.clone(), result), "{:?} {:?}", again.1, result);
             match (result, expected) {
                 (Ok(()), Some(expected)) => prop_assert!(out == expected),
-                (Err(Error::TooBig { .. }), Some(expected)) => prop_assert!(expected.len() as u64 > limit),
-                (Err(Error::TooManyFinalBlocks { .. }), _) => {}
+                (Err(InflateError::TooBig { .. }), Some(expected)) => prop_assert!(expected.len() as u64 > limit),
+                (Err(InflateError::TooManyFinalBlocks { .. }), _) => {}
                 (Err(_), None) => {}
                 (result, expected) => prop_assert!(false, "{:?} {:?} {:x?}", result, expected, wire),
             }
@@ -916,7 +928,7 @@ proptest! {
     }
 }
 
-fn decompressor_error(decompressor: &mut Decompressor) -> Result<(), Error> {
+fn decompressor_error(decompressor: &mut Decompressor) -> Result<(), InflateError> {
     decompressor.push(HELLO, LIMIT, |_| Ok(()))
 }
 

@@ -171,13 +171,17 @@ fn both_fail_on_rsv1_without_an_agreement() {
 fn both_fail_on_what_cannot_be_inflated_or_read() {
     assert_fails(
         &[(0xc1, b"\xff\xff\xff")],
-        Error::Deflate(deflate::Error::Corrupt),
+        Error::Deflate(deflate::InflateError::Corrupt),
         1007,
     );
-    assert_fails(&[(0xc1, AGAIN)], Error::Deflate(deflate::Error::Corrupt), 1007);
+    assert_fails(
+        &[(0xc1, AGAIN)],
+        Error::Deflate(deflate::InflateError::Corrupt),
+        1007,
+    );
     assert_fails(
         &[(0xc1, &HELLO[..3])],
-        Error::Deflate(deflate::Error::Truncated),
+        Error::Deflate(deflate::InflateError::Truncated),
         1007,
     );
     assert_fails(

@@ -21,7 +21,7 @@ fn answer(offers: &str, config: &DeflateConfig) -> Option<String> {
 }
 
 fn check(answer: &str, offers: &str) -> Result<Option<Parameters>, Refusal> {
-    deflate::check(list(answer), list(offers))
+    deflate::check_answer(list(answer), list(offers))
 }
 
 /// The windows of client and server, as bits and whether taken over.

@@ -634,7 +634,7 @@ fn decoder_shows_every_field_of_a_frame_untouched() {
         9,
         9,
     ];
-    let mut decoder = Decoder::new(Rules::new(Role::Server).allow_rsv1(true));
+    let mut decoder = Decoder::new(Rules::new(Role::Server).permessage_deflate(true));
     let mut input = &mut wire[..];
     let mut header = Header::new(OpCode::Text, 3);
     (header.fin, header.rsv1, header.mask) = (false, true, Some([1, 2, 3, 4]));
@@ -662,7 +662,7 @@ fn decoder_shows_every_field_of_a_frame_untouched() {
 #[test]
 fn decoder_with_an_extension_allows_rsv1_on_first_data_frames_alone() {
     for first in 0..=255u8 {
-        let parsed = Header::parse(&[first, 0x00], &Rules::new(Role::Client).allow_rsv1(true));
+        let parsed = Header::parse(&[first, 0x00], &Rules::new(Role::Client).permessage_deflate(true));
         let opcode = first & 0xf;
         let bits = first >> 4 & 7;
         let known = matches!(opcode, 0..=2 | 8..=10);
@@ -714,7 +714,9 @@ fn header_is_written_bit_by_bit() {
 // RFC 6455 section 10.4; RFC 7692 section 6: a compressed frame may be an eighth and 1 KiB longer than its content
 #[test]
 fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
-    let rules = Rules::new(Role::Client).allow_rsv1(true).max_payload(8000);
+    let rules = Rules::new(Role::Client)
+        .permessage_deflate(true)
+        .max_payload(8000);
     for (first, limit) in [(0x82, 8000), (0xc2, 8000 + 1000 + 1024)] {
         let parse = |len: u16| {
             let [high, low] = len.to_be_bytes();
@@ -722,7 +724,7 @@ fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
         };
         assert_eq!(rules.role(), Role::Client);
         let (header, size) = parse(limit).unwrap().unwrap();
-        assert_eq!((header.len, size), (u64::from(limit), 4));
+        assert_eq!((header.payload_len, size), (u64::from(limit), 4));
         let too_big = Violation::PayloadTooBig {
             limit: limit.into(),
             len: u64::from(limit) + 1,

@@ -1104,7 +1104,7 @@ mod beside {
                 }
             }
             for expected in [TIMED_OUT, ""] {
-                let error = handshake.receive_timeout(&mut out);
+                let error = handshake.handle_timeout(&mut out);
                 assert_eq!((error, error.status()), (HandshakeError::TimedOut, 408));
                 assert_eq!(String::from_utf8(std::mem::take(&mut out)).unwrap(), expected);
             }
@@ -1127,7 +1127,7 @@ mod beside {
             let mut out = Vec::new();
             _ = handshake.receive(&mut &mut bytes[..], &mut out);
             out.clear();
-            let error = handshake.receive_timeout(&mut out);
+            let error = handshake.handle_timeout(&mut out);
             (error, String::from_utf8(out).unwrap())
         };
         // Browsers connect ahead of need.

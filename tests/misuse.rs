@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use websocket_proto::{
-    CloseCode, Config, Connection, Fin, MAX_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
+    CloseCode, Config, Connection, Fin, MAX_CLOSE_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
 };
 
 /// Asserts that the call fails so, writes nothing, and that the connection goes on as if it had not been made.
@@ -147,7 +147,7 @@ fn both_send_the_codes_that_may_be_sent_and_no_other() {
 fn both_send_a_reason_of_123_bytes_and_no_longer() {
     for end in both() {
         let longest = "é".repeat(61) + "x";
-        assert_eq!(longest.len(), MAX_REASON_SIZE);
+        assert_eq!(longest.len(), MAX_CLOSE_REASON_SIZE);
         let mut out = Vec::new();
         end.open().close(CloseCode::NORMAL, &longest, &mut out).unwrap();
         assert_eq!(out, end.own(0x88, &[b"\x03\xe8", longest.as_bytes()].concat()));

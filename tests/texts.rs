@@ -8,7 +8,7 @@ use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violati
 use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::utf8::validate;
-use websocket_proto::{CloseCode, Config, Connection, Error, MAX_REASON_SIZE};
+use websocket_proto::{CloseCode, Config, Connection, Error, MAX_CLOSE_REASON_SIZE};
 
 // RFC 6455 section 7.4.1 and the registry of section 11.7
 #[test]
@@ -42,7 +42,7 @@ fn check_texts(errors: &[&dyn Display], count: usize, numbers: &[u64]) {
     assert_eq!(errors.len(), count, "each of them");
     let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
     for text in &texts {
-        assert!(text.len() > 10 && text.len() <= MAX_REASON_SIZE, "{text}");
+        assert!(text.len() > 10 && text.len() <= MAX_CLOSE_REASON_SIZE, "{text}");
         assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
     }
     assert_eq!(texts.iter().collect::<HashSet<_>>().len(), texts.len());
@@ -166,14 +166,14 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeError::MalformedKey,
             &HandshakeError::RepeatedOrigin,
             &HandshakeError::MalformedOrigin,
-            &HandshakeError::MalformedProtocol,
-            &HandshakeError::RepeatedProtocol,
+            &HandshakeError::MalformedSubprotocol,
+            &HandshakeError::RepeatedSubprotocol,
             &HandshakeError::MalformedExtensions,
             &HandshakeError::MissingAccept,
             &HandshakeError::RepeatedAccept,
             &HandshakeError::WrongAccept,
-            &HandshakeError::UnofferedProtocol,
-            &HandshakeError::MissingProtocol,
+            &HandshakeError::UnofferedSubprotocol,
+            &HandshakeError::MissingSubprotocol,
             &HandshakeError::UnofferedExtension,
             &HandshakeError::RepeatedExtension,
         ],
@@ -191,9 +191,9 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeMisuse::MalformedUrl,
             &HandshakeMisuse::MalformedOrigin,
             &HandshakeMisuse::RepeatedOrigin,
-            &HandshakeMisuse::MalformedProtocol,
-            &HandshakeMisuse::RepeatedProtocol,
-            &HandshakeMisuse::UnofferedProtocol,
+            &HandshakeMisuse::MalformedSubprotocol,
+            &HandshakeMisuse::RepeatedSubprotocol,
+            &HandshakeMisuse::UnofferedSubprotocol,
             &HandshakeMisuse::MalformedExtension,
             &HandshakeMisuse::UnusableStatus,
             &HandshakeMisuse::UnexpectedBody,
@@ -207,16 +207,16 @@ fn handshake_errors_print_what_is_wrong() {
 #[cfg(feature = "deflate")]
 #[test]
 fn errors_of_compression_print_what_is_wrong() {
-    use websocket_proto::deflate::{Error, NegotiationError, Parameter};
+    use websocket_proto::deflate::{InflateError, NegotiationError, Parameter};
     check_texts(
         &[
-            &Error::Corrupt,
-            &Error::Truncated,
-            &Error::TooBig { limit: 1001 },
-            &Error::TooManyFinalBlocks { limit: 1002 },
-            &Error::Refused,
+            &InflateError::Corrupt,
+            &InflateError::Truncated,
+            &InflateError::TooBig { limit: 1001 },
+            &InflateError::TooManyFinalBlocks { limit: 1002 },
+            &InflateError::Refused,
         ],
-        variants(include_str!("../src/deflate/mod.rs"), "Error"),
+        variants(include_str!("../src/deflate/mod.rs"), "InflateError"),
         &[1001, 1002],
     );
     let parameter = Parameter::ServerMaxWindowBits;
@@ -246,8 +246,8 @@ fn errors_of_compression_print_what_is_wrong() {
             "passed on as it is"
         );
     }
-    let error = websocket_proto::Error::Deflate(Error::Corrupt);
-    assert_eq!(error.to_string(), Error::Corrupt.to_string());
+    let error = websocket_proto::Error::Deflate(InflateError::Corrupt);
+    assert_eq!(error.to_string(), InflateError::Corrupt.to_string());
 }
 
 // What peers send does not belong into logs.
@@ -259,7 +259,7 @@ fn debug_forms_of_frames_hide_payload_and_key() {
     let mut shown = String::new();
     while let Some(item) = decoder.decode(&mut input).unwrap() {
         if let Item::Start(header) = &item {
-            assert_eq!(header.len, 3);
+            assert_eq!(header.payload_len, 3);
             continue; // A header is shown with its key: who has it has asked for it.
         }
         shown += &format!("{item:?} {decoder:?} ");

@@ -49,7 +49,7 @@ fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
             return;
         }
         #[cfg(feature = "deflate")]
-        Some(Error::Deflate(websocket_proto::deflate::Error::TooManyFinalBlocks { .. })) => return,
+        Some(Error::Deflate(websocket_proto::deflate::InflateError::TooManyFinalBlocks { .. })) => return,
         _ => {}
     }
     let mut expected = naive::receive(&settings.rules(run.role), bytes);

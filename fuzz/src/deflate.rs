@@ -5,7 +5,8 @@ use super::common::{every_cut, miniz, parts};
 use super::input::Input;
 use websocket_proto::Role;
 use websocket_proto::deflate::{
-    Compressor, Decompressor, DeflateConfig, EXTENSION, Error, Parameters, Window, accept, check, offer,
+    Compressor, Decompressor, DeflateConfig, EXTENSION, InflateError, Parameters, Window, accept,
+    check_answer, offer,
 };
 use websocket_proto::handshake::{Extension, ExtensionList};
 
@@ -65,7 +66,11 @@ fn assert_server_keeps_to_limits(
     };
     let list = ExtensionList::parse(&answer).expect("well-formed");
     assert_eq!(list.to_string(), answer);
-    assert_eq!(check(list.clone(), offers.clone()), Ok(Some(agreed)), "{answer}");
+    assert_eq!(
+        check_answer(list.clone(), offers.clone()),
+        Ok(Some(agreed)),
+        "{answer}"
+    );
     let [client, server] = windows(agreed);
     assert!(server.bits() <= bits[1] && !(server.takeover() && alone[1]));
     // A client that cannot be limited is told not to take over.
@@ -77,7 +82,7 @@ fn assert_server_keeps_to_limits(
 }
 
 fn assert_client_takes_what_it_offered(offers: &ExtensionList, answer: ExtensionList) {
-    let Ok(Some(agreed)) = check(answer.clone(), offers.clone()) else {
+    let Ok(Some(agreed)) = check_answer(answer.clone(), offers.clone()) else {
         return;
     };
     let answers: Vec<_> = answer.filter(|one| one.name() == EXTENSION).collect();
@@ -106,9 +111,9 @@ fn inflate(
     limit: u64,
     messages: &[&[u8]],
     cut: impl Fn(usize) -> Vec<usize>,
-) -> Vec<(Vec<u8>, Result<(), Error>)> {
+) -> Vec<(Vec<u8>, Result<(), InflateError>)> {
     let mut decompressor = Decompressor::new(window);
-    let mut results: Vec<(Vec<u8>, Result<(), Error>)> = Vec::new();
+    let mut results: Vec<(Vec<u8>, Result<(), InflateError>)> = Vec::new();
     let mut failed = None;
     for message in messages {
         let mut out = Vec::new();
@@ -176,8 +181,10 @@ pub fn inflate_messages(bytes: &[u8]) {
         let came = &naive.out[start..];
         match result {
             Ok(()) => assert_eq!(found.as_ref(), Some(content)),
-            Err(Error::TooBig { .. }) => assert!(came.len() as u64 > limit && came.starts_with(content)),
-            Err(Error::TooManyFinalBlocks { .. }) => return,
+            Err(InflateError::TooBig { .. }) => {
+                assert!(came.len() as u64 > limit && came.starts_with(content))
+            }
+            Err(InflateError::TooManyFinalBlocks { .. }) => return,
             Err(_) => assert!(found.is_none() && came == content),
         }
         if result.is_err() {

@@ -69,7 +69,7 @@ pub fn handshake_client(bytes: &[u8]) {
     let mut request = ClientRequest::new("h", "/").expect("well-formed");
     if choice & 4 == 0 {
         request = request
-            .protocol("chat")
+            .subprotocol("chat")
             .and_then(|request| request.extension("ext"))
             .expect("well-formed");
     }

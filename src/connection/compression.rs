@@ -100,10 +100,10 @@ impl Inflating {
     }
 }
 
-impl From<deflate::Error> for Error {
-    fn from(error: deflate::Error) -> Self {
+impl From<deflate::InflateError> for Error {
+    fn from(error: deflate::InflateError) -> Self {
         match error {
-            deflate::Error::TooBig { limit } => Self::MessageTooBig {
+            deflate::InflateError::TooBig { limit } => Self::MessageTooBig {
                 limit,
                 size: limit.saturating_add(1),
             },

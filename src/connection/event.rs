@@ -73,7 +73,7 @@ impl<'i> Close<'i> {
     }
 
     /// The close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
-    pub fn status(&self) -> CloseCode {
+    pub fn code_or_no_status(&self) -> CloseCode {
         self.code.unwrap_or(CloseCode::NO_STATUS)
     }
 
@@ -88,7 +88,7 @@ impl<'i> Close<'i> {
         if let Some(code) = code {
             // RFC 6455 section 7.4: undefined codes are not used; 1005, 1006 and 1015 never, whatever the
             // leniency.
-            let valid = code.is_receivable() || accept_any_code && !code.is_local();
+            let valid = code.is_receivable() || accept_any_code && !code.is_never_sent();
             if !valid {
                 return Err(Error::InvalidCloseCode(code));
             }

@@ -280,7 +280,7 @@ pub fn accept<'a>(
 /// let offers = ExtensionList::parse("permessage-deflate; server_max_window_bits=10")?;
 /// let answer = ExtensionList::parse("permessage-deflate")?;
 /// assert_eq!(
-///     deflate::check(answer, offers),
+///     deflate::check_answer(answer, offers),
 ///     Err(NegotiationError::MissingParameter(Parameter::ServerMaxWindowBits)),
 /// );
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
@@ -289,7 +289,7 @@ pub fn accept<'a>(
 /// # Errors
 ///
 /// The handshake has to fail then; the error is that for the last offer.
-pub fn check<'a, 'o>(
+pub fn check_answer<'a, 'o>(
     answer: impl IntoIterator<Item = Extension<'a>>,
     offers: impl IntoIterator<Item = Extension<'o>>,
 ) -> Result<Option<Parameters>, NegotiationError> {

@@ -81,12 +81,12 @@ pub struct Header {
     /// The masking key, on every frame of a client and on none of a server.
     pub mask: Option<[u8; 4]>,
     /// Length of the payload in bytes, at most 2^63 - 1.
-    pub len: u64,
+    pub payload_len: u64,
 }
 
 impl Header {
     /// An unfragmented, unmasked header without reserved bits.
-    pub const fn new(opcode: OpCode, len: u64) -> Self {
+    pub const fn new(opcode: OpCode, payload_len: u64) -> Self {
         Self {
             fin: true,
             rsv1: false,
@@ -94,7 +94,7 @@ impl Header {
             rsv3: false,
             opcode,
             mask: None,
-            len,
+            payload_len,
         }
     }
 
@@ -113,7 +113,7 @@ impl Header {
     ///
     /// let rules = Rules::new(Role::Client);
     /// let (header, size) = Header::parse(&[0x82, 0x7e, 0x01, 0x00], &rules)?.unwrap();
-    /// assert_eq!((header.len, size), (256, 4));
+    /// assert_eq!((header.payload_len, size), (256, 4));
     /// assert_eq!(Header::parse(&[0x82, 0x7e], &rules), Ok(None));
     /// assert_eq!(Header::parse(&[0x83], &rules), Err(Violation::ReservedOpCode(3)));
     /// # Ok::<(), Violation>(())
@@ -146,7 +146,7 @@ impl Header {
             rsv3: first & RSV3 != 0,
             opcode,
             mask,
-            len,
+            payload_len: len,
         };
         Ok(Some((header, size)))
     }
@@ -168,10 +168,10 @@ impl Header {
             None => (0, 0, 0),
         };
         // One number, whose lowest byte comes first, so that no byte is stored before all are known.
-        let (short, rest, size) = match (u8::try_from(self.len), u16::try_from(self.len)) {
+        let (short, rest, size) = match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
             (Ok(len @ 0..=125), _) => (len, key, 2_usize),
             (_, Ok(len)) => (126, u128::from(len.swap_bytes()) | key << 16, 4),
-            _ => (127, u128::from(self.len.swap_bytes()) | key << 64, 10),
+            _ => (127, u128::from(self.payload_len.swap_bytes()) | key << 64, 10),
         };
         let bytes = u128::from(flags | self.opcode.bits()) | u128::from(mask_bit | short) << 8 | rest << 16;
         EncodedHeader {
@@ -229,7 +229,7 @@ impl Rules {
     }
 
     /// Allows RSV1 on Text and Binary frames, as permessage-deflate does (RFC 7692 section 6).
-    pub const fn allow_rsv1(mut self, allow: bool) -> Self {
+    pub const fn permessage_deflate(mut self, allow: bool) -> Self {
         self.rsv1 = allow;
         self
     }

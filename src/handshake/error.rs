@@ -14,7 +14,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
-/// | [`ServerHandshake::receive_timeout`](super::ServerHandshake::receive_timeout) | yes | the whole HTTP response, once, if anything of a request came |
+/// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
@@ -131,10 +131,10 @@ pub enum HandshakeError {
     /// An Origin that is empty or not printable ASCII (RFC 6454 section 7.1).
     MalformedOrigin,
     /// A Sec-WebSocket-Protocol with an element that is no token, or with none (RFC 6455 section 4.3).
-    MalformedProtocol,
+    MalformedSubprotocol,
     /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections
     /// 4.1 and 11.3.4).
-    RepeatedProtocol,
+    RepeatedSubprotocol,
     /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455
     /// section 9.1).
     MalformedExtensions,
@@ -183,10 +183,10 @@ pub enum HandshakeError {
     /// A Sec-WebSocket-Accept that does not answer the key that was sent (RFC 6455 section 4.1).
     WrongAccept,
     /// A subprotocol that was not offered, letter by letter (RFC 6455 section 4.1).
-    UnofferedProtocol,
+    UnofferedSubprotocol,
     /// No subprotocol, though some were offered and
     /// [`Config::require_subprotocol`](crate::Config::require_subprotocol) is on.
-    MissingProtocol,
+    MissingSubprotocol,
     /// An extension that was not offered (RFC 6455 section 4.1).
     UnofferedExtension,
     /// The answer on `permessage-deflate` does not fit the offers (RFC 7692 section 5.1).
@@ -229,8 +229,8 @@ impl HandshakeError {
             | Self::MissingAccept
             | Self::RepeatedAccept
             | Self::WrongAccept
-            | Self::UnofferedProtocol
-            | Self::MissingProtocol
+            | Self::UnofferedSubprotocol
+            | Self::MissingSubprotocol
             | Self::UnofferedExtension
             | Self::RepeatedExtension => 502,
             #[cfg(feature = "deflate")]
@@ -260,8 +260,8 @@ impl HandshakeError {
             | Self::MalformedKey
             | Self::RepeatedOrigin
             | Self::MalformedOrigin
-            | Self::MalformedProtocol
-            | Self::RepeatedProtocol
+            | Self::MalformedSubprotocol
+            | Self::RepeatedSubprotocol
             | Self::MalformedExtensions
             | Self::UppercaseFieldName
             | Self::UnknownPseudoField
@@ -342,8 +342,8 @@ impl fmt::Display for HandshakeError {
             Self::MalformedKey => "Sec-WebSocket-Key is not 16 bytes in base64",
             Self::RepeatedOrigin => "request has more than one Origin field",
             Self::MalformedOrigin => "Origin is empty or not printable ASCII",
-            Self::MalformedProtocol => "Sec-WebSocket-Protocol is not a list of tokens",
-            Self::RepeatedProtocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
+            Self::MalformedSubprotocol => "Sec-WebSocket-Protocol is not a list of tokens",
+            Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
             Self::MalformedExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::UppercaseFieldName => "field name has a capital letter",
             Self::UnknownPseudoField => "pseudo-field does not belong into the message",
@@ -357,8 +357,8 @@ impl fmt::Display for HandshakeError {
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
-            Self::UnofferedProtocol => "server chose a subprotocol that was not offered",
-            Self::MissingProtocol => "server chose none of the offered subprotocols",
+            Self::UnofferedSubprotocol => "server chose a subprotocol that was not offered",
+            Self::MissingSubprotocol => "server chose none of the offered subprotocols",
             Self::UnofferedExtension => "server chose an extension that was not offered",
             Self::RepeatedExtension => "server chose an extension twice",
             #[cfg(feature = "deflate")]
@@ -373,8 +373,8 @@ impl Error for HandshakeError {}
 /// A call that would have put something on the wire that must not be there. Nothing was written.
 ///
 /// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
-/// [`RepeatedProtocol`](Self::RepeatedProtocol) follow from the calls before as well,
-/// [`UnofferedProtocol`](Self::UnofferedProtocol) and [`UnusableStatus`](Self::UnusableStatus) from the
+/// [`RepeatedSubprotocol`](Self::RepeatedSubprotocol) follow from the calls before as well,
+/// [`UnofferedSubprotocol`](Self::UnofferedSubprotocol) and [`UnusableStatus`](Self::UnusableStatus) from the
 /// request that is answered.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -399,11 +399,11 @@ pub enum HandshakeMisuse {
     /// A second origin (RFC 6455 section 4.1, item 8).
     RepeatedOrigin,
     /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
-    MalformedProtocol,
+    MalformedSubprotocol,
     /// A subprotocol that was offered before, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
-    RepeatedProtocol,
+    RepeatedSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
-    UnofferedProtocol,
+    UnofferedSubprotocol,
     /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
     MalformedExtension,
     /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT,
@@ -428,9 +428,9 @@ impl fmt::Display for HandshakeMisuse {
             }
             Self::MalformedOrigin => "origin is empty or not printable ASCII",
             Self::RepeatedOrigin => "origin is given twice",
-            Self::MalformedProtocol => "subprotocol is not a token",
-            Self::RepeatedProtocol => "subprotocol is given twice",
-            Self::UnofferedProtocol => "subprotocol was not offered by the client",
+            Self::MalformedSubprotocol => "subprotocol is not a token",
+            Self::RepeatedSubprotocol => "subprotocol is given twice",
+            Self::UnofferedSubprotocol => "subprotocol was not offered by the client",
             Self::MalformedExtension => "extension is not one name with its parameters",
             Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",

@@ -4,11 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{MessageKind, Payload, Text};
-use crate::utf8::{InvalidUtf8, Utf8};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// The message being received in chunks: how large it is so far, and of a text, how its bytes so far end.
 pub(crate) enum Chunks {
-    Text { utf8: Utf8, size: u64 },
+    Text { utf8: Validator, size: u64 },
     Binary { size: u64 },
 }
 
@@ -22,7 +22,7 @@ impl Chunks {
     pub(crate) fn begin(kind: MessageKind) -> Self {
         match kind {
             MessageKind::Text => Self::Text {
-                utf8: Utf8::new(),
+                utf8: Validator::new(),
                 size: 0,
             },
             MessageKind::Binary => Self::Binary { size: 0 },

@@ -18,7 +18,7 @@ impl Asked {
     pub fn request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
         for protocol in &self.protocols {
-            request = request.protocol(protocol).unwrap();
+            request = request.subprotocol(protocol).unwrap();
         }
         for extension in &self.extensions {
             request = request.extension(extension).unwrap();

@@ -5,7 +5,7 @@ use super::common::naive_deflate::Bits;
 use super::common::{End, both_with};
 use websocket_proto::frame::{Decoder, Item, Rules};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
-use websocket_proto::utf8::Utf8;
+use websocket_proto::utf8::Validator;
 use websocket_proto::{Config, Connection, Fin, MessageKind, State};
 
 /// What is measured. It panics unless the library goes through all of the pattern.
@@ -243,7 +243,7 @@ fn bytes_after_a_close(n: usize) -> Work {
 fn utf8_byte_by_byte(n: usize) -> Work {
     let text = "€".repeat(n / 3);
     Box::new(move || {
-        let mut utf8 = Utf8::new();
+        let mut utf8 = Validator::new();
         for byte in text.as_bytes().chunks(1) {
             utf8.push(byte).expect("valid");
         }
@@ -293,7 +293,7 @@ fn serve(target: &str, lines: &str, read: usize, is_good: bool) -> Work {
         let upgrade = request.upgrade(&mut out);
         assert_eq!(upgrade.is_ok(), is_good, "{upgrade:?}");
         if let Ok(upgrade) = upgrade {
-            let upgrade = upgrade.select_protocol(&["last"]);
+            let upgrade = upgrade.select_subprotocol(&["last"]);
             assert!(
                 upgrade
                     .extensions()

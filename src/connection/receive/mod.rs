@@ -173,7 +173,7 @@ impl ReceiveHalf {
 
     #[cfg(feature = "deflate")]
     pub(super) fn inflate(&mut self, window: crate::deflate::Window) {
-        self.decoder.allow_rsv1();
+        self.decoder.permessage_deflate();
         self.inflating = Inflating::Agreed(window);
     }
 
@@ -302,7 +302,7 @@ impl ReceiveHalf {
     /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are
     /// counted.
     fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
-        if header.len == 0 {
+        if header.payload_len == 0 {
             let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
             if self.empty_fragments >= limit {
                 return Err(Error::TooManyEmptyFragments { limit });

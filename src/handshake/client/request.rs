@@ -25,8 +25,8 @@ use crate::{Config, Connection, Entropy};
 /// use websocket_proto::Config;
 /// use websocket_proto::handshake::ClientRequest;
 ///
-/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.protocol("chat")?.field("Cookie", "a=b")?;
-/// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
+/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.subprotocol("chat")?.field("Cookie", "a=b")?;
+/// assert_eq!((request.is_secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
 /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
@@ -38,7 +38,7 @@ use crate::{Config, Connection, Entropy};
 ///
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
 /// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
-/// [`secure`](Self::secure).
+/// [`is_secure`](Self::is_secure).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
@@ -59,7 +59,7 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field,
+    /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host field,
     /// with its port unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl ClientRequest {
     }
 
     /// Whether the transport has to be TLS: the URL was a `wss:` one.
-    pub fn secure(&self) -> bool {
+    pub fn is_secure(&self) -> bool {
         self.secure
     }
 
@@ -137,7 +137,7 @@ impl ClientRequest {
         bare.unwrap_or(host)
     }
 
-    /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.
+    /// The port to connect to: 80, or 443 if [`is_secure`](Self::is_secure), unless another was given.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(default_port(self.secure))
     }
@@ -169,12 +169,12 @@ impl ClientRequest {
     /// # Errors
     ///
     /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
-    pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
-            return Err(HandshakeMisuse::MalformedProtocol);
+            return Err(HandshakeMisuse::MalformedSubprotocol);
         }
         if self.protocols.iter().any(|other| other == name) {
-            return Err(HandshakeMisuse::RepeatedProtocol);
+            return Err(HandshakeMisuse::RepeatedSubprotocol);
         }
         self.protocols.push(name.to_string());
         Ok(self)
