@@ -4,6 +4,8 @@
 mod heap;
 #[path = "common/naive_deflate.rs"]
 mod naive_deflate;
+#[path = "common/windows.rs"]
+mod windows;
 
 use heap::measure;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
@@ -11,6 +13,7 @@ use miniz_oxide::{DataFormat, MZFlush};
 use naive_deflate::*;
 use proptest::prelude::*;
 use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Window};
+use windows::window;
 
 /// No message here is larger, unless it says so.
 const LIMIT: u64 = 1 << 20;
@@ -19,8 +22,8 @@ const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 /// "Hello" by reference to an earlier "Hello".
 const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
-const TAKEOVER: Window = Window::new(15, true);
-const NO_TAKEOVER: Window = Window::new(15, false);
+const TAKEOVER: Window = window(15, true);
+const NO_TAKEOVER: Window = window(15, false);
 
 fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
@@ -198,8 +201,8 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
 // D23
 #[test]
 fn nothing_is_compressed_with_8_bits() {
-    assert!(Compressor::new(Window::new(8, true), &DeflateConfig::new()).is_none());
-    assert!(Compressor::new(Window::new(9, true), &DeflateConfig::new()).is_some());
+    assert!(Compressor::new(window(8, true), &DeflateConfig::new()).is_none());
+    assert!(Compressor::new(window(9, true), &DeflateConfig::new()).is_some());
     // Received, they are a window like any other.
     let reach = |distance: usize| {
         let mut bits = Bits::default();
@@ -207,7 +210,7 @@ fn nothing_is_compressed_with_8_bits() {
         bits.sync()
     };
     for distance in [1, 255, 256] {
-        let mut decompressor = Decompressor::new(Window::new(8, true));
+        let mut decompressor = Decompressor::new(window(8, true));
         decompress(
             &mut decompressor,
             &compress(&mut compressor(TAKEOVER), &json(1000, 1)),
@@ -219,7 +222,7 @@ fn nothing_is_compressed_with_8_bits() {
             "{distance}"
         );
     }
-    let mut decompressor = Decompressor::new(Window::new(8, true));
+    let mut decompressor = Decompressor::new(window(8, true));
     decompress(
         &mut decompressor,
         &compress(&mut compressor(TAKEOVER), &json(1000, 1)),
@@ -604,7 +607,7 @@ fn messages_of_any_size_around_the_buffers_come_back() {
 #[test]
 fn debug_forms_say_what_was_agreed() {
     let (compressor, mut decompressor) = (
-        Compressor::new(Window::new(10, true), &DeflateConfig::default()).unwrap(),
+        Compressor::new(window(10, true), &DeflateConfig::default()).unwrap(),
         Decompressor::new(TAKEOVER),
     );
     assert_eq!(DeflateConfig::default(), DeflateConfig::new());
@@ -661,7 +664,7 @@ fn memory_is_as_documented() {
     for (bits, inflater, deflater) in [(9, 64_648, 150_792), (12, 68_232, 165_128), (15, 96_904, 380_168)] {
         let size = 1 << bits;
         for (takeover, keep) in [(true, false), (true, true), (false, false), (false, true)] {
-            let heap = heap_of(Window::new(bits, takeover), keep);
+            let heap = heap_of(window(bits, takeover), keep);
             println!("{bits}  {takeover}  {keep}  {heap:?}");
             let (history, kept) = match (takeover, keep) {
                 (true, false) => (size, size),
@@ -723,7 +726,7 @@ fn any_message() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_window() -> impl Strategy<Value = Window> {
-    (9..=15_u8, any::<bool>()).prop_map(|(bits, takeover)| Window::new(bits, takeover))
+    (9..=15_u8, any::<bool>()).prop_map(|(bits, takeover)| window(bits, takeover))
 }
 
 fn any_sizes() -> impl Strategy<Value = Vec<usize>> {
@@ -865,7 +868,7 @@ proptest! {
         let messages: Vec<_> = messages.into_iter().map(|(message, _)| message).collect();
         inflates_to(&wires, &messages, window, &sizes);
         // With no more history than was agreed, and with more.
-        inflates_to(&wires, &messages, Window::new(15, true), &sizes);
+        inflates_to(&wires, &messages, TAKEOVER, &sizes);
         let mut miniz = InflateState::new(DataFormat::Raw);
         for (wire, message) in wires.iter().zip(&messages) {
             prop_assert!(inflate_with_miniz(&mut miniz, wire) == *message);
@@ -893,7 +896,7 @@ proptest! {
             ..zlib_rs::DeflateConfig::default()
         };
         let wires = deflate_with_zlib(&messages, settings, &flushes);
-        inflates_to(&wires, &messages, Window::new(bits, true), &sizes);
+        inflates_to(&wires, &messages, window(bits, true), &sizes);
         let wires = deflate_with_miniz(&messages, level, [0, 1, 2, 3, 4][strategy]);
         inflates_to(&wires, &messages, TAKEOVER, &sizes);
     }

@@ -59,9 +59,22 @@ fn client_writes_its_offers_in_order() {
 }
 
 #[test]
+fn windows_have_8_to_15_bits() {
+    for bits in 0..=255 {
+        let expected = (8..=15).contains(&bits).then_some((bits, true));
+        let window = Window::new(bits);
+        assert_eq!(window.map(|window| (window.bits(), window.takeover())), expected);
+        let window = window.map(Window::no_context_takeover);
+        assert_eq!(
+            window.map(|window| (window.bits(), window.takeover())),
+            expected.map(|(bits, _)| (bits, false))
+        );
+    }
+}
+
+#[test]
 fn bits_are_clamped() {
     for (bits, taken) in [(0, 8), (7, 8), (8, 8), (15, 15), (16, 15), (255, 15)] {
-        assert_eq!(Window::new(bits, true).bits(), taken);
         let config = OPEN.client_max_window_bits(bits).server_max_window_bits(bits);
         let (parameters, _) = deflate::accept(list(&deflate::offer(&[config])), &OPEN).unwrap();
         assert_eq!(windows(parameters), [(taken, true); 2]);

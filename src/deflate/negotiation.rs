@@ -13,19 +13,26 @@ pub const EXTENSION: &str = "permessage-deflate";
 
 /// The LZ77 window of one direction: how far back its data may refer, and whether beyond the message.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[must_use]
 pub struct Window {
     bits: u8,
     takeover: bool,
 }
 
 impl Window {
-    /// A window of `2^bits` bytes, 8 to 15; a number outside is taken for the nearest one. With context
-    /// takeover it goes on from message to message.
-    pub const fn new(bits: u8, takeover: bool) -> Self {
-        Self {
-            bits: clamp(bits, 8, 15),
-            takeover,
+    /// A window of `2^bits` bytes, 8 to 15, with context takeover: it goes on from message to message. `None` for
+    /// another number.
+    pub const fn new(bits: u8) -> Option<Self> {
+        match bits {
+            8..=15 => Some(Self { bits, takeover: true }),
+            _ => None,
         }
+    }
+
+    /// The same window, for one message at a time.
+    pub const fn no_context_takeover(mut self) -> Self {
+        self.takeover = false;
+        self
     }
 
     /// The base-2 logarithm of the size, 8 to 15.
@@ -46,7 +53,10 @@ impl Window {
 impl Default for Window {
     /// What goes where nothing was agreed: 15 bits, with context takeover.
     fn default() -> Self {
-        Self::new(15, true)
+        Self {
+            bits: 15,
+            takeover: true,
+        }
     }
 }
 
@@ -442,16 +452,5 @@ fn parse_bits(value: &str) -> Option<u8> {
     match value {
         "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => value.parse().ok(),
         _ => None,
-    }
-}
-
-/// The nearest number within the bounds.
-pub(super) const fn clamp(number: u8, min: u8, max: u8) -> u8 {
-    if number < min {
-        min
-    } else if number > max {
-        max
-    } else {
-        number
     }
 }

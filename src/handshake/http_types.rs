@@ -15,8 +15,8 @@ impl<'a> Upgrade<'a> {
     /// Checks a request that a server such as hyper or axum has read: an upgrade of HTTP/1.1, or an extended
     /// CONNECT of HTTP/2 or HTTP/3, whichever the request's version has.
     ///
-    /// `connect_protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep it
-    /// in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
+    /// `connect_protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep
+    /// it in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
     /// has none.
     ///
     /// ```

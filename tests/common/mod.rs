@@ -11,6 +11,8 @@ pub mod model;
 pub mod naive;
 pub mod naive_deflate;
 pub mod strict;
+#[cfg(feature = "deflate")]
+pub mod windows;
 
 pub use drive::*;
 use websocket_proto::{Closed, Config, Connection, Error, Event, Role};
