@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 continue;
             }
         };
+        let config = config.clone();
         let connection = move || match serve(stream, &config) {
             Ok(end) => eprintln!("{peer}: {end}"),
             Err(error) => eprintln!("{peer}: handshake: {error}"),

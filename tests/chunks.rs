@@ -5,12 +5,12 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap;
 
-use common::{Seen, both_with, client_with, frame, server_with};
+use common::{Seen, both_with, client_with, frame};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::frame::Violation;
-use websocket_proto::{Config, Connection, Error, Event, Fin, Role};
+use websocket_proto::{Config, Connection, Delivery, Error, Event, Fin, Role};
 
 /// All that came, with the chunks put together, and what was cut off by an error.
 #[derive(Debug, Default, PartialEq)]
@@ -125,10 +125,10 @@ proptest! {
     ) {
         let config = Config::new().max_message_size(limit);
         let open = |config| common::End { role, config }.open();
-        let whole = receive(&mut open(config), &wire, &[]);
+        let whole = receive(&mut open(config.clone()), &wire, &[]);
         let every: Vec<usize> = (1..wire.len()).collect();
         for cuts in [Vec::new(), every, indexes(&cuts, wire.len())] {
-            let chunked = receive(&mut open(config.stream(true)), &wire, &cuts);
+            let chunked = receive(&mut open(config.clone().delivery(Delivery::Chunks)), &wire, &cuts);
             prop_assert_eq!(&chunked.events, &whole.events);
             prop_assert_eq!(chunked.error, whole.error);
             prop_assert_eq!(&chunked.out, &whole.out);
@@ -139,7 +139,7 @@ proptest! {
 // Contract, clause 5: a chunk of what lies in the input is lent from there; a code point that a read has cut is not
 #[test]
 fn chunks_are_lent_from_the_input() {
-    for end in both_with(Config::new().stream(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         let mut connection = end.open();
         let wire = end.incoming(0x81, "Grüße".as_bytes());
         let cut = wire.len() - 4; // inside the "ß"
@@ -166,7 +166,7 @@ fn chunks_are_lent_from_the_input() {
 // RFC 6455 section 8.1: text that ends inside a code point is an error at its end, not before
 #[test]
 fn text_in_chunks_ends_between_code_points() {
-    for end in both_with(Config::new().stream(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         let received = receive(&mut end.open(), &end.incoming(0x81, b"a\xc3"), &[]);
         assert_eq!(received.error, Some(Error::InvalidUtf8));
         let received = receive(&mut end.open(), &end.incoming(0x01, b"a\xc3"), &[]);
@@ -177,7 +177,7 @@ fn text_in_chunks_ends_between_code_points() {
 // RFC 6455 section 10.4: a limit, and every other rule, holds for messages in chunks too
 #[test]
 fn limits_and_order_hold_for_chunks() {
-    for end in both_with(Config::new().stream(true).max_message_size(4)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks).max_message_size(4)) {
         let wire = end.all_incoming(&[(0x01, b"abc"), (0x80, b"de")]);
         let received = receive(&mut end.open(), &wire, &[]);
         assert_eq!(received.error, Some(Error::MessageTooBig { limit: 4, size: 5 }));
@@ -198,8 +198,10 @@ fn limits_and_order_hold_for_chunks() {
 // Contract, clause 5: memory does not depend on the size of the message, which may be over 4 GiB
 #[test]
 fn message_of_any_size_takes_no_memory() {
-    let config = Config::new().stream(true).max_message_size(u64::MAX);
-    let mut connection = client_with(config).open();
+    let config = Config::new()
+        .delivery(Delivery::Chunks)
+        .max_message_size(u64::MAX);
+    let mut connection = client_with(config.clone()).open();
     let (size, mut seen) = (5_u64 << 30, 0_u64);
     let mut out = Vec::new();
     let mut header = client_with(config).incoming_header(0x82, size);
@@ -277,9 +279,9 @@ mod deflate {
                 wire[at] = byte;
             }
             let config = Config::new().max_message_size(limit);
-            let whole = receive(&mut open(role, config), &wire, &[]);
+            let whole = receive(&mut open(role, config.clone()), &wire, &[]);
             for cuts in [Vec::new(), indexes(&cuts, wire.len())] {
-                let chunked = receive(&mut open(role, config.stream(true)), &wire, &cuts);
+                let chunked = receive(&mut open(role, config.clone().delivery(Delivery::Chunks)), &wire, &cuts);
                 prop_assert_eq!(&chunked.events, &whole.events);
                 prop_assert_eq!(chunked.error, whole.error);
                 prop_assert_eq!(&chunked.out, &whole.out);
@@ -292,7 +294,9 @@ mod deflate {
     fn message_that_inflates_to_anything_takes_the_memory_of_a_chunk() {
         let zeros = vec![0; 64 << 20];
         let mut wire = sent(Role::Client, &[(false, zeros, 1 << 20)]);
-        let config = Config::new().stream(true).max_message_size(u64::MAX);
+        let config = Config::new()
+            .delivery(Delivery::Chunks)
+            .max_message_size(u64::MAX);
         let mut connection = open(Role::Server, config);
         let (mut seen, mut out) = (0, Vec::with_capacity(1024));
         let (_, heap) = heap::measure(|| {
@@ -311,15 +315,4 @@ mod deflate {
         // An engine, a window, a buffer, and no more for four thousand chunks.
         assert!(heap.calls < 60, "{heap:?}");
     }
-}
-
-// The later of two settings counts: what is streamed is not held
-#[test]
-fn stream_and_hold_exclude_each_other() {
-    let config = Config::new().hold(true).stream(true);
-    let end = server_with(config);
-    let wire = end.incoming(0x82, b"abc");
-    let received = receive(&mut end.open(), &wire[..wire.len() - 1], &[]);
-    assert_eq!((received.events.len(), &received.unfinished[..]), (0, &b"ab"[..]));
-    assert_eq!(config.hold(true), Config::new().hold(true));
 }

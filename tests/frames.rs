@@ -240,7 +240,7 @@ fn both_fail_on_a_64_bit_length_under_65536() {
 #[test]
 fn both_that_accept_long_lengths_take_them() {
     let config = Config::new().accept_non_minimal_length(true);
-    client_with(config)
+    client_with(config.clone())
         .receive(&[
             0x81, 0x7e, 0, 2, b'h', b'i', 0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 1, b'x',
         ])
@@ -257,7 +257,7 @@ fn both_that_accept_long_lengths_take_them() {
 fn both_that_accept_long_lengths_refuse_them_on_control_frames() {
     let config = Config::new().accept_non_minimal_length(true);
     let error = Error::Frame(Violation::ControlTooLong);
-    client_with(config).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
+    client_with(config.clone()).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
     server_with(config).fails_at_byte(2, &[0x89, 0xfe, 0, 1, 0, 0, 0, 0, b'x'], error);
 }
 
@@ -268,7 +268,7 @@ fn both_fail_on_a_length_with_the_top_bit_before_the_limit_is_looked_at() {
         Config::new().max_message_size(10),
         Config::new().max_message_size(u64::MAX),
     ] {
-        server_with(config).fails_at_byte(
+        server_with(config.clone()).fails_at_byte(
             10,
             &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
             Error::Frame(Violation::LengthOutOfRange(1 << 63)),

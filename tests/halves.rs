@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::{
-    AutoPong, CloseCode, Config, Connection, Event, Fin, MessageKind, Misuse, ReceiveHalf, Role, SendHalf,
-    State, Transport,
+    AutoPong, CloseCode, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse, ReceiveHalf, Role,
+    SendHalf, State, Transport,
 };
 
 /// One end, in one piece or in two.
@@ -113,11 +113,12 @@ fn config() -> impl Strategy<Value = Config> {
         AutoPong::WhileOpen,
         AutoPong::UntilPeerCloses,
     ]);
-    (auto_pong, any::<bool>(), any::<bool>()).prop_map(|(auto_pong, auto_close, stream)| {
+    let delivery = prop::sample::select(vec![Delivery::Whole, Delivery::Chunks]);
+    (auto_pong, any::<bool>(), delivery).prop_map(|(auto_pong, auto_close, delivery)| {
         Config::new()
             .auto_pong(auto_pong)
             .auto_close(auto_close)
-            .stream(stream)
+            .delivery(delivery)
     })
 }
 

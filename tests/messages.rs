@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use common::*;
 use websocket_proto::{
-    AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
+    AutoPong, Config, Delivery, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
 };
 
 // RFC 6455 section 5.4: 6455-5.4-01, 6455-6.2-01
@@ -440,10 +440,10 @@ fn prepared_message_tells_what_it_holds() {
     assert_eq!(prepared, prepared.clone());
 }
 
-// `Config::hold`: nothing of a cut payload is consumed, and the core says how long the input has to be
+// `Delivery::Held`: nothing of a cut payload is consumed, and the core says how long the input has to be
 #[test]
 fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         for (first, seen) in [
             (0x81, text("Hello")),
             (0x82, binary(b"Hello")),
@@ -477,10 +477,10 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
     }
 }
 
-// `Config::hold`: a text is validated when it is whole
+// `Delivery::Held`: a text is validated when it is whole
 #[test]
 fn hold_validates_a_text_when_it_is_whole() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         let wire = end.incoming(0x81, b"\xffab");
         let mut connection = end.open();
         let run = drive_held(&mut connection, &wire[..wire.len() - 1], &[]);
@@ -490,10 +490,10 @@ fn hold_validates_a_text_when_it_is_whole() {
     }
 }
 
-// `Config::hold`: fragments are put together as ever, and Pings between them answered
+// `Delivery::Held`: fragments are put together as ever, and Pings between them answered
 #[test]
 fn hold_puts_fragments_together() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
         for cut in 0..wire.len() {
             let run = drive_held(&mut end.open(), &wire, &[cut]);
@@ -638,7 +638,10 @@ fn connection_is_send_and_sync() {
 // Contract, clause 1: what is borrowed can be kept
 #[test]
 fn both_hand_out_events_that_can_be_kept() {
-    for end in both().into_iter().chain(both_with(Config::new().stream(true))) {
+    for end in both()
+        .into_iter()
+        .chain(both_with(Config::new().delivery(Delivery::Chunks)))
+    {
         for (first, payload) in [
             (0x81, &b"text"[..]),
             (0x82, b"\xff"),

@@ -48,7 +48,7 @@ pub fn deflate_negotiation(bytes: &[u8]) {
     let (config, bits, alone) = config(&mut input);
     let text = String::from_utf8_lossy(input.rest());
     let (offers, answer) = text.split_once('\n').unwrap_or((&text, ""));
-    let own = offer(&[config, DeflateConfig::new()]);
+    let own = offer(&[config.clone(), DeflateConfig::new()]);
     for offers in [offers, &own] {
         let Ok(offers) = ExtensionList::parse(offers) else {
             continue;

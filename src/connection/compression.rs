@@ -121,7 +121,7 @@ pub(super) enum Deflating {
 
 impl Deflating {
     pub(super) fn new(window: Window, config: &DeflateConfig) -> Self {
-        Self::Agreed(window, *config)
+        Self::Agreed(window, config.clone())
     }
 
     #[inline]

@@ -13,11 +13,11 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// The next piece of a text message, where [`Config::stream`](crate::Config::stream) is set. Whole code points;
-    /// empty only if it is the last one and nothing is left.
+    /// The next piece of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Whole code points; empty
+    /// only if it is the last one and nothing is left.
     TextChunk(Text<'i>, Fin),
-    /// The next piece of a binary message, where [`Config::stream`](crate::Config::stream) is set. Empty only if it is
-    /// the last one and nothing is left.
+    /// The next piece of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
+    /// last one and nothing is left.
     BinaryChunk(Payload<'i>, Fin),
     /// A Ping (section 5.5.2). Its Pong is already in the output, if
     /// [`Config::auto_pong`](crate::Config::auto_pong) says so: by default while no Close was sent.

@@ -46,7 +46,7 @@ pub struct SendHalf {
 
 /// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "on or off")]
+#[non_exhaustive]
 pub enum Compression {
     /// Messages are compressed.
     #[default]

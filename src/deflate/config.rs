@@ -5,7 +5,7 @@
 /// The same settings serve both roles: a client offers them, and a server answers with them, or with less if
 /// the client asks for less. All are within what RFC 7692 lets a side choose, so nothing here can break an
 /// agreement.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct DeflateConfig {
     pub(super) client_max_window_bits: u8,

@@ -19,7 +19,7 @@
 //!
 //! // The handshake: the values of `Sec-WebSocket-Extensions`, there and back.
 //! let config = DeflateConfig::new();
-//! let offered = deflate::offer(&[config]);
+//! let offered = deflate::offer(&[config.clone()]);
 //! assert_eq!(offered, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12");
 //! let (parameters, answer) = deflate::accept(ExtensionList::parse(&offered)?, &config).expect("one fits");
 //! let checked = deflate::check_answer(ExtensionList::parse(&answer)?, ExtensionList::parse(&offered)?)?;

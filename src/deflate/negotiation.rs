@@ -192,7 +192,7 @@ impl core::error::Error for NegotiationError {}
 /// use websocket_proto::deflate::{self, DeflateConfig};
 ///
 /// let best = DeflateConfig::new().server_max_window_bits(10).client_max_window_bits(15);
-/// let fallback = best.server_max_window_bits(15);
+/// let fallback = best.clone().server_max_window_bits(15);
 /// assert_eq!(
 ///     deflate::offer(&[best, fallback]),
 ///     "permessage-deflate; server_max_window_bits=10; client_max_window_bits, \

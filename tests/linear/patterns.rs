@@ -6,7 +6,7 @@ use super::common::{End, both_with};
 use websocket_proto::frame::{Decoder, Item, Rules};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 use websocket_proto::utf8::Validator;
-use websocket_proto::{Config, Connection, Fin, MessageKind, State};
+use websocket_proto::{Config, Connection, Delivery, Fin, MessageKind, State};
 
 /// What is measured. It panics unless the library goes through all of the pattern.
 pub type Work = Box<dyn FnOnce()>;
@@ -154,7 +154,8 @@ fn text_in_one_byte_reads(n: usize) -> Work {
 
 /// The caller's buffer grows by a byte, and all of it is given again.
 fn held_message_in_one_byte_reads(n: usize) -> Work {
-    let runs = both_with(config().hold(true)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
+    let runs =
+        both_with(config().delivery(Delivery::Held)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
     Box::new(move || {
         for (mut connection, mut bytes) in runs {
             let (mut start, mut events) = (0, 0);

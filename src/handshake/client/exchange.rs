@@ -38,7 +38,7 @@ impl ClientExchange {
         waiting: Waiting,
     ) -> Self {
         Self {
-            config: *config,
+            config: config.clone(),
             target,
             fields,
             waiting,

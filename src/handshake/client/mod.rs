@@ -79,7 +79,7 @@ impl ClientHandshake {
     fn new(config: &Config, waiting: Waiting) -> Self {
         Self {
             reader: HeadReader::response(config),
-            config: *config,
+            config: config.clone(),
             waiting,
         }
     }

@@ -289,7 +289,7 @@ impl ClientRequest {
 
     fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
         let offer = Offer {
-            config: *config,
+            config: config.clone(),
             proof,
             protocols: self.protocols,
             extensions: self.extension_names,
@@ -306,11 +306,11 @@ impl ClientRequest {
     /// server may not be able to meet.
     #[cfg(feature = "deflate")]
     fn offer_deflate(&mut self, config: &Config) {
-        let Some(config) = config.deflate else { return };
-        let undemanding = config.server_max_window_bits(15);
-        let offers = match config == undemanding {
-            true => deflate::offer(&[config]),
-            false => deflate::offer(&[config, undemanding]),
+        let Some(config) = &config.deflate else { return };
+        let undemanding = config.clone().server_max_window_bits(15);
+        let offers = match *config == undemanding {
+            true => deflate::offer(&[undemanding]),
+            false => deflate::offer(&[config.clone(), undemanding]),
         };
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");

@@ -55,7 +55,7 @@ impl ServerHandshake {
     /// Waits for a request.
     pub fn new(config: &Config) -> Self {
         Self {
-            config: *config,
+            config: config.clone(),
             state: State::Reading(HeadReader::request(config)),
         }
     }
@@ -85,7 +85,7 @@ impl ServerHandshake {
         };
         let result = match reader.receive(input) {
             Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::new(head, self.config, out),
+            Ok(Some(head)) => Request::new(head, self.config.clone(), out),
             Err(error) => {
                 push_error(out, reader.method(), error);
                 Err(error)

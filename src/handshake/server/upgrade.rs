@@ -199,9 +199,10 @@ impl<'a> Upgrade<'a> {
         #[cfg(feature = "deflate")]
         let deflate = config
             .deflate
-            .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), &config));
+            .as_ref()
+            .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), config));
         Ok(Self {
-            config: *config,
+            config: config.clone(),
             path: target.path,
             query: target.query,
             host,

@@ -19,10 +19,13 @@ const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
 
 /// With the settings of compression by their names in the matrix.
 fn config(compression: &str) -> Result<Config> {
-    let deflate = DeflateConfig::new();
-    let windows = |bits| deflate.client_max_window_bits(bits).server_max_window_bits(bits);
+    let windows = |bits| {
+        DeflateConfig::new()
+            .client_max_window_bits(bits)
+            .server_max_window_bits(bits)
+    };
     Ok(CONFIG.deflate(match compression {
-        "defaults" => deflate,
+        "defaults" => DeflateConfig::new(),
         "no-takeover" => windows(15)
             .client_no_context_takeover(true)
             .server_no_context_takeover(true),
