@@ -90,7 +90,7 @@ fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<us
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err("no answer in time".into());
+            return Err(handshake.handle_timeout(&mut out).into());
         }
         stream.set_read_timeout(Some(left))?;
         let size = match stream.read(buffer) {

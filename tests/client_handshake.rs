@@ -238,6 +238,28 @@ fn client_leaves_the_default_port_out_of_host() {
     }
 }
 
+// RFC 6455 section 4.1: 6455-4.1-08
+#[test]
+fn client_can_ask_an_authority_over_tls() {
+    for (authority, secure, port, host) in [
+        ("h", true, 443, "h"),
+        ("h:443", true, 443, "h"),
+        ("h:80", true, 80, "h:80"),
+        ("[::1]:8080", true, 8080, "[::1]:8080"),
+        ("h:443", false, 443, "h:443"),
+        ("h:80", false, 80, "h"),
+    ] {
+        // The last word counts.
+        for earlier in [false, true] {
+            let request = ClientRequest::new(authority, "/").unwrap();
+            let request = request.secure(earlier).secure(secure);
+            assert_eq!((request.is_secure(), request.port()), (secure, port));
+            let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
+            assert!(written(request).starts_with(&expected), "{authority}");
+        }
+    }
+}
+
 // RFC 6455 section 4.1: 6455-4.1-15, 6455-4.1-01
 #[test]
 fn client_refuses_subprotocols() {
@@ -450,6 +472,40 @@ fn client_bounds_the_head() {
     }
     let lines = b"X:\r\n".repeat(100);
     assert_fails(&with(&lines), HandshakeError::TooManyFields { limit: 100 });
+}
+
+// RFC 6455 section 4.1: 6455-4.1-30. As for the end of the transport, nothing is sent.
+#[test]
+fn client_gives_up_when_its_time_is_up() {
+    for came in [&b""[..], b"HTTP/1.1 10", b"HTTP/1.1 103 x\r\n\r\n"] {
+        let (mut client, mut out) = start(request());
+        out.clear();
+        let mut came = came.to_vec();
+        assert!(client.receive(&mut &mut came[..], &mut out).unwrap().is_none());
+        for _ in 0..2 {
+            assert_eq!(client.handle_timeout(&mut out), HandshakeError::TimedOut);
+        }
+        let mut late = GOOD.to_vec();
+        let mut input = &mut late[..];
+        let error = client.receive(&mut input, &mut out).unwrap_err();
+        assert_eq!(
+            (error, input.len(), out.len()),
+            (HandshakeError::TimedOut, GOOD.len(), 0)
+        );
+        assert_eq!(client.receive_eof(), HandshakeError::TimedOut);
+    }
+    // What was before stays.
+    let (mut client, mut out) = start(request());
+    assert_eq!(client.receive_eof(), HandshakeError::Eof);
+    assert_eq!(client.handle_timeout(&mut out), HandshakeError::Eof);
+    let (mut client, mut out) = start(request());
+    assert!(
+        client
+            .receive(&mut &mut GOOD.to_vec()[..], &mut out)
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(client.handle_timeout(&mut out), HandshakeError::Finished);
 }
 
 // RFC 6455 section 4.1: 6455-4.1-30

@@ -675,6 +675,11 @@ fn client_is_finished_by_its_answer() {
     let mut client = start();
     assert_eq!(client.receive_eof(), HandshakeError::Eof);
     assert_fused(&mut client, 200, &[], HandshakeError::Eof);
+    assert_eq!(client.handle_timeout(), HandshakeError::Eof);
+    let mut client = start();
+    assert!(client.receive_response(103, NONE).unwrap().is_none());
+    assert_eq!(client.handle_timeout(), HandshakeError::TimedOut);
+    assert_fused(&mut client, 200, &[], HandshakeError::TimedOut);
 }
 
 #[test]

@@ -1324,6 +1324,15 @@ fn server_selects_the_first_subprotocol_that_it_supports() {
     assert_eq!(select(&["c", "b"]).as_deref(), Some("b"));
     assert_eq!(select(&["B", "d"]), None);
     assert_eq!(select(&[]), None);
+    // What was chosen stays, by name or by an earlier list.
+    let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+    let chosen = upgrade.with_subprotocol("c").unwrap();
+    for supported in [&["a"][..], &["d"], &[]] {
+        let again = chosen.clone().select_subprotocol(supported);
+        assert_eq!(again.selected_subprotocol(), Some("c"));
+    }
+    let again = chosen.select_subprotocol(&["a"]).with_subprotocol("a");
+    assert_eq!(again.unwrap_err(), HandshakeMisuse::RepeatedSubprotocol);
 }
 
 // ---- requests read by another server ------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ fn assert_server(list: &List) {
                 "{error:?}"
             );
         }
-        (read, expected) => assert_eq!(read.map_err(HandshakeError::status), expected),
+        (read, expected) => assert_eq!(read.map_err(|error| error.status()), expected),
     }
     let config = Config::new();
     #[cfg(feature = "deflate")]

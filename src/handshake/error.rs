@@ -15,6 +15,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
 /// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
+/// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
@@ -28,8 +29,8 @@ pub enum HandshakeError {
     Eof,
     /// The head was not whole when the caller's time for it was up (RFC 9110 section 15.5.9).
     TimedOut,
-    /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result.
-    /// Nothing is written for it.
+    /// The caller's doing: `receive`, `receive_eof` or `handle_timeout` was called after `receive` had returned its
+    /// result. Nothing is written for it.
     Finished,
 
     /// The request line does not fit into the limit of
@@ -203,14 +204,14 @@ impl HandshakeError {
     /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have
     /// done this already; it is for those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields)
     /// and send HTTP/1.1 by themselves. The caller sends it and closes the transport.
-    pub fn respond(self, out: &mut Vec<u8>) {
-        push_error(out, "GET", self);
+    pub fn respond(&self, out: &mut Vec<u8>) {
+        push_error(out, "GET", *self);
     }
 
     /// The status of the HTTP response that tells a client about this error.
     ///
     /// What only a client can meet is 502: a gateway would say so of the server behind it.
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
             Self::MethodNotGet => 405,
             Self::TimedOut => 408,
@@ -282,7 +283,7 @@ impl HandshakeError {
     /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
     /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); the latter alone
     /// where an extended CONNECT asks for another version. Otherwise none.
-    pub const fn response_fields(self) -> &'static [(&'static str, &'static str)] {
+    pub const fn response_fields(&self) -> &'static [(&'static str, &'static str)] {
         match (self, self.status()) {
             (Self::UnsupportedConnectVersion, _) => &[("sec-websocket-version", "13")],
             (_, 405) => &[("Allow", "GET")],

@@ -99,7 +99,7 @@ impl<'a> Upgrade<'a> {
 impl HandshakeError {
     /// The response that tells a client about this error: [`status`](Self::status) and
     /// [`response_fields`](Self::response_fields). A body may be added, such as the error's text.
-    pub fn to_http(self) -> Response<()> {
+    pub fn to_http(&self) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
         for &(name, value) in self.response_fields() {

@@ -34,8 +34,9 @@
 //! The proof alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
 //!
 //! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
-//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), and closes the transport
-//! then; a server says so before, by [`ServerHandshake::handle_timeout`].
+//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), tells
+//! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] that it has passed, and closes the
+//! transport; a server's answer is in `out` by then.
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a
 //! byte of this one (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key

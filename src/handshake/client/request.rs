@@ -60,7 +60,7 @@ impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
     /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host field,
-    /// with its port unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
+    /// with its port unless that is 80. For `wss:`, there is [`secure`](Self::secure).
     ///
     /// # Errors
     ///
@@ -74,6 +74,21 @@ impl ClientRequest {
             return Err(HandshakeMisuse::MalformedTarget);
         }
         Ok(Self::from_parts(authority, target.to_string(), false))
+    }
+
+    /// Whether this is a `wss:` request, over TLS: 443 is then the port that is not written, in place of 80.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("example.com", "/chat")?.secure(true);
+    /// assert_eq!((request.is_secure(), request.host(), request.port()), (true, "example.com", 443));
+    /// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
+    /// ```
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self.authority = write_authority(self.written_host(), self.port, secure);
+        self
     }
 
     /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3).
@@ -104,15 +119,9 @@ impl ClientRequest {
 
     fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
         let (host, port) = (authority.host, authority.port);
-        let mut authority = String::from(host);
-        // RFC 6455 section 4.1, item 4
-        if let Some(port) = port.filter(|&port| port != default_port(secure)) {
-            // Writing to a string cannot fail.
-            let _ = write!(authority, ":{port}");
-        }
         Self {
             secure,
-            authority,
+            authority: write_authority(host, port, secure),
             host_size: host.len(),
             port,
             target,
@@ -124,7 +133,7 @@ impl ClientRequest {
         }
     }
 
-    /// Whether the transport has to be TLS: the URL was a `wss:` one.
+    /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`secure`](Self::secure) says so.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -132,7 +141,7 @@ impl ClientRequest {
     /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
     /// puts around it.
     pub fn host(&self) -> &str {
-        let host = self.authority.get(..self.host_size).unwrap_or_default();
+        let host = self.written_host();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(host)
     }
@@ -287,6 +296,11 @@ impl ClientRequest {
         ClientExchange::new(config, target, fields, waiting)
     }
 
+    /// The host as a URL has it, an IPv6 address in brackets.
+    fn written_host(&self) -> &str {
+        self.authority.get(..self.host_size).unwrap_or_default()
+    }
+
     fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
         let offer = Offer {
             config: config.clone(),
@@ -358,6 +372,16 @@ impl ClientRequest {
             push(name, value);
         }
     }
+}
+
+/// RFC 6455 section 4.1, item 4: with the port, unless it is the scheme's own.
+fn write_authority(host: &str, port: Option<u16>, secure: bool) -> String {
+    let mut authority = String::from(host);
+    if let Some(port) = port.filter(|&port| port != default_port(secure)) {
+        // Writing to a string cannot fail.
+        let _ = write!(authority, ":{port}");
+    }
+    authority
 }
 
 /// RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.

@@ -247,8 +247,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is
     /// written. So a page that came without TLS passes: a server on TLS looks at the scheme, too. And
-    /// both names are the client's word: against DNS rebinding, compare [`host`](Self::host) with the
-    /// names that the server has.
+    /// both names are the client's word: against DNS rebinding, cut the port off
+    /// [`authority`](Self::authority), and compare the rest with the names that the server has.
     ///
     /// ```
     /// # use websocket_proto::{Config, handshake::Upgrade};
@@ -286,8 +286,7 @@ impl<'a> Upgrade<'a> {
 
     /// The extensions that the client offers, in its order of preference, over all lines.
     ///
-    /// Unknown ones are no error. None is taken: the frames of the connection stay as RFC 6455 section 5
-    /// has them, whatever is offered.
+    /// Unknown ones are no error. None but `permessage-deflate`, where `Config::deflate` asks for it, is taken.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
         extensions::of_lines(self.extensions.lines())
     }
@@ -307,14 +306,14 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none
-    /// such.
+    /// such. A choice that was made before stays.
     ///
     /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and take
     /// [`with_subprotocol`](Self::with_subprotocol).
     #[must_use = "the choice is in the value that is returned"]
     pub fn select_subprotocol(mut self, supported: &[&str]) -> Self {
-        let chosen = self.subprotocols().find(|name| supported.contains(name));
-        self.protocol = chosen;
+        let first = self.subprotocols().find(|name| supported.contains(name));
+        self.protocol = self.protocol.or(first);
         self
     }
 
