@@ -607,6 +607,28 @@ fn payloads_convert_and_never_print_what_they_hold() {
     assert!(!Text::from(String::new()).is_borrowed());
 }
 
+// What a value was, lent or owned, it stays
+#[test]
+fn payloads_convert_both_ways() {
+    for bytes in [Cow::Borrowed(&b"abc"[..]), Cow::Owned(b"abc".to_vec())] {
+        let is_borrowed = matches!(bytes, Cow::Borrowed(_));
+        let payload = Payload::from(bytes);
+        assert_eq!((payload.is_borrowed(), &*payload), (is_borrowed, &b"abc"[..]));
+        let text = Text::try_from(payload).unwrap();
+        assert_eq!((text.is_borrowed(), &*text), (is_borrowed, "abc"));
+        let text = Text::from(Cow::from(text));
+        assert_eq!((text.is_borrowed(), &*text), (is_borrowed, "abc"));
+    }
+    for payload in [Payload::from(b"a\xff"), Payload::from(vec![b'a', 0xff])] {
+        assert_eq!(
+            Text::try_from(payload),
+            Err(websocket_proto::utf8::validate(b"\xff").unwrap_err())
+        );
+    }
+    assert!(Payload::default().is_empty() && Payload::default().is_borrowed());
+    assert!(Text::default().is_empty() && Text::default().is_borrowed());
+}
+
 // In either direction, whatever stands on the other side
 #[test]
 fn payloads_compare_by_what_they_hold() {
@@ -614,11 +636,21 @@ fn payloads_compare_by_what_they_hold() {
     assert_eq!(payload, b"abc");
     assert_eq!(payload, vec![b'a', b'b', b'c']);
     assert_eq!(b"abc"[..], payload);
+    assert_eq!(&b"abc"[..], payload);
+    assert_eq!(*b"abc", payload);
+    assert_eq!(b"abc".to_vec(), payload);
+    assert_eq!(payload, text);
     assert_ne!(payload, b"abd");
     assert_ne!(b"abd"[..], payload);
+    assert_ne!(&b"abd"[..], payload);
+    assert_ne!(*b"abd", payload);
+    assert_ne!(b"ab".to_vec(), payload);
     assert_eq!(text, "abc");
     assert_eq!(*"abc", text);
     assert_eq!("abc", text);
+    assert_eq!(String::from("abc"), text);
+    assert_eq!(AsRef::<[u8]>::as_ref(&text), b"abc");
+    assert_ne!(String::from("abd"), text);
     assert_ne!(text, "abd");
     assert_ne!(*"abd", text);
     assert_ne!("abd", text);
