@@ -177,6 +177,9 @@ impl Config {
 
     /// Compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client offers.
     /// Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
+    ///
+    /// This is for the handshakes of this crate, which negotiate it. A [`Connection`](crate::Connection) that is made
+    /// without one is not changed by it: there [`with_deflate`](crate::Connection::with_deflate) says what was agreed.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: DeflateConfig) -> Self {
         self.deflate = Some(deflate);
