@@ -882,11 +882,14 @@ fn client_errors_have_a_status() {
 #[test]
 fn client_debug_hides_values() {
     let request = request().field("Cookie", "secret").unwrap();
+    let request = request.subprotocol("secret").unwrap().subprotocol("b").unwrap();
     let (mut client, _) = start(request.clone());
     let response = accepted(&with(b"Set-Cookie: secret"));
     let text = format!("{request:?} {client:?} {response:?}");
     assert!(text.contains("Set-Cookie") && !text.contains("secret"));
-    assert!(text.contains("example.com") && text.contains("finished: None"));
+    assert!(
+        text.contains("example.com") && text.contains("subprotocols: 2") && text.contains("finished: None")
+    );
     client.receive_eof();
     assert!(format!("{client:?}").contains("finished: Some(Eof)"));
 }

@@ -640,10 +640,13 @@ fn decoder_shows_every_field_of_a_frame_untouched() {
     (header.fin, header.rsv1, header.mask) = (false, true, Some([1, 2, 3, 4]));
     assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Start(header))));
     assert_eq!(
-        *header.encode(),
+        header.encode().as_ref(),
         [0x41, 0x83, 1, 2, 3, 4],
         "and writes it again as it was"
     );
+    assert_eq!(header.encode(), header.encode());
+    let unmasked = Header { mask: None, ..header };
+    assert_ne!(header.encode(), unmasked.encode());
     assert_eq!(decoder.remaining(), Some(3));
     assert_eq!(
         decoder.decode(&mut input),

@@ -259,25 +259,46 @@ fn debug_forms_of_frames_hide_payload_and_key() {
     let mut shown = String::new();
     while let Some(item) = decoder.decode(&mut input).unwrap() {
         if let Item::Start(header) = &item {
-            assert_eq!(header.payload_len, 3);
-            continue; // A header is shown with its key: who has it has asked for it.
+            assert_eq!(
+                (header.payload_len, header.mask),
+                (3, Some([0xaa, 0xbb, 0xcc, 0xdd]))
+            );
+            shown += &format!("{header:?} {:?} ", header.encode());
         }
         shown += &format!("{item:?} {decoder:?} ");
     }
     shown += &format!("{decoder:?}");
-    assert!(
-        shown.starts_with("Chunk(3 bytes) Decoder {") && shown.contains("} End Decoder {"),
-        "{shown}"
-    );
-    assert!(
-        shown.contains("remaining: Some(0)") && shown.contains("remaining: None"),
-        "{shown}"
-    );
+    for part in [
+        "Header { fin: true, rsv1: false, rsv2: false, rsv3: false, opcode: Text, masked: true, payload_len: 3 } ",
+        "} EncodedHeader(6 bytes) Start(Header {",
+        "} Chunk(3 bytes) Decoder {",
+        "} End Decoder {",
+        "remaining: Some(0)",
+        "remaining: None",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
     for secret in ["170", "187", "204", "aa", "97", "abc"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
     let header = Header::new(OpCode::Text, 3);
+    assert!(format!("{header:?}").contains("masked: false"));
     assert_eq!(format!("{:?}", Item::Start(header)), format!("Start({header:?})"));
+}
+
+#[test]
+fn debug_form_of_the_end_hides_the_reason() {
+    let mut connection = Connection::server(&Config::new());
+    let mut wire = *b"\x88\x88\0\0\0\0\x03\xe9secret";
+    let received = connection.receive(&mut &mut wire[..], &mut Vec::new());
+    assert!(received.is_ok());
+    let closed = connection.receive_eof();
+    assert_eq!(closed.reason(), "secret");
+    assert_eq!(
+        format!("{closed:?}"),
+        "Closed { by: Peer, code: CloseCode(1001), code_sent: Some(CloseCode(1001)), \
+         code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
+    );
 }
 
 #[test]
@@ -309,13 +330,13 @@ fn debug_forms_of_halves_hide_what_peers_send() {
     let mut shown = String::new();
     while let (Ok(Some(event)), reply) = receiver.receive(&mut input) {
         shown += &format!("{event:?} {reply:?} ");
-        sender.reply(&reply, &mut Vec::new());
+        sender.reply(reply, &mut Vec::new());
     }
     shown += &format!("{receiver:?} {sender:?} ");
     let mut wire = *b"\x81\0\0";
     let (error, reply) = receiver.receive(&mut &mut wire[..]);
     shown += &format!("{error:?} {reply:?} ");
-    sender.reply(&reply, &mut Vec::new());
+    sender.reply(reply, &mut Vec::new());
     shown += &format!("{receiver:?} {sender:?} {:?}", receiver.receive_eof());
     for part in [
         "Ping(Payload(6 bytes)) Ping(6 bytes) ReceiveHalf { is_open: true, remaining: 3, ..",

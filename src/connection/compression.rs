@@ -31,9 +31,9 @@ impl Inflating {
     /// most.
     pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
         match self.active() {
-            Some(active) => active
-                .decompressor
-                .push(wire, limit, |piece| Ok(message.push(piece, limit)?)),
+            Some(active) => active.decompressor.push(wire, limit, |piece| {
+                message.push(piece, limit).map_err(Error::not_utf8)
+            }),
             // Not reached: without an agreement no frame is taken for compressed.
             None => Ok(()),
         }

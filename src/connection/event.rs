@@ -1,9 +1,9 @@
 //! What `receive` reports.
 
 use super::send::Fin;
+use crate::CloseCode;
 use crate::error::Error;
 use crate::message::{Payload, Text};
-use crate::{CloseCode, utf8};
 
 /// One thing that the peer sent. Borrows from the input, never from the connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,10 +93,7 @@ impl<'i> Close<'i> {
                 return Err(Error::InvalidCloseCode(code));
             }
         }
-        let reason = body
-            .slice_from(2)
-            .into_text()
-            .map_err(|utf8::InvalidUtf8| Error::InvalidUtf8)?;
+        let reason = body.slice_from(2).into_text().map_err(Error::not_utf8)?;
         Ok(Self { code, reason })
     }
 }

@@ -167,7 +167,7 @@ impl Connection {
     /// for message in inbox {
     ///     match message {
     ///         ToWriter::Text(text) => sender.send_text(&text, &mut out)?,
-    ///         ToWriter::Reply(reply) => sender.reply(&reply, &mut out),
+    ///         ToWriter::Reply(reply) => sender.reply(reply, &mut out),
     ///     }
     ///     // write `out`
     /// }
@@ -192,6 +192,10 @@ impl Connection {
 
     /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
     /// all of it where it is.
+    ///
+    /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
+    /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
+    /// [`threshold`](DeflateConfig::threshold).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {

@@ -18,11 +18,11 @@ use crate::message::MessageKind;
 use crate::utf8::{self, Validator};
 use crate::{CloseCode, Config, Entropy};
 
-/// Whether a fragment is the last one of its message: the FIN bit of RFC 6455 section 5.2.
+/// Whether a fragment or chunk is the last one of its message: the FIN bit of RFC 6455 section 5.2.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "a bit")]
 pub enum Fin {
-    /// More fragments follow.
+    /// More of them follow.
     More,
     /// This is the last one.
     Last,
@@ -69,7 +69,7 @@ struct Message {
 impl SendHalf {
     /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
     /// [`Config::auto_pong`] and [`Config::auto_close`] say.
-    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) {
+    pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
         self.react(reply.reaction(), out);
     }
 

@@ -1,5 +1,8 @@
 //! The frame header (RFC 6455 section 5.2): every rule that can be decided on it alone stands here, once.
 
+use core::fmt;
+use core::ops::Deref;
+
 use super::{Role, Violation};
 
 /// The longest header: 2 bytes, 8 of length, 4 of masking key.
@@ -62,7 +65,7 @@ impl OpCode {
 }
 
 /// A frame header.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 #[allow(
     clippy::exhaustive_structs,
     reason = "these are the fields of RFC 6455 section 5.2"
@@ -181,19 +184,47 @@ impl Header {
     }
 }
 
+/// Without the masking key.
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("fin", &self.fin)
+            .field("rsv1", &self.rsv1)
+            .field("rsv2", &self.rsv2)
+            .field("rsv3", &self.rsv3)
+            .field("opcode", &self.opcode)
+            .field("masked", &self.mask.is_some())
+            .field("payload_len", &self.payload_len)
+            .finish()
+    }
+}
+
 /// A header as it stands on the wire; derefs to its 2 to 14 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct EncodedHeader {
     bytes: [u8; size_of::<u128>()],
     size: usize,
 }
 
-impl core::ops::Deref for EncodedHeader {
+impl Deref for EncodedHeader {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes.get(..self.size).unwrap_or(&self.bytes)
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// The size alone: the bytes hold the masking key.
+impl fmt::Debug for EncodedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedHeader({} bytes)", self.len())
     }
 }
 

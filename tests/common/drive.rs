@@ -199,9 +199,9 @@ impl Receiver for (ReceiveHalf, SendHalf) {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let (result, reply) = self.0.receive(input);
-        let before = out.len();
-        self.1.reply(&reply, out);
-        assert!(!reply.is_none() || out.len() == before, "nothing is owed");
+        let (before, is_none) = (out.len(), reply.is_none());
+        self.1.reply(reply, out);
+        assert!(!is_none || out.len() == before, "nothing is owed");
         result
     }
 

@@ -15,7 +15,7 @@ use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
 use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
-use crate::utf8::{self, InvalidUtf8};
+use crate::utf8;
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
@@ -348,7 +348,8 @@ impl ReceiveHalf {
         if let Coding::Deflated = self.coding {
             self.inflating.finish()?;
         }
-        Ok(self.message.finish()?.map(Event::from))
+        let message = self.message.finish().map_err(Error::not_utf8)?;
+        Ok(message.map(Event::from))
     }
 
     /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
@@ -376,7 +377,7 @@ impl ReceiveHalf {
             true => known.saturating_add(self.remaining()),
             false => self.max_message_size,
         };
-        Ok(self.message.push(chunk, end)?)
+        self.message.push(chunk, end).map_err(Error::not_utf8)
     }
 
     fn control<'i>(
@@ -423,7 +424,7 @@ impl ReceiveHalf {
 #[inline]
 fn lend(kind: MessageKind, payload: &[u8]) -> Result<Event<'_>, Error> {
     Ok(match kind {
-        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload)?)),
+        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload).map_err(Error::not_utf8)?)),
         MessageKind::Binary => Event::Binary(Payload::from(payload)),
     })
 }
@@ -434,12 +435,6 @@ impl From<Assembled> for Event<'_> {
             Assembled::Text(text) => Event::Text(text),
             Assembled::Binary(payload) => Event::Binary(payload),
         }
-    }
-}
-
-impl From<InvalidUtf8> for Error {
-    fn from(InvalidUtf8: InvalidUtf8) -> Self {
-        Self::InvalidUtf8
     }
 }
 

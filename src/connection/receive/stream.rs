@@ -52,7 +52,9 @@ impl ReceiveHalf {
         let Some(chunks) = &mut self.chunks else {
             return Ok(Chunk::NONE);
         };
-        Ok(chunks.lend(self.decoder.chunk_up_to(chunks.room(), input))?)
+        chunks
+            .lend(self.decoder.chunk_up_to(chunks.room(), input))
+            .map_err(Error::not_utf8)
     }
 
     fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Chunk<'i>, Error> {
@@ -67,7 +69,7 @@ impl ReceiveHalf {
             true => Vec::new(),
             false => self.message.take_spare(),
         };
-        Ok(chunks.copy(piece, buffer)?)
+        chunks.copy(piece, buffer).map_err(Error::not_utf8)
     }
 
     fn finish_chunks(&mut self) -> Result<(), Error> {
@@ -75,7 +77,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         match self.chunks.take() {
-            Some(chunks) => Ok(chunks.finish()?),
+            Some(chunks) => chunks.finish().map_err(Error::not_utf8),
             None => Ok(()),
         }
     }

@@ -392,14 +392,14 @@ fn draw_key(entropy: &mut impl Entropy) -> [u8; 24] {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without the query and the fields that were added, which hold tokens, cookies and passwords.
+    /// Without the query, the subprotocols and the fields that were added, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)
             .field("authority", &self.authority)
             .field("path", &self.target.split('?').next())
             .field("origin", &self.origin)
-            .field("protocols", &self.protocols)
+            .field("subprotocols", &self.protocols.len())
             .field("extensions", &self.extensions)
             .finish_non_exhaustive()
     }
