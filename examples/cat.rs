@@ -77,7 +77,7 @@ fn cat(url: &str) -> Result<Closed, Box<dyn Error>> {
 /// Connects and performs the opening handshake. Yields also where in the buffer the bytes are that followed the response: frames.
 fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<usize>), Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;
-    if request.secure() {
+    if request.is_secure() {
         return Err("this example has no TLS, only ws:// works".into());
     }
     let mut stream = TcpStream::connect((request.host(), request.port()))?;
@@ -90,7 +90,7 @@ fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<us
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err("no answer in time".into());
+            return Err(handshake.handle_timeout(&mut out).into());
         }
         stream.set_read_timeout(Some(left))?;
         let size = match stream.read(buffer) {

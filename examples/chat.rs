@@ -122,7 +122,7 @@ fn receive_request(
         let size = match read(stream, buffer, Some(deadline)) {
             Ok(0) => return Err(handshake.receive_eof().into()),
             Err(error) if error.kind() == ErrorKind::TimedOut => {
-                return Err(handshake.receive_timeout(out).into());
+                return Err(handshake.handle_timeout(out).into());
             }
             result => result?,
         };

@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 continue;
             }
         };
+        let config = config.clone();
         let connection = move || match serve(stream, &config) {
             Ok(end) => eprintln!("{peer}: {end}"),
             Err(error) => eprintln!("{peer}: handshake: {error}"),
@@ -114,7 +115,7 @@ impl Link {
             let opened = match handshake.receive(&mut input, &mut out) {
                 Ok(None) => match self.keepalive.tick(self.clock.elapsed()) {
                     Ok(_) => continue,
-                    Err(_) => Err(handshake.receive_timeout(&mut out)),
+                    Err(_) => Err(handshake.handle_timeout(&mut out)),
                 },
                 Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
                 Err(error) => Err(error),

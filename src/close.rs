@@ -6,7 +6,7 @@ use crate::Role;
 
 /// The longest reason of a Close frame, in bytes of UTF-8: the 125 of a control frame less the two of the
 /// code.
-pub const MAX_REASON_SIZE: usize = 123;
+pub const MAX_CLOSE_REASON_SIZE: usize = 123;
 
 /// A close code, as in the registry of RFC 6455 section 11.7. Any `u16` can be held; which of them may stand
 /// on the wire is told by [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable).
@@ -71,7 +71,7 @@ impl CloseCode {
 
     /// Whether it only ever stands for the absence of a Close frame or of its code: 1005, 1006 and 1015 MUST
     /// NOT be on the wire.
-    pub const fn is_local(self) -> bool {
+    pub const fn is_never_sent(self) -> bool {
         matches!(self, Self::NO_STATUS | Self::ABNORMAL | Self::TLS_FAILURE)
     }
 

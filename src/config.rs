@@ -11,7 +11,7 @@ use crate::deflate::DeflateConfig;
 /// let config = Config::new().max_message_size(16 * 1024 * 1024);
 /// assert_ne!(config, Config::default());
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct Config {
     pub(crate) max_message_size: u64,
@@ -30,13 +30,64 @@ pub struct Config {
 }
 
 /// How messages get to the caller.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Delivery {
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Delivery {
     /// Each as a whole; what a read has cut is copied and put together.
+    #[default]
     Whole,
     /// Each as a whole; a frame that a read has cut stays in the caller's buffer.
+    ///
+    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in
+    /// place whatever its size, and nothing of it is copied; fragments and cut headers are, as ever.
+    /// While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input`
+    /// may hold the front of a payload; call again with the same bytes in front and more after them,
+    /// [`remaining`](crate::Connection::remaining) bytes at least. A text is then validated when it is
+    /// whole, not as it comes.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Delivery, Event};
+    ///
+    /// let config = Config::new().delivery(Delivery::Held);
+    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+    /// let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    /// for read in [&b"\x82\x06abc"[..], b"def"] {
+    ///     buffer.extend_from_slice(read); // read behind what is held
+    ///     let mut input = &mut buffer[..];
+    ///     while let Some(Event::Binary(payload)) = connection.receive(&mut input, &mut out)? {
+    ///         assert!(payload == b"abcdef" && payload.is_borrowed());
+    ///     }
+    ///     let held = input.len();
+    ///     buffer.drain(..buffer.len() - held); // keep what is held, and have room for `connection.remaining()` bytes
+    /// }
+    /// # assert!(buffer.is_empty());
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
     Held,
-    /// As they come.
+    /// In chunks, as they come, as [`Event::TextChunk`](crate::Event::TextChunk) and
+    /// [`Event::BinaryChunk`](crate::Event::BinaryChunk).
+    ///
+    /// For messages of any size in the same memory, and for relays. A chunk is what one read brought of one frame,
+    /// lent from the input (of a compressed message, at most 16 KiB of what comes out, owned); where the peer cut its
+    /// fragments does not show otherwise. Text is cut between code points. What is wrong with a message is found
+    /// where it is: what is right before it is handed out, and the error comes with the next call. The limit of
+    /// [`Config::max_message_size`] holds as ever; `u64::MAX` is none.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Delivery, Event, Fin};
+    ///
+    /// let config = Config::new().delivery(Delivery::Chunks).max_message_size(u64::MAX);
+    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+    /// let (mut out, mut chunks) = (Vec::new(), Vec::new());
+    /// for mut read in [*b"\x01\x04Gr\xc3", *b"\xbc\x80\x02\xc3\x9f"] {
+    ///     let mut input = &mut read[..];
+    ///     while let Some(Event::TextChunk(text, fin)) = connection.receive(&mut input, &mut out)? {
+    ///         chunks.push((text.into_owned(), fin == Fin::Last));
+    ///     }
+    /// }
+    /// assert_eq!(chunks, [("Gr".into(), false), ("ü".into(), false), ("ß".into(), true)]);
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
     Chunks,
 }
 
@@ -117,76 +168,18 @@ impl Config {
         self
     }
 
-    /// Whether a frame that is not whole stays in the caller's buffer. Default: `false`, its payload is
-    /// copied.
-    ///
-    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in
-    /// place whatever its size, and nothing of it is copied; fragments and cut headers are, as ever.
-    /// While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input`
-    /// may hold the front of a payload; call again with the same bytes in front and more after them,
-    /// [`remaining`](crate::Connection::remaining) bytes at least. A text is then validated when it is
-    /// whole, not as it comes.
-    ///
-    /// ```
-    /// use websocket_proto::{Config, Connection, Event};
-    ///
-    /// let mut connection = Connection::client(&Config::new().hold(true), |key: &mut [u8]| key.fill(7));
-    /// let (mut buffer, mut out) = (Vec::new(), Vec::new());
-    /// for read in [&b"\x82\x06abc"[..], b"def"] {
-    ///     buffer.extend_from_slice(read); // read behind what is held
-    ///     let mut input = &mut buffer[..];
-    ///     while let Some(Event::Binary(payload)) = connection.receive(&mut input, &mut out)? {
-    ///         assert!(payload == b"abcdef" && payload.is_borrowed());
-    ///     }
-    ///     let held = input.len();
-    ///     buffer.drain(..buffer.len() - held); // keep what is held, and have room for `connection.remaining()` bytes
-    /// }
-    /// # assert!(buffer.is_empty());
-    /// # Ok::<(), websocket_proto::Error>(())
-    /// ```
-    pub const fn hold(mut self, hold: bool) -> Self {
-        self.delivery = match hold {
-            true => Delivery::Held,
-            false => Delivery::Whole,
-        };
-        self
-    }
-
-    /// Whether messages are handed out in chunks, as they come, as [`Event::TextChunk`](crate::Event::TextChunk) and
-    /// [`Event::BinaryChunk`](crate::Event::BinaryChunk). Default: `false`, they come whole.
-    ///
-    /// For messages of any size in the same memory, and for relays. A chunk is what one read brought of one frame,
-    /// lent from the input (of a compressed message, at most 16 KiB of what comes out, owned); where the peer cut its
-    /// fragments does not show otherwise. Text is cut between code points. What is wrong with a message is found
-    /// where it is: what is right before it is handed out, and the error comes with the next call. The limit of
-    /// [`max_message_size`](Self::max_message_size) holds as ever; `u64::MAX` is none. Nothing is
-    /// [held](Self::hold): of the two the later call counts.
-    ///
-    /// ```
-    /// use websocket_proto::{Config, Connection, Event, Fin};
-    ///
-    /// let config = Config::new().stream(true).max_message_size(u64::MAX);
-    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
-    /// let (mut out, mut chunks) = (Vec::new(), Vec::new());
-    /// for mut read in [*b"\x01\x04Gr\xc3", *b"\xbc\x80\x02\xc3\x9f"] {
-    ///     let mut input = &mut read[..];
-    ///     while let Some(Event::TextChunk(text, fin)) = connection.receive(&mut input, &mut out)? {
-    ///         chunks.push((text.into_owned(), fin == Fin::Last));
-    ///     }
-    /// }
-    /// assert_eq!(chunks, [("Gr".into(), false), ("ü".into(), false), ("ß".into(), true)]);
-    /// # Ok::<(), websocket_proto::Error>(())
-    /// ```
-    pub const fn stream(mut self, stream: bool) -> Self {
-        self.delivery = match stream {
-            true => Delivery::Chunks,
-            false => Delivery::Whole,
-        };
+    /// How messages are handed out: whole, whole out of the caller's own buffer, or in chunks. Default:
+    /// [`Delivery::Whole`].
+    pub const fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 
     /// Compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client offers.
     /// Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
+    ///
+    /// This is for the handshakes of this crate, which negotiate it. A [`Connection`](crate::Connection) that is made
+    /// without one is not changed by it: there [`with_deflate`](crate::Connection::with_deflate) says what was agreed.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: DeflateConfig) -> Self {
         self.deflate = Some(deflate);

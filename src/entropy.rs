@@ -18,6 +18,9 @@
 /// ```
 pub trait Entropy: Send + Sync {
     /// Overwrites all of `bytes` with fresh ones.
+    ///
+    /// There is no way to report an error: a source that fails has to panic. It must never leave the bytes as they
+    /// were, or a part of them, as a key or a nonce would be guessed.
     fn fill(&mut self, bytes: &mut [u8]);
 }
 

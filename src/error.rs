@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::CloseCode;
 use crate::frame::Violation;
+use crate::utf8::InvalidUtf8;
 
 /// Why a connection failed while receiving. Always the peer's doing; the Close frame with
 /// [`close_code`](Self::close_code) is already in the output, unless a Close was sent before, and the
@@ -11,7 +12,8 @@ use crate::frame::Violation;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A frame header breaks a rule (RFC 6455 section 5).
+    /// A frame header breaks a rule (RFC 6455 section 5). Never [`Violation::PayloadTooBig`], which is
+    /// [`MessageTooBig`](Self::MessageTooBig) here.
     Frame(Violation),
     /// A continuation frame without a message to continue (section 5.4).
     UnexpectedContinuation,
@@ -33,9 +35,11 @@ pub enum Error {
         /// The limit, in fragments.
         limit: u64,
     },
-    /// A compressed message that cannot be inflated (RFC 7692 section 7.2.2).
+    /// A compressed message that cannot be inflated (RFC 7692 section 7.2.2). Never
+    /// [`TooBig`](crate::deflate::InflateError::TooBig), which is [`MessageTooBig`](Self::MessageTooBig) here, nor
+    /// [`Refused`](crate::deflate::InflateError::Refused).
     #[cfg(feature = "deflate")]
-    Deflate(crate::deflate::Error),
+    Deflate(crate::deflate::InflateError),
     /// A Close frame with a body of one byte (section 5.5.1).
     TruncatedCloseCode,
     /// A Close frame with a code that must not be on the wire (section 7.4).
@@ -56,6 +60,11 @@ impl Error {
             Self::InvalidUtf8 => CloseCode::INVALID_DATA,
             Self::MessageTooBig { .. } | Self::TooManyEmptyFragments { .. } => CloseCode::TOO_BIG,
         }
+    }
+
+    /// For `map_err`: a text of the peer is not UTF-8.
+    pub(crate) const fn not_utf8(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
     }
 }
 

@@ -203,9 +203,9 @@ pub mod keepalive;
 mod message;
 pub mod utf8;
 
-pub use close::{CloseCode, MAX_REASON_SIZE};
+pub use close::{CloseCode, MAX_CLOSE_REASON_SIZE};
 #[cfg(feature = "alloc")]
-pub use config::{AutoPong, Config};
+pub use config::{AutoPong, Config, Delivery};
 #[cfg(feature = "alloc")]
 pub use connection::{
     Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,

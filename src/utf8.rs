@@ -1,6 +1,6 @@
 //! UTF-8 of text that comes in pieces (RFC 6455 section 8.1, RFC 3629).
 //!
-//! [`Utf8`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out
+//! [`Validator`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out
 //! what it found valid as `&str`, so that nothing is looked at twice.
 
 use core::fmt;
@@ -8,16 +8,16 @@ use core::fmt;
 /// An incremental validator. Carries at most 3 bytes: the front of a code point that the end of a piece cut.
 ///
 /// ```
-/// use websocket_proto::utf8::Utf8;
+/// use websocket_proto::utf8::Validator;
 ///
-/// let mut utf8 = Utf8::new();
-/// assert_eq!(utf8.push(b"1 \xe2")?, (None, "1 "));
-/// assert_eq!(utf8.push(b"\x82\xac and more")?, (Some('€'), " and more"));
-/// utf8.finish()?;
+/// let mut validator = Validator::new();
+/// assert_eq!(validator.push(b"1 \xe2")?, (None, "1 "));
+/// assert_eq!(validator.push(b"\x82\xac and more")?, (Some('€'), " and more"));
+/// validator.finish()?;
 /// # Ok::<(), websocket_proto::utf8::InvalidUtf8>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Utf8 {
+#[derive(Clone, Debug, Default)]
+pub struct Validator {
     carry: [u8; 3],
     carried: u8,
 }
@@ -27,7 +27,7 @@ pub struct Utf8 {
 #[non_exhaustive]
 pub struct InvalidUtf8;
 
-impl Utf8 {
+impl Validator {
     /// A validator at the start of a text.
     pub const fn new() -> Self {
         Self {

@@ -471,7 +471,7 @@ fn server_holds_nothing_for_frames_that_came_with_the_head() {
                 .unwrap()
                 .unwrap()
         });
-        assert_eq!(request.host(), Some("example.com"));
+        assert_eq!(request.authority(), Some("example.com"));
         assert!((heap.calls, heap.peak) <= (1, 2048), "{heap:?}");
     }
 }
@@ -496,7 +496,7 @@ fn handshake_of_a_browser_takes_no_memory_but_its_head() {
             .receive(&mut &mut *read, out)
             .unwrap();
         let upgrade = request.as_ref().unwrap().upgrade(out).unwrap();
-        upgrade.select_protocol(&["v1.chat"]).accept(out)
+        upgrade.select_subprotocol(&["v1.chat"]).accept(out)
     };
     let mut out = Vec::with_capacity(1024);
     let (connection, heap) = measure(|| open(&Config::new(), &mut read, &mut out));

@@ -5,12 +5,12 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap;
 
-use common::{Seen, both_with, client_with, frame, server_with};
+use common::{Seen, both_with, client_with, frame};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::frame::Violation;
-use websocket_proto::{Config, Connection, Error, Event, Fin, Role};
+use websocket_proto::{Config, Connection, Delivery, Error, Event, Fin, Role};
 
 /// All that came, with the chunks put together, and what was cut off by an error.
 #[derive(Debug, Default, PartialEq)]
@@ -125,14 +125,14 @@ proptest! {
     ) {
         let config = Config::new().max_message_size(limit);
         let open = |config| common::End { role, config }.open();
-        let whole = receive(&mut open(config), &wire, &[]);
-        let chunked = receive(&mut open(config.stream(true)), &wire, &[]);
+        let whole = receive(&mut open(config.clone()), &wire, &[]);
+        let chunked = receive(&mut open(config.clone().delivery(Delivery::Chunks)), &wire, &[]);
         prop_assert_eq!(&chunked.events, &whole.events);
         prop_assert_eq!(chunked.error, whole.error);
         prop_assert_eq!(&chunked.out, &whole.out);
         let every: Vec<usize> = (1..wire.len()).collect();
         for cuts in [every, indexes(&cuts, wire.len())] {
-            prop_assert_eq!(&receive(&mut open(config.stream(true)), &wire, &cuts), &chunked);
+            prop_assert_eq!(&receive(&mut open(config.clone().delivery(Delivery::Chunks)), &wire, &cuts), &chunked);
         }
     }
 }
@@ -140,7 +140,7 @@ proptest! {
 // Contract, clause 5: a chunk of what lies in the input is lent from there; a code point that a read has cut is not
 #[test]
 fn chunks_are_lent_from_the_input() {
-    for end in both_with(Config::new().stream(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         let mut connection = end.open();
         let wire = end.incoming(0x81, "Grüße".as_bytes());
         let cut = wire.len() - 4; // inside the "ß"
@@ -168,7 +168,7 @@ fn chunks_are_lent_from_the_input() {
 // is valid is handed out whatever the reads are
 #[test]
 fn text_in_chunks_is_handed_out_up_to_what_is_not_utf8() {
-    for end in both_with(Config::new().stream(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         for (first, text, valid, error) in [
             (0x81, &b"a\xc3"[..], &b"a"[..], Some(Error::InvalidUtf8)),
             (0x01, b"a\xc3", b"a", None),
@@ -199,7 +199,7 @@ fn text_in_chunks_is_handed_out_up_to_what_is_not_utf8() {
 // Contract, clauses 5 and 7: the error that a chunk comes before is still to come, so that a half goes on until it has told
 #[test]
 fn half_is_open_until_the_error_after_a_chunk_is_told() {
-    for end in both_with(Config::new().stream(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         let (mut receiver, mut sender) = end.open().split();
         let mut wire = end.incoming(0x81, b"a\xff");
         let mut input = &mut wire[..];
@@ -210,7 +210,7 @@ fn half_is_open_until_the_error_after_a_chunk_is_told() {
         assert_eq!(error, Err(Error::InvalidUtf8));
         assert!(!receiver.is_open());
         let mut out = Vec::new();
-        sender.reply(&reply, &mut out);
+        sender.reply(reply, &mut out);
         assert_eq!(common::strict::frames_of(end.role, &out)[0].opcode, 8);
     }
 }
@@ -218,7 +218,7 @@ fn half_is_open_until_the_error_after_a_chunk_is_told() {
 // RFC 6455 section 10.4: a limit, and every other rule, holds for messages in chunks too
 #[test]
 fn limits_and_order_hold_for_chunks() {
-    for end in both_with(Config::new().stream(true).max_message_size(4)) {
+    for end in both_with(Config::new().delivery(Delivery::Chunks).max_message_size(4)) {
         let wire = end.all_incoming(&[(0x01, b"abc"), (0x80, b"de")]);
         let received = receive(&mut end.open(), &wire, &[]);
         assert_eq!(received.error, Some(Error::MessageTooBig { limit: 4, size: 5 }));
@@ -239,8 +239,10 @@ fn limits_and_order_hold_for_chunks() {
 // Contract, clause 5: memory does not depend on the size of the message, which may be over 4 GiB
 #[test]
 fn message_of_any_size_takes_no_memory() {
-    let config = Config::new().stream(true).max_message_size(u64::MAX);
-    let mut connection = client_with(config).open();
+    let config = Config::new()
+        .delivery(Delivery::Chunks)
+        .max_message_size(u64::MAX);
+    let mut connection = client_with(config.clone()).open();
     let (size, mut seen) = (5_u64 << 30, 0_u64);
     let mut out = Vec::new();
     let mut header = client_with(config).incoming_header(0x82, size);
@@ -318,14 +320,14 @@ mod deflate {
                 wire[at] = byte;
             }
             let config = Config::new().max_message_size(limit);
-            let whole = receive(&mut open(role, config), &wire, &[]);
-            let chunked = receive(&mut open(role, config.stream(true)), &wire, &[]);
+            let whole = receive(&mut open(role, config.clone()), &wire, &[]);
+            let chunked = receive(&mut open(role, config.clone().delivery(Delivery::Chunks)), &wire, &[]);
             prop_assert_eq!(&chunked.events, &whole.events);
             prop_assert_eq!(chunked.error, whole.error);
             prop_assert_eq!(&chunked.out, &whole.out);
             let every: Vec<usize> = (1..wire.len()).collect();
             for cuts in [every, indexes(&cuts, wire.len())] {
-                prop_assert_eq!(&receive(&mut open(role, config.stream(true)), &wire, &cuts), &chunked);
+                prop_assert_eq!(&receive(&mut open(role, config.clone().delivery(Delivery::Chunks)), &wire, &cuts), &chunked);
             }
         }
     }
@@ -335,7 +337,9 @@ mod deflate {
     fn message_that_inflates_to_anything_takes_the_memory_of_a_chunk() {
         let zeros = vec![0; 64 << 20];
         let mut wire = sent(Role::Client, &[(false, zeros, 1 << 20)]);
-        let config = Config::new().stream(true).max_message_size(u64::MAX);
+        let config = Config::new()
+            .delivery(Delivery::Chunks)
+            .max_message_size(u64::MAX);
         let mut connection = open(Role::Server, config);
         let (mut seen, mut out) = (0, Vec::with_capacity(1024));
         let (_, heap) = heap::measure(|| {
@@ -354,15 +358,4 @@ mod deflate {
         // An engine, a window, a buffer, and no more for four thousand chunks.
         assert!(heap.calls < 60, "{heap:?}");
     }
-}
-
-// The later of two settings counts: what is streamed is not held
-#[test]
-fn stream_and_hold_exclude_each_other() {
-    let config = Config::new().hold(true).stream(true);
-    let end = server_with(config);
-    let wire = end.incoming(0x82, b"abc");
-    let received = receive(&mut end.open(), &wire[..wire.len() - 1], &[]);
-    assert_eq!((received.events.len(), &received.unfinished[..]), (0, &b"ab"[..]));
-    assert_eq!(config.hold(true), Config::new().hold(true));
 }

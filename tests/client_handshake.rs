@@ -42,7 +42,11 @@ fn client_writes_the_request() {
 fn client_writes_all_options() {
     let request = ClientRequest::new("h:8080", "/?a=b").unwrap();
     let request = request.origin("https://example.com").unwrap();
-    let request = request.protocol("v2.chat").unwrap().protocol("chat").unwrap();
+    let request = request
+        .subprotocol("v2.chat")
+        .unwrap()
+        .subprotocol("chat")
+        .unwrap();
     let request = request
         .extension("permessage-deflate ;client_max_window_bits")
         .unwrap();
@@ -95,7 +99,7 @@ fn client_derives_host_and_target_from_the_url() {
     ] {
         let request = ClientRequest::from_url(url).unwrap();
         assert_eq!(
-            (request.secure(), request.port(), request.target()),
+            (request.is_secure(), request.port(), request.target()),
             (secure, port, target),
             "{url}"
         );
@@ -228,9 +232,31 @@ fn client_leaves_the_default_port_out_of_host() {
         ("h:8080", 8080, "h:8080"),
     ] {
         let request = ClientRequest::new(authority, "/").unwrap();
-        assert_eq!((request.secure(), request.port()), (false, port));
+        assert_eq!((request.is_secure(), request.port()), (false, port));
         let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
         assert!(written(request).starts_with(&expected), "{authority}");
+    }
+}
+
+// RFC 6455 section 4.1: 6455-4.1-08
+#[test]
+fn client_can_ask_an_authority_over_tls() {
+    for (authority, secure, port, host) in [
+        ("h", true, 443, "h"),
+        ("h:443", true, 443, "h"),
+        ("h:80", true, 80, "h:80"),
+        ("[::1]:8080", true, 8080, "[::1]:8080"),
+        ("h:443", false, 443, "h:443"),
+        ("h:80", false, 80, "h"),
+    ] {
+        // The last word counts.
+        for earlier in [false, true] {
+            let request = ClientRequest::new(authority, "/").unwrap();
+            let request = request.secure(earlier).secure(secure);
+            assert_eq!((request.is_secure(), request.port()), (secure, port));
+            let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
+            assert!(written(request).starts_with(&expected), "{authority}");
+        }
     }
 }
 
@@ -239,18 +265,18 @@ fn client_leaves_the_default_port_out_of_host() {
 fn client_refuses_subprotocols() {
     for name in ["", "a b", "\u{e9}", "a,b", "a/b", "a\r\n", "\"a\""] {
         assert_eq!(
-            request().protocol(name).unwrap_err(),
-            HandshakeMisuse::MalformedProtocol,
+            request().subprotocol(name).unwrap_err(),
+            HandshakeMisuse::MalformedSubprotocol,
             "{name:?}"
         );
     }
     let twice = request()
-        .protocol("a")
+        .subprotocol("a")
         .unwrap()
-        .protocol("b")
+        .subprotocol("b")
         .unwrap()
-        .protocol("a");
-    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedProtocol);
+        .subprotocol("a");
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedSubprotocol);
 }
 
 // RFC 6455 section 4.1: 6455-4.1-13
@@ -448,6 +474,40 @@ fn client_bounds_the_head() {
     assert_fails(&with(&lines), HandshakeError::TooManyFields { limit: 100 });
 }
 
+// RFC 6455 section 4.1: 6455-4.1-30. As for the end of the transport, nothing is sent.
+#[test]
+fn client_gives_up_when_its_time_is_up() {
+    for came in [&b""[..], b"HTTP/1.1 10", b"HTTP/1.1 103 x\r\n\r\n"] {
+        let (mut client, mut out) = start(request());
+        out.clear();
+        let mut came = came.to_vec();
+        assert!(client.receive(&mut &mut came[..], &mut out).unwrap().is_none());
+        for _ in 0..2 {
+            assert_eq!(client.handle_timeout(&mut out), HandshakeError::TimedOut);
+        }
+        let mut late = GOOD.to_vec();
+        let mut input = &mut late[..];
+        let error = client.receive(&mut input, &mut out).unwrap_err();
+        assert_eq!(
+            (error, input.len(), out.len()),
+            (HandshakeError::TimedOut, GOOD.len(), 0)
+        );
+        assert_eq!(client.receive_eof(), HandshakeError::TimedOut);
+    }
+    // What was before stays.
+    let (mut client, mut out) = start(request());
+    assert_eq!(client.receive_eof(), HandshakeError::Eof);
+    assert_eq!(client.handle_timeout(&mut out), HandshakeError::Eof);
+    let (mut client, mut out) = start(request());
+    assert!(
+        client
+            .receive(&mut &mut GOOD.to_vec()[..], &mut out)
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(client.handle_timeout(&mut out), HandshakeError::Finished);
+}
+
 // RFC 6455 section 4.1: 6455-4.1-30
 #[test]
 fn client_reports_the_end_of_the_transport() {
@@ -518,7 +578,7 @@ fn client_reports_rejections() {
     // Every field of an acceptance, but another status: nothing is in use.
     let lines = with(b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: a");
     let response = rejected(&[b"HTTP/1.1 200", &lines[12..]].concat());
-    assert_eq!((response.protocol(), response.extensions().count()), (None, 0));
+    assert_eq!((response.subprotocol(), response.extensions().count()), (None, 0));
 }
 
 // RFC 6455 section 4.4: 6455-4.4-01; section 11.3.5: 6455-11.3-02; section 4.3: 6455-4.3-01
@@ -555,7 +615,7 @@ fn client_opens_and_leaves_frames_in_the_input() {
     assert_eq!(
         (
             response.status(),
-            response.protocol(),
+            response.subprotocol(),
             response.extensions().count()
         ),
         (101, None, 0)
@@ -743,19 +803,19 @@ fn client_rejects_empty_extensions() {
 // RFC 6455 section 4.1: 6455-4.1-25, 6455-4.1-28
 #[test]
 fn client_checks_the_subprotocol() {
-    let request = || request().protocol("chat").unwrap().protocol("b").unwrap();
+    let request = || request().subprotocol("chat").unwrap().subprotocol("b").unwrap();
     let (result, _) = answer_with(&Config::new(), request(), &with(b"Sec-WebSocket-Protocol: \tb "));
     let Ok(Some(Answer::Accepted { response, .. })) = result else {
         panic!("not accepted")
     };
-    assert_eq!(response.protocol(), Some("b"));
+    assert_eq!(response.subprotocol(), Some("b"));
     for value in ["Chat", "chat, b", "", "x", "chat,", "\"chat\""] {
         let bytes = with(format!("Sec-WebSocket-Protocol: {value}").as_bytes());
-        assert_failure(request(), &bytes, HandshakeError::UnofferedProtocol);
+        assert_failure(request(), &bytes, HandshakeError::UnofferedSubprotocol);
     }
     assert_fails(
         &with(b"Sec-WebSocket-Protocol: chat"),
-        HandshakeError::UnofferedProtocol,
+        HandshakeError::UnofferedSubprotocol,
     );
 }
 
@@ -764,22 +824,24 @@ fn client_checks_the_subprotocol() {
 fn client_rejects_repeated_subprotocol() {
     let bytes = with(b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat");
     assert_failure(
-        request().protocol("chat").unwrap(),
+        request().subprotocol("chat").unwrap(),
         &bytes,
-        HandshakeError::RepeatedProtocol,
+        HandshakeError::RepeatedSubprotocol,
     );
 }
 
 // RFC 6455 section 4.1: 6455-4.1-26; decision D35
 #[test]
 fn client_can_require_a_subprotocol() {
-    let offering = || request().protocol("chat").unwrap();
+    let offering = || request().subprotocol("chat").unwrap();
     let require = Config::new().require_subprotocol(true);
     let (result, _) = answer_with(&Config::new(), offering(), GOOD);
-    assert!(matches!(result, Ok(Some(Answer::Accepted { response, .. })) if response.protocol().is_none()));
+    assert!(
+        matches!(result, Ok(Some(Answer::Accepted { response, .. })) if response.subprotocol().is_none())
+    );
     assert_eq!(
         answer_with(&require, offering(), GOOD).0.unwrap_err(),
-        HandshakeError::MissingProtocol
+        HandshakeError::MissingSubprotocol
     );
     assert!(matches!(
         answer_with(&require, request(), GOOD).0,
@@ -820,11 +882,14 @@ fn client_errors_have_a_status() {
 #[test]
 fn client_debug_hides_values() {
     let request = request().field("Cookie", "secret").unwrap();
+    let request = request.subprotocol("secret").unwrap().subprotocol("b").unwrap();
     let (mut client, _) = start(request.clone());
     let response = accepted(&with(b"Set-Cookie: secret"));
     let text = format!("{request:?} {client:?} {response:?}");
     assert!(text.contains("Set-Cookie") && !text.contains("secret"));
-    assert!(text.contains("example.com") && text.contains("finished: None"));
+    assert!(
+        text.contains("example.com") && text.contains("subprotocols: 2") && text.contains("finished: None")
+    );
     client.receive_eof();
     assert!(format!("{client:?}").contains("finished: Some(Eof)"));
 }

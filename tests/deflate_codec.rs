@@ -4,13 +4,16 @@
 mod heap;
 #[path = "common/naive_deflate.rs"]
 mod naive_deflate;
+#[path = "common/windows.rs"]
+mod windows;
 
 use heap::measure;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
 use naive_deflate::*;
 use proptest::prelude::*;
-use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, Error, Window};
+use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Window};
+use windows::window;
 
 /// No message here is larger, unless it says so.
 const LIMIT: u64 = 1 << 20;
@@ -19,16 +22,16 @@ const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 /// "Hello" by reference to an earlier "Hello".
 const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
-const TAKEOVER: Window = Window::new(15, true);
-const NO_TAKEOVER: Window = Window::new(15, false);
+const TAKEOVER: Window = window(15, true);
+const NO_TAKEOVER: Window = window(15, false);
 
-fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<Vec<u8>, Error> {
+fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
     decompressor.decompress(wire, LIMIT, &mut out).map(|()| out)
 }
 
 /// The messages one after the other.
-fn decompress_all(window: Window, wires: &[&[u8]]) -> Result<Vec<String>, Error> {
+fn decompress_all(window: Window, wires: &[&[u8]]) -> Result<Vec<String>, InflateError> {
     let mut decompressor = Decompressor::new(window);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     wires
@@ -43,7 +46,7 @@ fn decompress_in_chunks(
     wire: &[u8],
     sizes: &[usize],
     limit: u64,
-) -> (Vec<u8>, Result<(), Error>) {
+) -> (Vec<u8>, Result<(), InflateError>) {
     let (mut out, mut rest) = (Vec::new(), wire);
     let mut sink = |piece: &[u8]| {
         assert!(!piece.is_empty());
@@ -133,7 +136,7 @@ fn examples_of_the_rfc_inflate() {
     );
     assert_eq!(
         decompress_all(NO_TAKEOVER, &[HELLO, HELLO_AGAIN]),
-        Err(Error::Corrupt)
+        Err(InflateError::Corrupt)
     );
 }
 
@@ -172,7 +175,7 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
         out.clear();
         let sink = |piece: &[u8]| {
             out.extend_from_slice(piece);
-            Ok::<(), Error>(())
+            Ok::<(), InflateError>(())
         };
         decompressor.push(part, LIMIT, sink).unwrap();
         assert_eq!(out, text.as_bytes(), "a part can be read as it comes");
@@ -198,8 +201,8 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
 // D23
 #[test]
 fn nothing_is_compressed_with_8_bits() {
-    assert!(Compressor::new(Window::new(8, true), &DeflateConfig::new()).is_none());
-    assert!(Compressor::new(Window::new(9, true), &DeflateConfig::new()).is_some());
+    assert!(Compressor::new(window(8, true), &DeflateConfig::new()).is_none());
+    assert!(Compressor::new(window(9, true), &DeflateConfig::new()).is_some());
     // Received, they are a window like any other.
     let reach = |distance: usize| {
         let mut bits = Bits::default();
@@ -207,7 +210,7 @@ fn nothing_is_compressed_with_8_bits() {
         bits.sync()
     };
     for distance in [1, 255, 256] {
-        let mut decompressor = Decompressor::new(Window::new(8, true));
+        let mut decompressor = Decompressor::new(window(8, true));
         decompress(
             &mut decompressor,
             &compress(&mut compressor(TAKEOVER), &json(1000, 1)),
@@ -219,13 +222,16 @@ fn nothing_is_compressed_with_8_bits() {
             "{distance}"
         );
     }
-    let mut decompressor = Decompressor::new(Window::new(8, true));
+    let mut decompressor = Decompressor::new(window(8, true));
     decompress(
         &mut decompressor,
         &compress(&mut compressor(TAKEOVER), &json(1000, 1)),
     )
     .unwrap();
-    assert_eq!(decompress(&mut decompressor, &reach(257)), Err(Error::Corrupt));
+    assert_eq!(
+        decompress(&mut decompressor, &reach(257)),
+        Err(InflateError::Corrupt)
+    );
 }
 
 #[test]
@@ -270,7 +276,7 @@ fn accepts(wire: &[u8], text: &str) {
     }
 }
 
-fn refuses(wire: &[u8], error: Error) {
+fn refuses(wire: &[u8], error: InflateError) {
     for cut in 0..=wire.len() {
         for window in [TAKEOVER, NO_TAKEOVER] {
             let mut decompressor = Decompressor::new(window);
@@ -312,8 +318,8 @@ fn a_tail_that_was_left_on_is_no_part_of_the_next_message() {
     // The final block that it ends.
     accepts(b"\x01\x00\x00\xff\xff", "");
     // It looks the same, but is not between blocks.
-    refuses(b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff", Error::Truncated);
-    refuses(b"\x00\x00\x00\xff\xff\x00\x00\xff\xff", Error::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff", InflateError::Truncated);
+    refuses(b"\x00\x00\x00\xff\xff\x00\x00\xff\xff", InflateError::Truncated);
 }
 
 // D19; RFC 7692 section 7.2.1: 7692-7.2.1-03; section 7.2.2: 7692-7.2.2-04
@@ -351,27 +357,27 @@ fn the_window_outlives_final_blocks() {
         ["Hello", "Hello"]
     );
     // D21: what follows is read as the next block.
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00junk", Error::Truncated);
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x07", Error::Corrupt);
-    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x02", Error::Truncated);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00junk", InflateError::Truncated);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x07", InflateError::Corrupt);
+    refuses(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x02", InflateError::Truncated);
 }
 
 // D20; RFC 7692 section 7.2.2: 7692-7.2.2-06
 #[test]
 fn truncated_messages_are_refused() {
     for size in 1..HELLO.len() {
-        refuses(&HELLO[..size], Error::Truncated);
+        refuses(&HELLO[..size], InflateError::Truncated);
     }
     // Stored blocks that lack what the tail would fill in: content, lengths.
-    refuses(b"\x00\x05\x00\xfa\xffH", Error::Truncated);
-    refuses(b"\x00\x05\x00\xfa\xffHello", Error::Truncated);
-    refuses(b"\x00\x04\x00\xfb\xff", Error::Truncated);
-    refuses(b"\x00\x00", Error::Truncated);
-    refuses(b"\x00\x00\x00", Error::Truncated);
-    refuses(b"\x00\x00\x00\xff", Error::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xffH", InflateError::Truncated);
+    refuses(b"\x00\x05\x00\xfa\xffHello", InflateError::Truncated);
+    refuses(b"\x00\x04\x00\xfb\xff", InflateError::Truncated);
+    refuses(b"\x00\x00", InflateError::Truncated);
+    refuses(b"\x00\x00\x00", InflateError::Truncated);
+    refuses(b"\x00\x00\x00\xff", InflateError::Truncated);
     // The end of a block, and a part of a header.
     accepts(b"\x02\x00", "");
-    refuses(b"\x02", Error::Truncated);
+    refuses(b"\x02", InflateError::Truncated);
     // A dynamic block, anywhere.
     let message = json(4000, 3);
     let wire = compress(&mut compressor(TAKEOVER), &message);
@@ -379,7 +385,7 @@ fn truncated_messages_are_refused() {
         let mut decompressor = Decompressor::new(TAKEOVER);
         assert_eq!(
             decompress(&mut decompressor, &wire[..size]),
-            Err(Error::Truncated),
+            Err(InflateError::Truncated),
             "{size}"
         );
     }
@@ -389,23 +395,23 @@ fn truncated_messages_are_refused() {
 #[test]
 fn invalid_data_are_refused() {
     // A reference to before the first byte, in the first message and in a later one.
-    refuses(HELLO_AGAIN, Error::Corrupt);
+    refuses(HELLO_AGAIN, InflateError::Corrupt);
     refuses(
         &[HELLO, b"\x00\x00\xff\xff\xf2\x00\x31\x00\x00"].concat(),
-        Error::Corrupt,
+        InflateError::Corrupt,
     );
     // Stored lengths that differ; a reserved block type, as the first and as a later block.
-    refuses(b"\x00\x05\x00\xfa\xfeHello\x00", Error::Corrupt);
-    refuses(b"\x06", Error::Corrupt);
-    refuses(b"\x00\x00\x00\xff\xff\x07", Error::Corrupt);
+    refuses(b"\x00\x05\x00\xfa\xfeHello\x00", InflateError::Corrupt);
+    refuses(b"\x06", InflateError::Corrupt);
+    refuses(b"\x00\x00\x00\xff\xff\x07", InflateError::Corrupt);
     // Dynamic codes that cannot be.
-    refuses(b"\xfc\xff\xff\xff\xff\xff\xff", Error::Corrupt);
+    refuses(b"\xfc\xff\xff\xff\xff\xff\xff", InflateError::Corrupt);
     assert_eq!(
-        Error::Corrupt.close_code(),
+        InflateError::Corrupt.close_code(),
         websocket_proto::CloseCode::INVALID_DATA
     );
     assert_eq!(
-        Error::Truncated.close_code(),
+        InflateError::Truncated.close_code(),
         websocket_proto::CloseCode::INVALID_DATA
     );
 }
@@ -421,8 +427,11 @@ fn references_do_not_reach_beyond_the_direction() {
         let mut other = Decompressor::new(TAKEOVER);
         let secret = compress(&mut compressor(TAKEOVER), &json(40_000, 5));
         decompress(&mut other, &secret).unwrap();
-        assert_eq!(decompress_all(TAKEOVER, &[&far]), Err(Error::Corrupt));
-        assert_eq!(decompress_all(NO_TAKEOVER, &[HELLO, &far]), Err(Error::Corrupt));
+        assert_eq!(decompress_all(TAKEOVER, &[&far]), Err(InflateError::Corrupt));
+        assert_eq!(
+            decompress_all(NO_TAKEOVER, &[HELLO, &far]),
+            Err(InflateError::Corrupt)
+        );
         assert_eq!(
             decompress_all(TAKEOVER, &[HELLO, &far]).unwrap(),
             ["Hello", "aoaoao"]
@@ -468,11 +477,11 @@ fn a_compressor_can_forget() {
 fn a_refused_piece_ends_the_direction() {
     #[derive(Debug, PartialEq)]
     enum Own {
-        Deflate(Error),
+        Deflate(InflateError),
         Enough,
     }
-    impl From<Error> for Own {
-        fn from(error: Error) -> Self {
+    impl From<InflateError> for Own {
+        fn from(error: InflateError) -> Self {
             Self::Deflate(error)
         }
     }
@@ -483,9 +492,9 @@ fn a_refused_piece_ends_the_direction() {
     );
     assert_eq!(
         decompressor.push(HELLO, LIMIT, |_| Ok(())),
-        Err(Own::Deflate(Error::Refused))
+        Err(Own::Deflate(InflateError::Refused))
     );
-    assert_eq!(decompressor.finish(), Err(Error::Refused));
+    assert_eq!(decompressor.finish(), Err(InflateError::Refused));
 }
 
 // ---- Limits ----
@@ -507,7 +516,7 @@ fn inflated_size_is_limited() {
             let mut decompressor = Decompressor::new(TAKEOVER);
             let (out, result) = decompress_in_chunks(&mut decompressor, &wire, &[1, 2], limit);
             if limit < size as u64 {
-                assert_eq!(result, Err(Error::TooBig { limit }));
+                assert_eq!(result, Err(InflateError::TooBig { limit }));
                 assert_eq!(out.len() as u64, limit, "what may come comes");
             } else {
                 assert_eq!((out.len(), result), (size, Ok(())));
@@ -540,7 +549,7 @@ fn a_bomb_takes_the_limit_and_one_buffer() {
     let mut out = Vec::new();
     // Beyond what comes out: the engine, its buffer, and the window.
     let (result, heap) = measure(|| Decompressor::new(TAKEOVER).decompress(&bomb, LIMIT, &mut out));
-    assert_eq!(result, Err(Error::TooBig { limit: LIMIT }));
+    assert_eq!(result, Err(InflateError::TooBig { limit: LIMIT }));
     assert!(heap.peak <= LIMIT as i64 + 128 * 1024, "{heap:?}");
     assert!(out.capacity() as u64 <= LIMIT);
 }
@@ -557,7 +566,7 @@ fn final_blocks_are_limited() {
             let mut decompressor = Decompressor::new(TAKEOVER);
             let sizes = vec![chunk; (wire.len() / chunk).max(1)];
             let (_, result) = decompress_in_chunks(&mut decompressor, &wire, &sizes, LIMIT);
-            assert_eq!(result, Err(Error::TooManyFinalBlocks { limit: 16 }));
+            assert_eq!(result, Err(InflateError::TooManyFinalBlocks { limit: 16 }));
         }
         assert_eq!(decompress_all(TAKEOVER, &[&wire[..30]]).unwrap(), [""]);
     }
@@ -567,7 +576,7 @@ fn final_blocks_are_limited() {
     assert_eq!(decompress(&mut decompressor, &wire).unwrap(), b"");
     let limit = 2;
     let result = decompress(&mut decompressor, &wire);
-    assert_eq!(result, Err(Error::TooManyFinalBlocks { limit }));
+    assert_eq!(result, Err(InflateError::TooManyFinalBlocks { limit }));
     // Two in each are what senders have a use for, without end, and what is left is kept for those that have some more.
     let mut decompressor = Decompressor::new(TAKEOVER);
     for wire in [&b"\x03\x00\x03\x00\x00"[..], b"\x00"]
@@ -614,7 +623,7 @@ fn messages_of_any_size_around_the_buffers_come_back() {
 #[test]
 fn debug_forms_say_what_was_agreed() {
     let (compressor, mut decompressor) = (
-        Compressor::new(Window::new(10, true), &DeflateConfig::default()).unwrap(),
+        Compressor::new(window(10, true), &DeflateConfig::default()).unwrap(),
         Decompressor::new(TAKEOVER),
     );
     assert_eq!(DeflateConfig::default(), DeflateConfig::new());
@@ -627,7 +636,9 @@ fn debug_forms_say_what_was_agreed() {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(!decompressor.is_inside_message());
-    decompressor.push(HELLO, LIMIT, |_| Ok::<(), Error>(())).unwrap();
+    decompressor
+        .push(HELLO, LIMIT, |_| Ok::<(), InflateError>(()))
+        .unwrap();
     assert!(decompressor.is_inside_message());
     assert!(decompress(&mut decompressor, b"\x06").is_err());
     assert!(format!("{decompressor:?}").contains("failed: Some("));
@@ -653,7 +664,11 @@ fn memory_is_as_documented() {
             let during_send = measure(|| sender.push(&message, &mut wire)).1.held;
             measure(|| sender.compress(b"", &mut wire));
             let idle_send = measure(|| drop(sender)).1.held;
-            let push = || receiver.push(&wire, LIMIT, |_| Ok::<(), Error>(())).unwrap();
+            let push = || {
+                receiver
+                    .push(&wire, LIMIT, |_| Ok::<(), InflateError>(()))
+                    .unwrap()
+            };
             let during_receive = measure(push).1.held;
             receiver.finish().unwrap();
             let idle_receive = measure(|| drop(receiver)).1.held;
@@ -665,7 +680,7 @@ fn memory_is_as_documented() {
     for (bits, inflater, deflater) in [(9, 64_648, 150_792), (12, 68_232, 165_128), (15, 96_904, 380_168)] {
         let size = 1 << bits;
         for (takeover, keep) in [(true, false), (true, true), (false, false), (false, true)] {
-            let heap = heap_of(Window::new(bits, takeover), keep);
+            let heap = heap_of(window(bits, takeover), keep);
             println!("{bits}  {takeover}  {keep}  {heap:?}");
             let (history, kept) = match (takeover, keep) {
                 (true, false) => (size, size),
@@ -727,7 +742,7 @@ fn any_message() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_window() -> impl Strategy<Value = Window> {
-    (9..=15_u8, any::<bool>()).prop_map(|(bits, takeover)| Window::new(bits, takeover))
+    (9..=15_u8, any::<bool>()).prop_map(|(bits, takeover)| window(bits, takeover))
 }
 
 fn any_sizes() -> impl Strategy<Value = Vec<usize>> {
@@ -869,7 +884,7 @@ proptest! {
         let messages: Vec<_> = messages.into_iter().map(|(message, _)| message).collect();
         inflates_to(&wires, &messages, window, &sizes);
         // With no more history than was agreed, and with more.
-        inflates_to(&wires, &messages, Window::new(15, true), &sizes);
+        inflates_to(&wires, &messages, TAKEOVER, &sizes);
         let mut miniz = InflateState::new(DataFormat::Raw);
         for (wire, message) in wires.iter().zip(&messages) {
             prop_assert!(inflate_with_miniz(&mut miniz, wire) == *message);
@@ -897,7 +912,7 @@ proptest! {
             ..zlib_rs::DeflateConfig::default()
         };
         let wires = deflate_with_zlib(&messages, settings, &flushes);
-        inflates_to(&wires, &messages, Window::new(bits, true), &sizes);
+        inflates_to(&wires, &messages, window(bits, true), &sizes);
         let wires = deflate_with_miniz(&messages, level, [0, 1, 2, 3, 4][strategy]);
         inflates_to(&wires, &messages, TAKEOVER, &sizes);
     }
@@ -919,8 +934,8 @@ proptest! {
             prop_assert!(again == (out.clone(), result), "{:?} {:?}", again.1, result);
             match (result, expected) {
                 (Ok(()), Some(expected)) => prop_assert!(out == expected),
-                (Err(Error::TooBig { .. }), Some(expected)) => prop_assert!(expected.len() as u64 > limit),
-                (Err(Error::TooManyFinalBlocks { .. }), _) => {}
+                (Err(InflateError::TooBig { .. }), Some(expected)) => prop_assert!(expected.len() as u64 > limit),
+                (Err(InflateError::TooManyFinalBlocks { .. }), _) => {}
                 (Err(_), None) => {}
                 (result, expected) => prop_assert!(false, "{:?} {:?} {:x?}", result, expected, wire),
             }
@@ -932,7 +947,7 @@ proptest! {
     }
 }
 
-fn decompressor_error(decompressor: &mut Decompressor) -> Result<(), Error> {
+fn decompressor_error(decompressor: &mut Decompressor) -> Result<(), InflateError> {
     decompressor.push(HELLO, LIMIT, |_| Ok(()))
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::windows::window;
 use common::{KEY, frame};
 use proptest::prelude::*;
 use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
@@ -171,13 +172,17 @@ fn both_fail_on_rsv1_without_an_agreement() {
 fn both_fail_on_what_cannot_be_inflated_or_read() {
     assert_fails(
         &[(0xc1, b"\xff\xff\xff")],
-        Error::Deflate(deflate::Error::Corrupt),
+        Error::Deflate(deflate::InflateError::Corrupt),
         1007,
     );
-    assert_fails(&[(0xc1, AGAIN)], Error::Deflate(deflate::Error::Corrupt), 1007);
+    assert_fails(
+        &[(0xc1, AGAIN)],
+        Error::Deflate(deflate::InflateError::Corrupt),
+        1007,
+    );
     assert_fails(
         &[(0xc1, &HELLO[..3])],
-        Error::Deflate(deflate::Error::Truncated),
+        Error::Deflate(deflate::InflateError::Truncated),
         1007,
     );
     assert_fails(
@@ -276,7 +281,7 @@ fn server_sends_the_bytes_of_the_text() {
 // RFC 7692 section 7.1.1: 7692-7.1.1.1-04, 7692-7.1.1.2-02
 #[test]
 fn both_compress_each_message_alone_without_takeover() {
-    let alone = Parameters::new(Window::new(15, false), Window::new(15, false));
+    let alone = Parameters::new(window(15, false), window(15, false));
     for role in [Role::Server, Role::Client] {
         let mut connection = open(role, &Config::new(), alone);
         let (mut first, mut second) = (Vec::new(), Vec::new());
@@ -344,7 +349,7 @@ fn both_send_plain_what_is_small_or_not_to_be_compressed() {
 // RFC 7692 section 7.1.2: 7692-7.1.2.1-05; decision D23
 #[test]
 fn both_compress_nothing_by_a_window_of_8_bits_but_take_it() {
-    let eight = Parameters::new(Window::new(8, true), Window::new(8, true));
+    let eight = Parameters::new(window(8, true), window(8, true));
     for role in [Role::Server, Role::Client] {
         let mut connection = open(role, &Config::new(), eight);
         let mut out = Vec::new();
@@ -380,7 +385,7 @@ fn both_send_a_message_that_was_compressed_before() {
         let mut out = Vec::new();
         connection.send_prepared(&news, &mut out).unwrap();
         assert_eq!(out[0], 0x81);
-        let small = Parameters::new(Window::new(10, true), Window::new(10, true));
+        let small = Parameters::new(window(10, true), window(10, true));
         let mut out = Vec::new();
         open(sender, &Config::new(), small)
             .send_prepared(&news, &mut out)
@@ -389,6 +394,26 @@ fn both_send_a_message_that_was_compressed_before() {
             receive(&mut peer, &out, usize::MAX).unwrap(),
             [text("news news news news")]
         );
+    }
+}
+
+// With a number of bits that no window has, or none that is compressed by, there is nothing for anybody to inflate; what is
+// compressed last is sent.
+#[test]
+fn both_send_as_it_is_what_no_window_can_be_compressed_by() {
+    let (config, text) = (DeflateConfig::new(), "news news news news");
+    let first_byte = |news: &Prepared| {
+        let mut out = Vec::new();
+        let mut server = open(Role::Server, &Config::new(), Parameters::default());
+        server.send_prepared(news, &mut out).unwrap();
+        out[0]
+    };
+    for bits in 0..=255 {
+        let compressed = (9..=15).contains(&bits);
+        let expected = if compressed { 0xc1 } else { 0x81 };
+        assert_eq!(first_byte(&Prepared::text(text).deflate(bits, &config)), expected);
+        let again = Prepared::text(text).deflate(9, &config).deflate(bits, &config);
+        assert_eq!(first_byte(&again), expected, "the last call counts");
     }
 }
 
@@ -416,7 +441,7 @@ fn any_sent() -> impl Strategy<Value = Sent> {
 }
 
 fn any_window() -> impl Strategy<Value = Window> {
-    (8..=15u8, any::<bool>()).prop_map(|(bits, takeover)| Window::new(bits, takeover))
+    (8..=15u8, any::<bool>()).prop_map(|(bits, takeover)| window(bits, takeover))
 }
 
 proptest! {

@@ -21,7 +21,7 @@ fn answer(offers: &str, config: &DeflateConfig) -> Option<String> {
 }
 
 fn check(answer: &str, offers: &str) -> Result<Option<Parameters>, Refusal> {
-    deflate::check(list(answer), list(offers))
+    deflate::check_answer(list(answer), list(offers))
 }
 
 /// The windows of client and server, as bits and whether taken over.
@@ -59,9 +59,22 @@ fn client_writes_its_offers_in_order() {
 }
 
 #[test]
+fn windows_have_8_to_15_bits() {
+    for bits in 0..=255 {
+        let expected = (8..=15).contains(&bits).then_some((bits, true));
+        let window = Window::new(bits);
+        assert_eq!(window.map(|window| (window.bits(), window.takeover())), expected);
+        let window = window.map(Window::no_context_takeover);
+        assert_eq!(
+            window.map(|window| (window.bits(), window.takeover())),
+            expected.map(|(bits, _)| (bits, false))
+        );
+    }
+}
+
+#[test]
 fn bits_are_clamped() {
     for (bits, taken) in [(0, 8), (7, 8), (8, 8), (15, 15), (16, 15), (255, 15)] {
-        assert_eq!(Window::new(bits, true).bits(), taken);
         let config = OPEN.client_max_window_bits(bits).server_max_window_bits(bits);
         let (parameters, _) = deflate::accept(list(&deflate::offer(&[config])), &OPEN).unwrap();
         assert_eq!(windows(parameters), [(taken, true); 2]);
@@ -203,7 +216,7 @@ fn server_answers_by_offer_and_settings() {
         ),
         (
             "permessage-deflate; server_max_window_bits=12; client_max_window_bits",
-            small,
+            small.clone(),
             "; server_max_window_bits=11; client_max_window_bits=10",
             [(10, true), (11, true)],
         ),
@@ -211,20 +224,20 @@ fn server_answers_by_offer_and_settings() {
         // The client's window cannot be limited, so it is not kept.
         (
             "permessage-deflate",
-            small,
+            small.clone(),
             "; client_no_context_takeover; server_max_window_bits=11",
             [(15, false), (11, true)],
         ),
         // RFC 7692 section 7.1.2.2: 7692-7.1.2.2-03
         (
             "permessage-deflate; client_max_window_bits=9",
-            small,
+            small.clone(),
             "; server_max_window_bits=11; client_max_window_bits=9",
             [(9, true), (11, true)],
         ),
         (
             "permessage-deflate; client_max_window_bits=12",
-            small,
+            small.clone(),
             "; server_max_window_bits=11; client_max_window_bits=10",
             [(10, true), (11, true)],
         ),
@@ -382,9 +395,9 @@ fn any_config() -> impl Strategy<Value = DeflateConfig> {
 }
 
 /// What a configuration allows, of client and server: what a server that limits nothing grants it.
-fn limits(config: DeflateConfig) -> [(u8, bool); 2] {
+fn limits(config: &DeflateConfig) -> [(u8, bool); 2] {
     windows(
-        deflate::accept(list(&deflate::offer(&[config])), &OPEN)
+        deflate::accept(list(&deflate::offer(std::slice::from_ref(config))), &OPEN)
             .unwrap()
             .0,
     )
@@ -421,7 +434,7 @@ proptest! {
                 prop_assert_eq!(check(&answer, &offers), Ok(Some(parameters)));
                 prop_assert!(!client.is_empty());
                 // The server's limits hold, and so do those of what the client offers first.
-                for config in [server, client[0]] {
+                for config in [&server, &client[0]] {
                     for (agreed, limit) in windows(parameters).into_iter().zip(limits(config)) {
                         prop_assert!(agreed.0 <= limit.0 && agreed.1 <= limit.1);
                     }

@@ -50,7 +50,12 @@ fn setting_is_0_or_1_and_never_0_again() {
 fn server_accepts_an_extended_connect() {
     let upgrade = accepted(&GOOD);
     assert_eq!(
-        (upgrade.path(), upgrade.query(), upgrade.host(), upgrade.origin()),
+        (
+            upgrade.path(),
+            upgrade.query(),
+            upgrade.authority(),
+            upgrade.origin()
+        ),
         ("/chat", None, "example.com", None)
     );
     assert_eq!(
@@ -133,7 +138,7 @@ fn server_reports_the_authority() {
         "a.b_c~%20!",
     ] {
         let fields = changed(":authority", authority);
-        assert_eq!(accepted(&fields).host(), authority);
+        assert_eq!(accepted(&fields).authority(), authority);
     }
     for authority in [
         ":443",
@@ -156,16 +161,16 @@ fn server_reports_the_authority() {
 #[test]
 fn server_compares_host_with_the_authority() {
     for host in ["example.com", "EXAMPLE.com", "example.com:443", "example.com:"] {
-        assert_eq!(accepted(&with(&[("host", host)])).host(), "example.com");
+        assert_eq!(accepted(&with(&[("host", host)])).authority(), "example.com");
     }
     for host in ["example.org", "example.com:80", ""] {
         assert_malformed(&with(&[("host", host)]), HandshakeError::ConflictingHost);
     }
     let plain = [changed(":scheme", "http"), vec![("host", "example.com:80")]].concat();
-    assert_eq!(accepted(&plain).host(), "example.com");
+    assert_eq!(accepted(&plain).authority(), "example.com");
 
     let alone = |host| [without(":authority"), vec![("host", host)]].concat();
-    assert_eq!(accepted(&alone("h:81")).host(), "h:81");
+    assert_eq!(accepted(&alone("h:81")).authority(), "h:81");
     for host in ["", ":1", "a b", "a,b", "user@h"] {
         assert_malformed(&alone(host), HandshakeError::MalformedHost);
     }
@@ -202,7 +207,7 @@ fn server_answers_501_to_other_protocols() {
 #[test]
 fn server_refuses_other_schemes_and_paths() {
     for scheme in ["http", "HTTPS", "Http"] {
-        assert_eq!(accepted(&changed(":scheme", scheme)).host(), "example.com");
+        assert_eq!(accepted(&changed(":scheme", scheme)).authority(), "example.com");
     }
     for scheme in ["ws", "wss", "ftp", "https:", "httpss"] {
         let name = ":scheme";
@@ -293,22 +298,30 @@ fn server_reads_the_fields_of_rfc_6455() {
         ("cookie", "a=b"),
     ]);
     let upgrade = accepted(&fields);
-    assert!(upgrade.protocols().eq(["b", "a", "c"]));
+    assert!(upgrade.subprotocols().eq(["b", "a", "c"]));
     let extensions: Vec<String> = upgrade.extensions().map(|one| one.to_string()).collect();
     assert_eq!(extensions, ["x; a=1", "y"]);
     assert_eq!(upgrade.origin(), Some("https://example.com"));
     assert!(upgrade.is_same_origin());
     assert_eq!(
-        upgrade.clone().protocol("d").unwrap_err(),
-        HandshakeMisuse::UnofferedProtocol
+        upgrade.clone().with_subprotocol("d").unwrap_err(),
+        HandshakeMisuse::UnofferedSubprotocol
     );
-    let upgrade = upgrade.select_protocol(&["c", "a"]);
+    let upgrade = upgrade.select_subprotocol(&["c", "a"]);
     assert!(upgrade.response_fields().eq([("sec-websocket-protocol", "a")]));
 
     for (name, value, error) in [
-        ("sec-websocket-protocol", "a b", HandshakeError::MalformedProtocol),
-        ("sec-websocket-protocol", "", HandshakeError::MalformedProtocol),
-        ("sec-websocket-protocol", "a, a", HandshakeError::RepeatedProtocol),
+        (
+            "sec-websocket-protocol",
+            "a b",
+            HandshakeError::MalformedSubprotocol,
+        ),
+        ("sec-websocket-protocol", "", HandshakeError::MalformedSubprotocol),
+        (
+            "sec-websocket-protocol",
+            "a, a",
+            HandshakeError::RepeatedSubprotocol,
+        ),
         (
             "sec-websocket-extensions",
             "a;;",
@@ -347,8 +360,8 @@ fn server_refuses_content() {
 fn server_answers_in_small_letters() {
     let fields = with(&[("sec-websocket-protocol", "Chat")]);
     let upgrade = accepted(&fields)
-        .field("Set-Cookie", "\t A=B ")
-        .and_then(|upgrade| upgrade.protocol("Chat")?.field("x-empty", ""))
+        .with_field("Set-Cookie", "\t A=B ")
+        .and_then(|upgrade| upgrade.with_subprotocol("Chat")?.with_field("x-empty", ""))
         .unwrap();
     let expected = [
         ("sec-websocket-protocol", "Chat"),
@@ -371,14 +384,14 @@ fn server_refuses_fields_that_have_no_place() {
         "Sec-WebSocket-Accept",
         "host",
     ] {
-        let error = accepted(&GOOD).field(name, "a").unwrap_err();
+        let error = accepted(&GOOD).with_field(name, "a").unwrap_err();
         assert_eq!(error, HandshakeMisuse::ReservedField, "{name}");
     }
     for name in [":status", "a b", "", "x\r\n"] {
-        let error = accepted(&GOOD).field(name, "a").unwrap_err();
+        let error = accepted(&GOOD).with_field(name, "a").unwrap_err();
         assert_eq!(error, HandshakeMisuse::MalformedFieldName, "{name}");
     }
-    let error = accepted(&GOOD).field("x", "a\r\nb: c").unwrap_err();
+    let error = accepted(&GOOD).with_field("x", "a\r\nb: c").unwrap_err();
     assert_eq!(error, HandshakeMisuse::MalformedFieldValue);
 }
 
@@ -403,7 +416,7 @@ fn server_puts_no_response_into_the_output() {
 fn client_writes_the_request() {
     let exchange = ClientRequest::from_url("wss://Example.com:8443/chat?a=B")
         .and_then(|request| request.origin("https://Example.com"))
-        .and_then(|request| request.protocol("Soap")?.protocol("chat"))
+        .and_then(|request| request.subprotocol("Soap")?.subprotocol("chat"))
         .and_then(|request| request.extension("x; y=Z"))
         .and_then(|request| request.field("User-Agent", " Me\t")?.field("Cookie", "A=b"))
         .unwrap()
@@ -478,7 +491,7 @@ fn client_reports_rejections() {
                 assert_eq!(response.status(), status);
                 assert!(response.supported_versions().eq([13, 8]));
                 assert_eq!(
-                    (response.protocol(), response.field("SEC-WEBSOCKET-PROTOCOL")),
+                    (response.subprotocol(), response.field("SEC-WEBSOCKET-PROTOCOL")),
                     (None, Some(&b"chat"[..]))
                 );
             }
@@ -565,28 +578,28 @@ fn client_checks_the_fields_of_rfc_6455() {
         ("sec-websocket-extensions", "x; y"),
     ];
     let response = opened(200, &fields);
-    assert_eq!(response.protocol(), Some("chat"));
+    assert_eq!(response.subprotocol(), Some("chat"));
     assert_eq!(
         response.extensions().next().map(|one| one.to_string()).as_deref(),
         Some("x; y")
     );
-    assert_eq!(opened(200, &[]).protocol(), None);
+    assert_eq!(opened(200, &[]).subprotocol(), None);
 
     for (fields, error) in [
         (
             &[("sec-websocket-protocol", "Chat")][..],
-            HandshakeError::UnofferedProtocol,
+            HandshakeError::UnofferedSubprotocol,
         ),
         (
             &[("sec-websocket-protocol", "")],
-            HandshakeError::UnofferedProtocol,
+            HandshakeError::UnofferedSubprotocol,
         ),
         (
             &[
                 ("sec-websocket-protocol", "chat"),
                 ("sec-websocket-protocol", "chat"),
             ],
-            HandshakeError::RepeatedProtocol,
+            HandshakeError::RepeatedSubprotocol,
         ),
         (
             &[("sec-websocket-extensions", "z")],
@@ -604,7 +617,7 @@ fn client_checks_the_fields_of_rfc_6455() {
         assert_fails(200, fields, error);
     }
     let mut client = start_with(&Config::new().require_subprotocol(true));
-    assert_fused(&mut client, 200, &[], HandshakeError::MissingProtocol);
+    assert_fused(&mut client, 200, &[], HandshakeError::MissingSubprotocol);
 }
 
 // RFC 8441 section 5: 8441-5-03, 8441-5-05
@@ -662,6 +675,11 @@ fn client_is_finished_by_its_answer() {
     let mut client = start();
     assert_eq!(client.receive_eof(), HandshakeError::Eof);
     assert_fused(&mut client, 200, &[], HandshakeError::Eof);
+    assert_eq!(client.handle_timeout(), HandshakeError::Eof);
+    let mut client = start();
+    assert!(client.receive_response(103, NONE).unwrap().is_none());
+    assert_eq!(client.handle_timeout(), HandshakeError::TimedOut);
+    assert_fused(&mut client, 200, &[], HandshakeError::TimedOut);
 }
 
 #[test]
@@ -810,7 +828,7 @@ fn key(bytes: &mut [u8]) {
 
 fn start_with(config: &Config) -> ClientExchange {
     let request = ClientRequest::from_url("wss://example.com/chat")
-        .and_then(|request| request.protocol("chat")?.extension("x"));
+        .and_then(|request| request.subprotocol("chat")?.extension("x"));
     request.unwrap().start_extended_connect(config, key)
 }
 
@@ -854,7 +872,7 @@ fn pair() -> (Connection, Connection) {
     let mut client = start();
     let fields = owned(&client);
     let upgrade = Upgrade::from_extended_connect(&Config::new(), borrowed(&fields)).unwrap();
-    let upgrade = upgrade.select_protocol(&["chat"]);
+    let upgrade = upgrade.select_subprotocol(&["chat"]);
     match client.receive_response(upgrade.status(), upgrade.response_fields()) {
         Ok(Some(Answer::Accepted { connection, .. })) => (connection, upgrade.into_connection()),
         other => panic!("{other:?}"),

@@ -107,19 +107,19 @@ proptest! {
         assert_list(&list);
         let mut upgrade = Upgrade::from_extended_connect(&config(), pairs(&list)).unwrap();
         prop_assert_eq!(upgrade.path().to_owned() + &upgrade.query().map_or(String::new(), |query| format!("?{query}")), &ask.target[..]);
-        prop_assert!(upgrade.protocols().eq(ask.protocols.iter().map(String::as_str)));
+        prop_assert!(upgrade.subprotocols().eq(ask.protocols.iter().map(String::as_str)));
         let chosen = (!ask.protocols.is_empty()).then(|| choice.get(&ask.protocols).clone());
         if let Some(name) = &chosen {
-            upgrade = upgrade.protocol(name).unwrap();
+            upgrade = upgrade.with_subprotocol(name).unwrap();
         }
         for (name, value) in &answer {
-            upgrade = upgrade.field(name, value).unwrap();
+            upgrade = upgrade.with_field(name, value).unwrap();
         }
         let response: List = upgrade.response_fields().map(|(name, value)| (name.into(), value.into())).collect();
         assert_list(&response);
         prop_assert_eq!(response.len(), usize::from(chosen.is_some()) + answer.len());
         match client.receive_response(upgrade.status(), pairs(&response)) {
-            Ok(Some(Answer::Accepted { response, .. })) => prop_assert_eq!(response.protocol(), chosen.as_deref()),
+            Ok(Some(Answer::Accepted { response, .. })) => prop_assert_eq!(response.subprotocol(), chosen.as_deref()),
             other => prop_assert!(false, "{:?}", other),
         }
     }
@@ -137,7 +137,7 @@ proptest! {
         let mut upgrade = Upgrade::from_extended_connect(&config(), pairs(&list)).unwrap();
         let mut count = 0;
         for (name, value) in [(name, value), (value, name), (protocol, origin)] {
-            if let Ok(next) = upgrade.clone().field(name, value) {
+            if let Ok(next) = upgrade.clone().with_field(name, value) {
                 (upgrade, count) = (next, count + 1);
             }
         }
@@ -163,8 +163,8 @@ proptest! {
 fn inputs_are_of_every_kind() {
     let kinds = kinds_of(connect_list(), |list| read_connect(&list).map(drop));
     let reasons = "ConflictingHost ConnectionSpecificField LatePseudoField MalformedExtensions MalformedFieldName \
-        MalformedFieldValue MalformedHost MalformedOrigin MalformedProtocol MalformedPseudoField MethodNotConnect \
-        MissingPseudoField RepeatedHost RepeatedOrigin RepeatedProtocol RepeatedPseudoField RepeatedVersion \
+        MalformedFieldValue MalformedHost MalformedOrigin MalformedSubprotocol MalformedPseudoField MethodNotConnect \
+        MissingPseudoField RepeatedHost RepeatedOrigin RepeatedSubprotocol RepeatedPseudoField RepeatedVersion \
         UnexpectedContent UnknownPseudoField UnmetExpectation UnsupportedConnectProtocol UnsupportedConnectVersion \
         UppercaseFieldName accepted";
     assert_every(reasons, &kinds);
@@ -176,7 +176,7 @@ fn inputs_are_of_every_kind() {
         },
     );
     let reasons = "ConflictingFraming HttpVersionTooOld MalformedContentLength MalformedExtensions MalformedFieldName \
-        MalformedFieldValue MalformedHost MalformedKey MalformedMethod MalformedOrigin MalformedProtocol MalformedTarget \
+        MalformedFieldValue MalformedHost MalformedKey MalformedMethod MalformedOrigin MalformedSubprotocol MalformedTarget \
         MethodNotGet MissingConnectionUpgrade MissingHost MissingKey MissingUpgrade MissingVersion RepeatedHost RepeatedKey \
         RepeatedOrigin RepeatedVersion UnexpectedContent UnmetExpectation UnsupportedHttpVersion UnsupportedVersion accepted";
     assert_every(reasons, &kinds);
@@ -186,7 +186,7 @@ fn inputs_are_of_every_kind() {
         exchange.receive_response(101, pairs(&fields)).map(drop)
     });
     let reasons = "MalformedExtensions MalformedFieldName MalformedFieldValue MissingAccept MissingConnectionUpgrade \
-        MissingUpgrade RepeatedAccept RepeatedExtension RepeatedProtocol UnofferedExtension UnofferedProtocol WrongAccept accepted";
+        MissingUpgrade RepeatedAccept RepeatedExtension RepeatedSubprotocol UnofferedExtension UnofferedSubprotocol WrongAccept accepted";
     assert_every(reasons, &kinds);
 }
 
@@ -247,7 +247,7 @@ fn describe(result: Result<Option<Answer>, HandshakeError>) -> String {
     format!(
         "{kind} {} {:?} {extensions:?} {fields:?}",
         response.status(),
-        response.protocol()
+        response.subprotocol()
     )
 }
 
@@ -277,7 +277,7 @@ fn nonce(bytes: &mut [u8]) {
 
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
-        .and_then(|request| request.protocol("chat")?.extension("ext"))
+        .and_then(|request| request.subprotocol("chat")?.extension("ext"))
         .unwrap()
 }
 

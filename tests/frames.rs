@@ -240,7 +240,7 @@ fn both_fail_on_a_64_bit_length_under_65536() {
 #[test]
 fn both_that_accept_long_lengths_take_them() {
     let config = Config::new().accept_non_minimal_length(true);
-    client_with(config)
+    client_with(config.clone())
         .receive(&[
             0x81, 0x7e, 0, 2, b'h', b'i', 0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 1, b'x',
         ])
@@ -257,7 +257,7 @@ fn both_that_accept_long_lengths_take_them() {
 fn both_that_accept_long_lengths_refuse_them_on_control_frames() {
     let config = Config::new().accept_non_minimal_length(true);
     let error = Error::Frame(Violation::ControlTooLong);
-    client_with(config).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
+    client_with(config.clone()).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
     server_with(config).fails_at_byte(2, &[0x89, 0xfe, 0, 1, 0, 0, 0, 0, b'x'], error);
 }
 
@@ -268,7 +268,7 @@ fn both_fail_on_a_length_with_the_top_bit_before_the_limit_is_looked_at() {
         Config::new().max_message_size(10),
         Config::new().max_message_size(u64::MAX),
     ] {
-        server_with(config).fails_at_byte(
+        server_with(config.clone()).fails_at_byte(
             10,
             &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
             Error::Frame(Violation::LengthOutOfRange(1 << 63)),
@@ -634,16 +634,19 @@ fn decoder_shows_every_field_of_a_frame_untouched() {
         9,
         9,
     ];
-    let mut decoder = Decoder::new(Rules::new(Role::Server).allow_rsv1(true));
+    let mut decoder = Decoder::new(Rules::new(Role::Server).permessage_deflate(true));
     let mut input = &mut wire[..];
     let mut header = Header::new(OpCode::Text, 3);
     (header.fin, header.rsv1, header.mask) = (false, true, Some([1, 2, 3, 4]));
     assert_eq!(decoder.decode(&mut input), Ok(Some(Item::Start(header))));
     assert_eq!(
-        *header.encode(),
+        header.encode().as_ref(),
         [0x41, 0x83, 1, 2, 3, 4],
         "and writes it again as it was"
     );
+    assert_eq!(header.encode(), header.encode());
+    let unmasked = Header { mask: None, ..header };
+    assert_ne!(header.encode(), unmasked.encode());
     assert_eq!(decoder.remaining(), Some(3));
     assert_eq!(
         decoder.decode(&mut input),
@@ -662,7 +665,7 @@ fn decoder_shows_every_field_of_a_frame_untouched() {
 #[test]
 fn decoder_with_an_extension_allows_rsv1_on_first_data_frames_alone() {
     for first in 0..=255u8 {
-        let parsed = Header::parse(&[first, 0x00], &Rules::new(Role::Client).allow_rsv1(true));
+        let parsed = Header::parse(&[first, 0x00], &Rules::new(Role::Client).permessage_deflate(true));
         let opcode = first & 0xf;
         let bits = first >> 4 & 7;
         let known = matches!(opcode, 0..=2 | 8..=10);
@@ -714,7 +717,9 @@ fn header_is_written_bit_by_bit() {
 // RFC 6455 section 10.4; RFC 7692 section 6: a compressed frame may be an eighth and 1 KiB longer than its content
 #[test]
 fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
-    let rules = Rules::new(Role::Client).allow_rsv1(true).max_payload(8000);
+    let rules = Rules::new(Role::Client)
+        .permessage_deflate(true)
+        .max_payload(8000);
     for (first, limit) in [(0x82, 8000), (0xc2, 8000 + 1000 + 1024)] {
         let parse = |len: u16| {
             let [high, low] = len.to_be_bytes();
@@ -722,7 +727,7 @@ fn header_of_a_compressed_frame_has_a_limit_of_its_own() {
         };
         assert_eq!(rules.role(), Role::Client);
         let (header, size) = parse(limit).unwrap().unwrap();
-        assert_eq!((header.len, size), (u64::from(limit), 4));
+        assert_eq!((header.payload_len, size), (u64::from(limit), 4));
         let too_big = Violation::PayloadTooBig {
             limit: limit.into(),
             len: u64::from(limit) + 1,

@@ -62,16 +62,16 @@ proptest! {
         }
         let mut upgrade = request.upgrade(&mut to_client).unwrap();
         let without_default = ask.authority.strip_suffix(":80").unwrap_or(&ask.authority);
-        prop_assert_eq!(upgrade.host(), without_default);
-        prop_assert!(upgrade.protocols().eq(ask.protocols.iter().map(String::as_str)));
+        prop_assert_eq!(upgrade.authority(), without_default);
+        prop_assert!(upgrade.subprotocols().eq(ask.protocols.iter().map(String::as_str)));
         let offers: Vec<String> = upgrade.extensions().map(|extension| extension.to_string()).collect();
         prop_assert_eq!(&offers, &ask.extensions);
         let chosen = (!ask.protocols.is_empty()).then(|| choice.get(&ask.protocols).clone());
         if let Some(name) = &chosen {
-            upgrade = upgrade.protocol(name).unwrap();
+            upgrade = upgrade.with_subprotocol(name).unwrap();
         }
         for (name, value) in &answer {
-            upgrade = upgrade.field(name, value).unwrap();
+            upgrade = upgrade.with_field(name, value).unwrap();
         }
         let _: Connection = upgrade.accept(&mut to_client);
         assert_lines(&to_client);
@@ -79,7 +79,7 @@ proptest! {
 
         let mut input = &mut to_client[..];
         match client.receive(&mut input, &mut Vec::new()) {
-            Ok(Some(Answer::Accepted { response, .. })) => prop_assert_eq!(response.protocol(), chosen.as_deref()),
+            Ok(Some(Answer::Accepted { response, .. })) => prop_assert_eq!(response.subprotocol(), chosen.as_deref()),
             other => prop_assert!(false, "{:?}", other),
         }
         prop_assert!(input.is_empty());
@@ -132,10 +132,10 @@ proptest! {
         }
         let mut lines = 3;
         let mut upgrade = upgrade;
-        if let Ok(next) = upgrade.clone().field(name, value) {
+        if let Ok(next) = upgrade.clone().with_field(name, value) {
             (upgrade, lines) = (next, lines + 1);
         }
-        prop_assert!(upgrade.clone().protocol(protocol).is_err());
+        prop_assert!(upgrade.clone().with_subprotocol(protocol).is_err());
         prop_assert_eq!(upgrade.response_fields().count(), lines);
         let _: Connection = upgrade.accept(&mut out);
     }
@@ -184,7 +184,7 @@ fn receive(bytes: &mut [u8]) -> Request {
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
         .unwrap()
-        .protocol("chat")
+        .subprotocol("chat")
         .unwrap()
         .extension("ext")
         .unwrap()

@@ -16,13 +16,13 @@ fn server_upgrades() {
     let request = upgrade_request();
     let upgrade = read(&request).unwrap();
     assert_eq!(
-        (upgrade.path(), upgrade.query(), upgrade.host()),
+        (upgrade.path(), upgrade.query(), upgrade.authority()),
         ("/chat", Some("x"), "example.com")
     );
     let upgrade = upgrade
-        .select_protocol(&["chat"])
-        .field("Set-Cookie", "a=b")
-        .and_then(|upgrade| upgrade.field("Set-Cookie", "\u{e9}"))
+        .select_subprotocol(&["chat"])
+        .with_field("Set-Cookie", "a=b")
+        .and_then(|upgrade| upgrade.with_field("Set-Cookie", "\u{e9}"))
         .unwrap();
     let (response, connection) = upgrade.accept_http().unwrap();
     let _: Connection = connection;
@@ -113,7 +113,7 @@ fn server_reads_any_form_of_target() {
         *request.uri_mut() = target.parse().unwrap();
         let upgrade = read(&request).unwrap();
         assert_eq!(
-            (upgrade.path(), upgrade.query(), upgrade.host()),
+            (upgrade.path(), upgrade.query(), upgrade.authority()),
             expected,
             "{target}"
         );
@@ -156,7 +156,7 @@ proptest! {
         request.headers_mut().insert("host", host.parse().unwrap());
         let by_fields = Upgrade::from_fields(&Config::new(), method, &target, (1, 1), request.headers());
         match (read(&request), by_fields) {
-            (Ok(one), Ok(other)) => prop_assert_eq!((one.path(), one.query(), one.host()), (other.path(), other.query(), other.host())),
+            (Ok(one), Ok(other)) => prop_assert_eq!((one.path(), one.query(), one.authority()), (other.path(), other.query(), other.authority())),
             (one, other) => prop_assert_eq!(one.err(), other.err()),
         }
     }
@@ -181,12 +181,12 @@ fn server_accepts_an_extended_connect() {
         let protocol = String::from(extended::PROTOCOL);
         let upgrade = Upgrade::from_http(&Config::new(), &request, Some(&protocol)).unwrap();
         assert_eq!(
-            (upgrade.path(), upgrade.query(), upgrade.host()),
+            (upgrade.path(), upgrade.query(), upgrade.authority()),
             ("/chat", Some("x"), "example.com:8443")
         );
         let (response, _) = upgrade
-            .select_protocol(&["chat"])
-            .field("X-Y", "z")
+            .select_subprotocol(&["chat"])
+            .with_field("X-Y", "z")
             .unwrap()
             .accept_http()
             .unwrap();
@@ -295,7 +295,7 @@ fn client_cannot_ask_for_everything() {
     let request = upgrade_request();
     let mut upgrade = read(&request).unwrap();
     for name in 0..40_000 {
-        upgrade = upgrade.field(&format!("x-{name}"), "").unwrap();
+        upgrade = upgrade.with_field(&format!("x-{name}"), "").unwrap();
     }
     assert!(upgrade.accept_http().is_err());
 }
@@ -306,12 +306,12 @@ fn client_reads_the_response_of_the_server() {
     let by_upgrade = |exchange: &ClientExchange| {
         let request = exchange.to_http().unwrap();
         let upgrade = Upgrade::from_http(&Config::new(), &request, None).unwrap();
-        upgrade.select_protocol(&["chat"]).accept_http().unwrap().0
+        upgrade.select_subprotocol(&["chat"]).accept_http().unwrap().0
     };
     let by_connect = |exchange: &ClientExchange| {
         let request = exchange.to_http().unwrap();
         let upgrade = Upgrade::from_http(&Config::new(), &request, Some("websocket")).unwrap();
-        let (mut response, _) = upgrade.select_protocol(&["chat"]).accept_http().unwrap();
+        let (mut response, _) = upgrade.select_subprotocol(&["chat"]).accept_http().unwrap();
         *response.version_mut() = Version::HTTP_3;
         response
     };
@@ -320,7 +320,7 @@ fn client_reads_the_response_of_the_server() {
     for (response, mut exchange) in [(by_upgrade(&upgrade), upgrade), (by_connect(&connect), connect)] {
         match exchange.receive_http(&response) {
             Ok(Some(Answer::Accepted { response: read, .. })) => {
-                assert_eq!(read.protocol(), Some("chat"));
+                assert_eq!(read.subprotocol(), Some("chat"));
                 assert_eq!(read.status(), response.status().as_u16());
             }
             other => panic!("{other:?}"),
@@ -366,7 +366,7 @@ fn client_goes_by_the_version() {
 fn fields_are_checked_before() {
     let request = upgrade_request();
     for (name, value) in [("x", "a\r\nb"), ("x y", "a"), ("x", "\0")] {
-        assert!(read(&request).unwrap().field(name, value).is_err());
+        assert!(read(&request).unwrap().with_field(name, value).is_err());
         assert!(client().field(name, value).is_err());
     }
     assert_eq!(
@@ -408,7 +408,7 @@ fn client() -> ClientRequest {
     ClientRequest::from_url("wss://example.com:8443/chat?x")
         .and_then(|request| {
             request
-                .protocol("chat")?
+                .subprotocol("chat")?
                 .field("Cookie", "a=b")?
                 .field("Cookie", "c=d")
         })

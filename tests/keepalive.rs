@@ -646,7 +646,7 @@ mod beside {
 
     impl World {
         /// Opens it at `START`.
-        fn new(end: End, config: &KeepaliveConfig) -> Self {
+        fn new(end: &End, config: &KeepaliveConfig) -> Self {
             let peer = End {
                 role: end.role.peer(),
                 config: Config::new().auto_pong(AutoPong::Off),
@@ -904,7 +904,7 @@ mod beside {
             extra_ticks in vec((0u64..60_000).prop_map(millis), 0..20),
         ) {
             let end = if is_server { common::server() } else { common::client() };
-            let mut world = World::new(end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
+            let mut world = World::new(&end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
             world.delay = delay;
             world.answers = answers.into();
             world.cut = cut.map(|cut| START + cut);
@@ -944,7 +944,7 @@ mod beside {
             older in any::<bool>(),
         ) {
             let end = if is_server { common::server() } else { common::client() };
-            let mut world = World::new(end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
+            let mut world = World::new(&end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
             // There and back, and the peer's own time, are the timeout at most.
             world.delay = timeout.mul_f64(share / 2.0);
             let spare = timeout - world.delay * 2;
@@ -962,7 +962,7 @@ mod beside {
     #[test]
     fn a_dead_peer_is_dropped_and_the_connection_says_1006() {
         for end in common::both() {
-            let mut world = World::new(end, &CONFIG).answering(secs(1));
+            let mut world = World::new(&end, &CONFIG).answering(secs(1));
             world.delay = millis(150);
             world.cut = Some(START + secs(100));
             world.run(START + secs(1_000));
@@ -983,7 +983,7 @@ mod beside {
     // RFC 6455 section 5.5.3: 6455-5.5.3-04
     #[test]
     fn pongs_out_of_order_give_no_wrong_sample() {
-        let mut world = World::new(common::server(), &CONFIG);
+        let mut world = World::new(&common::server(), &CONFIG);
         let late = secs(21); // after the next Ping, and its Pong
         world.answers = [
             vec![(secs(1), Answer::Text), (late, Answer::Pong(0))],
@@ -1000,7 +1000,7 @@ mod beside {
     // A Pong may have to wait until a large message is through; the bytes of that are a sign of life.
     #[test]
     fn a_slow_upload_in_one_frame_is_no_silence() {
-        let mut world = World::new(common::server_with(Config::new()), &CONFIG);
+        let mut world = World::new(&common::server_with(Config::new()), &CONFIG);
         let size = 1024 * 1024;
         let mut bytes = common::frame(0x82, Some(common::KEY), &vec![7; size]);
         bytes.extend(common::frame(0x8a, Some(common::KEY), b"late"));
@@ -1022,7 +1022,7 @@ mod beside {
     // RFC 6455 section 5.5.3: 6455-5.5.3-03. It is a heartbeat of one direction, as the section says.
     #[test]
     fn unsolicited_pongs_are_a_sign_of_life_and_no_sample() {
-        let mut world = World::new(common::server(), &CONFIG);
+        let mut world = World::new(&common::server(), &CONFIG);
         for n in 0..100 {
             world.plan(START + secs(5) * n, Act::Pong(n.to_be_bytes().to_vec()));
         }
@@ -1034,7 +1034,7 @@ mod beside {
     #[test]
     fn a_peer_that_answers_no_close_is_given_up() {
         for end in common::both() {
-            let mut world = World::new(end, &CONFIG).answering(secs(1));
+            let mut world = World::new(&end, &CONFIG).answering(secs(1));
             world.run(START + secs(50));
             let mut out = Vec::new();
             world.end.close(CloseCode::NORMAL, "", &mut out).unwrap();
@@ -1060,7 +1060,7 @@ mod beside {
     // RFC 6455 section 5.5.1: 6455-5.5.1-09, D42
     #[test]
     fn a_client_awaits_the_end_of_the_transport_for_the_closing_time() {
-        let mut world = World::new(common::client(), &CONFIG).answering(secs(1));
+        let mut world = World::new(&common::client(), &CONFIG).answering(secs(1));
         world.plan(START + secs(7), Act::Close);
         world.run(START + secs(1_000));
         assert_eq!(
@@ -1070,7 +1070,7 @@ mod beside {
         assert_eq!(world.trace, [(START + secs(10), Step::Expired(Expired::Close))]);
         assert_eq!(world.end.receive_eof().code(), CloseCode::NORMAL);
 
-        let mut world = World::new(common::server(), &CONFIG).answering(secs(1));
+        let mut world = World::new(&common::server(), &CONFIG).answering(secs(1));
         world.plan(START + secs(7), Act::Close);
         world.run(START + secs(1_000));
         assert_eq!(
@@ -1104,7 +1104,7 @@ mod beside {
                 }
             }
             for expected in [TIMED_OUT, ""] {
-                let error = handshake.receive_timeout(&mut out);
+                let error = handshake.handle_timeout(&mut out);
                 assert_eq!((error, error.status()), (HandshakeError::TimedOut, 408));
                 assert_eq!(String::from_utf8(std::mem::take(&mut out)).unwrap(), expected);
             }
@@ -1127,7 +1127,7 @@ mod beside {
             let mut out = Vec::new();
             _ = handshake.receive(&mut &mut bytes[..], &mut out);
             out.clear();
-            let error = handshake.receive_timeout(&mut out);
+            let error = handshake.handle_timeout(&mut out);
             (error, String::from_utf8(out).unwrap())
         };
         // Browsers connect ahead of need.

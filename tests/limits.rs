@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use websocket_proto::{CloseCode, Config, Error, Event, Payload, State};
+use websocket_proto::{CloseCode, Config, Delivery, Error, Event, Payload, State};
 
 const LIMIT: u64 = 10;
 
@@ -179,7 +179,7 @@ fn both_write_no_more_pongs_than_pings_came() {
 // RFC 6455 section 10.4: under `hold` as well
 #[test]
 fn both_check_the_limit_before_they_hold() {
-    for end in both_with(Config::new().hold(true).max_message_size(LIMIT)) {
+    for end in both_with(Config::new().delivery(Delivery::Held).max_message_size(LIMIT)) {
         end.fails_at_byte(2, &end.incoming_header(0x81, 11), too_big(11));
         let wire = end.all_incoming(&[(0x01, b"01234567"), (0x80, b"89a")]);
         assert_eq!(drive_held(&mut end.open(), &wire, &[]).error, Some(too_big(11)));

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use common::*;
 use websocket_proto::{
-    AutoPong, Config, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
+    AutoPong, Config, Delivery, Error, Event, Fin, MessageKind, Payload, Prepared, Role, State, Text,
 };
 
 // RFC 6455 section 5.4: 6455-5.4-01, 6455-6.2-01
@@ -440,10 +440,10 @@ fn prepared_message_tells_what_it_holds() {
     assert_eq!(prepared, prepared.clone());
 }
 
-// `Config::hold`: nothing of a cut payload is consumed, and the core says how long the input has to be
+// `Delivery::Held`: nothing of a cut payload is consumed, and the core says how long the input has to be
 #[test]
 fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         for (first, seen) in [
             (0x81, text("Hello")),
             (0x82, binary(b"Hello")),
@@ -477,10 +477,10 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
     }
 }
 
-// `Config::hold`: a text is validated when it is whole
+// `Delivery::Held`: a text is validated when it is whole
 #[test]
 fn hold_validates_a_text_when_it_is_whole() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         let wire = end.incoming(0x81, b"\xffab");
         let mut connection = end.open();
         let run = drive_held(&mut connection, &wire[..wire.len() - 1], &[]);
@@ -490,10 +490,10 @@ fn hold_validates_a_text_when_it_is_whole() {
     }
 }
 
-// `Config::hold`: fragments are put together as ever, and Pings between them answered
+// `Delivery::Held`: fragments are put together as ever, and Pings between them answered
 #[test]
 fn hold_puts_fragments_together() {
-    for end in both_with(Config::new().hold(true)) {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
         let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
         for cut in 0..wire.len() {
             let run = drive_held(&mut end.open(), &wire, &[cut]);
@@ -607,6 +607,28 @@ fn payloads_convert_and_never_print_what_they_hold() {
     assert!(!Text::from(String::new()).is_borrowed());
 }
 
+// What a value was, lent or owned, it stays
+#[test]
+fn payloads_convert_both_ways() {
+    for bytes in [Cow::Borrowed(&b"abc"[..]), Cow::Owned(b"abc".to_vec())] {
+        let is_borrowed = matches!(bytes, Cow::Borrowed(_));
+        let payload = Payload::from(bytes);
+        assert_eq!((payload.is_borrowed(), &*payload), (is_borrowed, &b"abc"[..]));
+        let text = Text::try_from(payload).unwrap();
+        assert_eq!((text.is_borrowed(), &*text), (is_borrowed, "abc"));
+        let text = Text::from(Cow::from(text));
+        assert_eq!((text.is_borrowed(), &*text), (is_borrowed, "abc"));
+    }
+    for payload in [Payload::from(b"a\xff"), Payload::from(vec![b'a', 0xff])] {
+        assert_eq!(
+            Text::try_from(payload),
+            Err(websocket_proto::utf8::validate(b"\xff").unwrap_err())
+        );
+    }
+    assert!(Payload::default().is_empty() && Payload::default().is_borrowed());
+    assert!(Text::default().is_empty() && Text::default().is_borrowed());
+}
+
 // In either direction, whatever stands on the other side
 #[test]
 fn payloads_compare_by_what_they_hold() {
@@ -614,11 +636,21 @@ fn payloads_compare_by_what_they_hold() {
     assert_eq!(payload, b"abc");
     assert_eq!(payload, vec![b'a', b'b', b'c']);
     assert_eq!(b"abc"[..], payload);
+    assert_eq!(&b"abc"[..], payload);
+    assert_eq!(*b"abc", payload);
+    assert_eq!(b"abc".to_vec(), payload);
+    assert_eq!(payload, text);
     assert_ne!(payload, b"abd");
     assert_ne!(b"abd"[..], payload);
+    assert_ne!(&b"abd"[..], payload);
+    assert_ne!(*b"abd", payload);
+    assert_ne!(b"ab".to_vec(), payload);
     assert_eq!(text, "abc");
     assert_eq!(*"abc", text);
     assert_eq!("abc", text);
+    assert_eq!(String::from("abc"), text);
+    assert_eq!(AsRef::<[u8]>::as_ref(&text), b"abc");
+    assert_ne!(String::from("abd"), text);
     assert_ne!(text, "abd");
     assert_ne!(*"abd", text);
     assert_ne!("abd", text);
@@ -638,7 +670,10 @@ fn connection_is_send_and_sync() {
 // Contract, clause 1: what is borrowed can be kept
 #[test]
 fn both_hand_out_events_that_can_be_kept() {
-    for end in both().into_iter().chain(both_with(Config::new().stream(true))) {
+    for end in both()
+        .into_iter()
+        .chain(both_with(Config::new().delivery(Delivery::Chunks)))
+    {
         for (first, payload) in [
             (0x81, &b"text"[..]),
             (0x82, b"\xff"),

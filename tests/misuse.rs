@@ -5,12 +5,12 @@ mod common;
 
 use common::*;
 use websocket_proto::{
-    CloseCode, Config, Connection, Fin, MAX_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
+    CloseCode, Config, Connection, Fin, MAX_CLOSE_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
 };
 
 /// Asserts that the call fails so, writes nothing, and that the connection goes on as if it had not been made.
 #[track_caller]
-fn refuses(end: End, misuse: Misuse, call: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>) {
+fn refuses(end: &End, misuse: Misuse, call: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>) {
     let (mut connection, mut out) = (end.open(), b"before".to_vec());
     assert_eq!(call(&mut connection, &mut out), Err(misuse));
     assert_eq!(out, b"before");
@@ -22,7 +22,7 @@ fn refuses(end: End, misuse: Misuse, call: impl Fn(&mut Connection, &mut Vec<u8>
 /// The same between the fragments of a text.
 #[track_caller]
 fn refuses_mid_text(
-    end: End,
+    end: &End,
     misuse: Misuse,
     call: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
 ) {
@@ -43,10 +43,10 @@ fn refuses_mid_text(
 #[test]
 fn both_refuse_to_send_a_ping_or_pong_of_126_bytes() {
     for end in both() {
-        refuses(end, Misuse::ControlTooLong(126), |connection, out| {
+        refuses(&end, Misuse::ControlTooLong(126), |connection, out| {
             connection.send_ping(&[0; 126], out)
         });
-        refuses(end, Misuse::ControlTooLong(126), |connection, out| {
+        refuses(&end, Misuse::ControlTooLong(126), |connection, out| {
             connection.send_pong(&[0; 126], out)
         });
     }
@@ -57,12 +57,12 @@ fn both_refuse_to_send_a_ping_or_pong_of_126_bytes() {
 fn both_refuse_to_send_a_message_inside_another() {
     for end in both() {
         let misuse = Misuse::UnfinishedMessage;
-        refuses_mid_text(end, misuse, |connection, out| connection.send_text("a", out));
-        refuses_mid_text(end, misuse, |connection, out| connection.send_binary(b"a", out));
-        refuses_mid_text(end, misuse, |connection, out| {
+        refuses_mid_text(&end, misuse, |connection, out| connection.send_text("a", out));
+        refuses_mid_text(&end, misuse, |connection, out| connection.send_binary(b"a", out));
+        refuses_mid_text(&end, misuse, |connection, out| {
             connection.send_prepared(&Prepared::text("a"), out)
         });
-        refuses_mid_text(end, misuse, |connection, out| {
+        refuses_mid_text(&end, misuse, |connection, out| {
             connection.send_fragment(MessageKind::Binary, b"a", Fin::Last, out)
         });
     }
@@ -73,16 +73,16 @@ fn both_refuse_to_send_a_message_inside_another() {
 fn both_refuse_to_send_fragments_that_are_not_utf8() {
     for end in both() {
         let misuse = Misuse::InvalidUtf8;
-        refuses_mid_text(end, misuse, |connection, out| {
+        refuses_mid_text(&end, misuse, |connection, out| {
             connection.send_fragment(MessageKind::Text, b"x", Fin::More, out)
         });
-        refuses_mid_text(end, misuse, |connection, out| {
+        refuses_mid_text(&end, misuse, |connection, out| {
             connection.send_fragment(MessageKind::Text, b"", Fin::Last, out)
         });
-        refuses(end, misuse, |connection, out| {
+        refuses(&end, misuse, |connection, out| {
             connection.send_fragment(MessageKind::Text, b"\xff", Fin::More, out)
         });
-        refuses(end, misuse, |connection, out| {
+        refuses(&end, misuse, |connection, out| {
             connection.send_fragment(MessageKind::Text, b"\xe2\x82", Fin::Last, out)
         });
     }
@@ -96,7 +96,7 @@ fn both_refuse_to_send_the_codes_that_have_no_meaning_on_the_wire() {
             0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
         ] {
             let code = CloseCode(code);
-            refuses(end, Misuse::InvalidCloseCode(code), |connection, out| {
+            refuses(&end, Misuse::InvalidCloseCode(code), |connection, out| {
                 connection.close(code, "", out)
             });
         }
@@ -107,7 +107,7 @@ fn both_refuse_to_send_the_codes_that_have_no_meaning_on_the_wire() {
 #[test]
 fn server_refuses_to_send_1010() {
     let code = CloseCode::MISSING_EXTENSION;
-    refuses(server(), Misuse::InvalidCloseCode(code), |connection, out| {
+    refuses(&server(), Misuse::InvalidCloseCode(code), |connection, out| {
         connection.close(code, "", out)
     });
     let mut out = Vec::new();
@@ -147,12 +147,12 @@ fn both_send_the_codes_that_may_be_sent_and_no_other() {
 fn both_send_a_reason_of_123_bytes_and_no_longer() {
     for end in both() {
         let longest = "é".repeat(61) + "x";
-        assert_eq!(longest.len(), MAX_REASON_SIZE);
+        assert_eq!(longest.len(), MAX_CLOSE_REASON_SIZE);
         let mut out = Vec::new();
         end.open().close(CloseCode::NORMAL, &longest, &mut out).unwrap();
         assert_eq!(out, end.own(0x88, &[b"\x03\xe8", longest.as_bytes()].concat()));
         let longer = longest + "x";
-        refuses(end, Misuse::ReasonTooLong(124), |connection, out| {
+        refuses(&end, Misuse::ReasonTooLong(124), |connection, out| {
             connection.close(CloseCode::NORMAL, &longer, out)
         });
     }
@@ -162,7 +162,7 @@ fn both_send_a_reason_of_123_bytes_and_no_longer() {
 #[test]
 fn both_refuse_a_reason_without_a_code() {
     for end in both() {
-        refuses(end, Misuse::ReasonWithoutCode, |connection, out| {
+        refuses(&end, Misuse::ReasonWithoutCode, |connection, out| {
             connection.close(None, "why", out)
         });
     }

@@ -92,7 +92,7 @@ fn folded_lines_and_lone_line_ends_hide_no_field() {
         panic!("{answer:?}")
     };
     assert_eq!(response.field("X"), Some(&b"a Sec-WebSocket-Protocol: b"[..]));
-    assert_eq!(response.protocol(), None);
+    assert_eq!(response.subprotocol(), None);
     let (answer, _) = ask(&Config::new(), "X: a\rb\r\n", b"");
     assert_eq!(answer.unwrap_err(), HandshakeError::BareCarriageReturn);
 }
@@ -105,7 +105,7 @@ fn arguments_inject_no_line() {
     assert!(request().field("X", injected).is_err());
     assert!(request().field("X\r\nY", "z").is_err());
     assert!(request().origin(injected).is_err());
-    assert!(request().protocol(injected).is_err());
+    assert!(request().subprotocol(injected).is_err());
     assert!(request().extension(injected).is_err());
     assert!(ClientRequest::new("h\r\nX: y", "/").is_err());
     assert!(ClientRequest::new("h", "/ HTTP/1.1\r\nX: y").is_err());
@@ -117,7 +117,7 @@ fn arguments_inject_no_line() {
 fn lists_in_a_head_take_no_search() {
     let config = Config::new().max_head_size(4 << 20).max_fields(usize::MAX);
     let spaces = format!("Sec-WebSocket-Protocol: a{}b\r\n", " ".repeat(1 << 18));
-    assert_eq!(serve(&config, &spaces), Err(HandshakeError::MalformedProtocol));
+    assert_eq!(serve(&config, &spaces), Err(HandshakeError::MalformedSubprotocol));
     let names: Vec<_> = (0..100_000).map(|name| name.to_string()).collect();
     assert!(
         serve(

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::frame::Rules;
-use websocket_proto::{AutoPong, CloseCode, Config, Fin, MessageKind, Prepared, Role};
+use websocket_proto::{AutoPong, CloseCode, Config, Delivery, Fin, MessageKind, Prepared, Role};
 
 /// A small limit, so that generated messages meet it.
 const LIMIT: u64 = 180;
@@ -230,7 +230,7 @@ proptest! {
         shares in vec(any::<u8>(), 0..6),
     ) {
         let config = Config::new().max_message_size(LIMIT);
-        let hold = config.hold(true);
+        let hold = config.clone().delivery(Delivery::Held);
         let held = drive_held(&mut open(role, &hold), &bytes, &[]);
         let every = every_cut(bytes.len());
         held.assert_same(&drive_held(&mut open(role, &hold), &bytes, &every));

@@ -92,7 +92,7 @@ fn headers_of_every_form_are_told() {
             panic!("a whole header")
         };
         assert_eq!(
-            (header.payload_len(), header.len(), &header[..]),
+            (header.payload_len(), header.len(), header.as_ref()),
             (len, size, wire)
         );
     }

@@ -197,7 +197,7 @@ fn server_accepts_absolute_targets() {
         let request = request(&bytes);
         let upgrade = request.upgrade(&mut Vec::new()).unwrap();
         assert_eq!(
-            (upgrade.path(), upgrade.query(), upgrade.host()),
+            (upgrade.path(), upgrade.query(), upgrade.authority()),
             ("/p", Some("q"), "h")
         );
     }
@@ -230,8 +230,8 @@ fn server_splits_the_target() {
 #[test]
 fn server_prefers_the_authority_of_the_target() {
     let request = request(&changed(b"/chat?x=1", b"http://a:81/p"));
-    assert_eq!(request.host(), Some("a:81"));
-    assert_eq!(request.upgrade(&mut Vec::new()).unwrap().host(), "a:81");
+    assert_eq!(request.authority(), Some("a:81"));
+    assert_eq!(request.upgrade(&mut Vec::new()).unwrap().authority(), "a:81");
 }
 
 // RFC 9112 section 3.2.2: 9112-3.2.2-01
@@ -272,12 +272,12 @@ fn server_rejects_asterisk_targets() {
 fn server_reads_targets_of_other_methods() {
     let options = request(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(
-        (options.method(), options.path(), options.host()),
+        (options.method(), options.path(), options.authority()),
         ("OPTIONS", "*", Some("h"))
     );
     let connect = request(b"CONNECT h:80 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(
-        (connect.target(), connect.path(), connect.host()),
+        (connect.target(), connect.path(), connect.authority()),
         ("h:80", "", Some("h:80"))
     );
     assert_malformed(b"CONNECT h HTTP/1.1\r\n", HandshakeError::MalformedTarget);
@@ -357,7 +357,7 @@ fn server_accepts_well_formed_hosts() {
         "h:00080",
     ] {
         let bytes = changed(b"example.com", host.as_bytes());
-        assert_eq!(request(&bytes).host(), Some(host));
+        assert_eq!(request(&bytes).authority(), Some(host));
         assert_accepts(&bytes);
     }
 }
@@ -366,7 +366,7 @@ fn server_accepts_well_formed_hosts() {
 #[test]
 fn server_rejects_upgrade_with_empty_host() {
     let bytes = changed(b"Host: example.com", b"Host:");
-    assert_eq!(request(&bytes).host(), Some(""));
+    assert_eq!(request(&bytes).authority(), Some(""));
     assert_refused(&bytes, HandshakeError::MalformedHost, 400);
     assert_refused(
         &changed(b"example.com", b":80"),
@@ -602,7 +602,7 @@ fn server_rejects_upgrade_in_http_1_0() {
         426,
     );
     let plain = request(b"GET / HTTP/1.0\r\n\r\n");
-    assert_eq!((plain.version(), plain.host()), ((1, 0), None));
+    assert_eq!((plain.version(), plain.authority()), ((1, 0), None));
 }
 
 // RFC 9110 section 7.8: 9110-7.8-02
@@ -864,13 +864,13 @@ fn server_reports_subprotocols_in_order() {
     ] {
         let request = request(&with(lines.as_bytes()));
         let upgrade = request.upgrade(&mut Vec::new()).unwrap();
-        assert!(upgrade.protocols().eq(["b", "a", "c"]), "{lines:?}");
+        assert!(upgrade.subprotocols().eq(["b", "a", "c"]), "{lines:?}");
     }
     assert_eq!(
         request(GOOD)
             .upgrade(&mut Vec::new())
             .unwrap()
-            .protocols()
+            .subprotocols()
             .count(),
         0
     );
@@ -881,11 +881,11 @@ fn server_reports_subprotocols_in_order() {
 fn server_rejects_malformed_subprotocols() {
     for value in ["", ",", "ch at", "a/b", "\"a\"", "a, b c", "\u{e9}", "a;b"] {
         let bytes = with(format!("Sec-WebSocket-Protocol: {value}").as_bytes());
-        assert_refused(&bytes, HandshakeError::MalformedProtocol, 400);
+        assert_refused(&bytes, HandshakeError::MalformedSubprotocol, 400);
     }
     assert_refused(
         &with(b"Sec-WebSocket-Protocol: a\xff"),
-        HandshakeError::MalformedProtocol,
+        HandshakeError::MalformedSubprotocol,
         400,
     );
 }
@@ -896,10 +896,10 @@ fn server_rejects_repeated_subprotocols() {
     for between in 0..20 {
         let names: String = (0..between).map(|i| format!("{i}, ")).collect();
         let one = with(format!("Sec-WebSocket-Protocol: a, {names}a").as_bytes());
-        assert_refused(&one, HandshakeError::RepeatedProtocol, 400);
+        assert_refused(&one, HandshakeError::RepeatedSubprotocol, 400);
     }
     let two = with(b"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a");
-    assert_refused(&two, HandshakeError::RepeatedProtocol, 400);
+    assert_refused(&two, HandshakeError::RepeatedSubprotocol, 400);
     assert_accepts(&with(b"Sec-WebSocket-Protocol: a, A"));
 }
 
@@ -911,7 +911,7 @@ fn server_takes_thousands_of_subprotocols() {
     let bytes = with(format!("Sec-WebSocket-Protocol: {}", names.join(",")).as_bytes());
     let request = receive_with(&config, &bytes).0.unwrap().unwrap();
     assert_eq!(
-        request.upgrade(&mut Vec::new()).unwrap().protocols().count(),
+        request.upgrade(&mut Vec::new()).unwrap().subprotocols().count(),
         names.len()
     );
 }
@@ -975,7 +975,7 @@ fn server_accepts_no_extension() {
     let request = request(&offer);
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     let error = upgrade
-        .field("Sec-WebSocket-Extensions", "permessage-deflate")
+        .with_field("Sec-WebSocket-Extensions", "permessage-deflate")
         .unwrap_err();
     assert_eq!(error, HandshakeMisuse::ReservedField);
 }
@@ -1016,14 +1016,14 @@ fn server_writes_protocol_and_fields() {
     let request = request(&with(b"Sec-WebSocket-Protocol: a, chat"));
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     let upgrade = upgrade
-        .protocol("chat")
+        .with_subprotocol("chat")
         .unwrap()
-        .field("Set-Cookie", "a=b")
+        .with_field("Set-Cookie", "a=b")
         .unwrap();
     let upgrade = upgrade
-        .field("Set-Cookie", "c: d")
+        .with_field("Set-Cookie", "c: d")
         .unwrap()
-        .field("X", "")
+        .with_field("X", "")
         .unwrap();
     let mut out = b"before".to_vec();
     let _: Connection = upgrade.accept(&mut out);
@@ -1046,12 +1046,12 @@ fn server_refuses_to_choose_an_unoffered_subprotocol() {
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     for name in ["x", "Chat", "", "chat, x", "chat\r\nX: y"] {
         assert_eq!(
-            upgrade.clone().protocol(name).unwrap_err(),
-            HandshakeMisuse::UnofferedProtocol
+            upgrade.clone().with_subprotocol(name).unwrap_err(),
+            HandshakeMisuse::UnofferedSubprotocol
         );
     }
-    let twice = upgrade.protocol("chat").unwrap().protocol("chat");
-    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedProtocol);
+    let twice = upgrade.with_subprotocol("chat").unwrap().with_subprotocol("chat");
+    assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedSubprotocol);
 }
 
 // RFC 9110 section 5.3: 9110-5.3-02; section 5.5: 9110-5.5-01; RFC 9112 section 5.2: 9112-5.2-01; section 6.1: 9112-6.1-01
@@ -1060,7 +1060,11 @@ fn server_refuses_fields_that_would_inject() {
     let request = request(GOOD);
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     for (name, value, error) in bad_fields() {
-        assert_eq!(upgrade.clone().field(name, value).unwrap_err(), error, "{name:?}");
+        assert_eq!(
+            upgrade.clone().with_field(name, value).unwrap_err(),
+            error,
+            "{name:?}"
+        );
         let mut out = b"before".to_vec();
         assert_eq!(
             upgrade
@@ -1300,7 +1304,7 @@ fn server_debug_hides_values() {
     assert!(format!("{server:?}").contains("finished: Some(Eof)"));
     assert!(!text.contains("x=1") && !text.contains("secret"));
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
-    let text = format!("{:?}", upgrade.field("Set-Cookie", "secret").unwrap());
+    let text = format!("{:?}", upgrade.with_field("Set-Cookie", "secret").unwrap());
     assert!(text.contains("/chat") && !text.contains("x=1") && !text.contains("secret"));
 }
 
@@ -1310,16 +1314,25 @@ fn server_selects_the_first_subprotocol_that_it_supports() {
     let request = request(&with(b"Sec-WebSocket-Protocol: a, b, c"));
     let select = |supported: &[&str]| {
         let upgrade = request.upgrade(&mut Vec::new()).unwrap();
-        let upgrade = upgrade.select_protocol(supported);
+        let upgrade = upgrade.select_subprotocol(supported);
         let field = upgrade
             .response_fields()
             .find(|(name, _)| *name == "Sec-WebSocket-Protocol");
-        assert_eq!(upgrade.selected_protocol(), field.map(|(_, value)| value));
-        upgrade.selected_protocol().map(String::from)
+        assert_eq!(upgrade.selected_subprotocol(), field.map(|(_, value)| value));
+        upgrade.selected_subprotocol().map(String::from)
     };
     assert_eq!(select(&["c", "b"]).as_deref(), Some("b"));
     assert_eq!(select(&["B", "d"]), None);
     assert_eq!(select(&[]), None);
+    // What was chosen stays, by name or by an earlier list.
+    let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+    let chosen = upgrade.with_subprotocol("c").unwrap();
+    for supported in [&["a"][..], &["d"], &[]] {
+        let again = chosen.clone().select_subprotocol(supported);
+        assert_eq!(again.selected_subprotocol(), Some("c"));
+    }
+    let again = chosen.select_subprotocol(&["a"]).with_subprotocol("a");
+    assert_eq!(again.unwrap_err(), HandshakeMisuse::RepeatedSubprotocol);
 }
 
 // ---- requests read by another server ------------------------------------------------------------------------------------
@@ -1338,13 +1351,13 @@ const FIELDS: [(&str, &[u8]); 6] = [
 fn server_upgrades_parsed_requests() {
     let upgrade = Upgrade::from_fields(&Config::new(), "GET", "/p?q", (1, 1), FIELDS).unwrap();
     assert_eq!(
-        (upgrade.path(), upgrade.query(), upgrade.host()),
+        (upgrade.path(), upgrade.query(), upgrade.authority()),
         ("/p", Some("q"), "example.com")
     );
     let upgrade = upgrade
-        .protocol("chat")
+        .with_subprotocol("chat")
         .unwrap()
-        .field("Set-Cookie", "a=b")
+        .with_field("Set-Cookie", "a=b")
         .unwrap();
     let fields: Vec<(&str, &str)> = upgrade.response_fields().collect();
     let expected = [
@@ -1407,7 +1420,7 @@ fn server_refuses_parsed_requests() {
     );
     assert_eq!(
         check("GET", "/", (1, 1), 5, b"a b"),
-        HandshakeError::MalformedProtocol
+        HandshakeError::MalformedSubprotocol
     );
     assert_eq!(
         check("G T", "/", (1, 1), 0, good),

@@ -8,7 +8,7 @@ use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violati
 use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::utf8::validate;
-use websocket_proto::{CloseCode, Config, Connection, Error, MAX_REASON_SIZE};
+use websocket_proto::{CloseCode, Config, Connection, Error, MAX_CLOSE_REASON_SIZE};
 
 // RFC 6455 section 7.4.1 and the registry of section 11.7
 #[test]
@@ -42,7 +42,7 @@ fn check_texts(errors: &[&dyn Display], count: usize, numbers: &[u64]) {
     assert_eq!(errors.len(), count, "each of them");
     let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
     for text in &texts {
-        assert!(text.len() > 10 && text.len() <= MAX_REASON_SIZE, "{text}");
+        assert!(text.len() > 10 && text.len() <= MAX_CLOSE_REASON_SIZE, "{text}");
         assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
     }
     assert_eq!(texts.iter().collect::<HashSet<_>>().len(), texts.len());
@@ -166,14 +166,14 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeError::MalformedKey,
             &HandshakeError::RepeatedOrigin,
             &HandshakeError::MalformedOrigin,
-            &HandshakeError::MalformedProtocol,
-            &HandshakeError::RepeatedProtocol,
+            &HandshakeError::MalformedSubprotocol,
+            &HandshakeError::RepeatedSubprotocol,
             &HandshakeError::MalformedExtensions,
             &HandshakeError::MissingAccept,
             &HandshakeError::RepeatedAccept,
             &HandshakeError::WrongAccept,
-            &HandshakeError::UnofferedProtocol,
-            &HandshakeError::MissingProtocol,
+            &HandshakeError::UnofferedSubprotocol,
+            &HandshakeError::MissingSubprotocol,
             &HandshakeError::UnofferedExtension,
             &HandshakeError::RepeatedExtension,
         ],
@@ -191,9 +191,9 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeMisuse::MalformedUrl,
             &HandshakeMisuse::MalformedOrigin,
             &HandshakeMisuse::RepeatedOrigin,
-            &HandshakeMisuse::MalformedProtocol,
-            &HandshakeMisuse::RepeatedProtocol,
-            &HandshakeMisuse::UnofferedProtocol,
+            &HandshakeMisuse::MalformedSubprotocol,
+            &HandshakeMisuse::RepeatedSubprotocol,
+            &HandshakeMisuse::UnofferedSubprotocol,
             &HandshakeMisuse::MalformedExtension,
             &HandshakeMisuse::UnusableStatus,
             &HandshakeMisuse::UnexpectedBody,
@@ -207,16 +207,16 @@ fn handshake_errors_print_what_is_wrong() {
 #[cfg(feature = "deflate")]
 #[test]
 fn errors_of_compression_print_what_is_wrong() {
-    use websocket_proto::deflate::{Error, NegotiationError, Parameter};
+    use websocket_proto::deflate::{InflateError, NegotiationError, Parameter};
     check_texts(
         &[
-            &Error::Corrupt,
-            &Error::Truncated,
-            &Error::TooBig { limit: 1001 },
-            &Error::TooManyFinalBlocks { limit: 1002 },
-            &Error::Refused,
+            &InflateError::Corrupt,
+            &InflateError::Truncated,
+            &InflateError::TooBig { limit: 1001 },
+            &InflateError::TooManyFinalBlocks { limit: 1002 },
+            &InflateError::Refused,
         ],
-        variants(include_str!("../src/deflate/mod.rs"), "Error"),
+        variants(include_str!("../src/deflate/mod.rs"), "InflateError"),
         &[1001, 1002],
     );
     let parameter = Parameter::ServerMaxWindowBits;
@@ -246,8 +246,8 @@ fn errors_of_compression_print_what_is_wrong() {
             "passed on as it is"
         );
     }
-    let error = websocket_proto::Error::Deflate(Error::Corrupt);
-    assert_eq!(error.to_string(), Error::Corrupt.to_string());
+    let error = websocket_proto::Error::Deflate(InflateError::Corrupt);
+    assert_eq!(error.to_string(), InflateError::Corrupt.to_string());
 }
 
 // What peers send does not belong into logs.
@@ -259,25 +259,46 @@ fn debug_forms_of_frames_hide_payload_and_key() {
     let mut shown = String::new();
     while let Some(item) = decoder.decode(&mut input).unwrap() {
         if let Item::Start(header) = &item {
-            assert_eq!(header.len, 3);
-            continue; // A header is shown with its key: who has it has asked for it.
+            assert_eq!(
+                (header.payload_len, header.mask),
+                (3, Some([0xaa, 0xbb, 0xcc, 0xdd]))
+            );
+            shown += &format!("{header:?} {:?} ", header.encode());
         }
         shown += &format!("{item:?} {decoder:?} ");
     }
     shown += &format!("{decoder:?}");
-    assert!(
-        shown.starts_with("Chunk(3 bytes) Decoder {") && shown.contains("} End Decoder {"),
-        "{shown}"
-    );
-    assert!(
-        shown.contains("remaining: Some(0)") && shown.contains("remaining: None"),
-        "{shown}"
-    );
+    for part in [
+        "Header { fin: true, rsv1: false, rsv2: false, rsv3: false, opcode: Text, masked: true, payload_len: 3 } ",
+        "} EncodedHeader(6 bytes) Start(Header {",
+        "} Chunk(3 bytes) Decoder {",
+        "} End Decoder {",
+        "remaining: Some(0)",
+        "remaining: None",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
     for secret in ["170", "187", "204", "aa", "97", "abc"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
     let header = Header::new(OpCode::Text, 3);
+    assert!(format!("{header:?}").contains("masked: false"));
     assert_eq!(format!("{:?}", Item::Start(header)), format!("Start({header:?})"));
+}
+
+#[test]
+fn debug_form_of_the_end_hides_the_reason() {
+    let mut connection = Connection::server(&Config::new());
+    let mut wire = *b"\x88\x88\0\0\0\0\x03\xe9secret";
+    let received = connection.receive(&mut &mut wire[..], &mut Vec::new());
+    assert!(received.is_ok());
+    let closed = connection.receive_eof();
+    assert_eq!(closed.reason(), "secret");
+    assert_eq!(
+        format!("{closed:?}"),
+        "Closed { by: Peer, code: CloseCode(1001), code_sent: Some(CloseCode(1001)), \
+         code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
+    );
 }
 
 #[test]
@@ -309,13 +330,13 @@ fn debug_forms_of_halves_hide_what_peers_send() {
     let mut shown = String::new();
     while let (Ok(Some(event)), reply) = receiver.receive(&mut input) {
         shown += &format!("{event:?} {reply:?} ");
-        sender.reply(&reply, &mut Vec::new());
+        sender.reply(reply, &mut Vec::new());
     }
     shown += &format!("{receiver:?} {sender:?} ");
     let mut wire = *b"\x81\0\0";
     let (error, reply) = receiver.receive(&mut &mut wire[..]);
     shown += &format!("{error:?} {reply:?} ");
-    sender.reply(&reply, &mut Vec::new());
+    sender.reply(reply, &mut Vec::new());
     shown += &format!("{receiver:?} {sender:?} {:?}", receiver.receive_eof());
     for part in [
         "Ping(Payload(6 bytes)) Ping(6 bytes) ReceiveHalf { is_open: true, remaining: 3, ..",

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use std::collections::HashSet;
-use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
+use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
 use websocket_proto::{Error, State};
 
 // RFC 6455 section 8.1: 6455-8.1-01
@@ -185,7 +185,7 @@ fn validator_agrees_with_the_grammar_on_all_short_sequences() {
     .into();
     let check = |bytes: &[u8]| {
         let expected = naive::utf8(bytes);
-        let mut utf8 = Utf8::new();
+        let mut utf8 = Validator::new();
         let pushed = bytes.iter().try_for_each(|byte| utf8.push(&[*byte]).map(|_| ()));
         let found = match (pushed, utf8.finish()) {
             (Err(InvalidUtf8 { .. }), _) => naive::Utf8::Invalid,
@@ -193,7 +193,7 @@ fn validator_agrees_with_the_grammar_on_all_short_sequences() {
             (Ok(()), Ok(())) => naive::Utf8::Valid,
         };
         assert_eq!(found, expected, "{bytes:02x?} byte by byte");
-        let mut utf8 = Utf8::new();
+        let mut utf8 = Validator::new();
         let whole = utf8.push(bytes).is_ok() && utf8.finish().is_ok();
         assert_eq!(whole, expected == naive::Utf8::Valid, "{bytes:02x?} whole");
         assert_eq!(validate(bytes).is_ok(), whole);
@@ -252,7 +252,7 @@ fn grammar_calls_cut_exactly_what_some_code_point_completes() {
 fn validator_hands_out_each_byte_once_and_carries_three_at_most() {
     let source = "aé€😀 €é".repeat(3);
     for size in 1..source.len() {
-        let (mut utf8, mut found) = (Utf8::new(), String::new());
+        let (mut utf8, mut found) = (Validator::new(), String::new());
         for piece in source.as_bytes().chunks(size) {
             let (char, rest) = utf8.push(piece).unwrap();
             found.extend(char);
@@ -267,7 +267,7 @@ fn validator_hands_out_each_byte_once_and_carries_three_at_most() {
 // RFC 6455 section 8.1: an empty piece changes nothing
 #[test]
 fn validator_takes_empty_pieces_anywhere() {
-    let mut utf8 = Utf8::new();
+    let mut utf8 = Validator::new();
     for byte in "€".as_bytes() {
         assert_eq!(utf8.push(b""), Ok((None, "")));
         let _ = utf8.push(&[*byte]).unwrap();

@@ -73,7 +73,7 @@ impl Asked {
             }
             1 => {
                 let name = argument(input, &["chat", "b", "c"]);
-                let next = request.protocol(&name);
+                let next = request.subprotocol(&name);
                 next.inspect(|_| self.protocols.push(name))
             }
             2 => {
@@ -122,7 +122,11 @@ pub fn handshake_arguments(bytes: &[u8]) {
     let upgrade = request.upgrade(&mut refused).expect("a request of one's own");
     assert!(refused.is_empty());
     assert_eq!(upgrade.origin(), asked.origin.as_deref());
-    assert!(upgrade.protocols().eq(asked.protocols.iter().map(String::as_str)));
+    assert!(
+        upgrade
+            .subprotocols()
+            .eq(asked.protocols.iter().map(String::as_str))
+    );
     assert!(upgrade.extensions().count() >= asked.extensions);
     reject(&upgrade, &mut input);
     accept(client, is_deflating, upgrade, &mut input);
@@ -143,8 +147,12 @@ fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: 
     let upgrade = Upgrade::from_extended_connect(of_server, list);
     let upgrade = upgrade
         .expect("a request of one's own")
-        .select_protocol(&["chat"]);
-    assert!(upgrade.protocols().eq(asked.protocols.iter().map(String::as_str)));
+        .select_subprotocol(&["chat"]);
+    assert!(
+        upgrade
+            .subprotocols()
+            .eq(asked.protocols.iter().map(String::as_str))
+    );
     assert_list(&owned(upgrade.response_fields()));
     let response = [(":status", "200")].into_iter().chain(upgrade.response_fields());
     let answer = client.receive_fields(response);
@@ -172,20 +180,20 @@ fn reject(upgrade: &Upgrade, input: &mut Input) {
 
 fn accept(mut client: ClientHandshake, is_deflating: bool, mut upgrade: Upgrade, input: &mut Input) {
     let name = argument(input, &["chat", "b", "c"]);
-    let is_offered = upgrade.protocols().any(|offered| offered == name);
-    match upgrade.clone().protocol(&name) {
+    let is_offered = upgrade.subprotocols().any(|offered| offered == name);
+    match upgrade.clone().with_subprotocol(&name) {
         Ok(chosen) => upgrade = chosen,
         Err(_) => assert!(!is_offered),
     }
     let mut fields = Vec::new();
     for _ in 0..input.byte() % 4 {
         let (name, value) = (argument(input, &["X", "Set-Cookie"]), argument(input, &["y"]));
-        if let Ok(next) = upgrade.clone().field(&name, &value) {
+        if let Ok(next) = upgrade.clone().with_field(&name, &value) {
             fields.push((name, value));
             upgrade = next;
         }
     }
-    let chosen = upgrade.selected_protocol().map(str::to_owned);
+    let chosen = upgrade.selected_subprotocol().map(str::to_owned);
     let mut out = Vec::new();
     let server = upgrade.accept(&mut out);
     assert_response(&out);
@@ -193,7 +201,7 @@ fn accept(mut client: ClientHandshake, is_deflating: bool, mut upgrade: Upgrade,
     let Ok(Some(Answer::Accepted { response, connection })) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(response.protocol(), chosen.as_deref());
+    assert_eq!(response.subprotocol(), chosen.as_deref());
     assert_fields(&response, &fields);
     if is_deflating || !speaks_deflate(&response) {
         assert_talk(server, connection);

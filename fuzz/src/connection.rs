@@ -4,7 +4,7 @@ use super::common::naive::Outcome;
 use super::common::{Run, Seen, drive, drive_held, every_cut, frame, naive};
 use super::ends::Settings;
 use super::input::Input;
-use websocket_proto::{Config, Connection, Error, Role};
+use websocket_proto::{Config, Connection, Delivery, Error, Role};
 
 pub fn connection_server(bytes: &[u8]) {
     connection(Role::Server, bytes);
@@ -24,14 +24,14 @@ fn connection(role: Role, bytes: &[u8]) {
     whole.assert_same(&drive(&mut open(), bytes, &every));
     whole.assert_same(&drive(&mut open(), bytes, &cuts));
 
-    let hold = settings.config().hold(true);
+    let hold = settings.config().delivery(Delivery::Held);
     let open = || settings.open_with(role, &hold);
     let held = drive_held(&mut open(), bytes, &[]);
     held.assert_same(&drive_held(&mut open(), bytes, &every));
     held.assert_same(&drive_held(&mut open(), bytes, &cuts));
     held.assert_held_is_the_same(&whole, bytes.len());
 
-    let stream = settings.config().stream(true);
+    let stream = settings.config().delivery(Delivery::Chunks);
     let open = || settings.open_with(role, &stream);
     let chunked = drive(&mut open(), bytes, &[]);
     whole.assert_chunks_are_the_same(&chunked);
@@ -50,7 +50,7 @@ fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
             return;
         }
         #[cfg(feature = "deflate")]
-        Some(Error::Deflate(websocket_proto::deflate::Error::TooManyFinalBlocks { .. })) => return,
+        Some(Error::Deflate(websocket_proto::deflate::InflateError::TooManyFinalBlocks { .. })) => return,
         _ => {}
     }
     let mut expected = naive::receive(&settings.rules(run.role), bytes);

@@ -1,11 +1,13 @@
 //! permessage-deflate: what is agreed, and what comes out of compressed messages.
 
 use super::common::naive_deflate::Naive;
+use super::common::windows::window;
 use super::common::{every_cut, miniz, parts};
 use super::input::Input;
 use websocket_proto::Role;
 use websocket_proto::deflate::{
-    Compressor, Decompressor, DeflateConfig, EXTENSION, Error, Parameters, Window, accept, check, offer,
+    Compressor, Decompressor, DeflateConfig, EXTENSION, InflateError, Parameters, Window, accept,
+    check_answer, offer,
 };
 use websocket_proto::handshake::{Extension, ExtensionList};
 
@@ -23,16 +25,20 @@ fn windows(parameters: Parameters) -> [Window; 2] {
     [parameters.sent_by(Role::Client), parameters.sent_by(Role::Server)]
 }
 
-/// A window that an element names: its bits, 15 if there are none, and takeover.
-fn named(element: &Extension, end: &str) -> Window {
-    let (mut bits, mut takeover) = (15, true);
+/// A window that an element names: its bits, 15 if there are none, and takeover. `None` if there is none such.
+fn named(element: &Extension, end: &str) -> Option<Window> {
+    let (mut window, mut takeover) = (Some(Window::default()), true);
     for param in element.params() {
         if param.name() == format!("{end}_max_window_bits") {
-            bits = param.value().map_or(15, |value| value.parse().expect("a number"));
+            let bits = param.value().map_or(Ok(15), str::parse);
+            window = bits.ok().and_then(Window::new);
         }
         takeover &= param.name() != format!("{end}_no_context_takeover");
     }
-    Window::new(bits, takeover)
+    match takeover {
+        true => window,
+        false => window.map(Window::no_context_takeover),
+    }
 }
 
 /// What a server agrees to is within its limits and the client's, and the client that is answered agrees to the same; any
@@ -42,7 +48,7 @@ pub fn deflate_negotiation(bytes: &[u8]) {
     let (config, bits, alone) = config(&mut input);
     let text = String::from_utf8_lossy(input.rest());
     let (offers, answer) = text.split_once('\n').unwrap_or((&text, ""));
-    let own = offer(&[config, DeflateConfig::new()]);
+    let own = offer(&[config.clone(), DeflateConfig::new()]);
     for offers in [offers, &own] {
         let Ok(offers) = ExtensionList::parse(offers) else {
             continue;
@@ -65,29 +71,36 @@ fn assert_server_keeps_to_limits(
     };
     let list = ExtensionList::parse(&answer).expect("well-formed");
     assert_eq!(list.to_string(), answer);
-    assert_eq!(check(list.clone(), offers.clone()), Ok(Some(agreed)), "{answer}");
+    assert_eq!(
+        check_answer(list.clone(), offers.clone()),
+        Ok(Some(agreed)),
+        "{answer}"
+    );
     let [client, server] = windows(agreed);
     assert!(server.bits() <= bits[1] && !(server.takeover() && alone[1]));
     // A client that cannot be limited is told not to take over.
     assert!(client.bits() <= bits[0] || !client.takeover());
     assert!(!(client.takeover() && alone[0]));
     let element = list.last().expect("one");
-    assert_eq!(named(&element, "server"), server);
-    assert!(named(&element, "client").bits() >= client.bits());
+    assert_eq!(named(&element, "server"), Some(server));
+    let answered = named(&element, "client").expect("agreed");
+    assert!(answered.bits() >= client.bits());
 }
 
 fn assert_client_takes_what_it_offered(offers: &ExtensionList, answer: ExtensionList) {
-    let Ok(Some(agreed)) = check(answer.clone(), offers.clone()) else {
+    let Ok(Some(agreed)) = check_answer(answer.clone(), offers.clone()) else {
         return;
     };
     let answers: Vec<_> = answer.filter(|one| one.name() == EXTENSION).collect();
     assert_eq!(answers.len(), 1);
     let [client, server] = windows(agreed);
-    assert_eq!(named(&answers[0], "server"), server);
-    let answered = named(&answers[0], "client");
+    assert_eq!(named(&answers[0], "server"), Some(server));
+    let answered = named(&answers[0], "client").expect("agreed");
     assert!(client.bits() <= answered.bits() && (answered.takeover() || !client.takeover()));
     let fits = |one: &Extension| {
-        let (to_client, to_server) = (named(one, "client"), named(one, "server"));
+        let (Some(to_client), Some(to_server)) = (named(one, "client"), named(one, "server")) else {
+            return false;
+        };
         server.bits() <= to_server.bits()
             && (to_server.takeover() || !server.takeover())
             && client.bits() <= to_client.bits()
@@ -106,9 +119,9 @@ fn inflate(
     limit: u64,
     messages: &[&[u8]],
     cut: impl Fn(usize) -> Vec<usize>,
-) -> Vec<(Vec<u8>, Result<(), Error>)> {
+) -> Vec<(Vec<u8>, Result<(), InflateError>)> {
     let mut decompressor = Decompressor::new(window);
-    let mut results: Vec<(Vec<u8>, Result<(), Error>)> = Vec::new();
+    let mut results: Vec<(Vec<u8>, Result<(), InflateError>)> = Vec::new();
     let mut failed = None;
     for message in messages {
         let mut out = Vec::new();
@@ -140,7 +153,7 @@ fn inflate(
 pub fn inflate_messages(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let flags = input.byte();
-    let window = Window::new(8 + (flags & 7), flags & 8 == 0);
+    let window = window(8 + (flags & 7), flags & 8 == 0);
     let limit = input.pick(&[100_000, 0, 1, 100, 1000, 16 * 1024, 16 * 1024 + 1]);
     let shares = input.take(4);
     let mut messages = Vec::new();
@@ -176,8 +189,10 @@ pub fn inflate_messages(bytes: &[u8]) {
         let came = &naive.out[start..];
         match result {
             Ok(()) => assert_eq!(found.as_ref(), Some(content)),
-            Err(Error::TooBig { .. }) => assert!(came.len() as u64 > limit && came.starts_with(content)),
-            Err(Error::TooManyFinalBlocks { .. }) => return,
+            Err(InflateError::TooBig { .. }) => {
+                assert!(came.len() as u64 > limit && came.starts_with(content))
+            }
+            Err(InflateError::TooManyFinalBlocks { .. }) => return,
             Err(_) => assert!(found.is_none() && came == content),
         }
         if result.is_err() {
@@ -190,7 +205,7 @@ pub fn inflate_messages(bytes: &[u8]) {
 pub fn deflate_round_trip(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (flags, level) = (input.byte(), input.byte());
-    let window = Window::new(9 + (flags & 7) % 7, flags & 8 == 0);
+    let window = window(9 + (flags & 7) % 7, flags & 8 == 0);
     let config = DeflateConfig::new()
         .level(level % 10)
         .keep_engine(flags & 16 != 0);

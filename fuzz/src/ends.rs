@@ -83,14 +83,15 @@ impl Settings {
 
     #[cfg(feature = "deflate")]
     fn deflated(&self, connection: Connection) -> Connection {
-        use websocket_proto::deflate::{DeflateConfig, Parameters, Window};
+        use super::common::windows::window;
+        use websocket_proto::deflate::{DeflateConfig, Parameters};
         let Some(flags) = self.deflate else {
             return connection;
         };
         // What a server receives is what its client sends.
         let [client, server] = [Role::Server, Role::Client].map(|receiver| {
             let (bits, takeover) = self.rules(receiver).window.unwrap_or((15, true));
-            Window::new(bits, takeover)
+            window(bits, takeover)
         });
         let config = DeflateConfig::new().threshold(if flags & 64 == 0 { 0 } else { 32 });
         connection.with_deflate(Parameters::new(client, server), &config.level(flags & 7))

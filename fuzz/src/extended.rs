@@ -54,14 +54,16 @@ fn assert_server(list: &List) {
                 "{error:?}"
             );
         }
-        (read, expected) => assert_eq!(read.map_err(HandshakeError::status), expected),
+        (read, expected) => assert_eq!(read.map_err(|error| error.status()), expected),
     }
     let config = Config::new();
     #[cfg(feature = "deflate")]
     let config = config.deflate(websocket_proto::deflate::DeflateConfig::new());
     if let Ok(upgrade) = Upgrade::from_extended_connect(&config, pairs(list)) {
-        let first = upgrade.protocols().next();
-        let upgrade = upgrade.select_protocol(first.as_slice()).field("X-Y", " z");
+        let first = upgrade.subprotocols().next();
+        let upgrade = upgrade
+            .select_subprotocol(first.as_slice())
+            .with_field("X-Y", " z");
         let upgrade = upgrade.expect("well-formed");
         let fields = upgrade.response_fields();
         assert_list(&fields.map(|(name, value)| (name.into(), value.into())).collect());
@@ -124,14 +126,14 @@ fn assert_client(
             "CONNECT" => (200..300).contains(&response.status()),
             _ => response.status() == 101,
         };
-        assert!(is_success && [None, Some("chat")].contains(&response.protocol()));
+        assert!(is_success && [None, Some("chat")].contains(&response.subprotocol()));
         assert!(response.extensions().all(|one| one.name() == "ext"));
     }
 }
 
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
-        .and_then(|request| request.protocol("chat")?.extension("ext"))
+        .and_then(|request| request.subprotocol("chat")?.extension("ext"))
         .expect("well-formed")
 }
 

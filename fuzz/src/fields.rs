@@ -43,16 +43,16 @@ pub fn protocol_list(bytes: &[u8]) {
         _ if bytes.iter().any(|byte| *byte != b'\n' && is_control(byte)) => {
             Err(HandshakeError::MalformedFieldValue)
         }
-        [] => Err(HandshakeError::MalformedProtocol),
-        all if !all.iter().all(|element| is_token(element)) => Err(HandshakeError::MalformedProtocol),
-        all if (1..all.len()).any(is_repeated) => Err(HandshakeError::RepeatedProtocol),
+        [] => Err(HandshakeError::MalformedSubprotocol),
+        all if !all.iter().all(|element| is_token(element)) => Err(HandshakeError::MalformedSubprotocol),
+        all if (1..all.len()).any(is_repeated) => Err(HandshakeError::RepeatedSubprotocol),
         all => Ok(all.to_vec()),
     };
     let fields = lines.iter().map(|line| ("sec-websocket-protocol", *line));
     let upgrade = Upgrade::from_fields(&Config::new(), "GET", "/", (1, 1), GOOD.into_iter().chain(fields));
     match (upgrade, expected) {
         (Ok(upgrade), Ok(expected)) => {
-            let names: Vec<&str> = upgrade.protocols().collect();
+            let names: Vec<&str> = upgrade.subprotocols().collect();
             assert!(names.iter().map(|name| name.as_bytes()).eq(expected));
             assert_chosen(&upgrade, &names);
         }
@@ -63,17 +63,17 @@ pub fn protocol_list(bytes: &[u8]) {
 
 fn assert_chosen(upgrade: &Upgrade, names: &[&str]) {
     let (first, last) = (names[0], names[names.len() - 1]);
-    let selected = upgrade.clone().select_protocol(&[last, "no such", first]);
-    assert_eq!(selected.selected_protocol(), Some(first), "the client's order");
+    let selected = upgrade.clone().select_subprotocol(&[last, "no such", first]);
+    assert_eq!(selected.selected_subprotocol(), Some(first), "the client's order");
     let mut answer = selected.response_fields();
     assert!(answer.any(|field| field == ("Sec-WebSocket-Protocol", first)));
-    let chosen = upgrade.clone().protocol(last).expect("offered");
+    let chosen = upgrade.clone().with_subprotocol(last).expect("offered");
     assert_eq!(
-        chosen.protocol(first).err(),
-        Some(HandshakeMisuse::RepeatedProtocol)
+        chosen.with_subprotocol(first).err(),
+        Some(HandshakeMisuse::RepeatedSubprotocol)
     );
-    let unoffered = upgrade.clone().protocol("no such").err();
-    assert_eq!(unoffered, Some(HandshakeMisuse::UnofferedProtocol));
+    let unoffered = upgrade.clone().with_subprotocol("no such").err();
+    assert_eq!(unoffered, Some(HandshakeMisuse::UnofferedSubprotocol));
 }
 
 fn assert_client_takes_what_it_offered(lines: &[&[u8]]) {
@@ -92,9 +92,9 @@ fn assert_client_takes_what_it_offered(lines: &[&[u8]]) {
         head.extend([b"\r\nSec-WebSocket-Protocol: ", *line].concat());
     }
     head.extend(b"\r\n\r\n");
-    let request = ClientRequest::new("h", "/").and_then(|request| request.protocol("chat"));
+    let request = ClientRequest::new("h", "/").and_then(|request| request.subprotocol("chat"));
     let request = request
-        .and_then(|request| request.protocol("b"))
+        .and_then(|request| request.subprotocol("b"))
         .expect("well-formed");
     let ended = ask(&Config::new(), &request, &head, &[]);
     let is_offered = lines.len() == 1 && [&b"chat"[..], b"b"].contains(&trim(lines[0]));
@@ -174,7 +174,7 @@ fn config(flags: u8) -> Config {
 }
 
 fn assert_answer(upgrade: &Upgrade) {
-    assert!(!upgrade.host().is_empty() && upgrade.path().starts_with('/'));
+    assert!(!upgrade.authority().is_empty() && upgrade.path().starts_with('/'));
     let origin = upgrade.origin();
     assert!(origin.is_none_or(|origin| !origin.is_empty()));
     assert!(origin.is_some() || !upgrade.is_same_origin());

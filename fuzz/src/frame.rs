@@ -16,7 +16,7 @@ fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     let [rsv1, unmasked, long] = [2, 4, 8].map(|bit| flags & bit != 0);
     let rules = Rules::new(role)
         .max_payload(limit)
-        .allow_rsv1(rsv1)
+        .permessage_deflate(rsv1)
         .accept_unmasked(unmasked)
         .accept_non_minimal_length(long);
     let naive = naive::Rules {
@@ -51,7 +51,7 @@ pub fn header(bytes: &[u8]) {
     };
     assert_eq!(Some(size), whole);
     let (len, minimal, _) = naive::length(bytes).expect("whole");
-    assert_eq!((header.len, header.mask), (len, naive::key(bytes, size)));
+    assert_eq!((header.payload_len, header.mask), (len, naive::key(bytes, size)));
     assert_eq!(header.opcode.bits(), bytes[0] & 15);
     let bits = [header.fin, header.rsv1, header.rsv2, header.rsv3].map(u8::from);
     assert_eq!(bits, [7, 6, 5, 4].map(|bit| bytes[0] >> bit & 1));
@@ -62,7 +62,7 @@ pub fn header(bytes: &[u8]) {
     } else {
         Role::Client
     });
-    let read = Header::parse(&encoded, &masked.allow_rsv1(true));
+    let read = Header::parse(&encoded, &masked.permessage_deflate(true));
     assert_eq!(read, Ok(Some((header, encoded.len()))));
 }
 

@@ -9,7 +9,7 @@ use websocket_proto::handshake::key::accept_key;
 /// The key of sixteen zero bytes.
 const KEY: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAA==";
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Limits {
     head: usize,
     interim: usize,
@@ -32,15 +32,16 @@ impl Limits {
     }
 
     /// With compression, half of the time.
-    fn deflated(self, choice: u8) -> Config {
+    fn deflated(&self, choice: u8) -> Config {
         #[cfg(feature = "deflate")]
         if choice & 1 != 0 {
             return self
                 .config
+                .clone()
                 .deflate(websocket_proto::deflate::DeflateConfig::new());
         }
         _ = choice;
-        self.config
+        self.config.clone()
     }
 }
 
@@ -69,7 +70,7 @@ pub fn handshake_client(bytes: &[u8]) {
     let mut request = ClientRequest::new("h", "/").expect("well-formed");
     if choice & 4 == 0 {
         request = request
-            .protocol("chat")
+            .subprotocol("chat")
             .and_then(|request| request.extension("ext"))
             .expect("well-formed");
     }

@@ -8,7 +8,7 @@ use super::common::parts;
 use super::ends::Settings;
 use super::input::Input;
 use websocket_proto::handshake::{ClientRequest, ServerHandshake};
-use websocket_proto::{Config, Event, Role};
+use websocket_proto::{Config, Delivery, Event, Role};
 
 /// The most that was live during `work`, and what is live after it, over what was live before.
 fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
@@ -43,7 +43,11 @@ pub fn memory(bytes: &[u8]) {
 fn frames(role: Role, mut input: Input) {
     let settings = Settings::read(&mut input);
     let (cuts, bytes) = input.cut_rest();
-    let mut connection = settings.open_with(role, &settings.config().stream(settings.stream));
+    let delivery = match settings.stream {
+        true => Delivery::Chunks,
+        false => Delivery::Whole,
+    };
+    let mut connection = settings.open_with(role, &settings.config().delivery(delivery));
     let mut out = Vec::with_capacity(3 * bytes.len() + 256);
     let capacity = out.capacity();
     let (mut came, mut kept) = (0, 0);

@@ -31,9 +31,9 @@ impl Inflating {
     /// most.
     pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
         match self.active() {
-            Some(active) => active
-                .decompressor
-                .push(wire, limit, |piece| Ok(message.push(piece, limit)?)),
+            Some(active) => active.decompressor.push(wire, limit, |piece| {
+                message.push(piece, limit).map_err(Error::not_utf8)
+            }),
             // Not reached: without an agreement no frame is taken for compressed.
             None => Ok(()),
         }
@@ -100,10 +100,10 @@ impl Inflating {
     }
 }
 
-impl From<deflate::Error> for Error {
-    fn from(error: deflate::Error) -> Self {
+impl From<deflate::InflateError> for Error {
+    fn from(error: deflate::InflateError) -> Self {
         match error {
-            deflate::Error::TooBig { limit } => Self::MessageTooBig {
+            deflate::InflateError::TooBig { limit } => Self::MessageTooBig {
                 limit,
                 size: limit.saturating_add(1),
             },
@@ -121,7 +121,7 @@ pub(super) enum Deflating {
 
 impl Deflating {
     pub(super) fn new(window: Window, config: &DeflateConfig) -> Self {
-        Self::Agreed(window, *config)
+        Self::Agreed(window, config.clone())
     }
 
     #[inline]

@@ -1,9 +1,9 @@
 //! What `receive` reports.
 
 use super::send::Fin;
+use crate::CloseCode;
 use crate::error::Error;
 use crate::message::{Payload, Text};
-use crate::{CloseCode, utf8};
 
 /// One thing that the peer sent. Borrows from the input, never from the connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,11 +13,11 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// The next piece of a text message, where [`Config::stream`](crate::Config::stream) is set. Whole code points;
-    /// empty only if it is the last one and nothing is left.
+    /// The next piece of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Whole code points; empty
+    /// only if it is the last one and nothing is left.
     TextChunk(Text<'i>, Fin),
-    /// The next piece of a binary message, where [`Config::stream`](crate::Config::stream) is set. Empty only if it is
-    /// the last one and nothing is left.
+    /// The next piece of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
+    /// last one and nothing is left.
     BinaryChunk(Payload<'i>, Fin),
     /// A Ping (section 5.5.2). Its Pong is already in the output, if
     /// [`Config::auto_pong`](crate::Config::auto_pong) says so: by default while no Close was sent.
@@ -73,7 +73,7 @@ impl<'i> Close<'i> {
     }
 
     /// The close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
-    pub fn status(&self) -> CloseCode {
+    pub fn code_or_no_status(&self) -> CloseCode {
         self.code.unwrap_or(CloseCode::NO_STATUS)
     }
 
@@ -88,15 +88,12 @@ impl<'i> Close<'i> {
         if let Some(code) = code {
             // RFC 6455 section 7.4: undefined codes are not used; 1005, 1006 and 1015 never, whatever the
             // leniency.
-            let valid = code.is_receivable() || accept_any_code && !code.is_local();
+            let valid = code.is_receivable() || accept_any_code && !code.is_never_sent();
             if !valid {
                 return Err(Error::InvalidCloseCode(code));
             }
         }
-        let reason = body
-            .slice_from(2)
-            .into_text()
-            .map_err(|utf8::InvalidUtf8| Error::InvalidUtf8)?;
+        let reason = body.slice_from(2).into_text().map_err(Error::not_utf8)?;
         Ok(Self { code, reason })
     }
 }

@@ -48,7 +48,7 @@ impl Masking {
     pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
         let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
         let len = out.len().saturating_sub(payload);
-        header.len = len as u64;
+        header.payload_len = len as u64;
         header.mask = self.next_key();
         let encoded = header.encode();
         // The header is mostly shorter than the room for it.

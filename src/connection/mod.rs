@@ -15,7 +15,7 @@
 //!    message that lies whole in the input is unmasked in place and lent; one that came in pieces is moved
 //!    out.
 //! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, if the caller asked
-//!    to [hold](crate::Config::hold), all but the payload of a cut frame), and the only thing to do is to
+//!    to [hold](crate::Delivery::Held), all but the payload of a cut frame), and the only thing to do is to
 //!    read more. One event per call. After a Close or an error the rest stays in `input`, and nothing is
 //!    looked at any more.
 //! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows
@@ -167,7 +167,7 @@ impl Connection {
     /// for message in inbox {
     ///     match message {
     ///         ToWriter::Text(text) => sender.send_text(&text, &mut out)?,
-    ///         ToWriter::Reply(reply) => sender.reply(&reply, &mut out),
+    ///         ToWriter::Reply(reply) => sender.reply(reply, &mut out),
     ///     }
     ///     // write `out`
     /// }
@@ -192,6 +192,10 @@ impl Connection {
 
     /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
     /// all of it where it is.
+    ///
+    /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
+    /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
+    /// [`threshold`](DeflateConfig::threshold).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
@@ -213,8 +217,8 @@ impl Connection {
     /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut
     /// buffer[..size];`, then `receive(&mut input, &mut out)`.
     ///
-    /// `Ok(None)`: all of `input` is consumed (or, with [`Config::hold`], all but a payload that is not
-    /// whole); or the connection is closed, and then `input` is untouched.
+    /// `Ok(None)`: all of `input` is consumed (or, with [`Delivery::Held`](crate::Delivery::Held), all but a
+    /// payload that is not whole); or the connection is closed, and then `input` is untouched.
     ///
     /// # Errors
     ///
@@ -455,8 +459,8 @@ impl Connection {
     /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between
     /// frames and once the connection is closed.
     ///
-    /// With [`Config::hold`] this is how long the input has to become for the frame to be whole; otherwise it
-    /// may serve to size the next read.
+    /// With [`Delivery::Held`](crate::Delivery::Held) this is how long the input has to become for the frame to
+    /// be whole; otherwise it may serve to size the next read.
     pub fn remaining(&self) -> u64 {
         self.receiver.remaining()
     }

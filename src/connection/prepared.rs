@@ -62,7 +62,8 @@ impl Prepared {
     }
 
     /// Compresses the message as well, once, for all connections that agreed on a window of at least this many
-    /// bits (9 to 15) for what this side sends; the others get it as it is.
+    /// bits (9 to 15) for what this side sends; the others get it as it is, and so do all with any other number of
+    /// bits. A second call replaces the first.
     ///
     /// ```
     /// use websocket_proto::deflate::{DeflateConfig, Parameters};
@@ -80,12 +81,13 @@ impl Prepared {
     #[cfg(feature = "deflate")]
     #[must_use = "the compressed message is in the value that is returned"]
     pub fn deflate(mut self, bits: u8, config: &DeflateConfig) -> Self {
-        let window = Window::new(bits.max(9), false);
-        let mut payload = Vec::new();
-        if let Some(mut compressor) = Compressor::new(window, config) {
+        let window = Window::new(bits).map(Window::no_context_takeover);
+        let compressor = window.and_then(|window| Compressor::new(window, config));
+        self.deflated = compressor.map(|mut compressor| {
+            let mut payload = Vec::new();
             compressor.compress(self.payload(), &mut payload);
-            self.deflated = Some((window.bits(), payload));
-        }
+            (bits, payload)
+        });
         self
     }
 

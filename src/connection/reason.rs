@@ -2,18 +2,18 @@
 
 use core::fmt;
 
-use crate::close::MAX_REASON_SIZE;
+use crate::close::MAX_CLOSE_REASON_SIZE;
 
 /// A close reason being written: whole characters, as many as fit.
 pub(super) struct Reason {
-    bytes: [u8; MAX_REASON_SIZE],
+    bytes: [u8; MAX_CLOSE_REASON_SIZE],
     size: usize,
 }
 
 impl Default for Reason {
     fn default() -> Self {
         Self {
-            bytes: [0; MAX_REASON_SIZE],
+            bytes: [0; MAX_CLOSE_REASON_SIZE],
             size: 0,
         }
     }

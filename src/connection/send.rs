@@ -10,19 +10,19 @@ use super::prepared::Prepared;
 use super::reason::Reason;
 use super::reply::{Reaction, Reply};
 use super::state::{self, Incoming, SendState, State, Transport};
-use crate::close::MAX_REASON_SIZE;
+use crate::close::MAX_CLOSE_REASON_SIZE;
 use crate::config::AutoPong;
 use crate::error::Misuse;
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
 use crate::message::MessageKind;
-use crate::utf8::{self, Utf8};
+use crate::utf8::{self, Validator};
 use crate::{CloseCode, Config, Entropy};
 
-/// Whether a fragment is the last one of its message: the FIN bit of RFC 6455 section 5.2.
+/// Whether a fragment or chunk is the last one of its message: the FIN bit of RFC 6455 section 5.2.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "a bit")]
 pub enum Fin {
-    /// More fragments follow.
+    /// More of them follow.
     More,
     /// This is the last one.
     Last,
@@ -46,7 +46,7 @@ pub struct SendHalf {
 
 /// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "on or off")]
+#[non_exhaustive]
 pub enum Compression {
     /// Messages are compressed.
     #[default]
@@ -57,11 +57,11 @@ pub enum Compression {
 }
 
 /// The fragmented message that is being sent.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Message {
     kind: MessageKind,
     /// Of a text: how its bytes so far end.
-    utf8: Utf8,
+    utf8: Validator,
     compression: Compression,
 }
 
@@ -69,7 +69,7 @@ struct Message {
 impl SendHalf {
     /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
     /// [`Config::auto_pong`] and [`Config::auto_close`] say.
-    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) {
+    pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
         self.react(reply.reaction(), out);
     }
 
@@ -339,9 +339,9 @@ impl SendHalf {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        let (opcode, mut message) = match self.message {
+        let (opcode, mut message) = match &self.message {
             None => (kind.opcode(), self.begin_message(kind)),
-            Some(message) if message.kind == kind => (OpCode::Continuation, message),
+            Some(message) if message.kind == kind => (OpCode::Continuation, message.clone()),
             // RFC 6455 section 5.4: the fragments of two messages are never mixed.
             Some(_) => return Err(Misuse::UnfinishedMessage),
         };
@@ -349,7 +349,7 @@ impl SendHalf {
             // RFC 6455 section 5.6: the message as a whole is UTF-8; a fragment may end inside a code point.
             message.utf8.push(payload).map_err(|_| Misuse::InvalidUtf8)?;
             if fin == Fin::Last {
-                message.utf8.finish().map_err(|_| Misuse::InvalidUtf8)?;
+                message.utf8.clone().finish().map_err(|_| Misuse::InvalidUtf8)?;
             }
         }
         let mut header = Header::new(opcode, payload.len() as u64);
@@ -369,7 +369,7 @@ impl SendHalf {
         };
         Message {
             kind,
-            utf8: Utf8::new(),
+            utf8: Validator::new(),
             compression,
         }
     }
@@ -466,7 +466,7 @@ impl SendHalf {
         match code {
             Some(code) if !code.is_sendable(self.role()) => Err(Misuse::InvalidCloseCode(code)),
             None if !reason.is_empty() => Err(Misuse::ReasonWithoutCode),
-            _ if reason.len() > MAX_REASON_SIZE => Err(Misuse::ReasonTooLong(reason.len())),
+            _ if reason.len() > MAX_CLOSE_REASON_SIZE => Err(Misuse::ReasonTooLong(reason.len())),
             _ => Ok(()),
         }
     }

@@ -80,7 +80,7 @@ pub enum ClosedBy {
 /// assert_eq!(closed.to_string(), r#"closed by the peer, clean, sent 1001, received 1001 "bye""#);
 /// # Ok::<(), websocket_proto::Error>(())
 /// ```
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Closed {
     send: SendState,
     receive: ReceiveState,
@@ -266,6 +266,20 @@ impl Closed {
             (SendState::Open, ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_)) => ClosedBy::Peer,
             (SendState::Open, ReceiveState::Open | ReceiveState::Ended) => ClosedBy::Transport,
         }
+    }
+}
+
+/// Without the reason, of which the peer chose the text.
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closed")
+            .field("by", &self.by())
+            .field("code", &self.code())
+            .field("code_sent", &self.code_sent())
+            .field("code_received", &self.code_received())
+            .field("is_clean", &self.is_clean())
+            .field("reason_len", &self.reason.len())
+            .finish()
     }
 }
 

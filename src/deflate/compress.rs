@@ -47,7 +47,8 @@ pub(super) struct Deflater {
 
 impl Compressor {
     /// For a direction with the agreed window: that of our own [`Parameters::sent_by`](super::Parameters::sent_by).
-    /// Allocates nothing.
+    /// Allocates nothing. Of `config`, [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level)
+    /// and [`threshold`](DeflateConfig::threshold) count.
     ///
     /// `None` with a window of 8 bits: no zlib makes raw DEFLATE data that keep to it (it takes 9), so
     /// everything is sent as it is, which is always allowed (RFC 7692 section 5.2).

@@ -1,13 +1,11 @@
 //! The switches of compression.
 
-use super::negotiation::clamp;
-
 /// What to offer or to accept, and how to compress.
 ///
 /// The same settings serve both roles: a client offers them, and a server answers with them, or with less if
 /// the client asks for less. All are within what RFC 7692 lets a side choose, so nothing here can break an
 /// agreement.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct DeflateConfig {
     pub(super) client_max_window_bits: u8,
@@ -104,5 +102,16 @@ impl DeflateConfig {
 impl Default for DeflateConfig {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The nearest number within the bounds.
+const fn clamp(number: u8, min: u8, max: u8) -> u8 {
+    if number < min {
+        min
+    } else if number > max {
+        max
+    } else {
+        number
     }
 }

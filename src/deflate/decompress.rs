@@ -10,7 +10,7 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::history::History;
 use super::pool;
-use super::{Error, TAIL, Window};
+use super::{InflateError, TAIL, Window};
 use crate::growth::{growth, room};
 
 /// Inflates the compressed messages of one direction (RFC 7692 section 7.2.2).
@@ -22,14 +22,14 @@ use crate::growth::{growth, room};
 /// sender's doing, the direction is lost: every call returns the error again.
 ///
 /// ```
-/// use websocket_proto::deflate::{Decompressor, Error, Window};
+/// use websocket_proto::deflate::{Decompressor, InflateError, Window};
 ///
 /// let mut decompressor = Decompressor::new(Window::default());
 /// let mut text = String::new();
 /// for fragment in [&b"\xf2\x48\xcd"[..], b"\xc9\xc9\x07\x00"] {
 ///     decompressor.push(fragment, 1024, |piece| {
 ///         text.push_str(std::str::from_utf8(piece).unwrap());
-///         Ok::<(), Error>(())
+///         Ok::<(), InflateError>(())
 ///     })?;
 /// }
 /// decompressor.finish()?;
@@ -39,7 +39,7 @@ use crate::growth::{growth, room};
 /// let mut out = Vec::new();
 /// decompressor.decompress(b"\xf2\x00\x11\x00\x00", 1024, &mut out)?;
 /// assert_eq!(out, b"Hello");
-/// # Ok::<(), Error>(())
+/// # Ok::<(), InflateError>(())
 /// ```
 pub struct Decompressor {
     history: History,
@@ -48,7 +48,7 @@ pub struct Decompressor {
     message: Option<Box<Inflater>>,
     /// For the next message.
     free_final_blocks: u64,
-    failed: Option<Error>,
+    failed: Option<InflateError>,
 }
 
 impl Decompressor {
@@ -72,8 +72,8 @@ impl Decompressor {
     ///
     /// # Errors
     ///
-    /// What is wrong with the data, [`Error`]; or what `sink` returned, which ends the message as well.
-    pub fn push<E: From<Error>>(
+    /// What is wrong with the data, [`InflateError`]; or what `sink` returned, which ends the message as well.
+    pub fn push<E: From<InflateError>>(
         &mut self,
         wire: &[u8],
         limit: u64,
@@ -88,9 +88,9 @@ impl Decompressor {
         let (message, history) = self.message();
         match message.inflate(history, wire, limit, &mut sink) {
             Ok(()) => Ok(()),
-            Err(Stop::Error(error)) => Err(self.fail(error).into()),
+            Err(Stop::Inflate(error)) => Err(self.fail(error).into()),
             Err(Stop::Sink(error)) => {
-                self.fail(Error::Refused);
+                self.fail(InflateError::Refused);
                 Err(error)
             }
         }
@@ -104,7 +104,7 @@ impl Decompressor {
     /// # Errors
     ///
     /// What is wrong with the data, once all that is right has been given out.
-    pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, Error> {
+    pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -135,8 +135,8 @@ impl Decompressor {
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] if the data do not end where a message can end.
-    pub fn finish(&mut self) -> Result<(), Error> {
+    /// [`InflateError::Truncated`] if the data do not end where a message can end.
+    pub fn finish(&mut self) -> Result<(), InflateError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -152,7 +152,7 @@ impl Decompressor {
         pool::inflaters().give(message);
         match complete {
             true => Ok(()),
-            false => Err(self.fail(Error::Truncated)),
+            false => Err(self.fail(InflateError::Truncated)),
         }
     }
 
@@ -161,7 +161,7 @@ impl Decompressor {
     /// # Errors
     ///
     /// As [`push`](Self::push) and [`finish`](Self::finish).
-    pub fn decompress(&mut self, wire: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn decompress(&mut self, wire: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), InflateError> {
         let start = out.len();
         let limit = room(start, limit);
         let end = limit.saturating_add(start as u64);
@@ -192,7 +192,7 @@ impl Decompressor {
 
     /// Nothing more will be inflated, so all memory is given back.
     #[cold]
-    fn fail(&mut self, error: Error) -> Error {
+    fn fail(&mut self, error: InflateError) -> InflateError {
         self.failed = Some(error);
         self.message = None;
         self.history.take();
@@ -263,12 +263,12 @@ enum Flow {
     /// The last thing in the payload was the end of a final block.
     Ended,
     /// What is right has gone out before this.
-    Stopped(Error),
+    Stopped(InflateError),
 }
 
 /// Why a message stops before its end.
 enum Stop<E> {
-    Error(Error),
+    Inflate(InflateError),
     Sink(E),
 }
 
@@ -329,7 +329,7 @@ impl Inflater {
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), Stop<E>> {
         loop {
-            let size = self.piece(history, &mut wire, limit).map_err(Stop::Error)?;
+            let size = self.piece(history, &mut wire, limit).map_err(Stop::Inflate)?;
             if size == 0 {
                 return Ok(());
             }
@@ -339,7 +339,7 @@ impl Inflater {
 
     /// Inflates the next piece, from what the engine has and from the front of `wire`, and tells the size of what is
     /// then in [`output`](Self::output). 0: all of `wire` is taken, and nothing more comes of it.
-    fn piece(&mut self, history: &mut History, wire: &mut &[u8], limit: u64) -> Result<usize, Error> {
+    fn piece(&mut self, history: &mut History, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
         loop {
             match self.flow {
                 Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
@@ -360,7 +360,7 @@ impl Inflater {
     }
 
     /// Calls the engine once, and tells how many bytes it put out that are within the limit.
-    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, Error> {
+    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
         let left = limit.saturating_sub(self.produced);
         // One byte more than may come tells that it would.
         let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
@@ -374,11 +374,11 @@ impl Inflater {
         // cut.
         let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
         self.flow = match step.status {
-            _ if step.produced > allowed => Flow::Stopped(Error::TooBig { limit }),
+            _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
             Ok(Status::StreamEnd) => Flow::Ended,
             Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
             Ok(_) if step.consumed > 0 || step.produced > 0 => Flow::Full,
-            Ok(_) | Err(()) => Flow::Stopped(Error::Corrupt),
+            Ok(_) | Err(()) => Flow::Stopped(InflateError::Corrupt),
         };
         Ok(allowed)
     }
@@ -391,10 +391,10 @@ impl Inflater {
     }
 
     /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
-    fn go_on_after_final_block(&mut self, history: &History) -> Result<(), Error> {
+    fn go_on_after_final_block(&mut self, history: &History) -> Result<(), InflateError> {
         let limit = self.paid_final_blocks().saturating_add(self.free_final_blocks);
         if self.final_blocks >= limit {
-            return Err(Error::TooManyFinalBlocks { limit });
+            return Err(InflateError::TooManyFinalBlocks { limit });
         }
         self.final_blocks = self.final_blocks.saturating_add(1);
         self.flow = Flow::Drained;

@@ -6,7 +6,7 @@
 //!   client                                                 server
 //!
 //!   offer ---------- Sec-WebSocket-Extensions -----------> accept
-//!   check <--------- Sec-WebSocket-Extensions ------------ the answer
+//!   check_answer <-- Sec-WebSocket-Extensions ------------ the answer
 //!     |  Parameters                                           |  Parameters
 //!   Compressor ----- payload of messages with RSV1 ------> Decompressor
 //!   Decompressor <-- payload of messages with RSV1 ------- Compressor
@@ -19,10 +19,10 @@
 //!
 //! // The handshake: the values of `Sec-WebSocket-Extensions`, there and back.
 //! let config = DeflateConfig::new();
-//! let offered = deflate::offer(&[config]);
+//! let offered = deflate::offer(&[config.clone()]);
 //! assert_eq!(offered, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12");
 //! let (parameters, answer) = deflate::accept(ExtensionList::parse(&offered)?, &config).expect("one fits");
-//! let checked = deflate::check(ExtensionList::parse(&answer)?, ExtensionList::parse(&offered)?)?;
+//! let checked = deflate::check_answer(ExtensionList::parse(&answer)?, ExtensionList::parse(&offered)?)?;
 //! assert_eq!(checked, Some(parameters));
 //!
 //! // The server sends. `None` means: everything as it is.
@@ -59,7 +59,7 @@
 //!
 //! What RFC 7692 allows, with any blocks, and two things that senders do: final blocks, across which the
 //! window goes on, and an end that was left on. Anything else that does not end where a message can end is an
-//! error, [`Error::Truncated`], and so is any reference to before what was sent. Inflated bytes are counted as
+//! error, [`InflateError::Truncated`], and so is any reference to before what was sent. Inflated bytes are counted as
 //! they come out, so that a small message cannot become a large one; the work is linear in what goes in and
 //! what comes out.
 //!
@@ -124,7 +124,9 @@ use crate::CloseCode;
 pub use compress::Compressor;
 pub use config::DeflateConfig;
 pub use decompress::Decompressor;
-pub use negotiation::{EXTENSION, NegotiationError, Parameter, Parameters, Window, accept, check, offer};
+pub use negotiation::{
+    EXTENSION, NegotiationError, Parameter, Parameters, Window, accept, check_answer, offer,
+};
 
 /// The lengths of an empty stored block, which end a flush, and are left off at the end of a message (RFC 7692
 /// section 7.2.1).
@@ -133,7 +135,7 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// Why a compressed message cannot be inflated. Always the sender's doing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Error {
+pub enum InflateError {
     /// Not DEFLATE data, or a reference to before all that was sent (RFC 7692 section 7.2.2).
     Corrupt,
     /// The message ends inside its data.
@@ -153,7 +155,7 @@ pub enum Error {
     Refused,
 }
 
-impl Error {
+impl InflateError {
     /// The code of the Close frame that answers this error (RFC 6455 section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
@@ -163,7 +165,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for InflateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt => f.write_str("peer sent compressed data that are invalid"),
@@ -185,4 +187,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for InflateError {}

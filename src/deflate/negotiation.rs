@@ -13,19 +13,26 @@ pub const EXTENSION: &str = "permessage-deflate";
 
 /// The LZ77 window of one direction: how far back its data may refer, and whether beyond the message.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[must_use]
 pub struct Window {
     bits: u8,
     takeover: bool,
 }
 
 impl Window {
-    /// A window of `2^bits` bytes, 8 to 15; a number outside is taken for the nearest one. With context
-    /// takeover it goes on from message to message.
-    pub const fn new(bits: u8, takeover: bool) -> Self {
-        Self {
-            bits: clamp(bits, 8, 15),
-            takeover,
+    /// A window of `2^bits` bytes, 8 to 15, with context takeover: it goes on from message to message. `None` for
+    /// another number.
+    pub const fn new(bits: u8) -> Option<Self> {
+        match bits {
+            8..=15 => Some(Self { bits, takeover: true }),
+            _ => None,
         }
+    }
+
+    /// The same window, for one message at a time.
+    pub const fn no_context_takeover(mut self) -> Self {
+        self.takeover = false;
+        self
     }
 
     /// The base-2 logarithm of the size, 8 to 15.
@@ -46,7 +53,10 @@ impl Window {
 impl Default for Window {
     /// What goes where nothing was agreed: 15 bits, with context takeover.
     fn default() -> Self {
-        Self::new(15, true)
+        Self {
+            bits: 15,
+            takeover: true,
+        }
     }
 }
 
@@ -182,7 +192,7 @@ impl core::error::Error for NegotiationError {}
 /// use websocket_proto::deflate::{self, DeflateConfig};
 ///
 /// let best = DeflateConfig::new().server_max_window_bits(10).client_max_window_bits(15);
-/// let fallback = best.server_max_window_bits(15);
+/// let fallback = best.clone().server_max_window_bits(15);
 /// assert_eq!(
 ///     deflate::offer(&[best, fallback]),
 ///     "permessage-deflate; server_max_window_bits=10; client_max_window_bits, \
@@ -280,7 +290,7 @@ pub fn accept<'a>(
 /// let offers = ExtensionList::parse("permessage-deflate; server_max_window_bits=10")?;
 /// let answer = ExtensionList::parse("permessage-deflate")?;
 /// assert_eq!(
-///     deflate::check(answer, offers),
+///     deflate::check_answer(answer, offers),
 ///     Err(NegotiationError::MissingParameter(Parameter::ServerMaxWindowBits)),
 /// );
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
@@ -289,7 +299,7 @@ pub fn accept<'a>(
 /// # Errors
 ///
 /// The handshake has to fail then; the error is that for the last offer.
-pub fn check<'a, 'o>(
+pub fn check_answer<'a, 'o>(
     answer: impl IntoIterator<Item = Extension<'a>>,
     offers: impl IntoIterator<Item = Extension<'o>>,
 ) -> Result<Option<Parameters>, NegotiationError> {
@@ -442,16 +452,5 @@ fn parse_bits(value: &str) -> Option<u8> {
     match value {
         "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => value.parse().ok(),
         _ => None,
-    }
-}
-
-/// The nearest number within the bounds.
-pub(super) const fn clamp(number: u8, min: u8, max: u8) -> u8 {
-    if number < min {
-        min
-    } else if number > max {
-        max
-    } else {
-        number
     }
 }

@@ -94,8 +94,8 @@ impl Decoder {
     }
 
     #[cfg(feature = "deflate")]
-    pub(crate) fn allow_rsv1(&mut self) {
-        self.rules = self.rules.allow_rsv1(true);
+    pub(crate) fn permessage_deflate(&mut self) {
+        self.rules = self.rules.permessage_deflate(true);
     }
 
     /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as
@@ -107,7 +107,7 @@ impl Decoder {
             return None;
         };
         let (header, size) = Header::parse(input, &self.rules).ok()??;
-        let len = usize::try_from(header.len).ok()?;
+        let len = usize::try_from(header.payload_len).ok()?;
         if input.len().saturating_sub(size) < len {
             return None;
         }
@@ -172,7 +172,7 @@ impl Decoder {
     #[inline]
     fn begin(&mut self, header: Header) -> Header {
         self.state = State::Payload {
-            remaining: header.len,
+            remaining: header.payload_len,
             key: header.mask,
         };
         header

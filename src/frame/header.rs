@@ -1,5 +1,8 @@
 //! The frame header (RFC 6455 section 5.2): every rule that can be decided on it alone stands here, once.
 
+use core::fmt;
+use core::ops::Deref;
+
 use super::{Role, Violation};
 
 /// The longest header: 2 bytes, 8 of length, 4 of masking key.
@@ -62,7 +65,7 @@ impl OpCode {
 }
 
 /// A frame header.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 #[allow(
     clippy::exhaustive_structs,
     reason = "these are the fields of RFC 6455 section 5.2"
@@ -81,12 +84,12 @@ pub struct Header {
     /// The masking key, on every frame of a client and on none of a server.
     pub mask: Option<[u8; 4]>,
     /// Length of the payload in bytes, at most 2^63 - 1.
-    pub len: u64,
+    pub payload_len: u64,
 }
 
 impl Header {
     /// An unfragmented, unmasked header without reserved bits.
-    pub const fn new(opcode: OpCode, len: u64) -> Self {
+    pub const fn new(opcode: OpCode, payload_len: u64) -> Self {
         Self {
             fin: true,
             rsv1: false,
@@ -94,7 +97,7 @@ impl Header {
             rsv3: false,
             opcode,
             mask: None,
-            len,
+            payload_len,
         }
     }
 
@@ -113,7 +116,7 @@ impl Header {
     ///
     /// let rules = Rules::new(Role::Client);
     /// let (header, size) = Header::parse(&[0x82, 0x7e, 0x01, 0x00], &rules)?.unwrap();
-    /// assert_eq!((header.len, size), (256, 4));
+    /// assert_eq!((header.payload_len, size), (256, 4));
     /// assert_eq!(Header::parse(&[0x82, 0x7e], &rules), Ok(None));
     /// assert_eq!(Header::parse(&[0x83], &rules), Err(Violation::ReservedOpCode(3)));
     /// # Ok::<(), Violation>(())
@@ -146,7 +149,7 @@ impl Header {
             rsv3: first & RSV3 != 0,
             opcode,
             mask,
-            len,
+            payload_len: len,
         };
         Ok(Some((header, size)))
     }
@@ -168,10 +171,10 @@ impl Header {
             None => (0, 0, 0),
         };
         // One number, whose lowest byte comes first, so that no byte is stored before all are known.
-        let (short, rest, size) = match (u8::try_from(self.len), u16::try_from(self.len)) {
+        let (short, rest, size) = match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
             (Ok(len @ 0..=125), _) => (len, key, 2_usize),
             (_, Ok(len)) => (126, u128::from(len.swap_bytes()) | key << 16, 4),
-            _ => (127, u128::from(self.len.swap_bytes()) | key << 64, 10),
+            _ => (127, u128::from(self.payload_len.swap_bytes()) | key << 64, 10),
         };
         let bytes = u128::from(flags | self.opcode.bits()) | u128::from(mask_bit | short) << 8 | rest << 16;
         EncodedHeader {
@@ -181,19 +184,47 @@ impl Header {
     }
 }
 
+/// Without the masking key.
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("fin", &self.fin)
+            .field("rsv1", &self.rsv1)
+            .field("rsv2", &self.rsv2)
+            .field("rsv3", &self.rsv3)
+            .field("opcode", &self.opcode)
+            .field("masked", &self.mask.is_some())
+            .field("payload_len", &self.payload_len)
+            .finish()
+    }
+}
+
 /// A header as it stands on the wire; derefs to its 2 to 14 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct EncodedHeader {
     bytes: [u8; size_of::<u128>()],
     size: usize,
 }
 
-impl core::ops::Deref for EncodedHeader {
+impl Deref for EncodedHeader {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes.get(..self.size).unwrap_or(&self.bytes)
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// The size alone: the bytes hold the masking key.
+impl fmt::Debug for EncodedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedHeader({} bytes)", self.len())
     }
 }
 
@@ -229,7 +260,7 @@ impl Rules {
     }
 
     /// Allows RSV1 on Text and Binary frames, as permessage-deflate does (RFC 7692 section 6).
-    pub const fn allow_rsv1(mut self, allow: bool) -> Self {
+    pub const fn permessage_deflate(mut self, allow: bool) -> Self {
         self.rsv1 = allow;
         self
     }

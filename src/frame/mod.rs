@@ -3,7 +3,7 @@
 //! A frame is a header of 2 to 14 bytes and a payload of the length it states:
 //!
 //! ```text
-//!  byte 0          byte 1          0, 2 or 8 bytes    0 or 4 bytes   `len` bytes
+//!  byte 0          byte 1          0, 2 or 8 bytes    0 or 4 bytes   `payload_len` bytes
 //! +-+---+-------+ +-+-------------+ +---------------+ +-------------+ +- - - - -+
 //! |F|RSV| opcode| |M| length      | | longer length | | masking key | | payload |
 //! +-+---+-------+ +-+-------------+ +---------------+ +-------------+ +- - - - -+
@@ -27,7 +27,7 @@
 //! for mut input in [first, second] {
 //!     while let Some(item) = decoder.decode(&mut input)? {
 //!         match item {
-//!             Item::Start(header) => assert_eq!(header.len, 5),
+//!             Item::Start(header) => assert_eq!(header.payload_len, 5),
 //!             Item::Chunk(chunk) => {
 //!                 text[at..at + chunk.len()].copy_from_slice(chunk);
 //!                 at += chunk.len();

@@ -201,6 +201,12 @@ impl Deref for Header {
     }
 }
 
+impl AsRef<[u8]> for Header {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 /// Without the masking key.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,8 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
-/// | [`ServerHandshake::receive_timeout`](super::ServerHandshake::receive_timeout) | yes | the whole HTTP response, once, if anything of a request came |
+/// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
+/// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
@@ -28,8 +29,8 @@ pub enum HandshakeError {
     Eof,
     /// The head was not whole when the caller's time for it was up (RFC 9110 section 15.5.9).
     TimedOut,
-    /// The caller's doing: `receive` or `receive_eof` was called after `receive` had returned its result.
-    /// Nothing is written for it.
+    /// The caller's doing: `receive`, `receive_eof` or `handle_timeout` was called after `receive` had returned its
+    /// result. Nothing is written for it.
     Finished,
 
     /// The request line does not fit into the limit of
@@ -131,10 +132,10 @@ pub enum HandshakeError {
     /// An Origin that is empty or not printable ASCII (RFC 6454 section 7.1).
     MalformedOrigin,
     /// A Sec-WebSocket-Protocol with an element that is no token, or with none (RFC 6455 section 4.3).
-    MalformedProtocol,
+    MalformedSubprotocol,
     /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections
     /// 4.1 and 11.3.4).
-    RepeatedProtocol,
+    RepeatedSubprotocol,
     /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455
     /// section 9.1).
     MalformedExtensions,
@@ -183,10 +184,10 @@ pub enum HandshakeError {
     /// A Sec-WebSocket-Accept that does not answer the key that was sent (RFC 6455 section 4.1).
     WrongAccept,
     /// A subprotocol that was not offered, letter by letter (RFC 6455 section 4.1).
-    UnofferedProtocol,
+    UnofferedSubprotocol,
     /// No subprotocol, though some were offered and
     /// [`Config::require_subprotocol`](crate::Config::require_subprotocol) is on.
-    MissingProtocol,
+    MissingSubprotocol,
     /// An extension that was not offered (RFC 6455 section 4.1).
     UnofferedExtension,
     /// The answer on `permessage-deflate` does not fit the offers (RFC 7692 section 5.1).
@@ -204,14 +205,14 @@ impl HandshakeError {
     /// done this already; it is for those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields)
     /// and send HTTP/1.1 by themselves. `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). The
     /// caller sends it and closes the transport.
-    pub fn respond(self, method: &str, out: &mut Vec<u8>) {
-        push_error(out, method, self);
+    pub fn respond(&self, method: &str, out: &mut Vec<u8>) {
+        push_error(out, method, *self);
     }
 
     /// The status of the HTTP response that tells a client about this error.
     ///
     /// What only a client can meet is 502: a gateway would say so of the server behind it.
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
             Self::MethodNotGet => 405,
             Self::TimedOut => 408,
@@ -230,8 +231,8 @@ impl HandshakeError {
             | Self::MissingAccept
             | Self::RepeatedAccept
             | Self::WrongAccept
-            | Self::UnofferedProtocol
-            | Self::MissingProtocol
+            | Self::UnofferedSubprotocol
+            | Self::MissingSubprotocol
             | Self::UnofferedExtension
             | Self::RepeatedExtension => 502,
             #[cfg(feature = "deflate")]
@@ -261,8 +262,8 @@ impl HandshakeError {
             | Self::MalformedKey
             | Self::RepeatedOrigin
             | Self::MalformedOrigin
-            | Self::MalformedProtocol
-            | Self::RepeatedProtocol
+            | Self::MalformedSubprotocol
+            | Self::RepeatedSubprotocol
             | Self::MalformedExtensions
             | Self::UppercaseFieldName
             | Self::UnknownPseudoField
@@ -283,7 +284,7 @@ impl HandshakeError {
     /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
     /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); the latter alone
     /// where an extended CONNECT asks for another version. Otherwise none.
-    pub const fn response_fields(self) -> &'static [(&'static str, &'static str)] {
+    pub const fn response_fields(&self) -> &'static [(&'static str, &'static str)] {
         match (self, self.status()) {
             (Self::UnsupportedConnectVersion, _) => &[("sec-websocket-version", "13")],
             (_, 405) => &[("Allow", "GET")],
@@ -343,8 +344,8 @@ impl fmt::Display for HandshakeError {
             Self::MalformedKey => "Sec-WebSocket-Key is not 16 bytes in base64",
             Self::RepeatedOrigin => "request has more than one Origin field",
             Self::MalformedOrigin => "Origin is empty or not printable ASCII",
-            Self::MalformedProtocol => "Sec-WebSocket-Protocol is not a list of tokens",
-            Self::RepeatedProtocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
+            Self::MalformedSubprotocol => "Sec-WebSocket-Protocol is not a list of tokens",
+            Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
             Self::MalformedExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::UppercaseFieldName => "field name has a capital letter",
             Self::UnknownPseudoField => "pseudo-field does not belong into the message",
@@ -358,8 +359,8 @@ impl fmt::Display for HandshakeError {
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
-            Self::UnofferedProtocol => "server chose a subprotocol that was not offered",
-            Self::MissingProtocol => "server chose none of the offered subprotocols",
+            Self::UnofferedSubprotocol => "server chose a subprotocol that was not offered",
+            Self::MissingSubprotocol => "server chose none of the offered subprotocols",
             Self::UnofferedExtension => "server chose an extension that was not offered",
             Self::RepeatedExtension => "server chose an extension twice",
             #[cfg(feature = "deflate")]
@@ -374,8 +375,8 @@ impl Error for HandshakeError {}
 /// A call that would have put something on the wire that must not be there. Nothing was written.
 ///
 /// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
-/// [`RepeatedProtocol`](Self::RepeatedProtocol) follow from the calls before as well,
-/// [`UnofferedProtocol`](Self::UnofferedProtocol) and [`UnusableStatus`](Self::UnusableStatus) from the
+/// [`RepeatedSubprotocol`](Self::RepeatedSubprotocol) follow from the calls before as well,
+/// [`UnofferedSubprotocol`](Self::UnofferedSubprotocol) and [`UnusableStatus`](Self::UnusableStatus) from the
 /// request that is answered.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -400,11 +401,11 @@ pub enum HandshakeMisuse {
     /// A second origin (RFC 6455 section 4.1, item 8).
     RepeatedOrigin,
     /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
-    MalformedProtocol,
+    MalformedSubprotocol,
     /// A subprotocol that was offered before, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
-    RepeatedProtocol,
+    RepeatedSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
-    UnofferedProtocol,
+    UnofferedSubprotocol,
     /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
     MalformedExtension,
     /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT,
@@ -429,9 +430,9 @@ impl fmt::Display for HandshakeMisuse {
             }
             Self::MalformedOrigin => "origin is empty or not printable ASCII",
             Self::RepeatedOrigin => "origin is given twice",
-            Self::MalformedProtocol => "subprotocol is not a token",
-            Self::RepeatedProtocol => "subprotocol is given twice",
-            Self::UnofferedProtocol => "subprotocol was not offered by the client",
+            Self::MalformedSubprotocol => "subprotocol is not a token",
+            Self::RepeatedSubprotocol => "subprotocol is given twice",
+            Self::UnofferedSubprotocol => "subprotocol was not offered by the client",
             Self::MalformedExtension => "extension is not one name with its parameters",
             Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",

@@ -15,8 +15,8 @@ impl<'a> Upgrade<'a> {
     /// Checks a request that a server such as hyper or axum has read: an upgrade of HTTP/1.1, or an extended
     /// CONNECT of HTTP/2 or HTTP/3, whichever the request's version has.
     ///
-    /// `protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep it
-    /// in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
+    /// `connect_protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep
+    /// it in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
     /// has none.
     ///
     /// ```
@@ -26,10 +26,10 @@ impl<'a> Upgrade<'a> {
     ///
     /// /// What to respond, and the connection for what `hyper::upgrade::on` gives.
     /// fn open<B>(request: &Request<B>) -> Result<(Response<()>, Option<Connection>), http::Error> {
-    ///     let protocol = None; // request.extensions().get::<hyper::ext::Protocol>().map(|protocol| protocol.as_str())
-    ///     match Upgrade::from_http(&Config::new(), request, protocol) {
+    ///     let connect_protocol = None; // request.extensions().get::<hyper::ext::Protocol>().map(Protocol::as_str)
+    ///     match Upgrade::from_http(&Config::new(), request, connect_protocol) {
     ///         Ok(upgrade) => {
-    ///             let (response, connection) = upgrade.select_protocol(&["chat"]).accept_http()?;
+    ///             let (response, connection) = upgrade.select_subprotocol(&["chat"]).accept_http()?;
     ///             Ok((response, Some(connection)))
     ///         }
     ///         Err(error) => Ok((error.to_http(), None)),
@@ -60,14 +60,14 @@ impl<'a> Upgrade<'a> {
     pub fn from_http<B>(
         config: &Config,
         request: &'a Request<B>,
-        protocol: Option<&'a str>,
+        connect_protocol: Option<&'a str>,
     ) -> Result<Self, HandshakeError> {
         let (uri, headers) = (request.uri(), request.headers());
         let authority = uri.authority().map(|authority| authority.as_str());
         if is_stream(request.version()) {
             let pseudo = [
                 (":method", Some(request.method().as_str())),
-                (":protocol", protocol),
+                (":protocol", connect_protocol),
                 (":scheme", uri.scheme_str()),
                 (":authority", authority),
                 (":path", uri.path_and_query().map(|path| path.as_str())),
@@ -99,7 +99,7 @@ impl<'a> Upgrade<'a> {
 impl HandshakeError {
     /// The response that tells a client about this error: [`status`](Self::status) and
     /// [`response_fields`](Self::response_fields). A body may be added, such as the error's text.
-    pub fn to_http(self) -> Response<()> {
+    pub fn to_http(&self) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
         for &(name, value) in self.response_fields() {

@@ -34,8 +34,9 @@
 //! The proof alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
 //!
 //! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
-//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), and closes the transport
-//! then; a server says so before, by [`ServerHandshake::receive_timeout`].
+//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), tells
+//! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] that it has passed, and closes the
+//! transport; a server's answer is in `out` by then.
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a
 //! byte of this one (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key
@@ -50,7 +51,7 @@
 //!
 //! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
 //! let entropy = |bytes: &mut [u8]| bytes.fill(7);
-//! let request = ClientRequest::from_url("ws://example.com/chat")?.protocol("soap")?.protocol("chat")?;
+//! let request = ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?;
 //! let mut client = request.start(&config, entropy, &mut to_server);
 //!
 //! // The server reads, looks at the request, and accepts.
@@ -58,14 +59,14 @@
 //! let mut input = &mut to_server[..];
 //! let request = server.receive(&mut input, &mut to_client)?.expect("the head is complete");
 //! let upgrade = request.upgrade(&mut to_client)?;
-//! assert_eq!((upgrade.path(), upgrade.host()), ("/chat", "example.com"));
-//! let connection_of_server = upgrade.protocol("chat")?.accept(&mut to_client);
+//! assert_eq!((upgrade.path(), upgrade.authority()), ("/chat", "example.com"));
+//! let connection_of_server = upgrade.with_subprotocol("chat")?.accept(&mut to_client);
 //!
 //! // The client checks the answer.
 //! let mut input = &mut to_client[..];
 //! match client.receive(&mut input, &mut to_server)? {
 //!     Some(Answer::Accepted { connection, response }) => {
-//!         assert_eq!(response.protocol(), Some("chat"));
+//!         assert_eq!(response.subprotocol(), Some("chat"));
 //! #       drop(connection);
 //!     }
 //!     Some(Answer::Rejected(response)) => panic!("status {}", response.status()),

@@ -175,7 +175,7 @@ pub enum Action {
 #[non_exhaustive]
 pub enum Expired {
     /// The opening handshake. A server tells its client by
-    /// [`ServerHandshake::receive_timeout`](crate::handshake::ServerHandshake::receive_timeout).
+    /// [`ServerHandshake::handle_timeout`](crate::handshake::ServerHandshake::handle_timeout).
     Open,
     /// The peer showed no sign of life after a Ping: it is dead.
     Ping,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{MessageKind, Payload, Text};
 use crate::growth::growth;
-use crate::utf8::{InvalidUtf8, Utf8};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// The message being received. Text is kept as a `String` that grows by what is valid, so that it is
 /// validated once.
@@ -14,7 +14,7 @@ pub(crate) enum Assembler {
     /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
     Idle { spare: Vec<u8> },
     /// Inside a text message.
-    Text { text: String, utf8: Utf8 },
+    Text { text: String, utf8: Validator },
     /// Inside a binary message.
     Binary { bytes: Vec<u8> },
 }
@@ -51,7 +51,7 @@ impl Assembler {
             MessageKind::Text => Self::Text {
                 // Never fails: an empty buffer is UTF-8.
                 text: String::from_utf8(spare).unwrap_or_default(),
-                utf8: Utf8::new(),
+                utf8: Validator::new(),
             },
             MessageKind::Binary => Self::Binary { bytes: spare },
         };

@@ -41,6 +41,15 @@ impl<'i> TryFrom<&'i Bytes> for Text<'i> {
     }
 }
 
+/// Copies the bytes only if others hold them as well.
+impl TryFrom<Bytes> for Text<'_> {
+    type Error = InvalidUtf8;
+
+    fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
+        Payload::from(bytes).into_text()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::String;
@@ -59,7 +68,10 @@ mod tests {
 
         let text = String::from("text");
         let at = text.as_ptr();
-        assert_eq!(Bytes::from(Text::from(text)).as_ptr(), at);
+        let bytes = Bytes::from(Text::from(text));
+        assert_eq!(bytes.as_ptr(), at);
+        let text = Text::try_from(bytes).unwrap();
+        assert_eq!((text.as_ptr(), &*text), (at, "text"));
     }
 
     #[test]
@@ -77,5 +89,6 @@ mod tests {
             assert_ne!(Payload::from(bytes.clone()).as_ptr(), bytes.as_ptr());
         }
         assert!(Text::try_from(&Bytes::from_static(b"\xff")).is_err());
+        assert!(Text::try_from(Bytes::from_static(b"\xff")).is_err());
     }
 }

@@ -4,11 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{MessageKind, Payload, Text};
-use crate::utf8::{InvalidUtf8, Utf8};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// The message being received in chunks: how large it is so far, and of a text, how its bytes so far end.
 pub(crate) enum Chunks {
-    Text { utf8: Utf8, size: u64 },
+    Text { utf8: Validator, size: u64 },
     Binary { size: u64 },
 }
 
@@ -22,7 +22,7 @@ impl Chunks {
     pub(crate) fn begin(kind: MessageKind) -> Self {
         match kind {
             MessageKind::Text => Self::Text {
-                utf8: Utf8::new(),
+                utf8: Validator::new(),
                 size: 0,
             },
             MessageKind::Binary => Self::Binary { size: 0 },
@@ -96,12 +96,12 @@ impl Chunks {
 }
 
 /// Validates a piece, or what of it comes before the first byte that nothing can repair.
-fn push<'a>(utf8: &mut Utf8, piece: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
-    let before = *utf8;
+fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
+    let before = utf8.clone();
     match utf8.push(piece) {
         Ok((completed, rest)) => (completed, rest, Ok(())),
         Err(error) => {
-            let (front, _) = piece.split_at(valid_front(before, piece));
+            let (front, _) = piece.split_at(valid_front(before.clone(), piece));
             *utf8 = before;
             // Never fails: it did not byte by byte.
             let (completed, rest) = utf8.push(front).unwrap_or_default();
@@ -111,7 +111,7 @@ fn push<'a>(utf8: &mut Utf8, piece: &'a [u8]) -> (Option<char>, &'a str, Result<
 }
 
 #[cold]
-fn valid_front(mut utf8: Utf8, piece: &[u8]) -> usize {
+fn valid_front(mut utf8: Validator, piece: &[u8]) -> usize {
     piece.chunks(1).take_while(|byte| utf8.push(byte).is_ok()).count()
 }
 

@@ -114,6 +114,38 @@ impl AsRef<str> for Text<'_> {
     }
 }
 
+impl AsRef<[u8]> for Text<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Empty.
+impl Default for Payload<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// Empty.
+impl Default for Text<'_> {
+    fn default() -> Self {
+        "".into()
+    }
+}
+
+impl<'i> From<Cow<'i, [u8]>> for Payload<'i> {
+    fn from(bytes: Cow<'i, [u8]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'i> From<Cow<'i, str>> for Text<'i> {
+    fn from(text: Cow<'i, str>) -> Self {
+        Self(text)
+    }
+}
+
 impl<'i> From<&'i [u8]> for Payload<'i> {
     #[inline]
     fn from(bytes: &'i [u8]) -> Self {
@@ -161,6 +193,14 @@ impl<'i> From<Text<'i>> for Payload<'i> {
     }
 }
 
+impl<'i> TryFrom<Payload<'i>> for Text<'i> {
+    type Error = InvalidUtf8;
+
+    fn try_from(payload: Payload<'i>) -> Result<Self, InvalidUtf8> {
+        payload.into_text()
+    }
+}
+
 impl<'i> From<Payload<'i>> for Cow<'i, [u8]> {
     fn from(payload: Payload<'i>) -> Self {
         payload.0
@@ -197,6 +237,24 @@ impl PartialEq<Payload<'_>> for [u8] {
     }
 }
 
+impl PartialEq<Payload<'_>> for &[u8] {
+    fn eq(&self, other: &Payload<'_>) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> PartialEq<Payload<'_>> for [u8; N] {
+    fn eq(&self, other: &Payload<'_>) -> bool {
+        *self.as_slice() == **other
+    }
+}
+
+impl PartialEq<Payload<'_>> for Vec<u8> {
+    fn eq(&self, other: &Payload<'_>) -> bool {
+        **self == **other
+    }
+}
+
 impl Eq for Payload<'_> {}
 
 impl<T: AsRef<str> + ?Sized> PartialEq<T> for Text<'_> {
@@ -212,6 +270,12 @@ impl PartialEq<Text<'_>> for str {
 }
 
 impl PartialEq<Text<'_>> for &str {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<Text<'_>> for String {
     fn eq(&self, other: &Text<'_>) -> bool {
         **self == **other
     }

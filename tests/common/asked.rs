@@ -18,7 +18,7 @@ impl Asked {
     pub fn request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
         for protocol in &self.protocols {
-            request = request.protocol(protocol).unwrap();
+            request = request.subprotocol(protocol).unwrap();
         }
         for extension in &self.extensions {
             request = request.extension(extension).unwrap();
@@ -85,7 +85,7 @@ pub fn with_what_is_taken(texts: &[String; 6]) -> (ClientRequest, usize) {
         ClientRequest::new(authority, target).unwrap_or_else(|_| ClientRequest::from_url("ws://h").unwrap());
     let steps: [&dyn Fn(ClientRequest) -> Option<ClientRequest>; 4] = [
         &|request| request.origin(origin).ok(),
-        &|request| request.protocol(protocol).ok(),
+        &|request| request.subprotocol(protocol).ok(),
         &|request| request.extension(value).ok(),
         &|request| request.field(name, value).ok(),
     ];

@@ -4,7 +4,7 @@ use super::Seen;
 use super::naive::{self, Verdict};
 use super::strict::{self, Strict};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
-use websocket_proto::utf8::{InvalidUtf8, Utf8, validate};
+use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
 use websocket_proto::{
     CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, Transport,
 };
@@ -202,9 +202,9 @@ impl Receiver for (ReceiveHalf, SendHalf) {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let (result, reply) = self.0.receive(input);
-        let before = out.len();
-        self.1.reply(&reply, out);
-        assert!(!reply.is_none() || out.len() == before, "nothing is owed");
+        let (before, is_none) = (out.len(), reply.is_none());
+        self.1.reply(reply, out);
+        assert!(!is_none || out.len() == before, "nothing is owed");
         result
     }
 
@@ -373,7 +373,10 @@ pub fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Decoded {
         }
     }
     if let Some((header, payload, false)) = frames.last() {
-        assert_eq!(decoder.remaining(), Some(header.len - payload.len() as u64));
+        assert_eq!(
+            decoder.remaining(),
+            Some(header.payload_len - payload.len() as u64)
+        );
     }
     (frames, None)
 }
@@ -397,7 +400,10 @@ pub fn assert_decodes(rules: &Rules, bytes: &[u8], cuts: &[usize]) {
         );
         let bits = [header.rsv1, header.rsv2, header.rsv3];
         assert_eq!(bits, [4, 2, 1].map(|bit| frame.rsv & bit != 0));
-        assert_eq!((header.len, payload), (frame.payload.len() as u64, frame.payload));
+        assert_eq!(
+            (header.payload_len, payload),
+            (frame.payload.len() as u64, frame.payload)
+        );
         let encoded = header.encode();
         assert_eq!(rest.starts_with(&encoded), minimal);
         rest = &rest[size..];
@@ -406,7 +412,7 @@ pub fn assert_decodes(rules: &Rules, bytes: &[u8], cuts: &[usize]) {
 
 /// The text that was handed out, and how many pieces were taken, up to the first that was refused.
 fn push(pieces: &[&[u8]]) -> (String, usize, Result<(), InvalidUtf8>) {
-    let (mut utf8, mut text) = (Utf8::new(), String::new());
+    let (mut utf8, mut text) = (Validator::new(), String::new());
     for (i, piece) in pieces.iter().enumerate() {
         match utf8.push(piece) {
             Ok((char, rest)) => {

@@ -116,7 +116,7 @@ fn describe_request(request: &Request, config: &Config, out: &mut Vec<u8>) -> St
     let said = (
         request.path(),
         request.query(),
-        request.host(),
+        request.authority(),
         request.origin(),
         request.is_upgrade(),
     );
@@ -133,15 +133,15 @@ fn describe_request(request: &Request, config: &Config, out: &mut Vec<u8>) -> St
         (one, other) => assert_eq!(one.as_ref().err(), other.err().as_ref()),
     }
     let upgrade = upgrade.map(|upgrade| {
-        let protocols: Vec<_> = upgrade.protocols().collect();
+        let protocols: Vec<_> = upgrade.subprotocols().collect();
         let extensions: Vec<_> = upgrade.extensions().map(|one| one.to_string()).collect();
         let facts = format!(
             "{} {protocols:?} {extensions:?} {}",
-            upgrade.host(),
+            upgrade.authority(),
             upgrade.is_same_origin()
         );
         assert!(out.is_empty());
-        let connection = upgrade.select_protocol(&["chat", "b"]).accept(out);
+        let connection = upgrade.select_subprotocol(&["chat", "b"]).accept(out);
         format!("{facts} {connection:?}")
     });
     let (method, target, version) = (request.method(), request.target(), request.version());
@@ -155,7 +155,7 @@ fn describe_response(kind: &str, response: &Response) -> String {
     format!(
         "{kind} {} {fields:?} {:?} {versions:?} {extensions:?}",
         response.status(),
-        response.protocol()
+        response.subprotocol()
     )
 }
 

@@ -24,9 +24,9 @@ pub fn facts(upgrade: &Upgrade) -> Facts {
     Facts {
         path: upgrade.path().to_owned(),
         query: upgrade.query().map(str::to_owned),
-        host: upgrade.host().to_owned(),
+        host: upgrade.authority().to_owned(),
         origin: upgrade.origin().map(str::to_owned),
-        protocols: upgrade.protocols().map(str::to_owned).collect(),
+        protocols: upgrade.subprotocols().map(str::to_owned).collect(),
         extensions: upgrade.extensions().map(|one| one.to_string()).collect(),
         response: upgrade.response_fields().map(owned).collect(),
     }

@@ -11,6 +11,8 @@ pub mod model;
 pub mod naive;
 pub mod naive_deflate;
 pub mod strict;
+#[cfg(feature = "deflate")]
+pub mod windows;
 
 pub use drive::*;
 use websocket_proto::{Closed, Config, Connection, Error, Event, Role};
@@ -69,7 +71,7 @@ impl From<Event<'_>> for Seen {
 }
 
 /// One end of a connection, before it is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct End {
     pub role: Role,
     pub config: Config,
@@ -102,7 +104,7 @@ pub fn both() -> [End; 2] {
 }
 
 pub fn both_with(config: Config) -> [End; 2] {
-    [server_with(config), client_with(config)]
+    [server_with(config.clone()), client_with(config)]
 }
 
 /// A connection whose masking keys differ from frame to frame, the same in each run.

@@ -5,8 +5,8 @@
 use super::strict::{Emitted, Strict};
 use super::{Events, Receiver, Seen, binary, facts, message, naive, ping, pong};
 use websocket_proto::{
-    AutoPong, CloseCode, ClosedBy, Compression, Config, Connection, Error, Event, Fin, MessageKind, Misuse,
-    Prepared, Role, State, Transport,
+    AutoPong, CloseCode, ClosedBy, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind,
+    Misuse, Prepared, Role, State, Transport,
 };
 
 /// What may be done on a pair; the end it is done on stands beside it.
@@ -59,10 +59,11 @@ pub struct Setup {
 impl Setup {
     /// How messages are delivered.
     pub fn deliver(&self, config: Config) -> Config {
-        match (self.stream, self.hold) {
-            (true, _) => config.stream(true),
-            (false, hold) => config.hold(hold),
-        }
+        config.delivery(match (self.stream, self.hold) {
+            (true, _) => Delivery::Chunks,
+            (false, true) => Delivery::Held,
+            (false, false) => Delivery::Whole,
+        })
     }
 
     pub fn config(&self) -> Config {

@@ -5,8 +5,8 @@ use super::common::naive_deflate::Bits;
 use super::common::{End, both_with};
 use websocket_proto::frame::{Decoder, Item, Rules};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake, Upgrade};
-use websocket_proto::utf8::Utf8;
-use websocket_proto::{Config, Connection, Fin, MessageKind, State};
+use websocket_proto::utf8::Validator;
+use websocket_proto::{Config, Connection, Delivery, Fin, MessageKind, State};
 
 /// What is measured. It panics unless the library goes through all of the pattern.
 pub type Work = Box<dyn FnOnce()>;
@@ -156,7 +156,7 @@ fn decoder_in_one_byte_reads(n: usize) -> Work {
 }
 
 fn chunked_ends() -> [End; 2] {
-    both_with(config().stream(true))
+    both_with(config().delivery(Delivery::Chunks))
 }
 
 fn chunks_in_one_byte_reads(n: usize) -> Work {
@@ -184,7 +184,7 @@ fn halves_in_one_byte_reads(n: usize) -> Work {
             for mut input in bytes.chunks_mut(1) {
                 let (event, reply) = receiver.receive(&mut input);
                 events += usize::from(event.expect("no error").is_some());
-                sender.reply(&reply, &mut out);
+                sender.reply(reply, &mut out);
                 out.clear();
             }
             assert_eq!(events, n / 8 + 1);
@@ -210,7 +210,8 @@ fn text_in_one_byte_reads(n: usize) -> Work {
 
 /// The caller's buffer grows by a byte, and all of it is given again.
 fn held_message_in_one_byte_reads(n: usize) -> Work {
-    let runs = both_with(config().hold(true)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
+    let runs =
+        both_with(config().delivery(Delivery::Held)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
     Box::new(move || {
         for (mut connection, mut bytes) in runs {
             let (mut start, mut events) = (0, 0);
@@ -299,7 +300,7 @@ fn bytes_after_a_close(n: usize) -> Work {
 fn utf8_byte_by_byte(n: usize) -> Work {
     let text = "€".repeat(n / 3);
     Box::new(move || {
-        let mut utf8 = Utf8::new();
+        let mut utf8 = Validator::new();
         for byte in text.as_bytes().chunks(1) {
             utf8.push(byte).expect("valid");
         }
@@ -349,7 +350,7 @@ fn serve(target: &str, lines: &str, read: usize, is_good: bool) -> Work {
         let upgrade = request.upgrade(&mut out);
         assert_eq!(upgrade.is_ok(), is_good, "{upgrade:?}");
         if let Ok(upgrade) = upgrade {
-            let upgrade = upgrade.select_protocol(&["last"]);
+            let upgrade = upgrade.select_subprotocol(&["last"]);
             assert!(
                 upgrade
                     .extensions()
@@ -524,7 +525,7 @@ fn connect(n: usize, field: (&'static str, &'static str)) -> Work {
     fields.extend((0..n).map(|_| field));
     Box::new(move || {
         let upgrade = Upgrade::from_extended_connect(&config(), fields).expect("well-formed");
-        drop(upgrade.select_protocol(&["none"]).into_connection());
+        drop(upgrade.select_subprotocol(&["none"]).into_connection());
     })
 }
 

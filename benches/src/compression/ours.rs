@@ -33,7 +33,11 @@ struct Ours {
 
 impl Ours {
     fn new(terms: Terms, config: &DeflateConfig) -> Self {
-        let window = Window::new(terms.bits, terms.takeover);
+        let window = Window::new(terms.bits).expect("8 to 15 bits");
+        let window = match terms.takeover {
+            true => window,
+            false => window.no_context_takeover(),
+        };
         Self {
             compressor: Compressor::new(window, config).expect("the window is large enough"),
             decompressor: Decompressor::new(window),

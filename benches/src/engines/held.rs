@@ -1,8 +1,8 @@
-//! `websocket-proto` with [`Config::hold`]: a growable buffer for each connection, in which cut messages stay.
+//! `websocket-proto` with [`Delivery::Held`]: a growable buffer for each connection, in which cut messages stay.
 
 use std::any::Any;
 
-use websocket_proto::Config;
+use websocket_proto::{Config, Delivery};
 
 use super::ours::Ours;
 use super::{Contestant, Engine, Side};
@@ -26,7 +26,7 @@ struct Held {
 
 impl Held {
     fn new(role: Role) -> Self {
-        let mut ours = Ours::new(role, &Config::new().hold(true));
+        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::Held));
         ours.buffer.resize(READ_SIZE + SPARE, 0);
         Self {
             ours,

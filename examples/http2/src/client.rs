@@ -26,7 +26,7 @@ pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: u
     let stream = TcpStream::connect((request.host(), request.port())).await?;
     stream.set_nodelay(true)?;
     let opening = async {
-        if !request.secure() {
+        if !request.is_secure() {
             return open(stream, request).await;
         }
         let certificate = certificate.ok_or("which certificate is to be trusted?")?;

@@ -10,12 +10,12 @@ use std::{mem, thread};
 use crc32fast::Hasher;
 use websocket_proto::deflate::DeflateConfig;
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Fin, Payload, Transport};
+use websocket_proto::{Config, Connection, Delivery, Event, Fin, Payload, Transport};
 
 use crate::BUFFER_SIZE;
 
 const CONFIG: Config = Config::new()
-    .stream(true)
+    .delivery(Delivery::Chunks)
     .max_message_size(u64::MAX)
     .deflate(DeflateConfig::new());
 /// For the opening handshake, for a peer to send the next piece, and for it to take an answer.

@@ -228,7 +228,7 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
         while self.sender.transport() == Transport::Open {
             select! {
                 order = self.orders.recv() => match order {
-                    Some(Order::Reply(reply)) => self.sender.reply(&reply, &mut self.out),
+                    Some(Order::Reply(reply)) => self.sender.reply(reply, &mut self.out),
                     Some(Order::Send(message)) => self.sender.send_prepared(&message, &mut self.out)?,
                     None => return Ok(()), // the reader is gone
                 },
@@ -247,7 +247,7 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
     async fn close(&mut self) {
         while self.sender.transport() == Transport::AwaitPeer {
             match self.orders.recv().await {
-                Some(Order::Reply(reply)) => self.sender.reply(&reply, &mut self.out),
+                Some(Order::Reply(reply)) => self.sender.reply(reply, &mut self.out),
                 Some(Order::Send(_)) => {}
                 None => break,
             }

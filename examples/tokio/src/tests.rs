@@ -54,7 +54,7 @@ async fn reader_that_is_dropped_at_every_await_loses_nothing() {
         let (mut got, mut replies) = (Vec::new(), Vec::new());
         // The inbox has room for one, and is emptied when the reader waits.
         let mut reply = |sender: &mut SendHalf| match inbox.try_recv() {
-            Ok(Order::Reply(reply)) => sender.reply(&reply, &mut replies),
+            Ok(Order::Reply(reply)) => sender.reply(reply, &mut replies),
             Ok(Order::Send(_)) => panic!("not the reader's"),
             Err(_) => {}
         };

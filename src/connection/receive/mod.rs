@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
 use crate::growth::room;
 use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
-use crate::utf8::{self, InvalidUtf8};
+use crate::utf8;
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
@@ -173,7 +173,7 @@ impl ReceiveHalf {
 
     #[cfg(feature = "deflate")]
     pub(super) fn inflate(&mut self, window: crate::deflate::Window) {
-        self.decoder.allow_rsv1();
+        self.decoder.permessage_deflate();
         self.inflating = Inflating::Agreed(window);
     }
 
@@ -302,7 +302,7 @@ impl ReceiveHalf {
     /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are
     /// counted.
     fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
-        if header.len == 0 {
+        if header.payload_len == 0 {
             let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
             if self.empty_fragments >= limit {
                 return Err(Error::TooManyEmptyFragments { limit });
@@ -348,7 +348,8 @@ impl ReceiveHalf {
         if let Coding::Deflated = self.coding {
             self.inflating.finish()?;
         }
-        Ok(self.message.finish()?.map(Event::from))
+        let message = self.message.finish().map_err(Error::not_utf8)?;
+        Ok(message.map(Event::from))
     }
 
     /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
@@ -376,7 +377,7 @@ impl ReceiveHalf {
             true => known.saturating_add(self.remaining()),
             false => self.max_message_size,
         };
-        Ok(self.message.push(chunk, end)?)
+        self.message.push(chunk, end).map_err(Error::not_utf8)
     }
 
     fn control<'i>(
@@ -428,7 +429,7 @@ impl ReceiveHalf {
 #[inline]
 fn lend(kind: MessageKind, payload: &[u8]) -> Result<Event<'_>, Error> {
     Ok(match kind {
-        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload)?)),
+        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload).map_err(Error::not_utf8)?)),
         MessageKind::Binary => Event::Binary(Payload::from(payload)),
     })
 }
@@ -439,12 +440,6 @@ impl From<Assembled> for Event<'_> {
             Assembled::Text(text) => Event::Text(text),
             Assembled::Binary(payload) => Event::Binary(payload),
         }
-    }
-}
-
-impl From<InvalidUtf8> for Error {
-    fn from(InvalidUtf8: InvalidUtf8) -> Self {
-        Self::InvalidUtf8
     }
 }
 

@@ -65,7 +65,7 @@ impl ReceiveHalf {
             return (Chunk::NONE, Ok(()));
         };
         let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.room(), input));
-        (chunk, result.map_err(Error::from))
+        (chunk, result.map_err(Error::not_utf8))
     }
 
     fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
@@ -84,7 +84,7 @@ impl ReceiveHalf {
             false => self.message.take_spare(),
         };
         let (chunk, result) = chunks.copy(piece, buffer);
-        (chunk, result.map_err(Error::from))
+        (chunk, result.map_err(Error::not_utf8))
     }
 
     fn finish_chunks(&mut self) -> Result<(), Error> {
@@ -92,7 +92,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         match self.chunks.take() {
-            Some(chunks) => Ok(chunks?.finish()?),
+            Some(chunks) => chunks?.finish().map_err(Error::not_utf8),
             None => Ok(()),
         }
     }

@@ -38,7 +38,7 @@ impl ClientExchange {
         waiting: Waiting,
     ) -> Self {
         Self {
-            config: *config,
+            config: config.clone(),
             target,
             fields,
             waiting,
@@ -141,7 +141,13 @@ impl ClientExchange {
     /// The transport, or the stream, has ended before the answer: the one error that comes of it, which is
     /// the earlier one if there was one.
     pub fn receive_eof(&mut self) -> HandshakeError {
-        self.waiting.receive_eof()
+        self.waiting.end(HandshakeError::Eof)
+    }
+
+    /// The caller waits no longer for the answer: the one error that comes of it, which is the earlier one if there
+    /// was one. The caller closes the transport, or resets the stream.
+    pub fn handle_timeout(&mut self) -> HandshakeError {
+        self.waiting.end(HandshakeError::TimedOut)
     }
 
     pub(in crate::handshake) fn is_extended(&self) -> bool {

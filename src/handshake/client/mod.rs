@@ -43,7 +43,9 @@ use crate::{Config, Connection};
 ///
 /// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of
 /// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
-/// linear in the bytes, however they are cut.
+/// linear in the bytes, however they are cut. Time: the caller's, as for
+/// [`ServerHandshake`](crate::handshake::ServerHandshake); [`handle_timeout`](Self::handle_timeout) tells that it
+/// is up.
 #[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
     reader: HeadReader,
@@ -79,7 +81,7 @@ impl ClientHandshake {
     fn new(config: &Config, waiting: Waiting) -> Self {
         Self {
             reader: HeadReader::response(config),
-            config: *config,
+            config: config.clone(),
             waiting,
         }
     }
@@ -121,7 +123,14 @@ impl ClientHandshake {
 
     /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.
     pub fn receive_eof(&mut self) -> HandshakeError {
-        self.waiting.receive_eof()
+        self.waiting.end(HandshakeError::Eof)
+    }
+
+    /// The caller waits no longer for the answer: the one error that comes of it, which is the earlier one if there
+    /// was one. Nothing is ever written to `out`, as by [`receive`](Self::receive).
+    pub fn handle_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
+        _ = out;
+        self.waiting.end(HandshakeError::TimedOut)
     }
 }
 

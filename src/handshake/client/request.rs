@@ -25,8 +25,8 @@ use crate::{Config, Connection, Entropy};
 /// use websocket_proto::Config;
 /// use websocket_proto::handshake::ClientRequest;
 ///
-/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.protocol("chat")?.field("Cookie", "a=b")?;
-/// assert_eq!((request.secure(), request.host(), request.port()), (false, "example.com", 80));
+/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.subprotocol("chat")?.field("Cookie", "a=b")?;
+/// assert_eq!((request.is_secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
 /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
@@ -38,7 +38,7 @@ use crate::{Config, Connection, Entropy};
 ///
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
 /// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
-/// [`secure`](Self::secure).
+/// [`is_secure`](Self::is_secure).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
@@ -59,8 +59,8 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// It is a `ws:` request: [`secure`](Self::secure) is `false`, and the authority becomes the Host field,
-    /// with its port unless that is 80. For `wss:`, take [`from_url`](Self::from_url).
+    /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host field,
+    /// with its port unless that is 80. For `wss:`, there is [`secure`](Self::secure).
     ///
     /// # Errors
     ///
@@ -74,6 +74,21 @@ impl ClientRequest {
             return Err(HandshakeMisuse::MalformedTarget);
         }
         Ok(Self::from_parts(authority, target.to_string(), false))
+    }
+
+    /// Whether this is a `wss:` request, over TLS: 443 is then the port that is not written, in place of 80.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("example.com", "/chat")?.secure(true);
+    /// assert_eq!((request.is_secure(), request.host(), request.port()), (true, "example.com", 443));
+    /// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
+    /// ```
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self.authority = write_authority(self.written_host(), self.port, secure);
+        self
     }
 
     /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3).
@@ -104,15 +119,9 @@ impl ClientRequest {
 
     fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
         let (host, port) = (authority.host, authority.port);
-        let mut authority = String::from(host);
-        // RFC 6455 section 4.1, item 4
-        if let Some(port) = port.filter(|&port| port != default_port(secure)) {
-            // Writing to a string cannot fail.
-            let _ = write!(authority, ":{port}");
-        }
         Self {
             secure,
-            authority,
+            authority: write_authority(host, port, secure),
             host_size: host.len(),
             port,
             target,
@@ -124,20 +133,20 @@ impl ClientRequest {
         }
     }
 
-    /// Whether the transport has to be TLS: the URL was a `wss:` one.
-    pub fn secure(&self) -> bool {
+    /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`secure`](Self::secure) says so.
+    pub fn is_secure(&self) -> bool {
         self.secure
     }
 
     /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
     /// puts around it.
     pub fn host(&self) -> &str {
-        let host = self.authority.get(..self.host_size).unwrap_or_default();
+        let host = self.written_host();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(host)
     }
 
-    /// The port to connect to: 80, or 443 if [`secure`](Self::secure), unless another was given.
+    /// The port to connect to: 80, or 443 if [`is_secure`](Self::is_secure), unless another was given.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(default_port(self.secure))
     }
@@ -169,12 +178,12 @@ impl ClientRequest {
     /// # Errors
     ///
     /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
-    pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
-            return Err(HandshakeMisuse::MalformedProtocol);
+            return Err(HandshakeMisuse::MalformedSubprotocol);
         }
         if self.protocols.iter().any(|other| other == name) {
-            return Err(HandshakeMisuse::RepeatedProtocol);
+            return Err(HandshakeMisuse::RepeatedSubprotocol);
         }
         self.protocols.push(name.to_string());
         Ok(self)
@@ -287,9 +296,14 @@ impl ClientRequest {
         ClientExchange::new(config, target, fields, waiting)
     }
 
+    /// The host as a URL has it, an IPv6 address in brackets.
+    fn written_host(&self) -> &str {
+        self.authority.get(..self.host_size).unwrap_or_default()
+    }
+
     fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
         let offer = Offer {
-            config: *config,
+            config: config.clone(),
             proof,
             protocols: self.protocols,
             extensions: self.extension_names,
@@ -306,11 +320,11 @@ impl ClientRequest {
     /// server may not be able to meet.
     #[cfg(feature = "deflate")]
     fn offer_deflate(&mut self, config: &Config) {
-        let Some(config) = config.deflate else { return };
-        let undemanding = config.server_max_window_bits(15);
-        let offers = match config == undemanding {
-            true => deflate::offer(&[config]),
-            false => deflate::offer(&[config, undemanding]),
+        let Some(config) = &config.deflate else { return };
+        let undemanding = config.clone().server_max_window_bits(15);
+        let offers = match *config == undemanding {
+            true => deflate::offer(&[undemanding]),
+            false => deflate::offer(&[config.clone(), undemanding]),
         };
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");
@@ -360,6 +374,16 @@ impl ClientRequest {
     }
 }
 
+/// RFC 6455 section 4.1, item 4: with the port, unless it is the scheme's own.
+fn write_authority(host: &str, port: Option<u16>, secure: bool) -> String {
+    let mut authority = String::from(host);
+    if let Some(port) = port.filter(|&port| port != default_port(secure)) {
+        // Writing to a string cannot fail.
+        let _ = write!(authority, ":{port}");
+    }
+    authority
+}
+
 /// RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
 fn draw_key(entropy: &mut impl Entropy) -> [u8; 24] {
     let mut nonce = [0; 16];
@@ -368,14 +392,14 @@ fn draw_key(entropy: &mut impl Entropy) -> [u8; 24] {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without the query and the fields that were added, which hold tokens, cookies and passwords.
+    /// Without the query, the subprotocols and the fields that were added, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)
             .field("authority", &self.authority)
             .field("path", &self.target.split('?').next())
             .field("origin", &self.origin)
-            .field("protocols", &self.protocols)
+            .field("subprotocols", &self.protocols.len())
             .field("extensions", &self.extensions)
             .finish_non_exhaustive()
     }

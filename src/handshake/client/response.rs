@@ -45,7 +45,7 @@ impl Response {
     }
 
     /// The subprotocol that the server chose, of those that were offered; none in a rejection.
-    pub fn protocol(&self) -> Option<&str> {
+    pub fn subprotocol(&self) -> Option<&str> {
         let field = self.field("Sec-WebSocket-Protocol");
         field.filter(|_| self.is_accepting).map(text)
     }

@@ -91,7 +91,7 @@ impl Offer {
             return Ok(None);
         }
         let answer = extensions::of_lines(known.extensions.lines());
-        deflate::check(answer, extensions::of_lines([self.offers.as_bytes()].into_iter()))
+        deflate::check_answer(answer, extensions::of_lines([self.offers.as_bytes()].into_iter()))
     }
 
     /// The connection, as the answer that was checked has it.
@@ -111,7 +111,7 @@ impl Offer {
 
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
         // RFC 6455 section 11.3.4: at most once in a response.
-        match known.protocol.at_most_one(HandshakeError::RepeatedProtocol)? {
+        match known.protocol.at_most_one(HandshakeError::RepeatedSubprotocol)? {
             // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of
             // them.
             Some(protocol)
@@ -120,10 +120,10 @@ impl Offer {
                     .iter()
                     .any(|offered| offered.as_bytes() == protocol) =>
             {
-                Err(HandshakeError::UnofferedProtocol)
+                Err(HandshakeError::UnofferedSubprotocol)
             }
             None if self.config.require_subprotocol && !self.protocols.is_empty() => {
-                Err(HandshakeError::MissingProtocol)
+                Err(HandshakeError::MissingSubprotocol)
             }
             Some(_) | None => Ok(()),
         }

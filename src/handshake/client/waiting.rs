@@ -57,8 +57,9 @@ impl Waiting {
         &self.offer
     }
 
-    pub(super) fn receive_eof(&mut self) -> HandshakeError {
-        self.fail(self.finished().unwrap_or(HandshakeError::Eof))
+    /// Nothing more will be received, for this reason; the earlier error, if there was one.
+    pub(super) fn end(&mut self, error: HandshakeError) -> HandshakeError {
+        self.fail(self.finished().unwrap_or(error))
     }
 
     /// Everything later ends with this error.

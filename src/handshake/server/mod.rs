@@ -29,7 +29,7 @@ use crate::handshake::http::write::push_error;
 /// let mut read = *b"mple.com\r\n\r\nframes";
 /// let mut input = &mut read[..];
 /// let request = handshake.receive(&mut input, &mut out)?.unwrap();
-/// assert_eq!(request.host(), Some("example.com"));
+/// assert_eq!(request.authority(), Some("example.com"));
 /// assert_eq!(input, b"frames");
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
@@ -37,7 +37,7 @@ use crate::handshake::http::write::push_error;
 /// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of
 /// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
 /// linear in the bytes, however they are cut. There is no clock in here: RFC 6455 leaves the time to the
-/// caller, who tells by [`receive_timeout`](Self::receive_timeout) that it is up.
+/// caller, who tells by [`handle_timeout`](Self::handle_timeout) that it is up.
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
@@ -55,7 +55,7 @@ impl ServerHandshake {
     /// Waits for a request.
     pub fn new(config: &Config) -> Self {
         Self {
-            config: *config,
+            config: config.clone(),
             state: State::Reading(HeadReader::request(config)),
         }
     }
@@ -85,7 +85,7 @@ impl ServerHandshake {
         };
         let result = match reader.receive(input) {
             Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::new(head, self.config, out),
+            Ok(Some(head)) => Request::new(head, self.config.clone(), out),
             Err(error) => {
                 push_error(out, reader.method(), error);
                 Err(error)
@@ -115,7 +115,7 @@ impl ServerHandshake {
     /// The response that says so, with status 408, has been appended to `out`, unless nothing at all had come:
     /// browsers open transports ahead of their requests, and would take it for the answer to one. The caller
     /// sends it and closes the transport.
-    pub fn receive_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
+    pub fn handle_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
         match &self.state {
             State::Reading(reader) => {
                 let error = HandshakeError::TimedOut;

@@ -98,7 +98,7 @@ impl Request {
     ///
     /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by
     /// HTTP, but not in a request to upgrade.
-    pub fn host(&self) -> Option<&str> {
+    pub fn authority(&self) -> Option<&str> {
         match self.split_target().authority {
             Some(authority) => Some(authority),
             None => self.host_field(),

@@ -159,10 +159,10 @@ pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str
 /// RFC 6455 section 4.3: tokens, none twice (section 4.1, item 10), and at least one. All lines are one list.
 pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
     if lines.elements().any(|element| !is_token(element)) {
-        return Err(HandshakeError::MalformedProtocol);
+        return Err(HandshakeError::MalformedSubprotocol);
     }
     match lines.elements().take(2).count() {
-        0 if !lines.is_empty() => Err(HandshakeError::MalformedProtocol),
+        0 if !lines.is_empty() => Err(HandshakeError::MalformedSubprotocol),
         0 | 1 => Ok(()),
         _ => check_unique(lines),
     }
@@ -185,7 +185,7 @@ fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
     // attacker.
     names.sort_unstable();
     if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-        return Err(HandshakeError::RepeatedProtocol);
+        return Err(HandshakeError::RepeatedSubprotocol);
     }
     Ok(())
 }

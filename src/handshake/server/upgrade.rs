@@ -24,7 +24,7 @@ use crate::{Config, Connection};
 /// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade); or, where another HTTP server
 /// reads the requests, from [`from_fields`](Self::from_fields) and
 /// [`from_extended_connect`](Self::from_extended_connect). The answer is put together with
-/// [`protocol`](Self::protocol) and [`field`](Self::field).
+/// [`with_subprotocol`](Self::with_subprotocol) and [`with_field`](Self::with_field).
 ///
 /// Then it is given by [`accept`](Self::accept), or it is [`reject`](Self::reject). A server that sends its
 /// responses itself takes [`status`](Self::status), [`response_fields`](Self::response_fields) and
@@ -137,8 +137,8 @@ impl<'a> Upgrade<'a> {
     ///     ("sec-websocket-version", "13"),
     ///     ("sec-websocket-protocol", "soap, chat"),
     /// ];
-    /// let upgrade = Upgrade::from_extended_connect(&Config::new(), fields)?.select_protocol(&["chat"]);
-    /// assert_eq!((upgrade.path(), upgrade.host()), ("/chat", "example.com"));
+    /// let upgrade = Upgrade::from_extended_connect(&Config::new(), fields)?.select_subprotocol(&["chat"]);
+    /// assert_eq!((upgrade.path(), upgrade.authority()), ("/chat", "example.com"));
     /// // What the stack sends, without END_STREAM; the frames of the connection follow as DATA.
     /// assert_eq!(upgrade.status(), 200);
     /// assert!(upgrade.response_fields().eq([("sec-websocket-protocol", "chat")]));
@@ -199,9 +199,10 @@ impl<'a> Upgrade<'a> {
         #[cfg(feature = "deflate")]
         let deflate = config
             .deflate
-            .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), &config));
+            .as_ref()
+            .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), config));
         Ok(Self {
-            config: *config,
+            config: config.clone(),
             path: target.path,
             query: target.query,
             host,
@@ -227,7 +228,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// The authority that the client means: a host, and a port if it was given. Never empty.
-    pub fn host(&self) -> &'a str {
+    pub fn authority(&self) -> &'a str {
         self.host
     }
 
@@ -246,8 +247,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is
     /// written. So a page that came without TLS passes: a server on TLS looks at the scheme, too. And
-    /// both names are the client's word: against DNS rebinding, compare [`host`](Self::host) with the
-    /// names that the server has.
+    /// both names are the client's word: against DNS rebinding, cut the port off
+    /// [`authority`](Self::authority), and compare the rest with the names that the server has.
     ///
     /// ```
     /// # use websocket_proto::{Config, handshake::Upgrade};
@@ -279,14 +280,13 @@ impl<'a> Upgrade<'a> {
 
     /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none
     /// twice.
-    pub fn protocols(&self) -> impl Iterator<Item = &'a str> + Clone {
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
         self.protocols.elements().map(text)
     }
 
     /// The extensions that the client offers, in its order of preference, over all lines.
     ///
-    /// Unknown ones are no error. None is taken: the frames of the connection stay as RFC 6455 section 5
-    /// has them, whatever is offered.
+    /// Unknown ones are no error. None but `permessage-deflate`, where `Config::deflate` asks for it, is taken.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
         extensions::of_lines(self.extensions.lines())
     }
@@ -296,29 +296,29 @@ impl<'a> Upgrade<'a> {
     /// # Errors
     ///
     /// One that the client did not offer in these very letters, or a second choice (RFC 6455 section 4.2.2).
-    pub fn protocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if self.protocol.is_some() {
-            return Err(HandshakeMisuse::RepeatedProtocol);
+            return Err(HandshakeMisuse::RepeatedSubprotocol);
         }
-        let offered = self.protocols().find(|&offered| offered == name);
-        self.protocol = Some(offered.ok_or(HandshakeMisuse::UnofferedProtocol)?);
+        let offered = self.subprotocols().find(|&offered| offered == name);
+        self.protocol = Some(offered.ok_or(HandshakeMisuse::UnofferedSubprotocol)?);
         Ok(self)
     }
 
     /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none
-    /// such.
+    /// such. A choice that was made before stays.
     ///
-    /// To choose by other rules, look at [`protocols`](Self::protocols) and take
-    /// [`protocol`](Self::protocol).
+    /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and take
+    /// [`with_subprotocol`](Self::with_subprotocol).
     #[must_use = "the choice is in the value that is returned"]
-    pub fn select_protocol(mut self, supported: &[&str]) -> Self {
-        let chosen = self.protocols().find(|name| supported.contains(name));
-        self.protocol = chosen;
+    pub fn select_subprotocol(mut self, supported: &[&str]) -> Self {
+        let first = self.subprotocols().find(|name| supported.contains(name));
+        self.protocol = self.protocol.or(first);
         self
     }
 
     /// The subprotocol that was chosen.
-    pub fn selected_protocol(&self) -> Option<&'a str> {
+    pub fn selected_subprotocol(&self) -> Option<&'a str> {
         self.protocol
     }
 
@@ -351,7 +351,7 @@ impl<'a> Upgrade<'a> {
     /// # Errors
     ///
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
         self.fields.push(match self.opening {
             Opening::Upgrade { .. } => (name.to_string(), value.to_string()),
@@ -453,10 +453,10 @@ impl fmt::Debug for Upgrade<'_> {
     /// Without query and fields, which hold tokens and cookies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgrade")
-            .field("host", &self.host)
+            .field("authority", &self.host)
             .field("path", &self.path)
             .field("origin", &self.origin)
-            .field("protocol", &self.protocol)
+            .field("subprotocol", &self.protocol)
             .finish_non_exhaustive()
     }
 }

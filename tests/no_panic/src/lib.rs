@@ -8,7 +8,7 @@ use websocket_proto::CloseCode;
 use websocket_proto::frame::{Decoder, EncodedHeader, Header, Item, Role, Rules, Violation, mask};
 use websocket_proto::handshake::key;
 use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
-use websocket_proto::utf8::{self, InvalidUtf8, Utf8};
+use websocket_proto::utf8::{self, InvalidUtf8, Validator};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -34,7 +34,7 @@ pub fn encoded(header: &EncodedHeader) -> &[u8] {
 pub fn rules(role: Role, max_payload: u64, leniency: bool) -> Rules {
     Rules::new(role)
         .max_payload(max_payload)
-        .allow_rsv1(leniency)
+        .permessage_deflate(leniency)
         .accept_unmasked(leniency)
         .accept_non_minimal_length(leniency)
 }
@@ -62,13 +62,14 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) -> [u8; 4] {
 }
 
 #[unsafe(no_mangle)]
-pub fn push<'a>(utf8: &mut Utf8, piece: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
-    utf8.push(piece)
+pub fn push<'a>(validator: &mut Validator, piece: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
+    validator.push(piece)
 }
 
 #[unsafe(no_mangle)]
-pub fn finish(utf8: Utf8) -> Result<usize, InvalidUtf8> {
-    utf8.finish().map(|()| utf8.carried())
+pub fn finish(validator: Validator) -> Result<usize, InvalidUtf8> {
+    let carried = validator.carried();
+    validator.finish().map(|()| carried)
 }
 
 #[unsafe(no_mangle)]
@@ -78,7 +79,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 
 #[unsafe(no_mangle)]
 pub fn judge(code: CloseCode, role: Role) -> [bool; 3] {
-    [code.is_receivable(), code.is_sendable(role), code.is_local()]
+    [code.is_receivable(), code.is_sendable(role), code.is_never_sent()]
 }
 
 #[unsafe(no_mangle)]

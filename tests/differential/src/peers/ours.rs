@@ -153,9 +153,9 @@ fn request(pieces: Vec<Vec<u8>>) -> Verdict {
         let Ok(mut upgrade) = request.upgrade(&mut out) else {
             return Verdict::Rejected(status(&out));
         };
-        let chosen = upgrade.protocols().find(|name| PROTOCOLS.contains(name));
+        let chosen = upgrade.subprotocols().find(|name| PROTOCOLS.contains(name));
         if let Some(name) = chosen {
-            upgrade = upgrade.protocol(name).expect("it was offered");
+            upgrade = upgrade.with_subprotocol(name).expect("it was offered");
         }
         drop(upgrade.accept(&mut out));
         let head = String::from_utf8_lossy(&out);
@@ -179,7 +179,7 @@ fn status(out: &[u8]) -> u16 {
 fn client(case: &Case, config: &Config) -> websocket_proto::handshake::ClientHandshake {
     let mut request = ClientRequest::new("example.com", "/").expect("a valid target");
     for name in PROTOCOLS.iter().filter(|_| case.offers) {
-        request = request.protocol(name).expect("a token");
+        request = request.subprotocol(name).expect("a token");
     }
     request.start(
         config,
@@ -194,7 +194,7 @@ fn response(case: &Case, pieces: Vec<Vec<u8>>) -> Verdict {
         match handshake.receive(&mut &mut piece[..], &mut Vec::new()) {
             Ok(None) => {}
             Ok(Some(Answer::Accepted { response, .. })) => {
-                return Verdict::Accepted(ACCEPT.into(), response.protocol().unwrap_or("-").into());
+                return Verdict::Accepted(ACCEPT.into(), response.subprotocol().unwrap_or("-").into());
             }
             Ok(Some(Answer::Rejected(response))) => return Verdict::Rejected(response.status()),
             Err(_) => return Verdict::Refused,

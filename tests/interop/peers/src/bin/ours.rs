@@ -19,10 +19,13 @@ const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
 
 /// With the settings of compression by their names in the matrix.
 fn config(compression: &str) -> Result<Config> {
-    let deflate = DeflateConfig::new();
-    let windows = |bits| deflate.client_max_window_bits(bits).server_max_window_bits(bits);
+    let windows = |bits| {
+        DeflateConfig::new()
+            .client_max_window_bits(bits)
+            .server_max_window_bits(bits)
+    };
     Ok(CONFIG.deflate(match compression {
-        "defaults" => deflate,
+        "defaults" => DeflateConfig::new(),
         "no-takeover" => windows(15)
             .client_no_context_takeover(true)
             .server_no_context_takeover(true),
@@ -155,7 +158,7 @@ fn incoming(event: Event<'_>) -> Option<Incoming> {
         Event::Binary(payload) => Incoming::Message(Message::Binary(payload.into_owned())),
         Event::Pong(payload) => Incoming::Pong(payload.into_owned()),
         Event::Close(close) => Incoming::Close {
-            code: close.status().0,
+            code: close.code_or_no_status().0,
             reason: close.reason.into_owned(),
         },
         _ => return None, // a Ping, whose Pong is in the output
@@ -181,7 +184,7 @@ impl Client for Ours {
 fn open(mut stream: TcpStream, url: &str, protocols: &[&str], config: &Config) -> Result<Opened<Open>> {
     let mut request = ClientRequest::from_url(url)?;
     for protocol in protocols {
-        request = request.protocol(protocol)?;
+        request = request.subprotocol(protocol)?;
     }
     let mut out = Vec::new();
     let mut handshake = request.start(config, OsEntropy, &mut out);
@@ -196,7 +199,7 @@ fn open(mut stream: TcpStream, url: &str, protocols: &[&str], config: &Config) -
         match handshake.receive(&mut input, &mut out)? {
             None => {}
             Some(Answer::Accepted { connection, response }) => {
-                let protocol = response.protocol().map(String::from);
+                let protocol = response.subprotocol().map(String::from);
                 let input = size - input.len()..size;
                 let socket = Open::new(stream, connection, buffer, input);
                 return Ok(Opened::Accepted { socket, protocol });
@@ -248,9 +251,9 @@ impl Server for Ours {
                         return Ok(None);
                     }
                     let target = format!("{}?{}", upgrade.path(), upgrade.query().unwrap_or_default());
-                    let first = upgrade.protocols().next();
+                    let first = upgrade.subprotocols().next();
                     let upgrade = match first {
-                        Some(protocol) => upgrade.protocol(protocol)?,
+                        Some(protocol) => upgrade.with_subprotocol(protocol)?,
                         None => upgrade,
                     };
                     Ok::<_, Box<dyn Error>>(Some((target, upgrade.accept(&mut out))))
