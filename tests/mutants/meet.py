@@ -16,6 +16,7 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,8 @@ VARIABLES = {
     "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "true",
     "RUST_BACKTRACE": "0",
     "CARGO_TERM_COLOR": "never",
+    # What is built is built once.
+    "CARGO_INCREMENTAL": "0",
     "CARGO_PROFILE_DEV_DEBUG": "0",
     "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
     "RUSTFLAGS": "--cap-lints allow",
@@ -42,21 +45,32 @@ MEMORY = 12 << 30
 OUTCOMES = ["caught", "timeout", "unviable", "explained", "missed"]
 
 
-def cargo(root, *arguments):
+def cargo(root, *arguments, timeout=None):
     """Runs cargo. Gives whether it succeeded, the test programs that it made, and the compiler's errors."""
     environment = os.environ | VARIABLES | {"CARGO_TARGET_DIR": str(root / "target")}
-    command = ["cargo", *arguments, "--quiet", "--message-format=json"]
-    run = subprocess.run(
-        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    process = subprocess.Popen(
+        ["cargo", *arguments, "--quiet", "--message-format=json"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
-    messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    try:
+        output = process.communicate(timeout=timeout)[0]
+    except subprocess.TimeoutExpired:
+        # With the compilers that it has started.
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0]
+    messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     programs = {
         message["target"]["name"]: message["executable"]
         for message in messages
         if message["reason"] == "compiler-artifact" and message["executable"] and message["profile"]["test"]
     }
     errors = [message["message"] for message in messages if message["reason"] == "compiler-message"]
-    return run.returncode == 0, programs, [error for error in errors if error["level"] == "error"]
+    return process.returncode == 0, programs, [error for error in errors if error["level"] == "error"]
 
 
 def build(weave, features):
@@ -117,7 +131,8 @@ class Suite:
     def meet_alone(self, number):
         """What becomes of a break that needs a build of its own."""
         self.weave.write(alone=number)
-        if not cargo(self.weave.root, "check", "--lib", *self.features)[0]:
+        # A constant can take for ever to make.
+        if not cargo(self.weave.root, "check", "--lib", *self.features, timeout=300)[0]:
             return "unviable"
         file = self.weave.breaks[number]["file"]
         near = {function.number for function in self.weave.functions if function.file == file}
