@@ -145,7 +145,7 @@ fn cut_tail(bytes: &[u8]) -> usize {
             0x80..=0xbf => {}
             0xc0..=0xdf if size < 2 => return size,
             0xe0..=0xef if size < 3 => return size,
-            0xf0..=0xff if size < 4 => return size,
+            0xf0..=0xff => return size,
             _ => return 0,
         }
     }

@@ -527,3 +527,11 @@ fn client_reads_any_number_of_interim_responses_in_the_same_memory() {
     });
     assert!((heap.calls, heap.peak) <= (2, 2048), "{heap:?}");
 }
+
+// Section 10.4: a transport that is open and silent costs no memory
+#[test]
+fn handshake_holds_nothing_before_the_first_byte() {
+    let mut server = ServerHandshake::new(&Config::new());
+    let (head, heap) = measure(|| server.receive(&mut &mut [][..], &mut Vec::new()));
+    assert_eq!((head.unwrap().is_none(), heap.calls), (true, 0));
+}

@@ -375,6 +375,8 @@ fn client_rejects_malformed_status_lines() {
             HandshakeError::MalformedHttpVersion,
         );
     }
+    let alone = changed(b" 101 Switching Protocols", b"");
+    assert_fails(&alone, HandshakeError::MalformedHttpVersion);
     assert_fails(&changed(b"Switching", b"\0"), HandshakeError::MalformedFieldValue);
 }
 

@@ -620,6 +620,39 @@ fn messages_of_any_size_around_the_buffers_come_back() {
     }
 }
 
+// `DeflateConfig::level`: from 1, fast, to 9, small; a number outside is taken for the nearest one
+#[test]
+fn the_highest_level_makes_less_than_the_lowest() {
+    let message = json(100_000, 1);
+    let size = |level| {
+        let mut wire = Vec::new();
+        Compressor::new(TAKEOVER, &DeflateConfig::new().level(level))
+            .unwrap()
+            .compress(&message, &mut wire);
+        wire.len()
+    };
+    let [fast, small] = [1, 9].map(size);
+    assert!(small < fast, "{small} {fast}");
+    assert_eq!([0, 255].map(size), [fast, small]);
+}
+
+// `Decompressor::decompress`: what passes the limit is never needed, and what there is room for needs no more
+#[test]
+fn a_message_takes_no_more_memory_than_the_limit() {
+    for size in [1, 100, 40_000, 100_000, 100_001] {
+        let message = json(size, 1);
+        let mut wire = Vec::new();
+        compressor(NO_TAKEOVER).compress(&message, &mut wire);
+        for (room, limit) in [(0, size as u64), (size, LIMIT)] {
+            let mut out = Vec::with_capacity(room);
+            Decompressor::new(NO_TAKEOVER)
+                .decompress(&wire, limit, &mut out)
+                .unwrap();
+            assert_eq!((out.len(), out.capacity()), (size, size));
+        }
+    }
+}
+
 #[test]
 fn debug_forms_say_what_was_agreed() {
     let (compressor, mut decompressor) = (

@@ -686,3 +686,94 @@ proptest! {
         }
     }
 }
+
+// RFC 7692 section 7.1.2.1: 7692-7.1.2.1-05: by a window as large as agreed, or smaller
+#[test]
+fn server_sends_what_was_compressed_before_to_whom_can_inflate_it() {
+    let message = "news ".repeat(100);
+    for (made, agreed) in (9..=15).flat_map(|made| (8..=15).map(move |agreed| (made, agreed))) {
+        let news = Prepared::text(&message).deflate(made, &DeflateConfig::new());
+        let window = Window::new(agreed).unwrap();
+        let mut connection = open(Role::Server, &Config::new(), Parameters::new(window, window));
+        let mut out = Vec::new();
+        connection.send_prepared(&news, &mut out).unwrap();
+        let compressed = out[0] == 0xc1 && out.len() < message.len() / 10;
+        assert_eq!(compressed, made <= agreed, "{made} {agreed}");
+    }
+}
+
+// RFC 6455 section 10.4: 6455-10.4-01: what a compressed frame may have more is for compressed frames
+#[test]
+fn both_limit_plain_messages_after_compressed_ones() {
+    let limit = 1000;
+    for role in [Role::Server, Role::Client] {
+        for size in [limit, limit + 1] {
+            let mut connection = open(
+                role,
+                &Config::new().max_message_size(limit),
+                Parameters::default(),
+            );
+            let plain = vec![0; size as usize];
+            let wire = [
+                incoming(&connection, 0xc1, HELLO),
+                incoming(&connection, 0x82, &plain),
+            ];
+            let result = receive(&mut connection, &wire.concat(), usize::MAX);
+            match size > limit {
+                true => assert_eq!(result, Err(Error::MessageTooBig { limit, size })),
+                false => assert_eq!(result, Ok(vec![text("Hello"), Event::Binary(plain.into())])),
+            }
+        }
+    }
+}
+
+// RFC 6455 section 10.4: 6455-10.4-03: the limit is for what comes out, and fragments may be larger than that
+#[test]
+fn both_take_fragments_that_compression_made_larger() {
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
+    .take(1000)
+    .collect();
+    let config = Config::new().max_message_size(noise.len() as u64);
+    for (sender, receiver) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+        let mut sender = open(sender, &config, Parameters::default());
+        let mut wire = Vec::new();
+        for (part, fin) in [(&noise[..500], Fin::More), (&noise[500..], Fin::Last)] {
+            sender
+                .send_fragment(MessageKind::Binary, part, fin, &mut wire)
+                .unwrap();
+        }
+        assert!(wire.len() > noise.len() + 8, "in stored blocks");
+        let mut receiver = open(receiver, &config, Parameters::default());
+        let expected = [Event::Binary(noise.clone().into())];
+        assert_eq!(
+            receive(&mut receiver, &wire, usize::MAX).as_deref(),
+            Ok(&expected[..])
+        );
+    }
+}
+
+// RFC 6455 section 9.1: 6455-9.1-01, 6455-9.1-04: one list, in which the caller's extensions are preferred
+#[test]
+fn client_offers_compression_last() {
+    let config = config(DeflateConfig::new());
+    let offers = |extensions: &[&str]| {
+        let request = ClientRequest::new("example.com", "/").unwrap();
+        let request = extensions.iter().fold(request, |request, extension| {
+            request.extension(extension).unwrap()
+        });
+        let mut out = Vec::new();
+        let _ = request.start(&config, |bytes: &mut [u8]| bytes.fill(7), &mut out);
+        let (_, value) = std::str::from_utf8(&out)
+            .unwrap()
+            .split_once("\r\nSec-WebSocket-Extensions: ")
+            .unwrap();
+        value.split_once("\r\n").unwrap().0.to_owned()
+    };
+    let alone = offers(&[]);
+    assert!(alone.starts_with("permessage-deflate; "), "{alone}");
+    assert_eq!(offers(&["a", "b; c=1"]), format!("a, b; c=1, {alone}"));
+}

@@ -284,3 +284,27 @@ proptest! {
         prop_assert_eq!(out, expected);
     }
 }
+
+// Contract, clause 6: a Pong, a Close and the end are owed, and nothing else is
+#[test]
+fn reply_tells_whether_anything_is_owed() {
+    for end in both() {
+        let owed = |bytes: &[u8]| {
+            let (mut receiver, _) = end.open().split();
+            let (_, reply) = receiver.receive(&mut &mut bytes.to_vec()[..]);
+            !reply.is_none()
+        };
+        for (first, is_owed) in [
+            (0x81, false),
+            (0x02, false),
+            (0x89, true),
+            (0x8a, false),
+            (0x88, true),
+            (0x83, true),
+        ] {
+            assert_eq!(owed(&end.incoming(first, b"")), is_owed, "{first:x}");
+        }
+        assert!(!owed(b""));
+        assert!(!end.open().split().0.receive_eof().is_none());
+    }
+}

@@ -308,6 +308,7 @@ fn a_seed_makes_payloads_of_its_own() {
         assert!(!all[..i].contains(payload), "{all:02x?}");
     }
     let shown = format!("{:?}", new().seed(0x7777_7777));
+    assert!(shown.contains("phase: Opening"), "{shown}");
     assert!(!shown.contains("2004318071"), "{shown}");
 }
 

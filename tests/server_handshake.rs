@@ -1168,6 +1168,31 @@ fn server_frames_plain_responses() {
     connect.respond(405, &[], b"", &mut out).unwrap();
 }
 
+// RFC 9110 sections 9.3.6 and 15: a final status, and no success of CONNECT, which would have a tunnel follow
+#[test]
+fn server_responds_with_final_statuses() {
+    for (method, target, refused) in [
+        ("GET", "/", 0..200),
+        ("HEAD", "/", 0..200),
+        ("CONNECT", "h:1", 0..300),
+    ] {
+        let request = request(format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+        for status in (0..1000).chain([u16::MAX]) {
+            let usable = status < 600 && !refused.contains(&status);
+            let expected = if usable {
+                Ok(())
+            } else {
+                Err(HandshakeMisuse::UnusableStatus)
+            };
+            assert_eq!(
+                request.respond(status, &[], b"", &mut Vec::new()),
+                expected,
+                "{method} {status}"
+            );
+        }
+    }
+}
+
 // RFC 9112 section 4: a reason for the statuses that are of use here, none for others; the space is always there
 #[test]
 fn server_names_statuses() {

@@ -362,15 +362,11 @@ impl SendHalf {
         Ok(())
     }
 
-    fn begin_message(&mut self, kind: MessageKind) -> Message {
-        let compression = match self.compression {
-            Compression::On if self.deflating.for_fragments().is_some() => Compression::On,
-            Compression::On | Compression::Off => Compression::Off,
-        };
+    fn begin_message(&self, kind: MessageKind) -> Message {
         Message {
             kind,
             utf8: Validator::new(),
-            compression,
+            compression: self.compression,
         }
     }
 

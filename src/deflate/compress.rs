@@ -181,7 +181,7 @@ impl Deflater {
                     return out.ends_with(&TAIL);
                 }
                 // The engine may have taken all of it, and still have much to give.
-                Ok(Status::Ok) if read > 0 || written > 0 => room = MAX_ROOM,
+                Ok(Status::Ok) if written > 0 => room = MAX_ROOM,
                 _ => return false,
             }
         }

@@ -96,8 +96,13 @@ mod tests {
                 let bytes: Vec<u8> = (0..100).collect();
                 let mut gone = 0;
                 for (i, piece) in bytes.chunks(step).enumerate() {
+                    let room = history.bytes.capacity();
                     history.extend(piece);
                     gone += piece.len();
+                    assert!(
+                        room < gone.min(size) || room == history.bytes.capacity(),
+                        "grown early"
+                    );
                     assert_eq!(
                         all(&history),
                         bytes[gone.saturating_sub(size)..gone],

@@ -88,7 +88,7 @@ fn parse_version(element: &[u8]) -> Option<u8> {
     // RFC 6455 section 4.3: no sign, no leading zero.
     match element {
         b"0" => Some(0),
-        [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => text(element).parse().ok(),
+        [b'1'..=b'9', ..] => text(element).parse().ok(),
         _ => None,
     }
 }

@@ -92,7 +92,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
 const TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
-    while byte < 0x7f {
+    while byte < u8::MAX {
         table[byte as usize] = byte.is_ascii_alphanumeric()
             || matches!(
                 byte,

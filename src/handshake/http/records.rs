@@ -29,7 +29,8 @@ impl LastRecord {
     /// The value is whole: drops the white space behind it, and notes both lengths, which are within
     /// [`LENGTH_MAX`].
     pub(super) fn end_value(&self, bytes: &mut Vec<u8>) {
-        while bytes.len() > self.name_end && matches!(bytes.last(), Some(b' ' | b'\t')) {
+        // A name is a token, and ends in none.
+        while matches!(bytes.last(), Some(b' ' | b'\t')) {
             bytes.pop();
         }
         let value = bytes.len().saturating_sub(self.name_end);

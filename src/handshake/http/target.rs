@@ -75,7 +75,8 @@ impl<'a> Target<'a> {
             query,
         };
         let is_known = match scheme {
-            _ if method == "CONNECT" => authority.is_some() && scheme.is_none() && path.is_empty(),
+            // An authority without a scheme stands alone.
+            _ if method == "CONNECT" => authority.is_some() && scheme.is_none(),
             Some(scheme) => authority.is_some() && is_known_scheme(scheme),
             None => authority.is_none(),
         };

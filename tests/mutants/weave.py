@@ -1,0 +1,209 @@
+"""Weaves breaks of the library into one copy of its sources.
+
+A function that can be broken in n ways becomes a choice between n + 1 bodies, by a number that a test program finds in the
+variable `BREAK`. So all is built once. Breaks that do not compile are taken out again, by the lines that the compiler names.
+"""
+
+import collections
+import pathlib
+import re
+
+CHOICE = """
+/// Which break is chosen, and which functions are reached.
+pub(crate) mod breaks {
+    extern crate std;
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+    const UNKNOWN: u32 = u32::MAX;
+    static CHOSEN: AtomicU32 = AtomicU32::new(UNKNOWN);
+    static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+
+    pub(crate) fn chosen(function: usize) -> u32 {
+        if CHOSEN.load(Relaxed) == UNKNOWN {
+            let number = std::env::var("BREAK").ok().and_then(|number| number.parse().ok());
+            CHOSEN.store(number.unwrap_or(0), Relaxed);
+        }
+        if !REACHED[function].swap(true, Relaxed) {
+            if let Ok(path) = std::env::var("REACHED") {
+                let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+                std::writeln!(file.unwrap(), "{function}").unwrap();
+            }
+        }
+        CHOSEN.load(Relaxed)
+    }
+
+    pub(crate) fn leak<T: 'static>(items: std::vec::Vec<T>) -> &'static [T] {
+        items.leak()
+    }
+
+    /// For functions that return some iterator, as the bodies have to be of one type.
+    #[derive(Clone)]
+    pub(crate) enum Woven<W, B> {
+        Whole(W),
+        Broken(B),
+    }
+
+    impl<W: Iterator, B: Iterator<Item = W::Item>> Iterator for Woven<W, B> {
+        type Item = W::Item;
+
+        fn next(&mut self) -> Option<W::Item> {
+            match self {
+                Self::Whole(iterator) => iterator.next(),
+                Self::Broken(iterator) => iterator.next(),
+            }
+        }
+    }
+}
+"""
+
+SKIPPED = [
+    re.compile(pattern, re.S)
+    for pattern in (
+        r"//[^\n]*",
+        r"/\*.*?\*/",
+        r'b?r(#*)".*?"\1',
+        r'b?"(\\.|[^"\\])*"',
+        r"b?'(\\u\{\w+\}|\\x\w\w|\\.|[^'\\])'",
+    )
+]
+
+
+def past(text, at):
+    """Past the comment, string or character that begins here, or past one character of code."""
+    for pattern in SKIPPED:
+        if found := pattern.match(text, at):
+            return found.end()
+    return at + 1
+
+
+class Function:
+    """A function of the library, with those inside it."""
+
+    def __init__(self, number, file, text, start, end):
+        self.number, self.file, self.start, self.end = number, file, start, end
+        self.breaks = []
+        depth, at = 0, start
+        while text[at] != "{" or depth > 0:
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[at], 0)
+            at = past(text, at)
+        self.signature, self.body = text[start:at], (at + 1, end - 1)
+
+    def is_iterator(self):
+        return "-> impl Iterator<" in self.signature
+
+    def has_name(self, name):
+        return re.search(rf"\bconst (unsafe )?fn {name}\b", self.signature)
+
+
+class Weave:
+    """The breaks, the functions that they are in, and how both come into a copy of the sources."""
+
+    def __init__(self, root, breaks):
+        self.root, self.functions, self.texts = root, [], {}
+        self.breaks = dict(enumerate(breaks, 1))
+        # What does not compile; and what needs a build of its own, as a constant is made with it.
+        self.unviable, self.unwoven = set(), set()
+        self.texts["src/lib.rs"] = pathlib.Path("src/lib.rs").read_text()
+        for number, one in self.breaks.items():
+            one["number"], one["place"] = number, self.place(one["file"], one["span"])
+        for file in sorted(self.texts):
+            self.find_functions(file)
+        inside = {number for function in self.functions for number in function.breaks}
+        self.unwoven.update(self.breaks.keys() - inside)
+
+    def place(self, file, span):
+        """A span of lines and columns as one of characters."""
+        text = self.texts.setdefault(file, pathlib.Path(file).read_text())
+        starts = [0, *(at.end() for at in re.finditer("\n", text))]
+        return tuple(starts[span[end]["line"] - 1] + span[end]["column"] - 1 for end in ("start", "end"))
+
+    def find_functions(self, file):
+        here = [one for one in self.breaks.values() if one["file"] == file and one["function"]]
+        spans = {self.place(file, one["function"]["span"]) for one in here}
+        end = 0
+        for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
+            # What is inside another function is a part of its body.
+            if start < end:
+                continue
+            end = stop
+            function = Function(len(self.functions), file, self.texts[file], start, end)
+            function.breaks = [one["number"] for one in here if start <= one["place"][0] < end]
+            self.functions.append(function)
+            if function.is_iterator():
+                values = {one["number"] for one in here if one["genre"] == "FnValue"}
+                self.unwoven.update(set(function.breaks) - values)
+
+    def write(self, alone=None):
+        """Writes the sources with all breaks in them, and with one for good if it is not woven in."""
+        self.lines = collections.defaultdict(list)
+        for file, text in self.texts.items():
+            pieces, at, line = [], 0, 1
+            changes = [(f.start, f.end, f) for f in self.functions if f.file == file]
+            if alone and self.breaks[alone]["file"] == file:
+                start, end = self.breaks[alone]["place"]
+                changes = [c for c in changes if c[1] <= start or c[0] >= end]
+                changes.append((start, end, self.breaks[alone]["replacement"]))
+            for start, end, change in sorted(changes, key=lambda change: change[0]):
+                before = text[at:start]
+                line += before.count("\n")
+                woven = change if isinstance(change, str) else self.choice(change, line)
+                line += woven.count("\n")
+                pieces += [before, woven]
+                at = end
+            pieces.append(text[at:])
+            if file == "src/lib.rs":
+                pieces.append(CHOICE.replace("COUNT", str(len(self.functions))))
+            put(self.root / file, "".join(pieces))
+
+    def choice(self, function, line):
+        text = self.texts[function.file]
+        begin, end = function.body
+        numbers = [n for n in function.breaks if n not in self.unviable and n not in self.unwoven]
+        if not numbers:
+            return text[function.start : function.end]
+        signature = re.sub(r"\bconst (unsafe )?fn\b", r"\1fn", function.signature)
+        pieces = [f"{signature}{{ match crate::breaks::chosen({function.number}) {{\n"]
+        line += pieces[0].count("\n")
+        broken, whole = "{}", "{}"
+        if function.is_iterator():
+            broken, whole = "crate::breaks::Woven::Broken({})", "crate::breaks::Woven::Whole({})"
+        for number in numbers:
+            start, stop = self.breaks[number]["place"]
+            body = f"{{{text[begin:start]} {self.replacement(number, function)} {text[stop:end]}}}"
+            pieces.append(f"{number} => {broken.format(body)},\n")
+            self.lines[function.file].append((line, line + pieces[-1].count("\n"), number))
+            line += pieces[-1].count("\n")
+        body = f"{{{text[begin:end]}}}"
+        pieces.append(f"_ => {whole.format(body)},\n}} }}")
+        return "".join(pieces)
+
+    def replacement(self, number, function):
+        replacement = self.breaks[number]["replacement"]
+        if not function.is_iterator():
+            return replacement
+        items = re.fullmatch(r"::std::iter::(?:empty\(\)|once\((.*)\))", replacement, re.S)[1] or ""
+        items = items.replace("Vec::leak", "crate::breaks::leak")
+        return f"::std::vec![{items}].into_iter()"
+
+    def take_out(self, errors):
+        """Takes out what the compiler complains of; whether there was anything."""
+        before = len(self.unviable) + len(self.unwoven)
+        for error in errors:
+            code = (error["code"] or {}).get("code")
+            # A function that is no longer constant, called where it has to be.
+            if code == "E0015":
+                name = re.search(r"`(?:.*::)?(\w+)(?:::<.*>)?`", error["message"])[1]
+                self.unwoven.update(n for f in self.functions if f.has_name(name) for n in f.breaks)
+                continue
+            for span in error["spans"]:
+                for first, end, number in self.lines[span["file_name"]]:
+                    if span["is_primary"] and first <= span["line_start"] < end:
+                        self.unviable.add(number)
+        return len(self.unviable) + len(self.unwoven) > before
+
+
+def put(path, text):
+    """Leaves a file alone that has this text, so that it is not built again."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
