@@ -153,6 +153,7 @@ impl From<String> for Text<'_> {
 }
 
 impl<'i> From<Text<'i>> for Payload<'i> {
+    #[inline]
     fn from(text: Text<'i>) -> Self {
         match text.0 {
             Cow::Borrowed(text) => text.as_bytes().into(),
@@ -162,6 +163,7 @@ impl<'i> From<Text<'i>> for Payload<'i> {
 }
 
 impl<'i> From<Payload<'i>> for Cow<'i, [u8]> {
+    #[inline]
     fn from(payload: Payload<'i>) -> Self {
         payload.0
     }

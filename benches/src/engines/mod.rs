@@ -33,6 +33,9 @@ pub enum Side {
     Bound,
 }
 
+/// From this size on, who can write payloads from where they are does not copy them to gather them: a system call for each is cheaper.
+const LARGE: usize = 4 * 1024;
+
 /// The first one is what the others are compared with.
 pub fn all() -> Vec<Contestant> {
     let mut all = vec![ours::CONTESTANT, held::CONTESTANT];

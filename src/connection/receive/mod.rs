@@ -2,6 +2,7 @@
 
 mod stream;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -105,10 +106,10 @@ impl ReceiveHalf {
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
+    #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
-        let buffer = buffer.into();
-        if self.is_open() && !buffer.is_borrowed() {
-            self.message.recycle(buffer.into_owned());
+        if let Cow::Owned(buffer) = Cow::from(buffer.into()) {
+            self.recycle_owned(buffer);
         }
     }
 
@@ -168,6 +169,12 @@ impl ReceiveHalf {
                 self.fail(error);
                 None
             }
+        }
+    }
+
+    fn recycle_owned(&mut self, buffer: Vec<u8>) {
+        if self.is_open() {
+            self.message.recycle(buffer);
         }
     }
 
