@@ -271,7 +271,7 @@ impl SendHalf {
     fn header_alone(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_new_message()?;
         match self.masking {
-            Masking::Server => out.extend_from_slice(&Header::new(kind.opcode(), len as u64).encode()),
+            Masking::Server => Header::new(kind.opcode(), len as u64).encode().append_to(out),
             // RFC 6455 section 5.1: a client masks its payloads, so it has to have them in its hands.
             Masking::Client(_) => return Err(Misuse::Unmasked),
         }
