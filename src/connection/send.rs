@@ -241,6 +241,7 @@ impl SendHalf {
     }
 
     /// What was received has its effect on what is sent.
+    #[inline]
     pub(super) fn react(&mut self, reaction: Reaction<'_>, out: &mut Vec<u8>) {
         match reaction {
             Reaction::None => {}
