@@ -33,7 +33,7 @@ pub enum Side {
     Bound,
 }
 
-/// From this size on, who can write payloads from where they are does not copy them to gather them: a system call for each is cheaper.
+/// From this size on a payload is not copied to be gathered with others, by whoever can write it from where it is.
 const LARGE: usize = 4 * 1024;
 
 /// The first one is what the others are compared with.
