@@ -62,50 +62,67 @@ impl Entropy for OsEntropy {
     }
 }
 
-/// One pool a thread, so that a connection needs no memory for its keys: 1 KiB is 256 keys for one call of
-/// the system.
+/// One pool a thread, so that a connection needs no memory for its keys: 256 keys for one call of the system.
 #[cfg(all(feature = "getrandom", feature = "std"))]
 mod pool {
-    use core::cell::RefCell;
+    use core::cell::Cell;
 
-    const SIZE: usize = 1024;
+    const SIZE: usize = 256;
 
+    /// In words of a key's size, each given away once.
     struct Pool {
-        bytes: [u8; SIZE],
-        used: usize,
+        words: [Cell<[u8; 4]>; SIZE],
+        left: Cell<usize>,
     }
 
     std::thread_local! {
-        static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; SIZE], used: SIZE }) };
+        static POOL: Pool = const {
+            Pool {
+                words: [const { Cell::new([0; 4]) }; SIZE],
+                left: Cell::new(0),
+            }
+        };
     }
 
     #[inline]
     pub(super) fn fill(bytes: &mut [u8]) {
-        POOL.with_borrow_mut(|pool| {
-            if let Some(fresh) = pool
-                .bytes
-                .get(pool.used..)
-                .and_then(|fresh| fresh.get(..bytes.len()))
-            {
-                bytes.copy_from_slice(fresh);
-                pool.used = pool.used.saturating_add(bytes.len());
-            } else {
-                pool.refill(bytes);
+        POOL.with(|pool| {
+            let mut words = bytes.chunks_exact_mut(4);
+            for bytes in &mut words {
+                if let Some(bytes) = bytes.first_chunk_mut() {
+                    *bytes = pool.take();
+                }
+            }
+            let rest = words.into_remainder();
+            if !rest.is_empty() {
+                rest.iter_mut().zip(pool.take()).for_each(|(to, from)| *to = from);
             }
         });
     }
 
     impl Pool {
+        #[inline]
+        fn take(&self) -> [u8; 4] {
+            // None are left at 0, and none are there before it.
+            let left = self.left.get().wrapping_sub(1);
+            match self.words.get(left) {
+                Some(word) => {
+                    self.left.set(left);
+                    word.get()
+                }
+                None => self.refill(),
+            }
+        }
+
         #[cold]
-        fn refill(&mut self, bytes: &mut [u8]) {
-            if bytes.len() > SIZE {
-                return super::ask(bytes);
+        fn refill(&self) -> [u8; 4] {
+            let mut fresh = [[0; 4]; SIZE];
+            super::ask(fresh.as_flattened_mut());
+            for (word, fresh) in self.words.iter().zip(fresh) {
+                word.set(fresh);
             }
-            super::ask(&mut self.bytes);
-            self.used = bytes.len();
-            if let Some(fresh) = self.bytes.get(..bytes.len()) {
-                bytes.copy_from_slice(fresh);
-            }
+            self.left.set(SIZE);
+            self.take()
         }
     }
 }

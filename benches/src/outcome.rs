@@ -94,6 +94,11 @@ impl Sent {
             self.kept.extend_from_slice(bytes);
         }
     }
+
+    /// One write of what lies in two places.
+    pub fn write_vectored(&mut self, parts: [&[u8]; 2]) {
+        parts.into_iter().for_each(|part| self.write(part));
+    }
 }
 
 /// The result of one batch.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::Entropy;
-use crate::frame::{Header, MAX_HEADER_SIZE, Role, mask};
+use crate::frame::{EncodedHeader, Header, MAX_HEADER_SIZE, Role, mask};
 
 pub(super) enum Masking {
     /// RFC 6455 section 5.1: a server never masks.
@@ -24,21 +24,21 @@ impl Masking {
     /// Writes a frame, with one reservation.
     #[inline]
     pub(super) fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
-        out.reserve(payload.len().saturating_add(MAX_HEADER_SIZE));
+        out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         let Some(key) = self.next_key() else {
-            out.extend_from_slice(&header.encode());
+            header.encode().append_to(out);
             out.extend_from_slice(payload);
             return;
         };
         header.mask = Some(key);
-        out.extend_from_slice(&header.encode());
+        header.encode().append_to(out);
         mask::append(out, payload, key);
     }
 
     /// Writes a header, and masks the payload where it is, for the caller to send after the header.
     pub(super) fn frame_in_place(&mut self, mut header: Header, payload: &mut [u8], out: &mut Vec<u8>) {
         header.mask = self.next_key();
-        out.extend_from_slice(&header.encode());
+        header.encode().append_to(out);
         if let Some(key) = header.mask {
             mask::apply(payload, key);
         }

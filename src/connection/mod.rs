@@ -436,6 +436,7 @@ impl Connection {
     ///     }
     /// }
     /// ```
+    #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         self.receiver.recycle(buffer);
     }

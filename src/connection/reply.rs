@@ -38,6 +38,7 @@ enum Kind {
 }
 
 impl<'a> Reaction<'a> {
+    #[inline]
     pub(super) fn to(received: &'a Result<Option<Event<'_>>, Error>) -> Self {
         match received {
             Ok(Some(Event::Ping(payload))) => Self::Ping(payload),

@@ -241,6 +241,7 @@ impl SendHalf {
     }
 
     /// What was received has its effect on what is sent.
+    #[inline]
     pub(super) fn react(&mut self, reaction: Reaction<'_>, out: &mut Vec<u8>) {
         match reaction {
             Reaction::None => {}
@@ -291,7 +292,7 @@ impl SendHalf {
     fn header_alone(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_new_message()?;
         match self.masking {
-            Masking::Server => out.extend_from_slice(&Header::new(kind.opcode(), len as u64).encode()),
+            Masking::Server => Header::new(kind.opcode(), len as u64).encode().append_to(out),
             // RFC 6455 section 5.1: a client masks its payloads, so it has to have them in its hands.
             Masking::Client(_) => return Err(Misuse::Unmasked),
         }

@@ -1,5 +1,7 @@
 //! The frame header (RFC 6455 section 5.2): every rule that can be decided on it alone stands here, once.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
@@ -204,6 +206,20 @@ impl fmt::Debug for Header {
 pub struct EncodedHeader {
     bytes: [u8; size_of::<u128>()],
     size: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl EncodedHeader {
+    /// So much is appended, before what is not of the header is taken back.
+    pub(crate) const ROOM: usize = size_of::<u128>();
+
+    /// A copy of a fixed size is a store; one of 2 to 14 bytes would be a call.
+    #[inline]
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len().saturating_add(self.size);
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
 }
 
 impl Deref for EncodedHeader {

@@ -185,6 +185,7 @@ impl From<String> for Text<'_> {
 }
 
 impl<'i> From<Text<'i>> for Payload<'i> {
+    #[inline]
     fn from(text: Text<'i>) -> Self {
         match text.0 {
             Cow::Borrowed(text) => text.as_bytes().into(),
@@ -202,6 +203,7 @@ impl<'i> TryFrom<Payload<'i>> for Text<'i> {
 }
 
 impl<'i> From<Payload<'i>> for Cow<'i, [u8]> {
+    #[inline]
     fn from(payload: Payload<'i>) -> Self {
         payload.0
     }

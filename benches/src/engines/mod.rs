@@ -33,6 +33,9 @@ pub enum Side {
     Bound,
 }
 
+/// From this size on a payload is not copied to be gathered with others, by whoever can write it from where it is.
+const LARGE: usize = 4 * 1024;
+
 /// The first one is what the others are compared with.
 pub fn all() -> Vec<Contestant> {
     let mut all = vec![ours::CONTESTANT, held::CONTESTANT];

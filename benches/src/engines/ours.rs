@@ -4,9 +4,9 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Misuse, OsEntropy};
+use websocket_proto::{Config, Connection, Event, OsEntropy};
 
-use super::{Contestant, Engine, Side};
+use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
 use crate::wire::{READ_SIZE, Role, Wire};
@@ -21,7 +21,20 @@ pub const CONTESTANT: Contestant = Contestant {
 pub struct Ours {
     pub connection: Connection,
     pub buffer: Vec<u8>,
-    pub out: Vec<u8>,
+    out: Output,
+}
+
+/// What is to be written, and from which size on a payload is not copied there: it is written from where it is, right after its
+/// header, by one vectored write. A client masks and copies all of them.
+struct Output {
+    bytes: Vec<u8>,
+    large: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Outgoing<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
 }
 
 impl Ours {
@@ -32,7 +45,13 @@ impl Ours {
                 Role::Client => Connection::client(config, OsEntropy),
             },
             buffer: vec![0; READ_SIZE],
-            out: Vec::new(),
+            out: Output {
+                bytes: Vec::new(),
+                large: match role {
+                    Role::Server => LARGE,
+                    Role::Client => usize::MAX,
+                },
+            },
         }
     }
 
@@ -41,53 +60,63 @@ impl Ours {
         let mut input = &mut self.buffer[start..end];
         while let Some(event) = self
             .connection
-            .receive(&mut input, &mut self.out)
+            .receive(&mut input, &mut self.out.bytes)
             .expect("the bytes are valid")
         {
             match event {
                 Event::Text(text) => {
                     outcome.seen.text(&text);
                     if echo {
-                        self.connection
-                            .send_text(&text, &mut self.out)
-                            .expect("the connection is open");
+                        self.out
+                            .send(&mut self.connection, Outgoing::Text(&text), &mut outcome.sent);
                     }
+                    self.connection.recycle(text);
                 }
                 Event::Binary(payload) => {
                     outcome.seen.message(Kind::Binary, &payload);
                     if echo {
-                        self.connection
-                            .send_binary(&payload, &mut self.out)
-                            .expect("the connection is open");
+                        self.out.send(
+                            &mut self.connection,
+                            Outgoing::Binary(&payload),
+                            &mut outcome.sent,
+                        );
                     }
+                    self.connection.recycle(payload);
                 }
                 _ => {}
             }
         }
         let left = input.len();
-        self.write(&mut outcome.sent);
+        self.out.write(&mut outcome.sent);
         left
     }
+}
 
-    fn send_each(
-        &mut self,
-        times: u64,
-        outcome: &mut Outcome,
-        send: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
-    ) {
-        for _ in 0..times {
-            send(&mut self.connection, &mut self.out).expect("the connection is open");
-            if self.out.len() >= READ_SIZE {
-                self.write(&mut outcome.sent);
-            }
+impl Output {
+    #[inline(always)]
+    fn send(&mut self, connection: &mut Connection, message: Outgoing<'_>, sent: &mut Sent) {
+        let payload = match message {
+            Outgoing::Text(text) => text.as_bytes(),
+            Outgoing::Binary(payload) => payload,
+        };
+        let is_large = payload.len() >= self.large;
+        match message {
+            Outgoing::Text(text) if is_large => connection.send_text_header(text, &mut self.bytes),
+            Outgoing::Text(text) => connection.send_text(text, &mut self.bytes),
+            Outgoing::Binary(payload) if is_large => connection.send_binary_header(payload, &mut self.bytes),
+            Outgoing::Binary(payload) => connection.send_binary(payload, &mut self.bytes),
         }
-        self.write(&mut outcome.sent);
+        .expect("the connection is open");
+        if is_large {
+            sent.write_vectored([&self.bytes, payload]);
+            self.bytes.clear();
+        }
     }
 
     fn write(&mut self, sent: &mut Sent) {
-        if !self.out.is_empty() {
-            sent.write(&self.out);
-            self.out.clear();
+        if !self.bytes.is_empty() {
+            sent.write(&self.bytes);
+            self.bytes.clear();
         }
     }
 }
@@ -101,18 +130,17 @@ impl Engine for Ours {
     }
 
     fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
-        match message.kind {
-            Kind::Text => {
-                let text = message.text();
-                self.send_each(times, outcome, |connection, out| connection.send_text(text, out));
-            }
-            Kind::Binary => {
-                let payload = &message.payload;
-                self.send_each(times, outcome, |connection, out| {
-                    connection.send_binary(payload, out)
-                });
+        let outgoing = match message.kind {
+            Kind::Text => Outgoing::Text(message.text()),
+            Kind::Binary => Outgoing::Binary(&message.payload),
+        };
+        for _ in 0..times {
+            self.out.send(&mut self.connection, outgoing, &mut outcome.sent);
+            if self.out.bytes.len() >= READ_SIZE {
+                self.out.write(&mut outcome.sent);
             }
         }
+        self.out.write(&mut outcome.sent);
     }
 
     fn idle(self: Box<Self>) -> Box<dyn Any> {

@@ -2,6 +2,7 @@
 
 mod stream;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -45,6 +46,9 @@ pub struct ReceiveHalf {
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
 const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
 const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
+/// As is every control frame.
+const WHOLE_PING: u8 = 0x80 | OpCode::Ping.bits();
+const WHOLE_PONG: u8 = 0x80 | OpCode::Pong.bits();
 
 /// Empty fragments are allowed up to this number whatever the limit for messages: senders end with one, or
 /// begin with one.
@@ -106,10 +110,10 @@ impl ReceiveHalf {
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
+    #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
-        let buffer = buffer.into();
-        if self.is_open() && !buffer.is_borrowed() {
-            self.message.recycle(buffer.into_owned());
+        if let Cow::Owned(buffer) = Cow::from(buffer.into()) {
+            self.recycle_owned(buffer);
         }
     }
 
@@ -171,6 +175,12 @@ impl ReceiveHalf {
         }
     }
 
+    fn recycle_owned(&mut self, buffer: Vec<u8>) {
+        if self.is_open() {
+            self.message.recycle(buffer);
+        }
+    }
+
     #[cfg(feature = "deflate")]
     pub(super) fn inflate(&mut self, window: crate::deflate::Window) {
         self.decoder.permessage_deflate();
@@ -178,7 +188,36 @@ impl ReceiveHalf {
     }
 
     /// What is no whole message.
+    #[inline]
     pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        match self.whole_control(input) {
+            Some(event) => Ok(Some(event)),
+            None => self.receive_in_pieces(input),
+        }
+    }
+
+    /// A Ping or a Pong that lies whole in the input, perhaps between fragments; as short a way as that of messages.
+    #[inline]
+    fn whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let control = match *input.first()? {
+            WHOLE_PING => Control::Ping,
+            WHOLE_PONG => Control::Pong,
+            _ => return None,
+        };
+        if self.state != ReceiveState::Open {
+            return None;
+        }
+        let payload = Payload::from(self.decoder.whole_frame(input)?);
+        match control {
+            Control::Close => None,
+            Control::Ping => Some(Event::Ping(payload)),
+            Control::Pong => Some(Event::Pong(payload)),
+        }
+    }
+
+    /// What may be cut, is a fragment, is wrong or comes after the end.
+    #[inline(never)]
+    fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.state {
             ReceiveState::Open => {}
             ReceiveState::Failed(error) => return Err(error),

@@ -141,7 +141,7 @@ fn check_upgrade(version: (u8, u8), known: &KnownFields<'_>) -> Result<(), Hands
         return Err(HandshakeError::MissingUpgrade);
     }
     // RFC 6455 section 4.1, item 3
-    if !known.connection.has(b"upgrade") {
+    if !known.connection.has(b"Upgrade") {
         return Err(HandshakeError::MissingConnectionUpgrade);
     }
     Ok(())

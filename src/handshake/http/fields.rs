@@ -56,9 +56,8 @@ macro_rules! known_fields {
 
         impl<'a> KnownFields<'a> {
             fn lines(&mut self, name: &[u8]) -> Option<&mut Lines<'a>> {
-                // RFC 9110 section 5.1: names have no case.
                 match name {
-                    $(_ if name.eq_ignore_ascii_case($name) => Some(&mut self.$field),)*
+                    $(_ if is_same(name, $name) => Some(&mut self.$field),)*
                     _ => None,
                 }
             }
@@ -113,6 +112,12 @@ impl<'a> KnownFields<'a> {
     }
 }
 
+/// RFC 9110 section 5.1: names have no case. Most are written as they are here, which takes a few instructions to see.
+#[inline(always)]
+fn is_same<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
+}
+
 /// Fields as their owner has them, as bytes.
 pub(crate) fn as_bytes<'a, N, V>(
     fields: impl IntoIterator<Item = (&'a N, &'a V)>,
@@ -156,6 +161,14 @@ impl<'a> Lines<'a> {
     fn push(&mut self, value: &'a [u8]) {
         match self {
             Self::None => *self = Self::One(value),
+            Self::One(_) | Self::Many(_) => self.push_further(value),
+        }
+    }
+
+    #[cold]
+    fn push_further(&mut self, value: &'a [u8]) {
+        match self {
+            Self::None => {}
             Self::One(first) => *self = Self::Many(vec![*first, value]),
             Self::Many(values) => values.push(value),
         }
@@ -189,8 +202,9 @@ impl<'a> Lines<'a> {
         self.lines().flat_map(list)
     }
 
-    /// Whether the list has this element, in any case.
-    pub(crate) fn has(&self, element: &[u8]) -> bool {
-        self.elements().any(|other| other.eq_ignore_ascii_case(element))
+    /// Whether the list has this element, in any case. Mostly it is the only one.
+    pub(crate) fn has<const LEN: usize>(&self, element: &[u8; LEN]) -> bool {
+        self.lines().any(|line| is_same(line, element))
+            || self.elements().any(|other| is_same(other, element))
     }
 }

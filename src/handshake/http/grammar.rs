@@ -16,6 +16,33 @@ pub(crate) fn is_field_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
+/// How many of the first bytes may stand in a field's value: those up to the CR, if they are what they should
+/// be.
+pub(crate) fn field_run(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let refused = refused_field_bytes(u64::from_le_bytes(*word));
+        if refused != 0 {
+            let before = bytes.len().saturating_sub(rest.len());
+            return before.saturating_add(refused.trailing_zeros() as usize / 8);
+        }
+        rest = after;
+    }
+    let is_end = |byte: &u8| !is_field_byte(*byte);
+    let run = rest.iter().position(is_end).unwrap_or(rest.len());
+    bytes.len().saturating_sub(rest.len()).saturating_add(run)
+}
+
+/// The highest bit of each of eight bytes that [`is_field_byte`] refuses. A sum of seven bits stays in its byte.
+fn refused_field_bytes(word: u64) -> u64 {
+    let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let is_at_least = |bits: u64, least: u8| bits.wrapping_add(each(0x80_u8.wrapping_sub(least)));
+    let bits = word & each(0x7f);
+    let is_control = !is_at_least(bits, b' ') & is_at_least(bits ^ each(b'\t'), 1);
+    let is_del = is_at_least(bits, 0x7f);
+    (is_control | is_del) & !word & each(0x80)
+}
+
 /// What may stand in a request target that is read: printable ASCII but `#`.
 ///
 /// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them
@@ -63,7 +90,10 @@ pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 
 /// Without the SP and HTAB around it (RFC 9112 section 5.1).
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    let mut bytes = trim_start(bytes);
+    trim_end(trim_start(bytes))
+}
+
+pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
@@ -115,3 +145,23 @@ const TOKEN_BYTES: [bool; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 9110 section 5.5: 9110-5.5-01
+    #[test]
+    fn field_bytes_are_found_eight_at_a_time_as_they_are_one_by_one() {
+        for byte in 0..=u8::MAX {
+            for around in [b' ', b'\t', 0x7e, 0xff] {
+                for at in 0..24 {
+                    let mut bytes = [around; 24];
+                    bytes[at] = byte;
+                    let end = if is_field_byte(byte) { bytes.len() } else { at };
+                    assert_eq!(field_run(&bytes), end, "{byte:#x} at {at}");
+                }
+            }
+        }
+    }
+}

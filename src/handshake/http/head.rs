@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::grammar::{is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
+use super::grammar::{field_run, is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
 use super::records::{HEADER, LENGTH_MAX, LastRecord, Records, push_record};
 use super::target::Target;
 use crate::Config;
@@ -235,6 +235,7 @@ impl HeadReader {
 
     fn advance(&mut self, rest: &mut &[u8]) -> Result<(), HandshakeError> {
         while self.state != State::Done {
+            self.usual_version(rest);
             self.whole_lines(rest);
             let (run, after) = rest.split_at_checked(self.state.run(rest)).unwrap_or((rest, &[]));
             if self.state.is_kept() {
@@ -250,6 +251,18 @@ impl HeadReader {
         Ok(())
     }
 
+    /// Takes the version that requests have in one go, with the line end. As with [`whole_lines`](Self::whole_lines),
+    /// this changes nothing but the time.
+    fn usual_version(&mut self, rest: &mut &[u8]) {
+        if self.state == State::Version(0) && self.kind == Kind::Request {
+            if let Some(after) = rest.strip_prefix(b"HTTP/1.1\r\n") {
+                self.head.version = (1, 1);
+                self.state = State::FirstField;
+                *rest = after;
+            }
+        }
+    }
+
     /// Takes field lines in one go each, as long as they are whole and plain.
     ///
     /// This changes nothing but the time: the states would come to the same records. They take over at a line
@@ -259,13 +272,7 @@ impl HeadReader {
             let Some((name, value, after)) = split_line(rest) else {
                 return;
             };
-            let bytes = &mut self.head.bytes;
-            bytes.reserve(HEADER.saturating_add(name.len()).saturating_add(value.len()));
-            self.record = LastRecord::start(bytes);
-            bytes.extend_from_slice(name);
-            self.record.end_name(bytes);
-            bytes.extend_from_slice(value);
-            self.record.end_value(bytes);
+            self.record = push_record(&mut self.head.bytes, name, value);
             self.fields = self.fields.saturating_add(1);
             self.state = State::NextField;
             *rest = after;
@@ -330,7 +337,7 @@ impl HeadReader {
             _ => return Err(unexpected(byte, HandshakeError::MalformedTarget)),
         }
         self.head.fields_at = self.head.bytes.len();
-        Target::parse(self.head.method(), self.head.target())?;
+        Target::read(self.head.method(), self.head.target())?;
         Ok(State::Version(0))
     }
 
@@ -474,15 +481,4 @@ fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
         .iter()
         .position(|&byte| !is_kind(byte))
         .unwrap_or(bytes.len())
-}
-
-/// How many of the first bytes may stand in a field's value: those up to the CR, if they are what they should
-/// be.
-fn field_run(bytes: &[u8]) -> usize {
-    // Blocks without an early exit, which the compiler turns into vector code.
-    let is_plain = |block: &&[u8]| block.iter().fold(true, |all, &byte| all & is_field_byte(byte));
-    let blocks = bytes.chunks_exact(16).take_while(is_plain);
-    let plain: usize = blocks.map(<[u8]>::len).sum();
-    let rest = bytes.get(plain..).unwrap_or_default();
-    plain.saturating_add(run(rest, is_field_byte))
 }

@@ -6,6 +6,8 @@
 
 use alloc::vec::Vec;
 
+use super::grammar::trim_end;
+
 /// The record at the end of a buffer, which may still grow.
 #[derive(Clone, Default)]
 pub(super) struct LastRecord {
@@ -35,9 +37,8 @@ impl LastRecord {
         }
         let value = bytes.len().saturating_sub(self.name_end);
         let name = self.name_end.saturating_sub(self.start).saturating_sub(HEADER);
-        let lengths = (name as u64) << 32 | value as u64;
         if let Some(header) = bytes.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
-            *header = lengths.to_be_bytes();
+            *header = lengths(name, value);
         }
     }
 
@@ -49,13 +50,21 @@ impl LastRecord {
     }
 }
 
-/// Appends a record whose parts are whole, and together within [`LENGTH_MAX`].
-pub(super) fn push_record(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let mut record = LastRecord::start(bytes);
+/// Appends a record whose parts are whole, and together within [`LENGTH_MAX`]; without the white space behind the value.
+#[inline]
+pub(super) fn push_record(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) -> LastRecord {
+    let value = trim_end(value);
+    bytes.reserve(HEADER.saturating_add(name.len()).saturating_add(value.len()));
+    let start = bytes.len();
+    bytes.extend_from_slice(&lengths(name.len(), value.len()));
     bytes.extend_from_slice(name);
-    record.end_name(bytes);
+    let name_end = bytes.len();
     bytes.extend_from_slice(value);
-    record.end_value(bytes);
+    LastRecord { start, name_end }
+}
+
+fn lengths(name: usize, value: usize) -> [u8; HEADER] {
+    ((name as u64) << 32 | value as u64).to_be_bytes()
 }
 
 /// The fields in the records of a head: names, and values without white space around them.

@@ -21,7 +21,7 @@ impl<'a> Authority<'a> {
             address.parse::<Ipv6Addr>().ok()?;
             (text.get(..address.len().checked_add(2)?)?, port)
         } else {
-            let (host, port) = text.split_at_checked(text.find(':').unwrap_or(text.len()))?;
+            let (host, port) = split_before(text, |byte| byte == b':');
             is_name(host).then_some((host, port))?
         };
         Some(Self {
@@ -57,6 +57,11 @@ impl<'a> Target<'a> {
         if !target.bytes().all(is_target_byte) {
             return Err(HandshakeError::MalformedTarget);
         }
+        Self::read(method, target)
+    }
+
+    /// The same, where no byte is out of place, as the reader of heads has seen.
+    pub(crate) fn read(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         Self::split(method, target).check(method)
     }
 
@@ -132,15 +137,13 @@ impl<'a> Target<'a> {
         };
         let (authority, resource) = match absolute {
             Some((scheme, rest)) if is_known_scheme(scheme) => {
-                let (authority, resource) = split_before(rest, ['/', '?']);
+                let (authority, resource) = split_before(rest, |byte| matches!(byte, b'/' | b'?'));
                 (Some(authority), resource)
             }
             _ => (None, target),
         };
-        let (path, query) = match resource.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (resource, None),
-        };
+        let (path, query) = split_before(resource, |byte| byte == b'?');
+        let query = query.strip_prefix('?');
         // RFC 9112 section 3.2.2: an absolute target may have no path; a bare one may not.
         let path = if path.is_empty() && authority.is_some() {
             "/"
@@ -172,7 +175,7 @@ impl<'a> Url<'a> {
             _ if scheme.eq_ignore_ascii_case("wss") => true,
             _ => return Err(HandshakeMisuse::MalformedUrl),
         };
-        let (authority, resource) = split_before(rest, ['/', '?']);
+        let (authority, resource) = split_before(rest, |byte| matches!(byte, b'/' | b'?'));
         // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user
         // information.
         if !is_path_and_query(resource) {
@@ -192,7 +195,11 @@ impl<'a> Url<'a> {
 /// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host
 /// lines that were joined on the way have one.
 fn is_name(host: &str) -> bool {
-    !host.contains(',') && is_encoded(host, |_| false)
+    // Most are plain, which is seen without an early exit, and so by vector code.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'.') | (byte == b'-');
+    let mut bytes = host.bytes();
+    bytes.clone().fold(true, |all, byte| all & is_plain(byte))
+        || is_encoded(host, |_| false) && bytes.all(|byte| byte != b',')
 }
 
 /// Nothing, a colon, or a colon and a number.
@@ -216,7 +223,8 @@ fn is_known_scheme(scheme: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
-fn split_before(text: &str, ends: [char; 2]) -> (&str, &str) {
-    text.split_at_checked(text.find(ends).unwrap_or(text.len()))
-        .unwrap_or((text, ""))
+/// At the first such byte, which is ASCII; what is searched is short.
+fn split_before(text: &str, is_end: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(is_end).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
 }

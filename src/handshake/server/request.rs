@@ -134,9 +134,11 @@ impl Request {
             host: self.host_field(),
             has_content: self.has_content,
         };
+        let method = self.method();
+        let target = Target::split(method, self.target());
         let known = KnownFields::collect(self.head.records());
-        Upgrade::check(&self.config, self.method(), self.split_target(), basics, known)
-            .inspect_err(|&error| push_error(out, self.method(), error))
+        Upgrade::check(&self.config, method, target, basics, known)
+            .inspect_err(|&error| push_error(out, method, error))
     }
 
     /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.

@@ -103,7 +103,7 @@ pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeErro
         return Err(HandshakeError::MissingUpgrade);
     }
     // RFC 9110 section 7.6.1: a list, over all lines.
-    if !known.connection.has(b"upgrade") {
+    if !known.connection.has(b"Upgrade") {
         return Err(HandshakeError::MissingConnectionUpgrade);
     }
     Ok(())

@@ -367,11 +367,12 @@ impl<'a> Upgrade<'a> {
     /// alone.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
-        if let Opening::Upgrade { .. } = self.opening {
+        if let Opening::Upgrade { accept } = &self.opening {
             out.reserve(ACCEPT_SIZE);
-            // RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding, as it is reserved.
-            out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-            for (name, value) in self.response_fields() {
+            out.extend_from_slice(ACCEPT_START);
+            out.extend_from_slice(accept);
+            out.extend_from_slice(b"\r\n");
+            for (name, value) in self.further_fields() {
                 write::push_field(out, name, value);
             }
             out.extend_from_slice(b"\r\n");
@@ -423,18 +424,18 @@ impl<'a> Upgrade<'a> {
             // RFC 8441 section 5: none of these.
             Opening::ExtendedConnect => None,
         };
+        fixed.into_iter().flatten().chain(self.further_fields())
+    }
+
+    /// Those that were chosen or added.
+    fn further_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
         let protocol = self.protocol.map(|name| (self.opening.name_of_protocol(), name));
-        fixed
+        let fields = self.fields.iter();
+        protocol
             .into_iter()
-            .flatten()
-            .chain(protocol)
             .chain(self.answered_extensions())
-            .chain(
-                self.fields
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_str())),
-            )
+            .chain(fields.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// The connection, for a caller whose own HTTP server sends the response.
@@ -460,6 +461,14 @@ impl fmt::Debug for Upgrade<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// The 101 up to the answer to the key: the status line and the first of the fixed fields, which are what
+/// [`Upgrade::response_fields`] begins with. RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no
+/// Transfer-Encoding, as it is reserved.
+const ACCEPT_START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
 
 /// The usual 101, with a subprotocol of moderate length.
 const ACCEPT_SIZE: usize = 192;
