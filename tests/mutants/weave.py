@@ -80,8 +80,8 @@ def past(text, at):
 class Function:
     """A function of the library, with those inside it."""
 
-    def __init__(self, number, file, text, start, end):
-        self.number, self.file, self.start, self.end = number, file, start, end
+    def __init__(self, number, name, file, text, start, end):
+        self.number, self.name, self.file, self.start, self.end = number, name, file, start, end
         self.breaks = []
         depth, at = 0, start
         while text[at] != "{" or depth > 0:
@@ -92,8 +92,11 @@ class Function:
     def is_iterator(self):
         return "-> impl Iterator<" in self.signature
 
-    def has_name(self, name):
-        return re.search(rf"\bconst (unsafe )?fn {name}\b", self.signature)
+    def is_constant(self, path):
+        """Whether it is a constant function, and the one that the compiler names so."""
+        generics = r"(::)?<[^<>]*>"
+        name, path = (re.sub(generics, "", name) for name in (self.name, path))
+        return re.search(r"\bconst (unsafe )?fn\b", self.signature) and f"::{path}".endswith(f"::{name}")
 
 
 class Weave:
@@ -120,14 +123,14 @@ class Weave:
 
     def find_functions(self, file):
         here = [one for one in self.breaks.values() if one["file"] == file and one["function"]]
-        spans = {self.place(file, one["function"]["span"]) for one in here}
+        names = {self.place(file, one["function"]["span"]): one["function"]["function_name"] for one in here}
         end = 0
-        for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
+        for start, stop in sorted(names, key=lambda span: (span[0], -span[1])):
             # What is inside another function is a part of its body.
             if start < end:
                 continue
             end = stop
-            function = Function(len(self.functions), file, self.texts[file], start, end)
+            function = Function(len(self.functions), names[start, stop], file, self.texts[file], start, end)
             function.breaks = [one["number"] for one in here if start <= one["place"][0] < end]
             self.functions.append(function)
             if function.is_iterator():
@@ -193,8 +196,8 @@ class Weave:
             code = (error["code"] or {}).get("code")
             # A function that is no longer constant, called where it has to be.
             if code == "E0015":
-                name = re.search(r"`(?:.*::)?(\w+)(?:::<.*>)?`", error["message"])[1]
-                self.unwoven.update(n for f in self.functions if f.has_name(name) for n in f.breaks)
+                path = re.search(r"`(.*)`", error["message"])[1]
+                self.unwoven.update(n for f in self.functions if f.is_constant(path) for n in f.breaks)
                 continue
             for span in error["spans"]:
                 for first, end, number in self.lines[span["file_name"]]:
