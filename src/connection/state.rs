@@ -103,6 +103,8 @@ pub(super) enum ReceiveState {
     Open,
     /// The peer's Close came.
     Closed(Option<CloseCode>),
+    /// What was right before the error was handed out; the next call tells.
+    Failing(Error),
     /// Fused: every later call returns the same error.
     Failed(Error),
     /// The transport ended before the peer's Close.
@@ -124,7 +126,7 @@ pub(super) enum Incoming {
 impl From<&ReceiveState> for Incoming {
     fn from(state: &ReceiveState) -> Self {
         match state {
-            ReceiveState::Open => Self::Open,
+            ReceiveState::Open | ReceiveState::Failing(_) => Self::Open,
             ReceiveState::Closed(_) => Self::Closed,
             ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => Self::Over,
         }
@@ -144,7 +146,7 @@ impl ReceiveState {
     /// The transport ended. A failure stays the failure it is.
     pub(super) fn end(&mut self) {
         *self = match *self {
-            Self::Open | Self::Ended => Self::Ended,
+            Self::Open | Self::Failing(_) | Self::Ended => Self::Ended,
             Self::Closed(code) | Self::EndedAfterClose(code) => Self::EndedAfterClose(code),
             Self::Failed(error) => Self::Failed(error),
         };
@@ -152,7 +154,7 @@ impl ReceiveState {
 
     fn code(&self) -> Option<CloseCode> {
         match self {
-            Self::Open | Self::Failed(_) | Self::Ended => None,
+            Self::Open | Self::Failing(_) | Self::Failed(_) | Self::Ended => None,
             Self::Closed(code) | Self::EndedAfterClose(code) => Some(code.unwrap_or(CloseCode::NO_STATUS)),
         }
     }
@@ -264,7 +266,9 @@ impl Closed {
             (SendState::Closed(_), _) => ClosedBy::Local,
             (SendState::Answered(_), _) => ClosedBy::Peer,
             (SendState::Open, ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_)) => ClosedBy::Peer,
-            (SendState::Open, ReceiveState::Open | ReceiveState::Ended) => ClosedBy::Transport,
+            (SendState::Open, ReceiveState::Open | ReceiveState::Failing(_) | ReceiveState::Ended) => {
+                ClosedBy::Transport
+            }
         }
     }
 }

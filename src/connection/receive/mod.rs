@@ -26,8 +26,8 @@ pub struct ReceiveHalf {
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
-    /// The message that is handed out in chunks; an error if what was right of it went out, which then comes next.
-    chunks: Option<Result<Chunks, Error>>,
+    /// The message that is handed out in chunks.
+    chunks: Option<Chunks>,
     /// How the payload of `message` is coded.
     coding: Coding,
     pub(super) inflating: Inflating,
@@ -106,7 +106,7 @@ impl ReceiveHalf {
 
     /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
     pub fn is_open(&self) -> bool {
-        self.state == ReceiveState::Open
+        matches!(self.state, ReceiveState::Open | ReceiveState::Failing(_))
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
@@ -199,20 +199,15 @@ impl ReceiveHalf {
     /// A Ping or a Pong that lies whole in the input, perhaps between fragments; as short a way as that of messages.
     #[inline]
     fn whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let control = match *input.first()? {
-            WHOLE_PING => Control::Ping,
-            WHOLE_PONG => Control::Pong,
+        let event: fn(Payload<'i>) -> Event<'i> = match *input.first()? {
+            WHOLE_PING => Event::Ping,
+            WHOLE_PONG => Event::Pong,
             _ => return None,
         };
         if self.state != ReceiveState::Open {
             return None;
         }
-        let payload = Payload::from(self.decoder.whole_frame(input)?);
-        match control {
-            Control::Close => None,
-            Control::Ping => Some(Event::Ping(payload)),
-            Control::Pong => Some(Event::Pong(payload)),
-        }
+        self.decoder.whole_frame(input).map(Payload::from).map(event)
     }
 
     /// What may be cut, is a fragment, is wrong or comes after the end.
@@ -220,6 +215,10 @@ impl ReceiveHalf {
     fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.state {
             ReceiveState::Open => {}
+            ReceiveState::Failing(error) => {
+                self.fail(error);
+                return Err(error);
+            }
             ReceiveState::Failed(error) => return Err(error),
             // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
             ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
@@ -332,7 +331,7 @@ impl ReceiveHalf {
         };
         match self.delivery {
             Delivery::Whole | Delivery::Held => self.message.begin(kind),
-            Delivery::Chunks => self.chunks = Some(Ok(Chunks::begin(kind))),
+            Delivery::Chunks => self.chunks = Some(Chunks::begin(kind)),
         }
         self.empty_fragments = 0;
         self.begin_fragment(header)
@@ -403,8 +402,8 @@ impl ReceiveHalf {
     /// The bytes received of the message so far.
     fn size(&self) -> u64 {
         match &self.chunks {
-            Some(Ok(chunks)) => chunks.size(),
-            Some(Err(_)) | None => self.message.size() as u64,
+            Some(chunks) => chunks.size(),
+            None => self.message.size() as u64,
         }
     }
 

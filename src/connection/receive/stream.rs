@@ -6,6 +6,7 @@ use super::{Coding, Frame, ReceiveHalf};
 use crate::connection::compression::WIRE;
 use crate::connection::event::Event;
 use crate::connection::send::Fin;
+use crate::connection::state::ReceiveState;
 use crate::error::Error;
 use crate::message::Chunk;
 
@@ -16,9 +17,6 @@ impl ReceiveHalf {
         fin: bool,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Error> {
-        if let Some(Err(error)) = &self.chunks {
-            return Err(*error);
-        }
         loop {
             let (chunk, result) = match self.coding {
                 Coding::Plain => self.plain_chunk(input),
@@ -30,7 +28,7 @@ impl ReceiveHalf {
                 false => (Fin::More, result),
             };
             if let Err(error) = result {
-                return self.stop(chunk, fin, error);
+                return self.stop(chunk, error);
             }
             self.frame = if complete {
                 None
@@ -51,17 +49,16 @@ impl ReceiveHalf {
 
     /// What is right goes out before the error, so that both are the same however the input is cut.
     #[cold]
-    fn stop<'i>(&mut self, chunk: Chunk<'i>, fin: bool, error: Error) -> Result<Option<Event<'i>>, Error> {
+    fn stop<'i>(&mut self, chunk: Chunk<'i>, error: Error) -> Result<Option<Event<'i>>, Error> {
         if chunk.is_empty() {
             return Err(error);
         }
-        self.chunks = Some(Err(error));
-        self.frame = Some(Frame::Piece { fin });
+        self.state = ReceiveState::Failing(error);
         Ok(Some(chunk_event(chunk, Fin::More)))
     }
 
     fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
-        let Some(Ok(chunks)) = &mut self.chunks else {
+        let Some(chunks) = &mut self.chunks else {
             return (Chunk::NONE, Ok(()));
         };
         let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.room(), input));
@@ -69,7 +66,7 @@ impl ReceiveHalf {
     }
 
     fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
-        let Some(Ok(chunks)) = &mut self.chunks else {
+        let Some(chunks) = &mut self.chunks else {
             return (Chunk::NONE, Ok(()));
         };
         if self.inflating.is_drained() {
@@ -92,7 +89,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         match self.chunks.take() {
-            Some(chunks) => chunks?.finish().map_err(Error::not_utf8),
+            Some(chunks) => chunks.finish().map_err(Error::not_utf8),
             None => Ok(()),
         }
     }
