@@ -3,14 +3,13 @@
 mod stream;
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::compression::Inflating;
 use super::event::{Close, Event};
 use super::reply::{Reaction, Reply};
-use super::state::ReceiveState;
+use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
@@ -38,9 +37,7 @@ pub struct ReceiveHalf {
     max_message_size: u64,
     accept_any_close_code: bool,
     delivery: Delivery,
-    pub(super) state: ReceiveState,
-    /// Of the peer's Close.
-    pub(super) close_reason: Box<str>,
+    pub(super) state: Receiving,
 }
 
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
@@ -106,7 +103,7 @@ impl ReceiveHalf {
 
     /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, ReceiveState::Open | ReceiveState::Failing(_))
+        self.state.has_more()
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
@@ -119,9 +116,9 @@ impl ReceiveHalf {
 
     /// As [`Connection::remaining`](super::Connection::remaining).
     pub fn remaining(&self) -> u64 {
-        match self.state {
-            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
-            _ => 0,
+        match self.state.is_open() {
+            true => self.decoder.remaining().unwrap_or(0),
+            false => 0,
         }
     }
 }
@@ -148,8 +145,7 @@ impl ReceiveHalf {
             max_message_size,
             accept_any_close_code: config.accept_any_close_code,
             delivery: config.delivery,
-            state: ReceiveState::Open,
-            close_reason: Box::default(),
+            state: Receiving::OPEN,
         }
     }
 
@@ -162,7 +158,7 @@ impl ReceiveHalf {
             WHOLE_BINARY => MessageKind::Binary,
             _ => return None,
         };
-        if self.state != ReceiveState::Open || !self.message.is_idle() || self.delivery == Delivery::Chunks {
+        if !self.state.is_open() || !self.message.is_idle() || self.delivery == Delivery::Chunks {
             return None;
         }
         let payload = self.decoder.whole_frame(input)?;
@@ -176,7 +172,7 @@ impl ReceiveHalf {
     }
 
     fn recycle_owned(&mut self, buffer: Vec<u8>) {
-        if self.is_open() {
+        if self.state.is_open() {
             self.message.recycle(buffer);
         }
     }
@@ -204,7 +200,7 @@ impl ReceiveHalf {
             WHOLE_PONG => Event::Pong,
             _ => return None,
         };
-        if self.state != ReceiveState::Open {
+        if !self.state.is_open() {
             return None;
         }
         self.decoder.whole_frame(input).map(Payload::from).map(event)
@@ -213,23 +209,13 @@ impl ReceiveHalf {
     /// What may be cut, is a fragment, is wrong or comes after the end.
     #[inline(never)]
     fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        match self.state {
-            ReceiveState::Open => {}
-            ReceiveState::Failing(error) => {
-                self.fail(error);
-                return Err(error);
-            }
-            ReceiveState::Failed(error) => return Err(error),
-            // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
-            ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
-                return Ok(None);
-            }
+        if !self.state.check()? {
+            return Ok(None);
         }
         let result = self.next_event(input);
         match &result {
             Ok(Some(Event::Close(close))) => {
-                self.state = ReceiveState::Closed(close.code);
-                self.close_reason = (*close.reason).into();
+                self.state.close(close.code, &close.reason);
                 self.drop_unfinished();
             }
             Err(error) => self.fail(*error),
@@ -245,7 +231,7 @@ impl ReceiveHalf {
 
     #[cold]
     fn fail(&mut self, error: Error) {
-        self.state = ReceiveState::Failed(error);
+        self.state.fail(error);
         self.drop_unfinished();
     }
 

@@ -6,7 +6,6 @@ use super::{Coding, Frame, ReceiveHalf};
 use crate::connection::compression::WIRE;
 use crate::connection::event::Event;
 use crate::connection::send::Fin;
-use crate::connection::state::ReceiveState;
 use crate::error::Error;
 use crate::message::Chunk;
 
@@ -53,7 +52,8 @@ impl ReceiveHalf {
         if chunk.is_empty() {
             return Err(error);
         }
-        self.state = ReceiveState::Failing(error);
+        self.state.fail_next(error);
+        self.drop_unfinished();
         Ok(Some(chunk_event(chunk, Fin::More)))
     }
 
