@@ -15,8 +15,7 @@ use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
 use crate::growth::room;
-use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
-use crate::utf8;
+use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
@@ -162,10 +161,10 @@ impl ReceiveHalf {
             return None;
         }
         let payload = self.decoder.whole_frame(input)?;
-        match lend(kind, payload) {
-            Ok(event) => Some(event),
+        match Content::lend(kind, payload) {
+            Ok(message) => Some(Event::whole(message)),
             Err(error) => {
-                self.fail(error);
+                self.fail(Error::not_utf8(error));
                 None
             }
         }
@@ -269,7 +268,10 @@ impl ReceiveHalf {
             let complete = self.decoder.finish_frame();
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
-                Frame::Whole(kind) if complete => Some(lend(kind, chunk)?),
+                Frame::Whole(kind) if complete => {
+                    let message = Content::lend(kind, chunk).map_err(Error::not_utf8)?;
+                    Some(Event::whole(message))
+                }
                 // The read ended with the header: all of the payload may come with the next one.
                 Frame::Whole(_) if chunk.is_empty() => None,
                 Frame::Whole(kind) => {
@@ -373,7 +375,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         let message = self.message.finish().map_err(Error::not_utf8)?;
-        Ok(message.map(Event::from))
+        Ok(message.map(Event::whole))
     }
 
     /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
@@ -445,24 +447,6 @@ impl ReceiveHalf {
         Error::MessageTooBig {
             limit: self.max_message_size,
             size,
-        }
-    }
-}
-
-/// A message that lies whole in the input.
-#[inline]
-fn lend(kind: MessageKind, payload: &[u8]) -> Result<Event<'_>, Error> {
-    Ok(match kind {
-        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload).map_err(Error::not_utf8)?)),
-        MessageKind::Binary => Event::Binary(Payload::from(payload)),
-    })
-}
-
-impl From<Assembled> for Event<'_> {
-    fn from(message: Assembled) -> Self {
-        match message {
-            Assembled::Text(text) => Event::Text(text),
-            Assembled::Binary(payload) => Event::Binary(payload),
         }
     }
 }
