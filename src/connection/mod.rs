@@ -50,10 +50,10 @@ mod compression;
 #[cfg(not(feature = "deflate"))]
 #[path = "no_compression.rs"]
 mod compression;
+mod control;
 mod event;
 mod framing;
 mod prepared;
-mod reason;
 mod receive;
 mod reply;
 mod send;
@@ -247,7 +247,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let received = self.receiver.receive_any(input);
-        self.sender.react(Reaction::to(&received), out);
+        self.sender.react(Reaction::<&[u8]>::to(&received), out);
         received
     }
 

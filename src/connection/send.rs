@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 
 use super::compression::{Deflating, compress};
+use super::control::ControlPayload;
 use super::framing::{Masking, begin_frame, deflated};
 use super::prepared::Prepared;
-use super::reason::Reason;
 use super::reply::{Reaction, Reply};
 use super::state::{Incoming, Sending, State, Transport};
 use crate::close::MAX_CLOSE_REASON_SIZE;
@@ -69,7 +70,7 @@ impl SendHalf {
     /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
     /// [`Config::auto_pong`] and [`Config::auto_close`] say.
     pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
-        self.react(reply.reaction(), out);
+        self.react(reply.0, out);
     }
 
     /// As [`Connection::send_text`](super::Connection::send_text).
@@ -191,7 +192,9 @@ impl SendHalf {
         self.state.check_unclosed()?;
         let code = code.into();
         self.check_close(code, reason)?;
-        self.send_close(code, reason.as_bytes(), out);
+        let mut body = ControlPayload::close(code);
+        body.extend(reason.as_bytes());
+        self.send_close(code, &body, out);
         Ok(())
     }
 
@@ -239,10 +242,10 @@ impl SendHalf {
 
     /// What was received has its effect on what is sent.
     #[inline]
-    pub(super) fn react(&mut self, reaction: Reaction<'_>, out: &mut Vec<u8>) {
+    pub(super) fn react<P: Deref<Target = [u8]>>(&mut self, reaction: Reaction<P>, out: &mut Vec<u8>) {
         match reaction {
             Reaction::None => {}
-            Reaction::Ping(payload) => self.answer_ping(payload, out),
+            Reaction::Ping(payload) => self.answer_ping(&payload, out),
             Reaction::Close(code) => {
                 self.learn(Incoming::Closed);
                 self.answer_close(code, out);
@@ -414,7 +417,7 @@ impl SendHalf {
     /// sent back.
     fn answer_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
         if self.auto_close && self.state.check_unclosed().is_ok() {
-            self.send_close(code, &[], out);
+            self.send_close(code, &ControlPayload::close(code), out);
         }
     }
 
@@ -422,10 +425,10 @@ impl SendHalf {
     /// error's text.
     fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
         if self.state.owes_close() {
-            let mut reason = Reason::default();
-            // Fails where the reason is full, and what is there is sent.
-            let _ = fmt::write(&mut reason, format_args!("{error}"));
-            self.send_close(Some(code), reason.as_bytes(), out);
+            let mut body = ControlPayload::close(Some(code));
+            // Fails where the body is full, and what is there is sent.
+            let _ = fmt::write(&mut body, format_args!("{error}"));
+            self.send_close(Some(code), &body, out);
         }
     }
 
@@ -449,24 +452,10 @@ impl SendHalf {
     }
 
     /// Our Close, after which no message follows.
-    fn send_close(&mut self, code: Option<CloseCode>, reason: &[u8], out: &mut Vec<u8>) {
-        self.close_frame(code, reason, out);
+    fn send_close(&mut self, code: Option<CloseCode>, body: &[u8], out: &mut Vec<u8>) {
+        self.control_frame(OpCode::Close, body, out);
         self.state.close(code);
         self.drop_unsendable();
-    }
-
-    fn close_frame(&mut self, code: Option<CloseCode>, reason: &[u8], out: &mut Vec<u8>) {
-        let Some(code) = code else {
-            return self.control_frame(OpCode::Close, &[], out);
-        };
-        let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let mut size = 0_usize;
-        for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
-            *free = *byte;
-            size = size.saturating_add(1);
-        }
-        let body = body.get(..size).unwrap_or(&body);
-        self.control_frame(OpCode::Close, body, out);
     }
 }
 

@@ -89,7 +89,7 @@ impl ReceiveHalf {
             Some(message) => Ok(Some(message)),
             None => self.receive_any(input),
         };
-        let reply = Reply::from(Reaction::to(&received));
+        let reply = Reply(Reaction::to(&received));
         (received, reply)
     }
 
@@ -97,7 +97,7 @@ impl ReceiveHalf {
     /// by the reply. [`Connection::join`](super::Connection::join) then yields how the connection ended.
     pub fn receive_eof(&mut self) -> Reply {
         self.end_of_transport();
-        Reply::from(Reaction::Ended)
+        Reply(Reaction::Ended)
     }
 
     /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
