@@ -95,7 +95,9 @@ fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Re
     match utf8.push(piece) {
         Ok((completed, rest)) => (completed, rest, Ok(())),
         Err(error) => {
-            let (front, _) = piece.split_at(valid_front(before.clone(), piece));
+            let front = piece
+                .get(..valid_front(before.clone(), piece))
+                .unwrap_or_default();
             *utf8 = before;
             // Never fails: it did not byte by byte.
             let (completed, rest) = utf8.push(front).unwrap_or_default();
