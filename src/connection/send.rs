@@ -29,6 +29,16 @@ pub enum Fin {
     Last,
 }
 
+impl Fin {
+    #[inline]
+    pub(super) fn of(header: &Header) -> Self {
+        match header.fin {
+            true => Self::Last,
+            false => Self::More,
+        }
+    }
+}
+
 /// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what we send, and how far the closing handshake is.
 ///
@@ -304,7 +314,7 @@ impl SendHalf {
             return false;
         };
         let start = begin_frame(out);
-        compress(compressor, payload, true, out);
+        compress(compressor, payload, Fin::Last, out);
         self.masking.finish_frame(deflated(header), start, out);
         true
     }
@@ -380,7 +390,7 @@ impl SendHalf {
             return self.masking.frame(header, payload, out);
         };
         let start = begin_frame(out);
-        compress(compressor, payload, header.fin, out);
+        compress(compressor, payload, Fin::of(&header), out);
         // RFC 7692 section 6: RSV1 marks the first fragment alone.
         let header = match header.opcode {
             OpCode::Continuation => header,

@@ -9,6 +9,7 @@ use core::fmt;
 use super::compression::Inflating;
 use super::event::{Close, Event};
 use super::reply::{Reaction, Reply};
+use super::send::Fin;
 use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
@@ -56,9 +57,7 @@ enum Frame {
     /// A message in one frame, of which no payload was taken yet: it may turn out to lie whole in the input.
     Whole(MessageKind),
     /// A piece of the message in the assembler, the last one or not.
-    Piece {
-        fin: bool,
-    },
+    Piece(Fin),
     Control(Control),
 }
 
@@ -256,7 +255,7 @@ impl ReceiveHalf {
                 self.frame = Some(frame);
                 return Ok(None);
             }
-            if let (Delivery::Chunks, Frame::Piece { fin }) = (self.delivery, frame) {
+            if let (Delivery::Chunks, Frame::Piece(fin)) = (self.delivery, frame) {
                 let event = self.next_chunk(fin, input)?;
                 // Without an event, either the frame is complete or the input is consumed.
                 if event.is_some() || self.frame.is_some() {
@@ -278,7 +277,7 @@ impl ReceiveHalf {
                     self.begin_pieces(kind, chunk)?;
                     None
                 }
-                Frame::Piece { fin } => self.piece(chunk, fin, complete)?,
+                Frame::Piece(fin) => self.piece(chunk, fin, complete)?,
                 Frame::Control(control) => self.control(control, chunk, complete)?,
             };
             // An incomplete frame has taken all of the input.
@@ -335,7 +334,7 @@ impl ReceiveHalf {
             }
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
-        Ok(Frame::Piece { fin: header.fin })
+        Ok(Frame::Piece(Fin::of(&header)))
     }
 
     /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together
@@ -349,20 +348,20 @@ impl ReceiveHalf {
     fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;
-        self.frame = Some(Frame::Piece { fin: true });
-        self.push(chunk, true)
+        self.frame = Some(Frame::Piece(Fin::Last));
+        self.push(chunk, Fin::Last)
     }
 
-    fn piece<'i>(&mut self, chunk: &[u8], fin: bool, complete: bool) -> Result<Option<Event<'i>>, Error> {
+    fn piece<'i>(&mut self, chunk: &[u8], fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
         match self.coding {
             Coding::Plain => self.push(chunk, fin)?,
             Coding::Deflated => self
                 .inflating
                 .push(chunk, &mut self.message, self.max_message_size)?,
         }
-        let event = match fin && complete {
-            true => self.finish_message()?,
-            false => None,
+        let event = match fin {
+            Fin::Last if complete => self.finish_message()?,
+            Fin::Last | Fin::More => None,
         };
         if complete {
             self.decoder.set_max_payload(self.left_for_fragment());
@@ -397,11 +396,11 @@ impl ReceiveHalf {
 
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
-    fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
+    fn push(&mut self, chunk: &[u8], fin: Fin) -> Result<(), Error> {
         let known = self.size().saturating_add(chunk.len() as u64);
         let end = match fin {
-            true => known.saturating_add(self.remaining()),
-            false => self.max_message_size,
+            Fin::Last => known.saturating_add(self.remaining()),
+            Fin::More => self.max_message_size,
         };
         self.message.push(chunk, end).map_err(Error::not_utf8)
     }

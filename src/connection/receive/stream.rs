@@ -13,7 +13,7 @@ impl ReceiveHalf {
     /// The next chunk of a message. `None`: the frame is complete, or the input consumed.
     pub(super) fn next_chunk<'i>(
         &mut self,
-        fin: bool,
+        fin: Fin,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
@@ -22,18 +22,14 @@ impl ReceiveHalf {
                 Coding::Deflated => self.inflated_chunk(input),
             };
             let complete = result.is_ok() && self.inflating.is_drained() && self.decoder.finish_frame();
-            let (end, result) = match fin && complete {
-                true => (Fin::Last, self.finish_chunks()),
-                false => (Fin::More, result),
+            let (end, result) = match fin {
+                Fin::Last if complete => (Fin::Last, self.finish_chunks()),
+                Fin::Last | Fin::More => (Fin::More, result),
             };
             if let Err(error) = result {
                 return self.stop(chunk, error);
             }
-            self.frame = if complete {
-                None
-            } else {
-                Some(Frame::Piece { fin })
-            };
+            self.frame = if complete { None } else { Some(Frame::Piece(fin)) };
             if complete {
                 self.decoder.set_max_payload(self.left_for_fragment());
             }
