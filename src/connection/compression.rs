@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::send::Fin;
 use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
 use crate::error::Error;
 use crate::message::Assembler;
@@ -166,10 +167,10 @@ impl Deflating {
     }
 }
 
-/// A part of a message, compressed: its last part, or one with more to come.
-pub(super) fn compress(compressor: &mut Compressor, part: &[u8], is_last: bool, out: &mut Vec<u8>) {
-    match is_last {
-        true => compressor.compress(part, out),
-        false => compressor.push(part, out),
+/// A part of a message, compressed.
+pub(super) fn compress(compressor: &mut Compressor, part: &[u8], fin: Fin, out: &mut Vec<u8>) {
+    match fin {
+        Fin::Last => compressor.compress(part, out),
+        Fin::More => compressor.push(part, out),
     }
 }

@@ -3,7 +3,7 @@
 use super::send::Fin;
 use crate::CloseCode;
 use crate::error::Error;
-use crate::message::{Payload, Text};
+use crate::message::{Content, Payload, Text};
 
 /// One thing that the peer sent. Borrows from the input, never from the connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +51,23 @@ impl Event<'_> {
             Self::Ping(payload) => Event::Ping(payload.into_owned().into()),
             Self::Pong(payload) => Event::Pong(payload.into_owned().into()),
             Self::Close(close) => Event::Close(close.into_owned()),
+        }
+    }
+}
+
+impl<'i> Event<'i> {
+    #[inline]
+    pub(super) fn whole(message: Content<'i>) -> Self {
+        match message {
+            Content::Text(text) => Self::Text(text),
+            Content::Binary(payload) => Self::Binary(payload),
+        }
+    }
+
+    pub(super) fn chunk(chunk: Content<'i>, fin: Fin) -> Self {
+        match chunk {
+            Content::Text(text) => Self::TextChunk(text, fin),
+            Content::Binary(payload) => Self::BinaryChunk(payload, fin),
         }
     }
 }

@@ -50,10 +50,10 @@ mod compression;
 #[cfg(not(feature = "deflate"))]
 #[path = "no_compression.rs"]
 mod compression;
+mod control;
 mod event;
 mod framing;
 mod prepared;
-mod reason;
 mod receive;
 mod reply;
 mod send;
@@ -186,7 +186,7 @@ impl Connection {
     /// half is not answered any more; halves of different connections make no sense together.
     #[must_use]
     pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
-        sender.learn(Incoming::from(&receiver.state));
+        sender.learn(receiver.state.incoming());
         Self { receiver, sender }
     }
 
@@ -247,7 +247,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let received = self.receiver.receive_any(input);
-        self.sender.react(Reaction::to(&received), out);
+        self.sender.react(Reaction::<&[u8]>::to(&received), out);
         received
     }
 
@@ -256,11 +256,7 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
         self.sender.learn(Incoming::Over);
-        Closed::new(
-            self.sender.state,
-            self.receiver.state,
-            &self.receiver.close_reason,
-        )
+        Closed::new(&self.sender.state, &self.receiver.state)
     }
 
     /// Sends a text message in one frame.

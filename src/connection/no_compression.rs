@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
+use super::send::Fin;
 use crate::error::Error;
 use crate::message::Assembler;
 
@@ -51,6 +52,6 @@ impl Deflating {
     }
 }
 
-pub(super) fn compress(compressor: &mut Infallible, _: &[u8], _: bool, _: &mut Vec<u8>) {
+pub(super) fn compress(compressor: &mut Infallible, _: &[u8], _: Fin, _: &mut Vec<u8>) {
     match *compressor {}
 }

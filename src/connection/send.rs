@@ -3,13 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 
 use super::compression::{Deflating, compress};
+use super::control::ControlPayload;
 use super::framing::{Masking, begin_frame, deflated};
 use super::prepared::Prepared;
-use super::reason::Reason;
 use super::reply::{Reaction, Reply};
-use super::state::{self, Incoming, SendState, State, Transport};
+use super::state::{Incoming, Sending, State, Transport};
 use crate::close::MAX_CLOSE_REASON_SIZE;
 use crate::config::AutoPong;
 use crate::error::Misuse;
@@ -28,6 +29,16 @@ pub enum Fin {
     Last,
 }
 
+impl Fin {
+    #[inline]
+    pub(super) fn of(header: &Header) -> Self {
+        match header.fin {
+            true => Self::Last,
+            false => Self::More,
+        }
+    }
+}
+
 /// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what we send, and how far the closing handshake is.
 ///
@@ -40,8 +51,7 @@ pub struct SendHalf {
     message: Option<Message>,
     auto_pong: AutoPong,
     auto_close: bool,
-    pub(super) state: SendState,
-    pub(super) incoming: Incoming,
+    pub(super) state: Sending,
 }
 
 /// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
@@ -70,7 +80,7 @@ impl SendHalf {
     /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
     /// [`Config::auto_pong`] and [`Config::auto_close`] say.
     pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
-        self.react(reply.reaction(), out);
+        self.react(reply.0, out);
     }
 
     /// As [`Connection::send_text`](super::Connection::send_text).
@@ -154,8 +164,8 @@ impl SendHalf {
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
         match self.message {
-            None => self.check_open()?,
-            Some(_) => self.check_unclosed()?,
+            None => self.state.check_open()?,
+            Some(_) => self.state.check_unclosed()?,
         }
         self.fragment(kind, payload, fin, out)
     }
@@ -189,11 +199,12 @@ impl SendHalf {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        self.check_unclosed()?;
+        self.state.check_unclosed()?;
         let code = code.into();
         self.check_close(code, reason)?;
-        self.close_frame(code, reason.as_bytes(), out);
-        self.finish(state::after_close(self.incoming, code));
+        let mut body = ControlPayload::close(code);
+        body.extend(reason.as_bytes());
+        self.send_close(code, &body, out);
         Ok(())
     }
 
@@ -204,12 +215,12 @@ impl SendHalf {
 
     /// Open, closing or closed, as far as replies have told.
     pub fn state(&self) -> State {
-        state::state(&self.state, self.incoming)
+        self.state.state()
     }
 
     /// What to do with the transport, as far as replies have told.
     pub fn transport(&self) -> Transport {
-        state::transport(self.role(), &self.state, self.incoming)
+        self.state.transport(self.role())
     }
 
     /// Which end this is.
@@ -235,24 +246,23 @@ impl SendHalf {
             message: None,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
-            state: SendState::Open,
-            incoming: Incoming::Open,
+            state: Sending::OPEN,
         }
     }
 
     /// What was received has its effect on what is sent.
     #[inline]
-    pub(super) fn react(&mut self, reaction: Reaction<'_>, out: &mut Vec<u8>) {
+    pub(super) fn react<P: Deref<Target = [u8]>>(&mut self, reaction: Reaction<P>, out: &mut Vec<u8>) {
         match reaction {
             Reaction::None => {}
-            Reaction::Ping(payload) => self.answer_ping(payload, out),
+            Reaction::Ping(payload) => self.answer_ping(&payload, out),
             Reaction::Close(code) => {
                 self.learn(Incoming::Closed);
                 self.answer_close(code, out);
             }
             Reaction::Failed(error) => {
-                self.fail(error.close_code(), &error, out);
                 self.learn(Incoming::Over);
+                self.fail(error.close_code(), &error, out);
             }
             Reaction::Ended => self.learn(Incoming::Over),
         }
@@ -260,22 +270,16 @@ impl SendHalf {
 
     /// What has become of the receiving direction.
     pub(super) fn learn(&mut self, incoming: Incoming) {
-        self.incoming = incoming;
-        if incoming == Incoming::Over {
-            self.drop_unfinished();
+        self.state.learn(incoming);
+        self.drop_unsendable();
+    }
+
+    /// Where no message may follow, what is unfinished is dropped, and what compresses with its memory.
+    fn drop_unsendable(&mut self) {
+        if self.state.check_unclosed().is_err() {
+            self.message = None;
+            self.deflating = Deflating::Off;
         }
-    }
-
-    /// Our Close is sent.
-    fn finish(&mut self, state: SendState) {
-        self.state = state;
-        self.drop_unfinished();
-    }
-
-    /// No message follows: what is unfinished is dropped, and what compresses with its memory.
-    fn drop_unfinished(&mut self) {
-        self.message = None;
-        self.deflating = Deflating::Off;
     }
 
     #[inline]
@@ -310,7 +314,7 @@ impl SendHalf {
             return false;
         };
         let start = begin_frame(out);
-        compress(compressor, payload, true, out);
+        compress(compressor, payload, Fin::Last, out);
         self.masking.finish_frame(deflated(header), start, out);
         true
     }
@@ -386,7 +390,7 @@ impl SendHalf {
             return self.masking.frame(header, payload, out);
         };
         let start = begin_frame(out);
-        compress(compressor, payload, header.fin, out);
+        compress(compressor, payload, Fin::of(&header), out);
         // RFC 7692 section 6: RSV1 marks the first fragment alone.
         let header = match header.opcode {
             OpCode::Continuation => header,
@@ -397,7 +401,7 @@ impl SendHalf {
 
     /// A Ping or a Pong.
     fn control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.check_open()?;
+        self.state.check_open()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
@@ -414,7 +418,7 @@ impl SendHalf {
     /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
     /// the letter.
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        if state::owes_pong(self.auto_pong, &self.state) {
+        if self.state.owes_pong(self.auto_pong) {
             self.control_frame(OpCode::Pong, payload, out);
         }
     }
@@ -422,41 +426,30 @@ impl SendHalf {
     /// The Close that repeats the peer's code, as RFC 6455 section 5.5.1 advises; whatever code was taken is
     /// sent back.
     fn answer_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
-        if self.auto_close && self.state == SendState::Open {
-            self.close_frame(code, &[], out);
-            self.finish(SendState::Answered(code));
+        if self.auto_close && self.state.check_unclosed().is_ok() {
+            self.send_close(code, &ControlPayload::close(code), out);
         }
     }
 
     /// The Close of a failed connection, if none was sent yet (RFC 6455 section 7.1.7). Its reason is the
     /// error's text.
     fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
-        if self.state == SendState::Open {
-            let mut reason = Reason::default();
-            // Fails where the reason is full, and what is there is sent.
-            let _ = fmt::write(&mut reason, format_args!("{error}"));
-            self.close_frame(Some(code), reason.as_bytes(), out);
-            self.finish(SendState::Closed(Some(code)));
+        if self.state.owes_close() {
+            let mut body = ControlPayload::close(Some(code));
+            // Fails where the body is full, and what is there is sent.
+            let _ = fmt::write(&mut body, format_args!("{error}"));
+            self.send_close(Some(code), &body, out);
         }
     }
 
     /// A message is begun while both directions are open, and no other is being sent.
     #[inline]
     fn check_new_message(&self) -> Result<(), Misuse> {
-        self.check_open()?;
+        self.state.check_open()?;
         match self.message {
             None => Ok(()),
             Some(_) => Err(Misuse::UnfinishedMessage),
         }
-    }
-
-    #[inline]
-    fn check_open(&self) -> Result<(), Misuse> {
-        state::check_open(&self.state, self.incoming)
-    }
-
-    fn check_unclosed(&self) -> Result<(), Misuse> {
-        state::check_unclosed(&self.state, self.incoming)
     }
 
     fn check_close(&self, code: Option<CloseCode>, reason: &str) -> Result<(), Misuse> {
@@ -468,18 +461,11 @@ impl SendHalf {
         }
     }
 
-    fn close_frame(&mut self, code: Option<CloseCode>, reason: &[u8], out: &mut Vec<u8>) {
-        let Some(code) = code else {
-            return self.control_frame(OpCode::Close, &[], out);
-        };
-        let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let mut size = 0_usize;
-        for (free, byte) in body.iter_mut().zip(code.0.to_be_bytes().iter().chain(reason)) {
-            *free = *byte;
-            size = size.saturating_add(1);
-        }
-        let body = body.get(..size).unwrap_or(&body);
+    /// Our Close, after which no message follows.
+    fn send_close(&mut self, code: Option<CloseCode>, body: &[u8], out: &mut Vec<u8>) {
         self.control_frame(OpCode::Close, body, out);
+        self.state.close(code);
+        self.drop_unsendable();
     }
 }
 

@@ -10,11 +10,12 @@
 //!           Closed  Closing, await peer Closed, clean                    Closed, clean after the peer's Close
 //! ```
 //!
-//! The receiving half keeps its own state, [`ReceiveState`], with the error that it fuses. The sending half, which
-//! draws the conclusions, keeps what they need of it, [`Incoming`]; a reply brings it from the one to the other.
+//! The receiving half keeps its own state, [`Receiving`], with the error that it fuses. The sending half, which draws
+//! the conclusions, keeps in [`Sending`] what they need of it, [`Incoming`]; a reply brings it from the one to the
+//! other.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{fmt, mem};
 
 use crate::config::AutoPong;
 use crate::error::{Error, Misuse};
@@ -84,12 +85,19 @@ pub enum ClosedBy {
 pub struct Closed {
     send: SendState,
     receive: ReceiveState,
-    reason: Box<str>,
 }
 
-/// The sending direction.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum SendState {
+/// The sending half's state: its own direction, and what it has been told of the other.
+pub(super) struct Sending {
+    own: SendState,
+    incoming: Incoming,
+}
+
+/// The receiving half's state.
+pub(super) struct Receiving(ReceiveState);
+
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+enum SendState {
     Open,
     /// We sent the first Close, or the Close of a failure.
     Closed(Option<CloseCode>),
@@ -97,12 +105,11 @@ pub(super) enum SendState {
     Answered(Option<CloseCode>),
 }
 
-/// The receiving direction.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum ReceiveState {
+#[derive(Clone, Eq, Hash, PartialEq)]
+enum ReceiveState {
     Open,
     /// The peer's Close came.
-    Closed(Option<CloseCode>),
+    Closed(PeerClose),
     /// What was right before the error was handed out; the next call tells.
     Failing(Error),
     /// Fused: every later call returns the same error.
@@ -110,11 +117,17 @@ pub(super) enum ReceiveState {
     /// The transport ended before the peer's Close.
     Ended,
     /// The transport ended after the peer's Close.
-    EndedAfterClose(Option<CloseCode>),
+    EndedAfterClose(PeerClose),
 }
 
-/// What the sending half has been told of the receiving direction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct PeerClose {
+    code: Option<CloseCode>,
+    reason: Box<str>,
+}
+
+/// What the sending half has been told of the receiving direction, which goes from one to the next.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Incoming {
     Open,
     /// The peer's Close came.
@@ -123,13 +136,144 @@ pub(super) enum Incoming {
     Over,
 }
 
-impl From<&ReceiveState> for Incoming {
-    fn from(state: &ReceiveState) -> Self {
-        match state {
-            ReceiveState::Open | ReceiveState::Failing(_) => Self::Open,
-            ReceiveState::Closed(_) => Self::Closed,
-            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => Self::Over,
+impl Receiving {
+    pub(super) const OPEN: Self = Self(ReceiveState::Open);
+
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.0, ReceiveState::Open)
+    }
+
+    /// Whether something is left to be told: an event, or an error that is not told yet.
+    pub(super) fn has_more(&self) -> bool {
+        matches!(self.0, ReceiveState::Open | ReceiveState::Failing(_))
+    }
+
+    /// Whether to look at the input. The error that ended it is told each time.
+    pub(super) fn check(&mut self) -> Result<bool, Error> {
+        match self.0 {
+            ReceiveState::Open => Ok(true),
+            ReceiveState::Failing(error) | ReceiveState::Failed(error) => {
+                self.fail(error);
+                Err(error)
+            }
+            // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
+            ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => Ok(false),
         }
+    }
+
+    /// The peer's Close came.
+    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) {
+        let reason = reason.into();
+        self.0 = ReceiveState::Closed(PeerClose { code, reason });
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.0 = ReceiveState::Failed(error);
+    }
+
+    /// Fails once what was right before the error is handed out.
+    pub(super) fn fail_next(&mut self, error: Error) {
+        self.0 = ReceiveState::Failing(error);
+    }
+
+    /// The transport ended. A failure stays the failure it is.
+    pub(super) fn end(&mut self) {
+        self.0 = match mem::replace(&mut self.0, ReceiveState::Ended) {
+            ReceiveState::Open | ReceiveState::Failing(_) | ReceiveState::Ended => ReceiveState::Ended,
+            ReceiveState::Closed(close) | ReceiveState::EndedAfterClose(close) => {
+                ReceiveState::EndedAfterClose(close)
+            }
+            ReceiveState::Failed(error) => ReceiveState::Failed(error),
+        };
+    }
+
+    /// What the sending half has to be told.
+    pub(super) fn incoming(&self) -> Incoming {
+        match self.0 {
+            ReceiveState::Open | ReceiveState::Failing(_) => Incoming::Open,
+            ReceiveState::Closed(_) => Incoming::Closed,
+            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
+                Incoming::Over
+            }
+        }
+    }
+}
+
+impl Sending {
+    pub(super) const OPEN: Self = Self {
+        own: SendState::Open,
+        incoming: Incoming::Open,
+    };
+
+    /// The table of the module's documentation.
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        match (self.own, self.incoming) {
+            (SendState::Open, Incoming::Open) => State::Open,
+            (SendState::Open, Incoming::Closed) => State::Closing,
+            (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => State::Closing,
+            (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => State::Closed,
+            (_, Incoming::Over) => State::Closed,
+        }
+    }
+
+    /// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
+    pub(super) fn transport(&self, role: Role) -> Transport {
+        match (self.own, self.incoming) {
+            (SendState::Open, Incoming::Open | Incoming::Closed) => Transport::Open,
+            (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => Transport::AwaitPeer,
+            (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => match role {
+                Role::Server => Transport::Close,
+                Role::Client => Transport::AwaitPeer,
+            },
+            (_, Incoming::Over) => Transport::Close,
+        }
+    }
+
+    /// RFC 6455 section 6.1: a message is begun, and a Ping or a Pong sent, while both directions are open.
+    #[inline]
+    pub(super) fn check_open(&self) -> Result<(), Misuse> {
+        match self.state() {
+            State::Open => Ok(()),
+            State::Closing | State::Closed => Err(Misuse::Closed),
+        }
+    }
+
+    /// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and
+    /// then it is answered. After our own Close no data follow.
+    pub(super) fn check_unclosed(&self) -> Result<(), Misuse> {
+        match (self.own, self.incoming) {
+            (SendState::Open, Incoming::Open | Incoming::Closed) => Ok(()),
+            (SendState::Closed(_) | SendState::Answered(_), _) | (_, Incoming::Over) => Err(Misuse::Closed),
+        }
+    }
+
+    /// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]).
+    pub(super) fn owes_pong(&self, auto_pong: AutoPong) -> bool {
+        match auto_pong {
+            AutoPong::Off => false,
+            AutoPong::WhileOpen => self.own == SendState::Open,
+            AutoPong::UntilPeerCloses => true,
+        }
+    }
+
+    /// Whether no Close was sent yet.
+    pub(super) fn owes_close(&self) -> bool {
+        self.own == SendState::Open
+    }
+
+    /// Our Close is sent: it is an answer, or the first one.
+    pub(super) fn close(&mut self, code: Option<CloseCode>) {
+        self.own = match self.incoming {
+            Incoming::Closed => SendState::Answered(code),
+            Incoming::Open | Incoming::Over => SendState::Closed(code),
+        };
+    }
+
+    /// What has become of the receiving direction. What is over does not come back.
+    pub(super) fn learn(&mut self, incoming: Incoming) {
+        self.incoming = self.incoming.max(incoming);
     }
 }
 
@@ -143,90 +287,19 @@ impl SendState {
 }
 
 impl ReceiveState {
-    /// The transport ended. A failure stays the failure it is.
-    pub(super) fn end(&mut self) {
-        *self = match *self {
-            Self::Open | Self::Failing(_) | Self::Ended => Self::Ended,
-            Self::Closed(code) | Self::EndedAfterClose(code) => Self::EndedAfterClose(code),
-            Self::Failed(error) => Self::Failed(error),
-        };
-    }
-
-    fn code(&self) -> Option<CloseCode> {
+    fn close(&self) -> Option<&PeerClose> {
         match self {
             Self::Open | Self::Failing(_) | Self::Failed(_) | Self::Ended => None,
-            Self::Closed(code) | Self::EndedAfterClose(code) => Some(code.unwrap_or(CloseCode::NO_STATUS)),
+            Self::Closed(close) | Self::EndedAfterClose(close) => Some(close),
         }
     }
 }
 
-/// The table of the module's documentation.
-#[inline]
-pub(super) fn state(send: &SendState, incoming: Incoming) -> State {
-    match (send, incoming) {
-        (SendState::Open, Incoming::Open) => State::Open,
-        (SendState::Open, Incoming::Closed) => State::Closing,
-        (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => State::Closing,
-        (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => State::Closed,
-        (_, Incoming::Over) => State::Closed,
-    }
-}
-
-/// RFC 6455 section 6.1: a message is begun, and a Ping or a Pong sent, while both directions are open.
-#[inline]
-pub(super) fn check_open(send: &SendState, incoming: Incoming) -> Result<(), Misuse> {
-    match state(send, incoming) {
-        State::Open => Ok(()),
-        State::Closing | State::Closed => Err(Misuse::Closed),
-    }
-}
-
-/// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and
-/// then it is answered. After our own Close no data follow.
-pub(super) fn check_unclosed(send: &SendState, incoming: Incoming) -> Result<(), Misuse> {
-    match (send, incoming) {
-        (SendState::Open, Incoming::Open | Incoming::Closed) => Ok(()),
-        (SendState::Closed(_) | SendState::Answered(_), _) | (_, Incoming::Over) => Err(Misuse::Closed),
-    }
-}
-
-/// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]).
-pub(super) fn owes_pong(auto_pong: AutoPong, send: &SendState) -> bool {
-    match (auto_pong, send) {
-        (AutoPong::Off, _) => false,
-        (AutoPong::WhileOpen, SendState::Open) => true,
-        (AutoPong::WhileOpen, SendState::Closed(_) | SendState::Answered(_)) => false,
-        (AutoPong::UntilPeerCloses, _) => true,
-    }
-}
-
-/// The sending direction once our Close is sent: it is an answer, or the first one.
-pub(super) fn after_close(incoming: Incoming, code: Option<CloseCode>) -> SendState {
-    match incoming {
-        Incoming::Closed => SendState::Answered(code),
-        Incoming::Open | Incoming::Over => SendState::Closed(code),
-    }
-}
-
-/// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
-pub(super) fn transport(role: Role, send: &SendState, incoming: Incoming) -> Transport {
-    match (send, incoming) {
-        (SendState::Open, Incoming::Open | Incoming::Closed) => Transport::Open,
-        (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => Transport::AwaitPeer,
-        (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => match role {
-            Role::Server => Transport::Close,
-            Role::Client => Transport::AwaitPeer,
-        },
-        (_, Incoming::Over) => Transport::Close,
-    }
-}
-
 impl Closed {
-    pub(super) fn new(send: SendState, receive: ReceiveState, reason: &str) -> Self {
+    pub(super) fn new(sending: &Sending, receiving: &Receiving) -> Self {
         Self {
-            send,
-            receive,
-            reason: reason.into(),
+            send: sending.own,
+            receive: receiving.0.clone(),
         }
     }
 
@@ -244,13 +317,14 @@ impl Closed {
 
     /// The code of the Close frame that was received, 1005 if it had none; `None` if none was received.
     pub fn code_received(&self) -> Option<CloseCode> {
-        self.receive.code()
+        let close = self.receive.close()?;
+        Some(close.code.unwrap_or(CloseCode::NO_STATUS))
     }
 
     /// The connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123
     /// bytes; otherwise empty.
     pub fn reason(&self) -> &str {
-        &self.reason
+        self.receive.close().map_or("", |close| &close.reason)
     }
 
     /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4;
@@ -261,8 +335,8 @@ impl Closed {
 
     /// Who brought the connection to its end.
     pub fn by(&self) -> ClosedBy {
-        match (self.send, self.receive) {
-            (_, ReceiveState::Failed(error)) => ClosedBy::Failure(error),
+        match (self.send, &self.receive) {
+            (_, ReceiveState::Failed(error)) => ClosedBy::Failure(*error),
             (SendState::Closed(_), _) => ClosedBy::Local,
             (SendState::Answered(_), _) => ClosedBy::Peer,
             (SendState::Open, ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_)) => ClosedBy::Peer,
@@ -282,7 +356,7 @@ impl fmt::Debug for Closed {
             .field("code_sent", &self.code_sent())
             .field("code_received", &self.code_received())
             .field("is_clean", &self.is_clean())
-            .field("reason_len", &self.reason.len())
+            .field("reason_len", &self.reason().len())
             .finish()
     }
 }
@@ -313,5 +387,27 @@ impl fmt::Display for Closed {
             // Escaped, as the peer chose it and logs have lines.
             reason => write!(f, " {reason:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6455 section 7.1.4: closed is final, in whatever order replies are told.
+    #[test]
+    fn what_is_over_does_not_come_back() {
+        let mut sending = Sending::OPEN;
+        for (told, state) in [
+            (Incoming::Closed, State::Closing),
+            (Incoming::Open, State::Closing),
+            (Incoming::Over, State::Closed),
+            (Incoming::Closed, State::Closed),
+        ] {
+            sending.learn(told);
+            assert_eq!(sending.state(), state);
+        }
+        assert_eq!(sending.transport(Role::Client), Transport::Close);
+        assert_eq!(sending.check_unclosed(), Err(Misuse::Closed));
     }
 }

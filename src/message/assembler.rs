@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{MessageKind, Payload, Text};
+use super::{Content, MessageKind};
 use crate::growth::growth;
 use crate::utf8::{InvalidUtf8, Validator};
 
@@ -17,12 +17,6 @@ pub(crate) enum Assembler {
     Text { text: String, utf8: Validator },
     /// Inside a binary message.
     Binary { bytes: Vec<u8> },
-}
-
-/// A message that came in pieces.
-pub(crate) enum Assembled {
-    Text(Text<'static>),
-    Binary(Payload<'static>),
 }
 
 impl Assembler {
@@ -78,7 +72,7 @@ impl Assembler {
     }
 
     /// Ends the message and moves it out; `None` if none was begun.
-    pub(crate) fn finish(&mut self) -> Result<Option<Assembled>, InvalidUtf8> {
+    pub(crate) fn finish(&mut self) -> Result<Option<Content<'static>>, InvalidUtf8> {
         match core::mem::replace(self, Self::new()) {
             idle @ Self::Idle { .. } => {
                 *self = idle;
@@ -86,9 +80,9 @@ impl Assembler {
             }
             Self::Text { text, utf8 } => {
                 utf8.finish()?;
-                Ok(Some(Assembled::Text(text.into())))
+                Ok(Some(Content::Text(text.into())))
             }
-            Self::Binary { bytes } => Ok(Some(Assembled::Binary(bytes.into()))),
+            Self::Binary { bytes } => Ok(Some(Content::Binary(bytes.into()))),
         }
     }
 

@@ -3,19 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{MessageKind, Payload, Text};
+use super::{Content, MessageKind};
 use crate::utf8::{InvalidUtf8, Validator};
 
 /// The message being received in chunks: how large it is so far, and of a text, how its bytes so far end.
 pub(crate) enum Chunks {
     Text { utf8: Validator, size: u64 },
     Binary { size: u64 },
-}
-
-/// What came of a message, text or bytes.
-pub(crate) enum Chunk<'i> {
-    Text(Text<'i>),
-    Binary(Payload<'i>),
 }
 
 impl Chunks {
@@ -47,13 +41,13 @@ impl Chunks {
 
     /// Lends what came in a piece of the input, which has at most [`room`](Self::room) bytes. Of a text that is not
     /// UTF-8, this is what is valid, and the message is over.
-    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> (Chunk<'i>, Result<(), InvalidUtf8>) {
+    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> (Content<'i>, Result<(), InvalidUtf8>) {
         self.count(piece);
         match self {
-            Self::Binary { .. } => (Chunk::Binary(piece.into()), Ok(())),
+            Self::Binary { .. } => (Content::Binary(piece.into()), Ok(())),
             Self::Text { utf8, .. } => match push(utf8, piece) {
-                (Some(completed), _, result) => (Chunk::Text(String::from(completed).into()), result),
-                (None, text, result) => (Chunk::Text(text.into()), result),
+                (Some(completed), _, result) => (Content::Text(String::from(completed).into()), result),
+                (None, text, result) => (Content::Text(text.into()), result),
             },
         }
     }
@@ -63,13 +57,13 @@ impl Chunks {
         &mut self,
         piece: &[u8],
         mut buffer: Vec<u8>,
-    ) -> (Chunk<'static>, Result<(), InvalidUtf8>) {
+    ) -> (Content<'static>, Result<(), InvalidUtf8>) {
         self.count(piece);
         buffer.clear();
         match self {
             Self::Binary { .. } => {
                 buffer.extend_from_slice(piece);
-                (Chunk::Binary(buffer.into()), Ok(()))
+                (Content::Binary(buffer.into()), Ok(()))
             }
             Self::Text { utf8, .. } => {
                 let (completed, rest, result) = push(utf8, piece);
@@ -77,7 +71,7 @@ impl Chunks {
                 let mut text = String::from_utf8(buffer).unwrap_or_default();
                 text.extend(completed);
                 text.push_str(rest);
-                (Chunk::Text(text.into()), result)
+                (Content::Text(text.into()), result)
             }
         }
     }
@@ -101,7 +95,9 @@ fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Re
     match utf8.push(piece) {
         Ok((completed, rest)) => (completed, rest, Ok(())),
         Err(error) => {
-            let (front, _) = piece.split_at(valid_front(before.clone(), piece));
+            let front = piece
+                .get(..valid_front(before.clone(), piece))
+                .unwrap_or_default();
             *utf8 = before;
             // Never fails: it did not byte by byte.
             let (completed, rest) = utf8.push(front).unwrap_or_default();
@@ -113,15 +109,4 @@ fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Re
 #[cold]
 fn valid_front(mut utf8: Validator, piece: &[u8]) -> usize {
     piece.chunks(1).take_while(|byte| utf8.push(byte).is_ok()).count()
-}
-
-impl Chunk<'_> {
-    pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
-
-    pub(crate) fn is_empty(&self) -> bool {
-        match self {
-            Self::Text(text) => text.is_empty(),
-            Self::Binary(payload) => payload.is_empty(),
-        }
-    }
 }

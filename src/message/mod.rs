@@ -10,11 +10,12 @@ mod bytes;
 mod chunks;
 mod payload;
 
-pub(crate) use assembler::{Assembled, Assembler};
-pub(crate) use chunks::{Chunk, Chunks};
+pub(crate) use assembler::Assembler;
+pub(crate) use chunks::Chunks;
 pub use payload::{Payload, Text};
 
 use crate::frame::OpCode;
+use crate::utf8::{self, InvalidUtf8};
 
 /// The two kinds of messages.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,12 +27,38 @@ pub enum MessageKind {
     Binary,
 }
 
+/// A message, or what came of it.
+pub(crate) enum Content<'i> {
+    Text(Text<'i>),
+    Binary(Payload<'i>),
+}
+
 impl MessageKind {
     /// The opcode of the message's first frame.
     pub const fn opcode(self) -> OpCode {
         match self {
             Self::Text => OpCode::Text,
             Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
+impl<'i> Content<'i> {
+    pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
+
+    /// What lies whole in the input.
+    #[inline]
+    pub(crate) fn lend(kind: MessageKind, payload: &'i [u8]) -> Result<Self, InvalidUtf8> {
+        Ok(match kind {
+            MessageKind::Text => Self::Text(utf8::validate(payload)?.into()),
+            MessageKind::Binary => Self::Binary(payload.into()),
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Binary(payload) => payload.is_empty(),
         }
     }
 }

@@ -3,21 +3,20 @@
 mod stream;
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::compression::Inflating;
 use super::event::{Close, Event};
 use super::reply::{Reaction, Reply};
-use super::state::ReceiveState;
+use super::send::Fin;
+use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
 use crate::growth::room;
-use crate::message::{Assembled, Assembler, Chunks, MessageKind, Payload, Text};
-use crate::utf8;
+use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
@@ -38,9 +37,7 @@ pub struct ReceiveHalf {
     max_message_size: u64,
     accept_any_close_code: bool,
     delivery: Delivery,
-    pub(super) state: ReceiveState,
-    /// Of the peer's Close.
-    pub(super) close_reason: Box<str>,
+    pub(super) state: Receiving,
 }
 
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
@@ -60,9 +57,7 @@ enum Frame {
     /// A message in one frame, of which no payload was taken yet: it may turn out to lie whole in the input.
     Whole(MessageKind),
     /// A piece of the message in the assembler, the last one or not.
-    Piece {
-        fin: bool,
-    },
+    Piece(Fin),
     Control(Control),
 }
 
@@ -93,7 +88,7 @@ impl ReceiveHalf {
             Some(message) => Ok(Some(message)),
             None => self.receive_any(input),
         };
-        let reply = Reply::from(Reaction::to(&received));
+        let reply = Reply(Reaction::to(&received));
         (received, reply)
     }
 
@@ -101,12 +96,12 @@ impl ReceiveHalf {
     /// by the reply. [`Connection::join`](super::Connection::join) then yields how the connection ended.
     pub fn receive_eof(&mut self) -> Reply {
         self.end_of_transport();
-        Reply::from(Reaction::Ended)
+        Reply(Reaction::Ended)
     }
 
     /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, ReceiveState::Open | ReceiveState::Failing(_))
+        self.state.has_more()
     }
 
     /// As [`Connection::recycle`](super::Connection::recycle).
@@ -119,9 +114,9 @@ impl ReceiveHalf {
 
     /// As [`Connection::remaining`](super::Connection::remaining).
     pub fn remaining(&self) -> u64 {
-        match self.state {
-            ReceiveState::Open => self.decoder.remaining().unwrap_or(0),
-            _ => 0,
+        match self.state.is_open() {
+            true => self.decoder.remaining().unwrap_or(0),
+            false => 0,
         }
     }
 }
@@ -148,8 +143,7 @@ impl ReceiveHalf {
             max_message_size,
             accept_any_close_code: config.accept_any_close_code,
             delivery: config.delivery,
-            state: ReceiveState::Open,
-            close_reason: Box::default(),
+            state: Receiving::OPEN,
         }
     }
 
@@ -162,21 +156,21 @@ impl ReceiveHalf {
             WHOLE_BINARY => MessageKind::Binary,
             _ => return None,
         };
-        if self.state != ReceiveState::Open || !self.message.is_idle() || self.delivery == Delivery::Chunks {
+        if !self.state.is_open() || !self.message.is_idle() || self.delivery == Delivery::Chunks {
             return None;
         }
         let payload = self.decoder.whole_frame(input)?;
-        match lend(kind, payload) {
-            Ok(event) => Some(event),
+        match Content::lend(kind, payload) {
+            Ok(message) => Some(Event::whole(message)),
             Err(error) => {
-                self.fail(error);
+                self.fail(Error::not_utf8(error));
                 None
             }
         }
     }
 
     fn recycle_owned(&mut self, buffer: Vec<u8>) {
-        if self.is_open() {
+        if self.state.is_open() {
             self.message.recycle(buffer);
         }
     }
@@ -204,7 +198,7 @@ impl ReceiveHalf {
             WHOLE_PONG => Event::Pong,
             _ => return None,
         };
-        if self.state != ReceiveState::Open {
+        if !self.state.is_open() {
             return None;
         }
         self.decoder.whole_frame(input).map(Payload::from).map(event)
@@ -213,23 +207,13 @@ impl ReceiveHalf {
     /// What may be cut, is a fragment, is wrong or comes after the end.
     #[inline(never)]
     fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        match self.state {
-            ReceiveState::Open => {}
-            ReceiveState::Failing(error) => {
-                self.fail(error);
-                return Err(error);
-            }
-            ReceiveState::Failed(error) => return Err(error),
-            // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
-            ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
-                return Ok(None);
-            }
+        if !self.state.check()? {
+            return Ok(None);
         }
         let result = self.next_event(input);
         match &result {
             Ok(Some(Event::Close(close))) => {
-                self.state = ReceiveState::Closed(close.code);
-                self.close_reason = (*close.reason).into();
+                self.state.close(close.code, &close.reason);
                 self.drop_unfinished();
             }
             Err(error) => self.fail(*error),
@@ -245,7 +229,7 @@ impl ReceiveHalf {
 
     #[cold]
     fn fail(&mut self, error: Error) {
-        self.state = ReceiveState::Failed(error);
+        self.state.fail(error);
         self.drop_unfinished();
     }
 
@@ -271,7 +255,7 @@ impl ReceiveHalf {
                 self.frame = Some(frame);
                 return Ok(None);
             }
-            if let (Delivery::Chunks, Frame::Piece { fin }) = (self.delivery, frame) {
+            if let (Delivery::Chunks, Frame::Piece(fin)) = (self.delivery, frame) {
                 let event = self.next_chunk(fin, input)?;
                 // Without an event, either the frame is complete or the input is consumed.
                 if event.is_some() || self.frame.is_some() {
@@ -283,14 +267,17 @@ impl ReceiveHalf {
             let complete = self.decoder.finish_frame();
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
-                Frame::Whole(kind) if complete => Some(lend(kind, chunk)?),
+                Frame::Whole(kind) if complete => {
+                    let message = Content::lend(kind, chunk).map_err(Error::not_utf8)?;
+                    Some(Event::whole(message))
+                }
                 // The read ended with the header: all of the payload may come with the next one.
                 Frame::Whole(_) if chunk.is_empty() => None,
                 Frame::Whole(kind) => {
                     self.begin_pieces(kind, chunk)?;
                     None
                 }
-                Frame::Piece { fin } => self.piece(chunk, fin, complete)?,
+                Frame::Piece(fin) => self.piece(chunk, fin, complete)?,
                 Frame::Control(control) => self.control(control, chunk, complete)?,
             };
             // An incomplete frame has taken all of the input.
@@ -347,7 +334,7 @@ impl ReceiveHalf {
             }
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
-        Ok(Frame::Piece { fin: header.fin })
+        Ok(Frame::Piece(Fin::of(&header)))
     }
 
     /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together
@@ -361,20 +348,20 @@ impl ReceiveHalf {
     fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;
-        self.frame = Some(Frame::Piece { fin: true });
-        self.push(chunk, true)
+        self.frame = Some(Frame::Piece(Fin::Last));
+        self.push(chunk, Fin::Last)
     }
 
-    fn piece<'i>(&mut self, chunk: &[u8], fin: bool, complete: bool) -> Result<Option<Event<'i>>, Error> {
+    fn piece<'i>(&mut self, chunk: &[u8], fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
         match self.coding {
             Coding::Plain => self.push(chunk, fin)?,
             Coding::Deflated => self
                 .inflating
                 .push(chunk, &mut self.message, self.max_message_size)?,
         }
-        let event = match fin && complete {
-            true => self.finish_message()?,
-            false => None,
+        let event = match fin {
+            Fin::Last if complete => self.finish_message()?,
+            Fin::Last | Fin::More => None,
         };
         if complete {
             self.decoder.set_max_payload(self.left_for_fragment());
@@ -387,7 +374,7 @@ impl ReceiveHalf {
             self.inflating.finish()?;
         }
         let message = self.message.finish().map_err(Error::not_utf8)?;
-        Ok(message.map(Event::from))
+        Ok(message.map(Event::whole))
     }
 
     /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
@@ -409,11 +396,11 @@ impl ReceiveHalf {
 
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
-    fn push(&mut self, chunk: &[u8], fin: bool) -> Result<(), Error> {
+    fn push(&mut self, chunk: &[u8], fin: Fin) -> Result<(), Error> {
         let known = self.size().saturating_add(chunk.len() as u64);
         let end = match fin {
-            true => known.saturating_add(self.remaining()),
-            false => self.max_message_size,
+            Fin::Last => known.saturating_add(self.remaining()),
+            Fin::More => self.max_message_size,
         };
         self.message.push(chunk, end).map_err(Error::not_utf8)
     }
@@ -459,24 +446,6 @@ impl ReceiveHalf {
         Error::MessageTooBig {
             limit: self.max_message_size,
             size,
-        }
-    }
-}
-
-/// A message that lies whole in the input.
-#[inline]
-fn lend(kind: MessageKind, payload: &[u8]) -> Result<Event<'_>, Error> {
-    Ok(match kind {
-        MessageKind::Text => Event::Text(Text::from(utf8::validate(payload).map_err(Error::not_utf8)?)),
-        MessageKind::Binary => Event::Binary(Payload::from(payload)),
-    })
-}
-
-impl From<Assembled> for Event<'_> {
-    fn from(message: Assembled) -> Self {
-        match message {
-            Assembled::Text(text) => Event::Text(text),
-            Assembled::Binary(payload) => Event::Binary(payload),
         }
     }
 }

@@ -6,15 +6,14 @@ use super::{Coding, Frame, ReceiveHalf};
 use crate::connection::compression::WIRE;
 use crate::connection::event::Event;
 use crate::connection::send::Fin;
-use crate::connection::state::ReceiveState;
 use crate::error::Error;
-use crate::message::Chunk;
+use crate::message::Content;
 
 impl ReceiveHalf {
     /// The next chunk of a message. `None`: the frame is complete, or the input consumed.
     pub(super) fn next_chunk<'i>(
         &mut self,
-        fin: bool,
+        fin: Fin,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
@@ -23,23 +22,19 @@ impl ReceiveHalf {
                 Coding::Deflated => self.inflated_chunk(input),
             };
             let complete = result.is_ok() && self.inflating.is_drained() && self.decoder.finish_frame();
-            let (end, result) = match fin && complete {
-                true => (Fin::Last, self.finish_chunks()),
-                false => (Fin::More, result),
+            let (end, result) = match fin {
+                Fin::Last if complete => (Fin::Last, self.finish_chunks()),
+                Fin::Last | Fin::More => (Fin::More, result),
             };
             if let Err(error) = result {
                 return self.stop(chunk, error);
             }
-            self.frame = if complete {
-                None
-            } else {
-                Some(Frame::Piece { fin })
-            };
+            self.frame = if complete { None } else { Some(Frame::Piece(fin)) };
             if complete {
                 self.decoder.set_max_payload(self.left_for_fragment());
             }
             if !chunk.is_empty() || end == Fin::Last {
-                return Ok(Some(chunk_event(chunk, end)));
+                return Ok(Some(Event::chunk(chunk, end)));
             }
             if complete || input.is_empty() && self.inflating.is_drained() {
                 return Ok(None);
@@ -49,32 +44,33 @@ impl ReceiveHalf {
 
     /// What is right goes out before the error, so that both are the same however the input is cut.
     #[cold]
-    fn stop<'i>(&mut self, chunk: Chunk<'i>, error: Error) -> Result<Option<Event<'i>>, Error> {
+    fn stop<'i>(&mut self, chunk: Content<'i>, error: Error) -> Result<Option<Event<'i>>, Error> {
         if chunk.is_empty() {
             return Err(error);
         }
-        self.state = ReceiveState::Failing(error);
-        Ok(Some(chunk_event(chunk, Fin::More)))
+        self.state.fail_next(error);
+        self.drop_unfinished();
+        Ok(Some(Event::chunk(chunk, Fin::More)))
     }
 
-    fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
+    fn plain_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Content<'i>, Result<(), Error>) {
         let Some(chunks) = &mut self.chunks else {
-            return (Chunk::NONE, Ok(()));
+            return (Content::NONE, Ok(()));
         };
         let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.room(), input));
         (chunk, result.map_err(Error::not_utf8))
     }
 
-    fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Chunk<'i>, Result<(), Error>) {
+    fn inflated_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> (Content<'i>, Result<(), Error>) {
         let Some(chunks) = &mut self.chunks else {
-            return (Chunk::NONE, Ok(()));
+            return (Content::NONE, Ok(()));
         };
         if self.inflating.is_drained() {
             self.inflating.feed(self.decoder.chunk_up_to(WIRE, input));
         }
         let piece = match self.inflating.pull(self.max_message_size) {
             Ok(piece) => piece,
-            Err(error) => return (Chunk::NONE, Err(error)),
+            Err(error) => return (Content::NONE, Err(error)),
         };
         let buffer = match piece.is_empty() {
             true => Vec::new(),
@@ -92,12 +88,5 @@ impl ReceiveHalf {
             Some(chunks) => chunks.finish().map_err(Error::not_utf8),
             None => Ok(()),
         }
-    }
-}
-
-fn chunk_event(chunk: Chunk<'_>, fin: Fin) -> Event<'_> {
-    match chunk {
-        Chunk::Text(text) => Event::TextChunk(text, fin),
-        Chunk::Binary(payload) => Event::BinaryChunk(payload, fin),
     }
 }
