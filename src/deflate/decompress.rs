@@ -2,11 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::history::History;
-use super::inflater::{FREE_FINAL_BLOCKS, Flow, Inflater, Stop};
-use super::pool;
+use super::inflater::{FREE_FINAL_BLOCKS, Inflater, Stop};
 use super::{InflateError, Window};
 use crate::growth::{growth, room};
 
@@ -41,11 +40,16 @@ use crate::growth::{growth, room};
 pub struct Decompressor {
     history: History,
     takeover: bool,
-    /// Inside a message, from its first byte on.
-    message: Option<Box<Inflater>>,
+    state: State,
     /// For the next message.
     free_final_blocks: u64,
-    failed: Option<InflateError>,
+}
+
+enum State {
+    Idle,
+    /// Inside a message, from its first byte on.
+    Inside(Box<Inflater>),
+    Failed(InflateError),
 }
 
 impl Decompressor {
@@ -55,9 +59,8 @@ impl Decompressor {
         Self {
             history: History::new(window.size()),
             takeover: window.takeover(),
-            message: None,
+            state: State::Idle,
             free_final_blocks: FREE_FINAL_BLOCKS,
-            failed: None,
         }
     }
 
@@ -76,13 +79,9 @@ impl Decompressor {
         limit: u64,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some(error) = self.failed {
-            return Err(error.into());
-        }
-        if wire.is_empty() {
+        let Some((message, history)) = self.message(wire)? else {
             return Ok(());
-        }
-        let (message, history) = self.message();
+        };
         match message.inflate(history, wire, limit, &mut sink) {
             Ok(()) => Ok(()),
             Err(Stop::Inflate(error)) => Err(self.fail(error).into()),
@@ -102,30 +101,36 @@ impl Decompressor {
     ///
     /// What is wrong with the data, once all that is right has been given out.
     pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if wire.is_empty() && self.message.is_none() {
+        let Some((message, history)) = self.message(wire)? else {
             return Ok(None);
-        }
-        let (message, history) = self.message();
+        };
         match message.piece(history, wire, limit) {
             Ok(0) => Ok(None),
-            Ok(size) => Ok(self.message.as_ref().map(|message| message.output(size))),
+            Ok(size) => Ok(self.inside().map(|message| message.output(size))),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    fn message(&mut self) -> (&mut Inflater, &mut History) {
-        let message = match &mut self.message {
-            Some(message) => message,
-            none => {
-                let mut message = Inflater::begin(&mut self.history, self.takeover);
-                message.free_final_blocks = self.free_final_blocks;
-                none.insert(message)
+    /// The message that `wire` goes on with or begins. `None`: there is none, as nothing of it has come.
+    fn message(&mut self, wire: &[u8]) -> Result<Option<(&mut Inflater, &mut History)>, InflateError> {
+        loop {
+            match self.state {
+                State::Idle if wire.is_empty() => return Ok(None),
+                State::Idle => {
+                    let message = Inflater::begin(&mut self.history, self.takeover, self.free_final_blocks);
+                    self.state = State::Inside(message);
+                }
+                State::Inside(ref mut message) => return Ok(Some((message, &mut self.history))),
+                State::Failed(error) => return Err(error),
             }
-        };
-        (message, &mut self.history)
+        }
+    }
+
+    fn inside(&self) -> Option<&Inflater> {
+        match &self.state {
+            State::Inside(message) => Some(message),
+            State::Idle | State::Failed(_) => None,
+        }
     }
 
     /// Ends a message, at the end of its last frame. A message without a byte of payload is an empty one.
@@ -134,19 +139,15 @@ impl Decompressor {
     ///
     /// [`InflateError::Truncated`] if the data do not end where a message can end.
     pub fn finish(&mut self) -> Result<(), InflateError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        // No payload is no DEFLATE data: nothing to inflate, and nothing that the next message could refer to.
-        let Some(mut message) = self.message.take() else {
-            return Ok(());
+        let mut message = match mem::replace(&mut self.state, State::Idle) {
+            // No payload is no DEFLATE data: nothing to inflate, and nothing that the next message could refer to.
+            State::Idle => return Ok(()),
+            State::Inside(message) => message,
+            State::Failed(error) => return Err(self.fail(error)),
         };
         let complete = message.is_complete();
         self.free_final_blocks = message.free_final_blocks_for_the_next();
-        if !self.takeover {
-            message.spare = self.history.take();
-        }
-        pool::inflaters().give(message);
+        message.end(&mut self.history, self.takeover);
         match complete {
             true => Ok(()),
             false => Err(self.fail(InflateError::Truncated)),
@@ -176,22 +177,18 @@ impl Decompressor {
 
     /// Whether nothing more comes of what was given: [`pull`](Self::pull) needs more payload.
     pub fn is_drained(&self) -> bool {
-        match &self.message {
-            Some(message) => matches!(message.flow, Flow::Drained | Flow::Ended),
-            None => true,
-        }
+        self.inside().is_none_or(Inflater::is_drained)
     }
 
     /// Whether a message has begun and is not finished.
     pub const fn is_inside_message(&self) -> bool {
-        self.message.is_some()
+        matches!(self.state, State::Inside(_))
     }
 
     /// Nothing more will be inflated, so all memory is given back.
     #[cold]
     fn fail(&mut self, error: InflateError) -> InflateError {
-        self.failed = Some(error);
-        self.message = None;
+        self.state = State::Failed(error);
         self.history.take();
         error
     }
@@ -199,10 +196,14 @@ impl Decompressor {
 
 impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = match &self.state {
+            State::Failed(error) => Some(error),
+            State::Idle | State::Inside(_) => None,
+        };
         f.debug_struct("Decompressor")
             .field("takeover", &self.takeover)
             .field("is_inside_message", &self.is_inside_message())
-            .field("failed", &self.failed)
+            .field("failed", &failed)
             .finish_non_exhaustive()
     }
 }

@@ -40,14 +40,14 @@ pub(super) struct Inflater {
     inflate: Inflate,
     scratch: Box<[u8]>,
     /// Memory for the history of a message without context takeover.
-    pub(super) spare: Vec<u8>,
+    spare: Vec<u8>,
     /// The last bytes of the payload.
     last: [u8; 4],
     consumed: u64,
     produced: u64,
     final_blocks: u64,
-    pub(super) free_final_blocks: u64,
-    pub(super) flow: Flow,
+    free_final_blocks: u64,
+    flow: Flow,
 }
 
 /// The engine's pointers alone would keep it from this, and with it a connection's receive half, which has it without
@@ -56,7 +56,7 @@ impl UnwindSafe for Inflater {}
 
 /// Where the engine stands in the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Flow {
+enum Flow {
     /// It has put out all that came of what it was given.
     Drained,
     /// It may have more to put out.
@@ -81,7 +81,7 @@ struct Step {
 }
 
 impl Inflater {
-    pub(super) fn begin(history: &mut History, takeover: bool) -> Box<Self> {
+    pub(super) fn begin(history: &mut History, takeover: bool, free_final_blocks: u64) -> Box<Self> {
         let mut inflater = match pool::inflaters().take(|_| true) {
             Some(mut inflater) => {
                 inflater.inflate.reset(false);
@@ -95,7 +95,7 @@ impl Inflater {
                 consumed: 0,
                 produced: 0,
                 final_blocks: 0,
-                free_final_blocks: 0,
+                free_final_blocks,
                 flow: Flow::Drained,
             }),
         };
@@ -103,12 +103,21 @@ impl Inflater {
         inflater.consumed = 0;
         inflater.produced = 0;
         inflater.final_blocks = 0;
+        inflater.free_final_blocks = free_final_blocks;
         inflater.flow = Flow::Drained;
         if !takeover {
             history.lend(core::mem::take(&mut inflater.spare));
         }
         inflater.prime(history);
         inflater
+    }
+
+    /// Leaves the history behind where there is takeover.
+    pub(super) fn end(mut self: Box<Self>, history: &mut History, takeover: bool) {
+        if !takeover {
+            self.spare = history.take();
+        }
+        pool::inflaters().give(self);
     }
 
     /// The engine sees the history as what it inflated last.
@@ -187,6 +196,11 @@ impl Inflater {
             Ok(_) | Err(()) => Flow::Stopped(InflateError::Corrupt),
         };
         Ok(allowed)
+    }
+
+    /// Whether nothing more comes of what was given.
+    pub(super) fn is_drained(&self) -> bool {
+        matches!(self.flow, Flow::Drained | Flow::Ended)
     }
 
     fn remember_last(&mut self, taken: &[u8]) {
