@@ -192,8 +192,9 @@ impl Inflater {
             _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
             Ok(Status::StreamEnd) => Flow::Ended,
             Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
-            Ok(_) if step.consumed > 0 || step.produced > 0 => Flow::Full,
-            Ok(_) | Err(()) => Flow::Stopped(InflateError::Corrupt),
+            Ok(Status::Ok) => Flow::Full,
+            // No progress, though there is room and something to take, so that another call would make none either.
+            Ok(Status::BufError) | Err(()) => Flow::Stopped(InflateError::Corrupt),
         };
         Ok(allowed)
     }
