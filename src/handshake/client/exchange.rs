@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Answer;
-use super::rules::Proof;
 use super::waiting::{Judged, Waiting};
 use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::fields::{as_bytes, check_line};
 use crate::handshake::http::head::{Head, check_http_version};
 use crate::handshake::http::list;
+use crate::handshake::opening::Opening;
 
 /// A client whose request goes through somebody else's HTTP, and that waits for the answer.
 ///
@@ -151,9 +151,9 @@ impl ClientExchange {
     }
 
     pub(in crate::handshake) fn is_extended(&self) -> bool {
-        match self.waiting.offer().proof {
-            Proof::Accept(_) => false,
-            Proof::ExtendedConnect => true,
+        match self.waiting.offer().opening {
+            Opening::Upgrade { .. } => false,
+            Opening::ExtendedConnect => true,
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use super::rules::{Offer, Proof};
+use super::rules::Offer;
 use super::waiting::Waiting;
 use super::{ClientExchange, ClientHandshake};
 #[cfg(feature = "deflate")]
@@ -13,10 +13,10 @@ use crate::handshake::error::HandshakeMisuse;
 use crate::handshake::extended::PROTOCOL;
 use crate::handshake::extensions::ExtensionList;
 use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
-use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Url, default_port};
 use crate::handshake::http::write;
-use crate::handshake::key::{accept_key, encode_nonce};
+use crate::handshake::key::encode_nonce;
+use crate::handshake::opening::Opening;
 use crate::{Config, Connection, Entropy};
 
 /// The request of a client, put together and checked before anything is written.
@@ -245,7 +245,7 @@ impl ClientRequest {
         }
         self.each_field_of_upgrade(text(&key), |name, value| write::push_field(out, name, value));
         out.extend_from_slice(b"\r\n");
-        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
+        let waiting = self.wait(config, Opening::by_upgrade(&key), entropy);
         ClientHandshake::new(config, waiting)
     }
 
@@ -269,12 +269,13 @@ impl ClientRequest {
     pub fn start_upgrade(mut self, config: &Config, mut entropy: impl Entropy + 'static) -> ClientExchange {
         let key = draw_key(&mut entropy);
         self.offer_deflate(config);
+        let opening = Opening::by_upgrade(&key);
         let mut fields = Vec::new();
         self.each_field_of_upgrade(text(&key), |name, value| {
-            fields.push((name.to_string(), value.to_string()));
+            fields.push(opening.written(name, value))
         });
         let target = self.target.clone();
-        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
+        let waiting = self.wait(config, opening, entropy);
         ClientExchange::new(config, target, fields, waiting)
     }
 
@@ -289,10 +290,11 @@ impl ClientRequest {
         entropy: impl Entropy + 'static,
     ) -> ClientExchange {
         self.offer_deflate(config);
+        let opening = Opening::ExtendedConnect;
         let mut fields = Vec::new();
-        self.each_field_of_connect(|name, value| fields.push(list::written(name, value)));
+        self.each_field_of_connect(|name, value| fields.push(opening.written(name, value)));
         let target = self.target.clone();
-        let waiting = self.wait(config, Proof::ExtendedConnect, entropy);
+        let waiting = self.wait(config, opening, entropy);
         ClientExchange::new(config, target, fields, waiting)
     }
 
@@ -301,10 +303,10 @@ impl ClientRequest {
         self.authority.get(..self.host_size).unwrap_or_default()
     }
 
-    fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
+    fn wait(self, config: &Config, opening: Opening, entropy: impl Entropy + 'static) -> Waiting {
         let offer = Offer {
             config: config.clone(),
-            proof,
+            opening,
             protocols: self.protocols,
             extensions: self.extension_names,
             #[cfg(feature = "deflate")]

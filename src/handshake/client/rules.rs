@@ -9,26 +9,19 @@ use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions;
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
+use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
 
 /// What the answer is held against.
 pub(super) struct Offer {
     pub(super) config: Config,
-    pub(super) proof: Proof,
+    pub(super) opening: Opening,
     pub(super) protocols: Vec<String>,
     /// Names.
     pub(super) extensions: Vec<String>,
     /// The offers, as they were sent.
     #[cfg(feature = "deflate")]
     pub(super) offers: String,
-}
-
-/// What shows that the server speaks WebSocket.
-pub(super) enum Proof {
-    /// Sec-WebSocket-Accept has this value: the answer to the key of an upgrade.
-    Accept([u8; 28]),
-    /// That it takes an extended CONNECT, as its setting said.
-    ExtendedConnect,
 }
 
 /// What a response with this status is.
@@ -40,21 +33,20 @@ pub(super) enum Kind {
 
 impl Offer {
     pub(super) fn kind(&self, status: u16) -> Result<Kind, HandshakeError> {
-        match (&self.proof, status) {
+        match status {
+            _ if self.opening.is_accepted_by(status) => Ok(Kind::Accepting),
             // RFC 9113 section 8.6: the stack should have found it.
-            (Proof::ExtendedConnect, 101) => Err(HandshakeError::SwitchedProtocols),
-            // RFC 6455 section 4.1, item 1; RFC 8441 section 5
-            (Proof::Accept(_), 101) | (Proof::ExtendedConnect, 200..=299) => Ok(Kind::Accepting),
-            (_, 100..=199) => Ok(Kind::Interim),
-            (_, 200..=999) => Ok(Kind::Rejecting),
-            (_, ..=99 | 1000..) => Err(HandshakeError::MalformedStatus),
+            101 => Err(HandshakeError::SwitchedProtocols),
+            100..=199 => Ok(Kind::Interim),
+            200..=999 => Ok(Kind::Rejecting),
+            ..=99 | 1000.. => Err(HandshakeError::MalformedStatus),
         }
     }
 
     /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
     pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
         let known = KnownFields::collect(head.records());
-        if let Proof::Accept(accept) = &self.proof {
+        if let Opening::Upgrade { accept } = &self.opening {
             check_upgrade(head.version(), &known)?;
             check_accept(accept, &known)?;
         }

@@ -1,5 +1,4 @@
-//! The two ways to ask for a connection, and what a server demands of the second, an extended CONNECT, before
-//! the rules that both share.
+//! What a server demands of an extended CONNECT, before the rules that it shares with an upgrade.
 
 use super::rules;
 use crate::handshake::error::HandshakeError;
@@ -7,32 +6,6 @@ use crate::handshake::extended::PROTOCOL;
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Target, default_port};
-
-/// How the connection is asked for.
-#[derive(Clone)]
-pub(super) enum Opening {
-    /// By the Upgrade field of HTTP/1.1; with the answer to the key.
-    Upgrade { accept: [u8; 28] },
-    /// By an extended CONNECT of HTTP/2 or HTTP/3, which has no key (RFC 8441 section 5).
-    ExtendedConnect,
-}
-
-impl Opening {
-    pub(super) fn name_of_protocol(&self) -> &'static str {
-        match self {
-            Self::Upgrade { .. } => "Sec-WebSocket-Protocol",
-            Self::ExtendedConnect => "sec-websocket-protocol",
-        }
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(super) fn name_of_extensions(&self) -> &'static str {
-        match self {
-            Self::Upgrade { .. } => "Sec-WebSocket-Extensions",
-            Self::ExtendedConnect => "sec-websocket-extensions",
-        }
-    }
-}
 
 /// A request that asks for WebSocket.
 pub(super) struct Connect<'a> {
