@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{self, NegotiationError, Parameters};
+use crate::deflate;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions;
 use crate::handshake::http::fields::KnownFields;
@@ -43,15 +43,19 @@ impl Offer {
         }
     }
 
-    /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
-    pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
+    /// Checks the answer that accepts (RFC 6455 section 4.1, from "once the client's opening handshake has been sent"
+    /// on), and returns the connection as it has it.
+    pub(super) fn accept(&self, connection: Connection, head: &Head) -> Result<Connection, HandshakeError> {
         let known = KnownFields::collect(head.records());
         if let Opening::Upgrade { accept } = &self.opening {
             check_upgrade(head.version(), &known)?;
             check_accept(accept, &known)?;
         }
         self.check_extensions(&known)?;
-        self.check_protocol(&known)
+        #[cfg(feature = "deflate")]
+        let connection = self.agree_on_deflate(connection, &known)?;
+        self.check_protocol(&known)?;
+        Ok(connection)
     }
 
     fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
@@ -70,35 +74,27 @@ impl Offer {
             }
             seen.push(name);
         }
-        #[cfg(feature = "deflate")]
-        self.agreed_deflate(known).map_err(HandshakeError::Deflate)?;
         Ok(())
     }
 
-    /// What the answer says of compression.
+    /// The connection with what the answer says of compression.
     #[cfg(feature = "deflate")]
-    fn agreed_deflate(&self, known: &KnownFields<'_>) -> Result<Option<Parameters>, NegotiationError> {
+    fn agree_on_deflate(
+        &self,
+        connection: Connection,
+        known: &KnownFields<'_>,
+    ) -> Result<Connection, HandshakeError> {
         // An offer that the caller made without the configuration is the caller's own business.
-        if self.config.deflate.is_none() {
-            return Ok(None);
-        }
+        let Some(config) = &self.config.deflate else {
+            return Ok(connection);
+        };
         let answer = extensions::of_lines(known.extensions.lines());
-        deflate::check_answer(answer, extensions::of_lines([self.offers.as_bytes()].into_iter()))
-    }
-
-    /// The connection, as the answer that was checked has it.
-    #[cfg(feature = "deflate")]
-    pub(super) fn agree(&self, connection: Connection, head: &Head) -> Connection {
-        let known = KnownFields::collect(head.records());
-        match (self.agreed_deflate(&known), &self.config.deflate) {
-            (Ok(Some(parameters)), Some(config)) => connection.with_deflate(parameters, config),
-            _ => connection,
-        }
-    }
-
-    #[cfg(not(feature = "deflate"))]
-    pub(super) fn agree(&self, connection: Connection, _: &Head) -> Connection {
-        connection
+        let offers = extensions::of_lines([self.offers.as_bytes()].into_iter());
+        let agreed = deflate::check_answer(answer, offers).map_err(HandshakeError::Deflate)?;
+        Ok(match agreed {
+            Some(parameters) => connection.with_deflate(parameters, config),
+            None => connection,
+        })
     }
 
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
