@@ -50,9 +50,8 @@ pub struct ClientRequest {
     target: String,
     origin: Option<String>,
     protocols: Vec<String>,
-    /// The list as it is written, and the names in it.
+    /// The list as it is written.
     extensions: String,
-    extension_names: Vec<String>,
     fields: Vec<(String, String)>,
 }
 
@@ -128,7 +127,6 @@ impl ClientRequest {
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
-            extension_names: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -212,7 +210,6 @@ impl ClientRequest {
         }
         // Writing to a string cannot fail.
         let _ = write!(self.extensions, "{extension}");
-        self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
 
@@ -308,9 +305,7 @@ impl ClientRequest {
             config: config.clone(),
             opening,
             protocols: self.protocols,
-            extensions: self.extension_names,
-            #[cfg(feature = "deflate")]
-            offers: self.extensions,
+            extensions: self.extensions,
         };
         Waiting::new(offer, Connection::client(config, entropy))
     }
@@ -332,7 +327,6 @@ impl ClientRequest {
             self.extensions.push_str(", ");
         }
         self.extensions.push_str(&offers);
-        self.extension_names.push(deflate::EXTENSION.to_string());
     }
 
     fn each_field_of_upgrade(&self, key: &str, mut push: impl FnMut(&str, &str)) {

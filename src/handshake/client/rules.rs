@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "deflate")]
 use crate::deflate;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extensions;
+use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
 use crate::handshake::opening::Opening;
@@ -17,11 +17,8 @@ pub(super) struct Offer {
     pub(super) config: Config,
     pub(super) opening: Opening,
     pub(super) protocols: Vec<String>,
-    /// Names.
-    pub(super) extensions: Vec<String>,
-    /// The offers, as they were sent.
-    #[cfg(feature = "deflate")]
-    pub(super) offers: String,
+    /// The list as it was sent.
+    pub(super) extensions: String,
 }
 
 /// What a response with this status is.
@@ -64,7 +61,7 @@ impl Offer {
         for extension in extensions::of_lines(known.extensions.lines()) {
             let name = extension.name();
             // RFC 6455 section 4.1, item 5
-            if !self.extensions.iter().any(|offered| offered == name) {
+            if !self.offered_extensions().any(|offered| offered.name() == name) {
                 return Err(HandshakeError::UnofferedExtension);
             }
             // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does,
@@ -75,6 +72,10 @@ impl Offer {
             seen.push(name);
         }
         Ok(())
+    }
+
+    fn offered_extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        extensions::of_lines([self.extensions.as_bytes()].into_iter())
     }
 
     /// The connection with what the answer says of compression.
@@ -89,8 +90,8 @@ impl Offer {
             return Ok(connection);
         };
         let answer = extensions::of_lines(known.extensions.lines());
-        let offers = extensions::of_lines([self.offers.as_bytes()].into_iter());
-        let agreed = deflate::check_answer(answer, offers).map_err(HandshakeError::Deflate)?;
+        let agreed =
+            deflate::check_answer(answer, self.offered_extensions()).map_err(HandshakeError::Deflate)?;
         Ok(match agreed {
             Some(parameters) => connection.with_deflate(parameters, config),
             None => connection,
