@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::Answer;
 use super::waiting::{Judged, Waiting};
+#[cfg(doc)]
 use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::fields::{as_bytes, check_line};
@@ -24,21 +25,14 @@ use crate::handshake::opening::Opening;
 /// [`Config::max_fields`].
 #[must_use = "without the answer there is no connection"]
 pub struct ClientExchange {
-    config: Config,
     target: String,
     fields: Vec<(String, String)>,
     waiting: Waiting,
 }
 
 impl ClientExchange {
-    pub(super) fn new(
-        config: &Config,
-        target: String,
-        fields: Vec<(String, String)>,
-        waiting: Waiting,
-    ) -> Self {
+    pub(super) fn new(target: String, fields: Vec<(String, String)>, waiting: Waiting) -> Self {
         Self {
-            config: config.clone(),
             target,
             fields,
             waiting,
@@ -131,11 +125,12 @@ impl ClientExchange {
         status: u16,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Result<Head, HandshakeError> {
+        let config = &self.waiting.offer().config;
         if self.is_extended() {
-            return Head::of_response(&self.config, version, status, fields, list::check_field);
+            return Head::of_response(config, version, status, fields, list::check_field);
         }
         check_http_version(version)?;
-        Head::of_response(&self.config, version, status, fields, check_line)
+        Head::of_response(config, version, status, fields, check_line)
     }
 
     /// The transport, or the stream, has ended before the answer: the one error that comes of it, which is

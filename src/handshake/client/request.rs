@@ -243,7 +243,7 @@ impl ClientRequest {
         self.each_field_of_upgrade(text(&key), |name, value| write::push_field(out, name, value));
         out.extend_from_slice(b"\r\n");
         let waiting = self.wait(config, Opening::by_upgrade(&key), entropy);
-        ClientHandshake::new(config, waiting)
+        ClientHandshake::new(waiting)
     }
 
     /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
@@ -273,7 +273,7 @@ impl ClientRequest {
         });
         let target = self.target.clone();
         let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(config, target, fields, waiting)
+        ClientExchange::new(target, fields, waiting)
     }
 
     /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
@@ -292,7 +292,7 @@ impl ClientRequest {
         self.each_field_of_connect(|name, value| fields.push(opening.written(name, value)));
         let target = self.target.clone();
         let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(config, target, fields, waiting)
+        ClientExchange::new(target, fields, waiting)
     }
 
     /// The host as a URL has it, an IPv6 address in brackets.
