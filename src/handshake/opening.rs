@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::http::list;
+use super::http::field_list;
 use super::key::accept_key;
 
 /// How the connection is asked for.
@@ -48,7 +48,7 @@ impl Opening {
     pub(super) fn written(&self, name: &str, value: &str) -> (String, String) {
         match self {
             Self::Upgrade { .. } => (name.to_string(), value.to_string()),
-            Self::ExtendedConnect => list::written(name, value),
+            Self::ExtendedConnect => field_list::written(name, value),
         }
     }
 }

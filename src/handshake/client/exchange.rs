@@ -9,9 +9,9 @@ use super::waiting::{Judged, Waiting};
 #[cfg(doc)]
 use crate::Config;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::http::field_list;
 use crate::handshake::http::fields::{as_bytes, check_line};
 use crate::handshake::http::head::{Head, check_http_version};
-use crate::handshake::http::list;
 use crate::handshake::opening::Opening;
 
 /// A client whose request goes through somebody else's HTTP, and that waits for the answer.
@@ -99,7 +99,7 @@ impl ClientExchange {
     {
         self.waiting.check()?;
         let mut fields = as_bytes(fields).peekable();
-        let status = list::take_status(&mut fields).map_err(|error| self.waiting.fail(error))?;
+        let status = field_list::take_status(&mut fields).map_err(|error| self.waiting.fail(error))?;
         self.receive((1, 1), status, fields)
     }
 
@@ -127,7 +127,7 @@ impl ClientExchange {
     ) -> Result<Head, HandshakeError> {
         let config = &self.waiting.offer().config;
         if self.is_extended() {
-            return Head::of_response(config, version, status, fields, list::check_field);
+            return Head::of_response(config, version, status, fields, field_list::check_field);
         }
         check_http_version(version)?;
         Head::of_response(config, version, status, fields, check_line)

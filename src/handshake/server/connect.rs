@@ -3,8 +3,8 @@
 use super::rules;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extended::PROTOCOL;
+use crate::handshake::http::field_list;
 use crate::handshake::http::fields::KnownFields;
-use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Target, default_port};
 
 /// A request that asks for WebSocket.
@@ -19,8 +19,8 @@ impl<'a> Connect<'a> {
     pub(super) fn read(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, HandshakeError> {
         let mut fields = fields.peekable();
         let names = [METHOD, CONNECT_PROTOCOL, SCHEME, AUTHORITY, PATH];
-        let [method, protocol, scheme, authority, path] = list::take_pseudo(names, &mut fields)?;
-        let known = KnownFields::collect_checked(fields, list::check_field)?;
+        let [method, protocol, scheme, authority, path] = field_list::take_pseudo(names, &mut fields)?;
+        let known = KnownFields::collect_checked(fields, field_list::check_field)?;
         // RFC 8441 section 4: `:protocol` belongs to this method, `:scheme` and `:path` to it. Without the
         // first one this is a CONNECT as proxies know it.
         if require(METHOD, method)? != "CONNECT" {

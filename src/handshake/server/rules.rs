@@ -79,7 +79,7 @@ pub(super) fn check_request_line(method: &str, version: (u8, u8)) -> Result<(), 
 }
 
 /// RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
-pub(super) fn check_authority<'a>(
+pub(super) fn require_authority<'a>(
     host: Option<&'a str>,
     target: &Target<'a>,
 ) -> Result<&'a str, HandshakeError> {

@@ -174,7 +174,7 @@ impl<'a> Upgrade<'a> {
         known: KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, basics.version)?;
-        let host = rules::check_authority(basics.host, &target)?;
+        let host = rules::require_authority(basics.host, &target)?;
         rules::check_no_content(&known, basics.has_content)?;
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
