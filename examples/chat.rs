@@ -47,10 +47,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let time = Duration::from_secs(seconds.get().into());
                 keepalive = keepalive.ping_interval(time).ping_timeout(time);
             }
+            option if option.starts_with('-') => return Err("usage: chat [--ping-seconds N] [ADDR]".into()),
             _ => address = arg,
         }
     }
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(&address).map_err(|error| format!("{address}: {error}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     let room = Arc::new(Room::default());
     loop {

@@ -35,10 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let bytes = args.next().ok_or("--max-message needs a number of bytes")?;
                 config = config.max_message_size(bytes.parse()?);
             }
+            option if option.starts_with('-') => {
+                return Err("usage: echo_server [--max-message BYTES] [ADDR]".into());
+            }
             _ => address = arg,
         }
     }
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(&address).map_err(|error| format!("{address}: {error}"))?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
         let (stream, peer) = match listener.accept() {

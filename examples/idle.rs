@@ -23,7 +23,8 @@ use websocket_proto::{Config, Connection, Event};
 const MOST: usize = 256;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count: usize = env::args().nth(1).map_or(Ok(1_000_000), |count| count.parse())?;
+    let count = env::args().nth(1).map_or(Ok(1_000_000), |count| count.parse());
+    let count: usize = count.map_err(|_| "usage: idle [COUNT]")?;
     let size = size_of::<Connection>();
     println!("a connection has {size} bytes");
     // The buffers, which all share, get their size before anything is counted.

@@ -111,7 +111,7 @@
 //!
 //! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read
 //!   more. There is nothing to flush and nothing to poll; replies are in `out` when `receive` returns.
-//! - **Cutting the input anywhere changes nothing**: the same events (of [chunks](Config::stream), the same bytes
+//! - **Cutting the input anywhere changes nothing**: the same events (of [chunks](Config::delivery), the same bytes
 //!   in all), the same output, the same error, for any partition of the bytes.
 //! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses
 //!   nothing.

@@ -55,7 +55,7 @@
 //! /// An open connection, until its transport is to be closed.
 //! fn run(link: &mut Link, connection: &mut Connection) -> Result<(), Expired> {
 //!     let mut keepalive = Keepalive::new(&KeepaliveConfig::new(), link.now());
-//!     keepalive.opened(link.now()); // a server creates it before the handshake
+//!     keepalive.opened(link.now()); // to watch the handshake too, create it before
 //!     let (mut buffer, mut size, mut out) = ([0; 4096], 0, Vec::new());
 //!     loop {
 //!         let mut input = &mut buffer[..size];
