@@ -620,6 +620,29 @@ fn messages_of_any_size_around_the_buffers_come_back() {
     }
 }
 
+// `Decompressor::pull`: a piece is not all that comes of what it took; `push` gives the rest, though it gets nothing more
+#[test]
+fn what_a_piece_leaves_comes_out_later() {
+    let mut leaves = 0;
+    for size in 16 * 1024..17 * 1024 {
+        let message = vec![b'a'; size];
+        let wire = compress(&mut compressor(TAKEOVER), &message);
+        let mut decompressor = Decompressor::new(TAKEOVER);
+        let mut rest = &wire[..];
+        let mut out = decompressor.pull(&mut rest, LIMIT).unwrap().unwrap().to_vec();
+        leaves += usize::from(rest.is_empty() && out.len() < size);
+        assert!(out.len() == size || !decompressor.is_drained(), "{size}");
+        let sink = |piece: &[u8]| {
+            out.extend_from_slice(piece);
+            Ok::<(), InflateError>(())
+        };
+        decompressor.push(rest, LIMIT, sink).unwrap();
+        assert!(out == message && decompressor.is_drained(), "{size}");
+        assert_eq!(decompressor.finish(), Ok(()), "{size}");
+    }
+    assert!(leaves > 0);
+}
+
 // `DeflateConfig::level`: from 1, fast, to 9, small; a number outside is taken for the nearest one
 #[test]
 fn the_highest_level_makes_less_than_the_lowest() {

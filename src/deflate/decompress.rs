@@ -1,16 +1,12 @@
 //! Inflating: the payload of compressed messages in, their content out.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
-use core::panic::UnwindSafe;
-
-use zlib_rs::{Inflate, InflateFlush, Status};
+use core::{fmt, mem};
 
 use super::history::History;
-use super::pool;
-use super::{InflateError, TAIL, Window};
+use super::inflater::{FREE_FINAL_BLOCKS, Inflater, Stop};
+use super::{InflateError, Window};
 use crate::growth::{growth, room};
 
 /// Inflates the compressed messages of one direction (RFC 7692 section 7.2.2).
@@ -44,11 +40,16 @@ use crate::growth::{growth, room};
 pub struct Decompressor {
     history: History,
     takeover: bool,
-    /// Inside a message, from its first byte on.
-    message: Option<Box<Inflater>>,
+    state: State,
     /// For the next message.
     free_final_blocks: u64,
-    failed: Option<InflateError>,
+}
+
+enum State {
+    Idle,
+    /// Inside a message, from its first byte on.
+    Inside(Box<Inflater>),
+    Failed(InflateError),
 }
 
 impl Decompressor {
@@ -58,9 +59,8 @@ impl Decompressor {
         Self {
             history: History::new(window.size()),
             takeover: window.takeover(),
-            message: None,
+            state: State::Idle,
             free_final_blocks: FREE_FINAL_BLOCKS,
-            failed: None,
         }
     }
 
@@ -79,13 +79,9 @@ impl Decompressor {
         limit: u64,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some(error) = self.failed {
-            return Err(error.into());
-        }
-        if wire.is_empty() {
+        let Some((message, history)) = self.message(wire)? else {
             return Ok(());
-        }
-        let (message, history) = self.message();
+        };
         match message.inflate(history, wire, limit, &mut sink) {
             Ok(()) => Ok(()),
             Err(Stop::Inflate(error)) => Err(self.fail(error).into()),
@@ -105,30 +101,36 @@ impl Decompressor {
     ///
     /// What is wrong with the data, once all that is right has been given out.
     pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if wire.is_empty() && self.message.is_none() {
+        let Some((message, history)) = self.message(wire)? else {
             return Ok(None);
-        }
-        let (message, history) = self.message();
+        };
         match message.piece(history, wire, limit) {
             Ok(0) => Ok(None),
-            Ok(size) => Ok(self.message.as_ref().map(|message| message.output(size))),
+            Ok(size) => Ok(self.inside().map(|message| message.output(size))),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    fn message(&mut self) -> (&mut Inflater, &mut History) {
-        let message = match &mut self.message {
-            Some(message) => message,
-            none => {
-                let mut message = Inflater::begin(&mut self.history, self.takeover);
-                message.free_final_blocks = self.free_final_blocks;
-                none.insert(message)
+    /// The message that `wire` goes on with or begins. `None`: there is none, as nothing of it has come.
+    fn message(&mut self, wire: &[u8]) -> Result<Option<(&mut Inflater, &mut History)>, InflateError> {
+        loop {
+            match self.state {
+                State::Idle if wire.is_empty() => return Ok(None),
+                State::Idle => {
+                    let message = Inflater::begin(&mut self.history, self.takeover, self.free_final_blocks);
+                    self.state = State::Inside(message);
+                }
+                State::Inside(ref mut message) => return Ok(Some((message, &mut self.history))),
+                State::Failed(error) => return Err(error),
             }
-        };
-        (message, &mut self.history)
+        }
+    }
+
+    fn inside(&self) -> Option<&Inflater> {
+        match &self.state {
+            State::Inside(message) => Some(message),
+            State::Idle | State::Failed(_) => None,
+        }
     }
 
     /// Ends a message, at the end of its last frame. A message without a byte of payload is an empty one.
@@ -137,19 +139,15 @@ impl Decompressor {
     ///
     /// [`InflateError::Truncated`] if the data do not end where a message can end.
     pub fn finish(&mut self) -> Result<(), InflateError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        // No payload is no DEFLATE data: nothing to inflate, and nothing that the next message could refer to.
-        let Some(mut message) = self.message.take() else {
-            return Ok(());
+        let mut message = match mem::replace(&mut self.state, State::Idle) {
+            // No payload is no DEFLATE data: nothing to inflate, and nothing that the next message could refer to.
+            State::Idle => return Ok(()),
+            State::Inside(message) => message,
+            State::Failed(error) => return Err(self.fail(error)),
         };
         let complete = message.is_complete();
         self.free_final_blocks = message.free_final_blocks_for_the_next();
-        if !self.takeover {
-            message.spare = self.history.take();
-        }
-        pool::inflaters().give(message);
+        message.end(&mut self.history, self.takeover);
         match complete {
             true => Ok(()),
             false => Err(self.fail(InflateError::Truncated)),
@@ -179,22 +177,18 @@ impl Decompressor {
 
     /// Whether nothing more comes of what was given: [`pull`](Self::pull) needs more payload.
     pub fn is_drained(&self) -> bool {
-        match &self.message {
-            Some(message) => matches!(message.flow, Flow::Drained | Flow::Ended),
-            None => true,
-        }
+        self.inside().is_none_or(Inflater::is_drained)
     }
 
     /// Whether a message has begun and is not finished.
     pub const fn is_inside_message(&self) -> bool {
-        self.message.is_some()
+        matches!(self.state, State::Inside(_))
     }
 
     /// Nothing more will be inflated, so all memory is given back.
     #[cold]
     fn fail(&mut self, error: InflateError) -> InflateError {
-        self.failed = Some(error);
-        self.message = None;
+        self.state = State::Failed(error);
         self.history.take();
         error
     }
@@ -202,261 +196,14 @@ impl Decompressor {
 
 impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = match &self.state {
+            State::Failed(error) => Some(error),
+            State::Idle | State::Inside(_) => None,
+        };
         f.debug_struct("Decompressor")
             .field("takeover", &self.takeover)
             .field("is_inside_message", &self.is_inside_message())
-            .field("failed", &self.failed)
+            .field("failed", &failed)
             .finish_non_exhaustive()
-    }
-}
-
-/// The most that comes out at a time.
-///
-/// Inflating straight into the caller's memory would save a copy, but the memory would have to be zeroed
-/// first. Measured on 64 KiB of JSON it takes as long, 27 microseconds, as the copy comes from the cache; and
-/// the caller can look at what comes before it is stored. Buffers of 8 KiB take a quarter longer, as the
-/// engine is slow at their ends; larger ones gain nothing.
-const SCRATCH: usize = 16 * 1024;
-
-/// A final block costs a window to copy, whatever its size, for what follows it may refer to what came before
-/// it. Senders end a message with one, or a fragment; so many are free, to begin with and at most.
-const FREE_FINAL_BLOCKS: u64 = 16;
-
-/// So many become free again with each message, which costs a window itself.
-const FREE_FINAL_BLOCKS_PER_MESSAGE: u64 = 2;
-
-/// Each further final block has to come with so many bytes, of what went in and came out, that its cost is as
-/// small as theirs.
-const BYTES_PER_FINAL_BLOCK: u64 = 256;
-
-/// What is needed inside a message.
-///
-/// zlib's streams end with a final block, and tell nothing of whether they stand between blocks; messages go
-/// on after a final block, and have to end at a certain point between blocks. So a stream serves for one
-/// message at most, and the history that outlives it is kept beside it. This leaves one free to find out
-/// where a message ends by spoiling its stream.
-pub(super) struct Inflater {
-    inflate: Inflate,
-    scratch: Box<[u8]>,
-    /// Memory for the history of a message without context takeover.
-    spare: Vec<u8>,
-    /// The last bytes of the payload.
-    last: [u8; 4],
-    consumed: u64,
-    produced: u64,
-    final_blocks: u64,
-    free_final_blocks: u64,
-    flow: Flow,
-}
-
-/// The engine's pointers alone would keep it from this, and with it a connection's receive half, which has it without
-/// the feature `deflate`.
-impl UnwindSafe for Inflater {}
-
-/// Where the engine stands in the payload.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Flow {
-    /// It has put out all that came of what it was given.
-    Drained,
-    /// It may have more to put out.
-    Full,
-    /// The last thing in the payload was the end of a final block.
-    Ended,
-    /// What is right has gone out before this.
-    Stopped(InflateError),
-}
-
-/// Why a message stops before its end.
-enum Stop<E> {
-    Inflate(InflateError),
-    Sink(E),
-}
-
-/// One call of the engine.
-struct Step {
-    consumed: usize,
-    produced: usize,
-    status: Result<Status, ()>,
-}
-
-impl Inflater {
-    fn begin(history: &mut History, takeover: bool) -> Box<Self> {
-        let mut inflater = match pool::inflaters().take(|_| true) {
-            Some(mut inflater) => {
-                inflater.inflate.reset(false);
-                inflater
-            }
-            None => Box::new(Self {
-                inflate: Inflate::new(false, 15),
-                scratch: vec![0; SCRATCH].into_boxed_slice(),
-                spare: Vec::new(),
-                last: [0xff; 4],
-                consumed: 0,
-                produced: 0,
-                final_blocks: 0,
-                free_final_blocks: 0,
-                flow: Flow::Drained,
-            }),
-        };
-        inflater.last = [0xff; 4];
-        inflater.consumed = 0;
-        inflater.produced = 0;
-        inflater.final_blocks = 0;
-        inflater.flow = Flow::Drained;
-        if !takeover {
-            history.lend(core::mem::take(&mut inflater.spare));
-        }
-        inflater.prime(history);
-        inflater
-    }
-
-    /// The engine sees the history as what it inflated last.
-    fn prime(&mut self, history: &History) {
-        for part in history.parts() {
-            if !part.is_empty() {
-                // A raw stream takes any history at any time. If it did not, references to it would be errors.
-                let primed = self.inflate.set_dictionary(part);
-                debug_assert!(primed.is_ok());
-            }
-        }
-    }
-
-    fn inflate<E>(
-        &mut self,
-        history: &mut History,
-        mut wire: &[u8],
-        limit: u64,
-        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), Stop<E>> {
-        loop {
-            let size = self.piece(history, &mut wire, limit).map_err(Stop::Inflate)?;
-            if size == 0 {
-                return Ok(());
-            }
-            sink(self.output(size)).map_err(Stop::Sink)?;
-        }
-    }
-
-    /// Inflates the next piece, from what the engine has and from the front of `wire`, and tells the size of what is
-    /// then in [`output`](Self::output). 0: all of `wire` is taken, and nothing more comes of it.
-    fn piece(&mut self, history: &mut History, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
-        loop {
-            match self.flow {
-                Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
-                Flow::Stopped(error) => return Err(error),
-                Flow::Ended => self.go_on_after_final_block(history)?,
-                Flow::Drained | Flow::Full => {}
-            }
-            let size = self.advance(wire, limit)?;
-            if size > 0 {
-                history.extend(self.output(size));
-                return Ok(size);
-            }
-        }
-    }
-
-    fn output(&self, size: usize) -> &[u8] {
-        self.scratch.get(..size).unwrap_or_default()
-    }
-
-    /// Calls the engine once, and tells how many bytes it put out that are within the limit.
-    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
-        let left = limit.saturating_sub(self.produced);
-        // One byte more than may come tells that it would.
-        let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
-        let step = self.step(wire, room, InflateFlush::NoFlush);
-        let (taken, rest) = wire.split_at(step.consumed.min(wire.len()));
-        self.remember_last(taken);
-        *wire = rest;
-        self.consumed = self.consumed.saturating_add(step.consumed as u64);
-        self.produced = self.produced.saturating_add(step.produced as u64);
-        // What is right goes out before the error, so that the first error is the same however the payload is
-        // cut.
-        let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.flow = match step.status {
-            _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
-            Ok(Status::StreamEnd) => Flow::Ended,
-            Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
-            Ok(_) if step.consumed > 0 || step.produced > 0 => Flow::Full,
-            Ok(_) | Err(()) => Flow::Stopped(InflateError::Corrupt),
-        };
-        Ok(allowed)
-    }
-
-    fn remember_last(&mut self, taken: &[u8]) {
-        for &byte in taken.iter().skip(taken.len().saturating_sub(self.last.len())) {
-            self.last.rotate_left(1);
-            self.last[3] = byte;
-        }
-    }
-
-    /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
-    fn go_on_after_final_block(&mut self, history: &History) -> Result<(), InflateError> {
-        let limit = self.paid_final_blocks().saturating_add(self.free_final_blocks);
-        if self.final_blocks >= limit {
-            return Err(InflateError::TooManyFinalBlocks { limit });
-        }
-        self.final_blocks = self.final_blocks.saturating_add(1);
-        self.flow = Flow::Drained;
-        self.inflate.reset(false);
-        self.prime(history);
-        Ok(())
-    }
-
-    /// How many final blocks the size of the message explains.
-    fn paid_final_blocks(&self) -> u64 {
-        self.consumed.saturating_add(self.produced) / BYTES_PER_FINAL_BLOCK
-    }
-
-    fn free_final_blocks_for_the_next(&self) -> u64 {
-        let taken = self.final_blocks.saturating_sub(self.paid_final_blocks());
-        self.free_final_blocks
-            .saturating_sub(taken)
-            .saturating_add(FREE_FINAL_BLOCKS_PER_MESSAGE)
-            .min(FREE_FINAL_BLOCKS)
-    }
-
-    /// Whether the payload ends where a message can end. Spoils the stream.
-    ///
-    /// RFC 7692 section 7.2.1 has the sender flush to an empty stored block, and leave its lengths off, the
-    /// last four bytes: the payload stops right before them. With them it has to stop between blocks, and to
-    /// give no output, which the lengths would elsewhere, as content or as codes; a byte more, that is left
-    /// alone, tells that it did stop there. (Inside the header of a block with codes of its own they could be
-    /// made to complete an empty block. Section 7.2.2, which has the lengths put back, takes that too.)
-    fn is_complete(&mut self) -> bool {
-        if self.flow == Flow::Ended {
-            return true;
-        }
-        if self.last != TAIL {
-            return self.stops_after(&[0x00, 0x00, 0xff, 0xff], 0x00);
-        }
-        // A sender that left them on. Then the payload ends between blocks, and whole empty blocks can follow;
-        // the first one would end a block that is not complete, or be a final one if a bit was left over.
-        let empty_block = [0x00, 0x00, 0x00, 0xff, 0xff];
-        self.stops_after(&empty_block, 0x00) && self.stops_after(&empty_block, 0x00)
-    }
-
-    /// Whether `bytes` give no output, and end a block right before the byte `next`.
-    fn stops_after(&mut self, bytes: &[u8], next: u8) -> bool {
-        let mut wire = [next; 8];
-        for (to, &byte) in wire.iter_mut().zip(bytes) {
-            *to = byte;
-        }
-        let (wire, _) = wire.split_at(bytes.len().saturating_add(1).min(wire.len()));
-        let step = self.step(wire, 1, InflateFlush::Block);
-        step.status == Ok(Status::Ok) && step.produced == 0 && step.consumed == bytes.len()
-    }
-
-    /// Inflates up to `room` bytes into the scratch buffer.
-    fn step(&mut self, wire: &[u8], room: usize, flush: InflateFlush) -> Step {
-        let (consumed, produced) = (self.inflate.total_in(), self.inflate.total_out());
-        let (out, _) = self.scratch.split_at_mut(room.min(self.scratch.len()));
-        let status = self.inflate.decompress(wire, out, flush);
-        let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
-        Step {
-            consumed: since(self.inflate.total_in(), consumed),
-            produced: since(self.inflate.total_out(), produced),
-            status: status.map_err(|_| ()),
-        }
     }
 }

@@ -114,6 +114,7 @@ mod compress;
 mod config;
 mod decompress;
 mod history;
+mod inflater;
 mod negotiation;
 mod pool;
 

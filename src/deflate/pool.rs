@@ -14,7 +14,7 @@ mod with_std {
     use std::vec::Vec;
 
     use super::super::compress::Deflater;
-    use super::super::decompress::Inflater;
+    use super::super::inflater::Inflater;
 
     /// Messages that are handled in one call need one; more are of use to messages that reads have cut.
     const SIZE: usize = 2;
@@ -70,7 +70,7 @@ mod without_std {
     use core::marker::PhantomData;
 
     use super::super::compress::Deflater;
-    use super::super::decompress::Inflater;
+    use super::super::inflater::Inflater;
 
     pub(in super::super) fn inflaters() -> Pool<Inflater> {
         Pool(PhantomData)

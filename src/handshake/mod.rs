@@ -90,6 +90,8 @@ mod http;
 mod http_types;
 pub mod key;
 #[cfg(feature = "alloc")]
+mod opening;
+#[cfg(feature = "alloc")]
 mod server;
 
 #[cfg(feature = "alloc")]

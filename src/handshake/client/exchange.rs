@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Answer;
-use super::rules::Proof;
 use super::waiting::{Judged, Waiting};
+#[cfg(doc)]
 use crate::Config;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::http::field_list;
 use crate::handshake::http::fields::{as_bytes, check_line};
 use crate::handshake::http::head::{Head, check_http_version};
-use crate::handshake::http::list;
+use crate::handshake::opening::Opening;
 
 /// A client whose request goes through somebody else's HTTP, and that waits for the answer.
 ///
@@ -24,21 +25,14 @@ use crate::handshake::http::list;
 /// [`Config::max_fields`].
 #[must_use = "without the answer there is no connection"]
 pub struct ClientExchange {
-    config: Config,
     target: String,
     fields: Vec<(String, String)>,
     waiting: Waiting,
 }
 
 impl ClientExchange {
-    pub(super) fn new(
-        config: &Config,
-        target: String,
-        fields: Vec<(String, String)>,
-        waiting: Waiting,
-    ) -> Self {
+    pub(super) fn new(target: String, fields: Vec<(String, String)>, waiting: Waiting) -> Self {
         Self {
-            config: config.clone(),
             target,
             fields,
             waiting,
@@ -105,7 +99,7 @@ impl ClientExchange {
     {
         self.waiting.check()?;
         let mut fields = as_bytes(fields).peekable();
-        let status = list::take_status(&mut fields).map_err(|error| self.waiting.fail(error))?;
+        let status = field_list::take_status(&mut fields).map_err(|error| self.waiting.fail(error))?;
         self.receive((1, 1), status, fields)
     }
 
@@ -131,11 +125,12 @@ impl ClientExchange {
         status: u16,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Result<Head, HandshakeError> {
+        let config = &self.waiting.offer().config;
         if self.is_extended() {
-            return Head::of_response(&self.config, version, status, fields, list::check_field);
+            return Head::of_response(config, version, status, fields, field_list::check_field);
         }
         check_http_version(version)?;
-        Head::of_response(&self.config, version, status, fields, check_line)
+        Head::of_response(config, version, status, fields, check_line)
     }
 
     /// The transport, or the stream, has ended before the answer: the one error that comes of it, which is
@@ -151,9 +146,9 @@ impl ClientExchange {
     }
 
     pub(in crate::handshake) fn is_extended(&self) -> bool {
-        match self.waiting.offer().proof {
-            Proof::Accept(_) => false,
-            Proof::ExtendedConnect => true,
+        match self.waiting.offer().opening {
+            Opening::Upgrade { .. } => false,
+            Opening::ExtendedConnect => true,
         }
     }
 }

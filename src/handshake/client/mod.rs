@@ -14,9 +14,11 @@ pub use request::ClientRequest;
 pub use response::Response;
 use waiting::{Judged, Waiting};
 
+#[cfg(doc)]
+use crate::Config;
+use crate::Connection;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::HeadReader;
-use crate::{Config, Connection};
 
 /// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and
 /// waits for the answer.
@@ -49,7 +51,6 @@ use crate::{Config, Connection};
 #[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
     reader: HeadReader,
-    config: Config,
     waiting: Waiting,
 }
 
@@ -78,12 +79,9 @@ pub enum Answer {
 }
 
 impl ClientHandshake {
-    fn new(config: &Config, waiting: Waiting) -> Self {
-        Self {
-            reader: HeadReader::response(config),
-            config: config.clone(),
-            waiting,
-        }
+    fn new(waiting: Waiting) -> Self {
+        let reader = HeadReader::response(&waiting.offer().config);
+        Self { reader, waiting }
     }
 
     /// Takes what the transport has read. Nothing is ever written to `out`: it is there so that both roles
@@ -110,12 +108,14 @@ impl ClientHandshake {
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     // What it has read is of no use any more.
-                    self.reader = HeadReader::response(&self.config);
+                    self.reader = HeadReader::response(&self.waiting.offer().config);
                     return Err(self.waiting.fail(error));
                 }
             };
             match self.waiting.judge(head)? {
-                Judged::Interim(head) => self.reader = HeadReader::response_after(&self.config, head),
+                Judged::Interim(head) => {
+                    self.reader = HeadReader::response_after(&self.waiting.offer().config, head);
+                }
                 Judged::Final(answer) => return Ok(Some(answer)),
             }
         }

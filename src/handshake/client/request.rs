@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use super::rules::{Offer, Proof};
+use super::rules::Offer;
 use super::waiting::Waiting;
 use super::{ClientExchange, ClientHandshake};
 #[cfg(feature = "deflate")]
@@ -13,10 +13,10 @@ use crate::handshake::error::HandshakeMisuse;
 use crate::handshake::extended::PROTOCOL;
 use crate::handshake::extensions::ExtensionList;
 use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
-use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Url, default_port};
 use crate::handshake::http::write;
-use crate::handshake::key::{accept_key, encode_nonce};
+use crate::handshake::key::encode_nonce;
+use crate::handshake::opening::Opening;
 use crate::{Config, Connection, Entropy};
 
 /// The request of a client, put together and checked before anything is written.
@@ -50,9 +50,8 @@ pub struct ClientRequest {
     target: String,
     origin: Option<String>,
     protocols: Vec<String>,
-    /// The list as it is written, and the names in it.
+    /// The list as it is written.
     extensions: String,
-    extension_names: Vec<String>,
     fields: Vec<(String, String)>,
 }
 
@@ -128,7 +127,6 @@ impl ClientRequest {
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
-            extension_names: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -212,7 +210,6 @@ impl ClientRequest {
         }
         // Writing to a string cannot fail.
         let _ = write!(self.extensions, "{extension}");
-        self.extension_names.push(extension.name().to_string());
         Ok(self)
     }
 
@@ -245,8 +242,8 @@ impl ClientRequest {
         }
         self.each_field_of_upgrade(text(&key), |name, value| write::push_field(out, name, value));
         out.extend_from_slice(b"\r\n");
-        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
-        ClientHandshake::new(config, waiting)
+        let waiting = self.wait(config, Opening::by_upgrade(&key), entropy);
+        ClientHandshake::new(waiting)
     }
 
     /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
@@ -269,13 +266,14 @@ impl ClientRequest {
     pub fn start_upgrade(mut self, config: &Config, mut entropy: impl Entropy + 'static) -> ClientExchange {
         let key = draw_key(&mut entropy);
         self.offer_deflate(config);
+        let opening = Opening::by_upgrade(&key);
         let mut fields = Vec::new();
         self.each_field_of_upgrade(text(&key), |name, value| {
-            fields.push((name.to_string(), value.to_string()));
+            fields.push(opening.written(name, value))
         });
         let target = self.target.clone();
-        let waiting = self.wait(config, Proof::Accept(accept_key(&key)), entropy);
-        ClientExchange::new(config, target, fields, waiting)
+        let waiting = self.wait(config, opening, entropy);
+        ClientExchange::new(target, fields, waiting)
     }
 
     /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
@@ -289,11 +287,12 @@ impl ClientRequest {
         entropy: impl Entropy + 'static,
     ) -> ClientExchange {
         self.offer_deflate(config);
+        let opening = Opening::ExtendedConnect;
         let mut fields = Vec::new();
-        self.each_field_of_connect(|name, value| fields.push(list::written(name, value)));
+        self.each_field_of_connect(|name, value| fields.push(opening.written(name, value)));
         let target = self.target.clone();
-        let waiting = self.wait(config, Proof::ExtendedConnect, entropy);
-        ClientExchange::new(config, target, fields, waiting)
+        let waiting = self.wait(config, opening, entropy);
+        ClientExchange::new(target, fields, waiting)
     }
 
     /// The host as a URL has it, an IPv6 address in brackets.
@@ -301,14 +300,12 @@ impl ClientRequest {
         self.authority.get(..self.host_size).unwrap_or_default()
     }
 
-    fn wait(self, config: &Config, proof: Proof, entropy: impl Entropy + 'static) -> Waiting {
+    fn wait(self, config: &Config, opening: Opening, entropy: impl Entropy + 'static) -> Waiting {
         let offer = Offer {
             config: config.clone(),
-            proof,
+            opening,
             protocols: self.protocols,
-            extensions: self.extension_names,
-            #[cfg(feature = "deflate")]
-            offers: self.extensions,
+            extensions: self.extensions,
         };
         Waiting::new(offer, Connection::client(config, entropy))
     }
@@ -330,7 +327,6 @@ impl ClientRequest {
             self.extensions.push_str(", ");
         }
         self.extensions.push_str(&offers);
-        self.extension_names.push(deflate::EXTENSION.to_string());
     }
 
     fn each_field_of_upgrade(&self, key: &str, mut push: impl FnMut(&str, &str)) {

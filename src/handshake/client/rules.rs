@@ -4,31 +4,21 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{self, NegotiationError, Parameters};
+use crate::deflate;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extensions;
+use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::head::Head;
+use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
 
 /// What the answer is held against.
 pub(super) struct Offer {
     pub(super) config: Config,
-    pub(super) proof: Proof,
+    pub(super) opening: Opening,
     pub(super) protocols: Vec<String>,
-    /// Names.
-    pub(super) extensions: Vec<String>,
-    /// The offers, as they were sent.
-    #[cfg(feature = "deflate")]
-    pub(super) offers: String,
-}
-
-/// What shows that the server speaks WebSocket.
-pub(super) enum Proof {
-    /// Sec-WebSocket-Accept has this value: the answer to the key of an upgrade.
-    Accept([u8; 28]),
-    /// That it takes an extended CONNECT, as its setting said.
-    ExtendedConnect,
+    /// The list as it was sent.
+    pub(super) extensions: String,
 }
 
 /// What a response with this status is.
@@ -40,26 +30,29 @@ pub(super) enum Kind {
 
 impl Offer {
     pub(super) fn kind(&self, status: u16) -> Result<Kind, HandshakeError> {
-        match (&self.proof, status) {
+        match status {
+            _ if self.opening.is_accepted_by(status) => Ok(Kind::Accepting),
             // RFC 9113 section 8.6: the stack should have found it.
-            (Proof::ExtendedConnect, 101) => Err(HandshakeError::SwitchedProtocols),
-            // RFC 6455 section 4.1, item 1; RFC 8441 section 5
-            (Proof::Accept(_), 101) | (Proof::ExtendedConnect, 200..=299) => Ok(Kind::Accepting),
-            (_, 100..=199) => Ok(Kind::Interim),
-            (_, 200..=999) => Ok(Kind::Rejecting),
-            (_, ..=99 | 1000..) => Err(HandshakeError::MalformedStatus),
+            101 => Err(HandshakeError::SwitchedProtocols),
+            100..=199 => Ok(Kind::Interim),
+            200..=999 => Ok(Kind::Rejecting),
+            ..=99 | 1000.. => Err(HandshakeError::MalformedStatus),
         }
     }
 
-    /// RFC 6455 section 4.1, from "once the client's opening handshake has been sent" on.
-    pub(super) fn check(&self, head: &Head) -> Result<(), HandshakeError> {
+    /// Checks the answer that accepts (RFC 6455 section 4.1, from "once the client's opening handshake has been sent"
+    /// on), and returns the connection as it has it.
+    pub(super) fn accept(&self, connection: Connection, head: &Head) -> Result<Connection, HandshakeError> {
         let known = KnownFields::collect(head.records());
-        if let Proof::Accept(accept) = &self.proof {
+        if let Opening::Upgrade { accept } = &self.opening {
             check_upgrade(head.version(), &known)?;
             check_accept(accept, &known)?;
         }
         self.check_extensions(&known)?;
-        self.check_protocol(&known)
+        #[cfg(feature = "deflate")]
+        let connection = self.agree_on_deflate(connection, &known)?;
+        self.check_protocol(&known)?;
+        Ok(connection)
     }
 
     fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
@@ -68,7 +61,7 @@ impl Offer {
         for extension in extensions::of_lines(known.extensions.lines()) {
             let name = extension.name();
             // RFC 6455 section 4.1, item 5
-            if !self.extensions.iter().any(|offered| offered == name) {
+            if !self.offered_extensions().any(|offered| offered.name() == name) {
                 return Err(HandshakeError::UnofferedExtension);
             }
             // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does,
@@ -78,35 +71,31 @@ impl Offer {
             }
             seen.push(name);
         }
-        #[cfg(feature = "deflate")]
-        self.agreed_deflate(known).map_err(HandshakeError::Deflate)?;
         Ok(())
     }
 
-    /// What the answer says of compression.
+    fn offered_extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        extensions::of_lines([self.extensions.as_bytes()].into_iter())
+    }
+
+    /// The connection with what the answer says of compression.
     #[cfg(feature = "deflate")]
-    fn agreed_deflate(&self, known: &KnownFields<'_>) -> Result<Option<Parameters>, NegotiationError> {
+    fn agree_on_deflate(
+        &self,
+        connection: Connection,
+        known: &KnownFields<'_>,
+    ) -> Result<Connection, HandshakeError> {
         // An offer that the caller made without the configuration is the caller's own business.
-        if self.config.deflate.is_none() {
-            return Ok(None);
-        }
+        let Some(config) = &self.config.deflate else {
+            return Ok(connection);
+        };
         let answer = extensions::of_lines(known.extensions.lines());
-        deflate::check_answer(answer, extensions::of_lines([self.offers.as_bytes()].into_iter()))
-    }
-
-    /// The connection, as the answer that was checked has it.
-    #[cfg(feature = "deflate")]
-    pub(super) fn agree(&self, connection: Connection, head: &Head) -> Connection {
-        let known = KnownFields::collect(head.records());
-        match (self.agreed_deflate(&known), &self.config.deflate) {
-            (Ok(Some(parameters)), Some(config)) => connection.with_deflate(parameters, config),
-            _ => connection,
-        }
-    }
-
-    #[cfg(not(feature = "deflate"))]
-    pub(super) fn agree(&self, connection: Connection, _: &Head) -> Connection {
-        connection
+        let agreed =
+            deflate::check_answer(answer, self.offered_extensions()).map_err(HandshakeError::Deflate)?;
+        Ok(match agreed {
+            Some(parameters) => connection.with_deflate(parameters, config),
+            None => connection,
+        })
     }
 
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {

@@ -95,8 +95,7 @@ impl Waiting {
             }
             // RFC 9112 section 6.3: it ends at its empty line, whatever Content-Length says.
             Kind::Accepting => {
-                self.offer.check(&head)?;
-                let connection = self.offer.agree(connection, &head);
+                let connection = self.offer.accept(connection, &head)?;
                 let response = Response::accepting(head);
                 Ok(Judged::Final(Answer::Accepted { connection, response }))
             }

@@ -1,38 +1,11 @@
-//! The two ways to ask for a connection, and what a server demands of the second, an extended CONNECT, before
-//! the rules that both share.
+//! What a server demands of an extended CONNECT, before the rules that it shares with an upgrade.
 
 use super::rules;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extended::PROTOCOL;
+use crate::handshake::http::field_list;
 use crate::handshake::http::fields::KnownFields;
-use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Target, default_port};
-
-/// How the connection is asked for.
-#[derive(Clone)]
-pub(super) enum Opening {
-    /// By the Upgrade field of HTTP/1.1; with the answer to the key.
-    Upgrade { accept: [u8; 28] },
-    /// By an extended CONNECT of HTTP/2 or HTTP/3, which has no key (RFC 8441 section 5).
-    ExtendedConnect,
-}
-
-impl Opening {
-    pub(super) fn name_of_protocol(&self) -> &'static str {
-        match self {
-            Self::Upgrade { .. } => "Sec-WebSocket-Protocol",
-            Self::ExtendedConnect => "sec-websocket-protocol",
-        }
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(super) fn name_of_extensions(&self) -> &'static str {
-        match self {
-            Self::Upgrade { .. } => "Sec-WebSocket-Extensions",
-            Self::ExtendedConnect => "sec-websocket-extensions",
-        }
-    }
-}
 
 /// A request that asks for WebSocket.
 pub(super) struct Connect<'a> {
@@ -46,8 +19,8 @@ impl<'a> Connect<'a> {
     pub(super) fn read(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, HandshakeError> {
         let mut fields = fields.peekable();
         let names = [METHOD, CONNECT_PROTOCOL, SCHEME, AUTHORITY, PATH];
-        let [method, protocol, scheme, authority, path] = list::take_pseudo(names, &mut fields)?;
-        let known = KnownFields::collect_checked(fields, list::check_field)?;
+        let [method, protocol, scheme, authority, path] = field_list::take_pseudo(names, &mut fields)?;
+        let known = KnownFields::collect_checked(fields, field_list::check_field)?;
         // RFC 8441 section 4: `:protocol` belongs to this method, `:scheme` and `:path` to it. Without the
         // first one this is a CONNECT as proxies know it.
         if require(METHOD, method)? != "CONNECT" {

@@ -79,7 +79,7 @@ pub(super) fn check_request_line(method: &str, version: (u8, u8)) -> Result<(), 
 }
 
 /// RFC 6455 section 4.2.1, item 2: the server's authority, so there has to be one.
-pub(super) fn check_authority<'a>(
+pub(super) fn require_authority<'a>(
     host: Option<&'a str>,
     target: &Target<'a>,
 ) -> Result<&'a str, HandshakeError> {
@@ -158,18 +158,13 @@ pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str
 
 /// RFC 6455 section 4.3: tokens, none twice (section 4.1, item 10), and at least one. All lines are one list.
 pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
-    if lines.elements().any(|element| !is_token(element)) {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let count = lines.elements().count();
+    if count == 0 {
         return Err(HandshakeError::MalformedSubprotocol);
     }
-    match lines.elements().take(2).count() {
-        0 if !lines.is_empty() => Err(HandshakeError::MalformedSubprotocol),
-        0 | 1 => Ok(()),
-        _ => check_unique(lines),
-    }
-}
-
-fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
-    let count = lines.elements().count();
     let (mut few, mut many) = ([&[][..]; 8], Vec::new());
     let names = match few.get_mut(..count) {
         Some(names) => names,
@@ -179,6 +174,9 @@ fn check_unique(lines: &Lines<'_>) -> Result<(), HandshakeError> {
         }
     };
     for (name, element) in names.iter_mut().zip(lines.elements()) {
+        if !is_token(element) {
+            return Err(HandshakeError::MalformedSubprotocol);
+        }
         *name = element;
     }
     // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an

@@ -1,10 +1,10 @@
 //! A request to upgrade that keeps the rules, and the answer to it.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::connect::{Connect, Opening};
+use super::connect::Connect;
 use super::rules::{self, Basics};
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Parameters};
@@ -13,10 +13,9 @@ use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines, as_bytes, check_line};
 use crate::handshake::http::grammar::{is_token, text};
 use crate::handshake::http::head::check_http_version;
-use crate::handshake::http::list;
 use crate::handshake::http::target::{Authority, Target, default_port};
 use crate::handshake::http::write;
-use crate::handshake::key::accept_key;
+use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
 
 /// A WebSocket request that is valid, and waits for its answer.
@@ -175,14 +174,12 @@ impl<'a> Upgrade<'a> {
         known: KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, basics.version)?;
-        let host = rules::check_authority(basics.host, &target)?;
+        let host = rules::require_authority(basics.host, &target)?;
         rules::check_no_content(&known, basics.has_content)?;
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
-        let key = rules::check_key(&known)?;
-        // RFC 6455 section 4.2.2: over the text as it came.
-        let accept = accept_key(key);
-        Self::new(config, Opening::Upgrade { accept }, host, target, known)
+        let opening = Opening::by_upgrade(rules::check_key(&known)?);
+        Self::new(config, opening, host, target, known)
     }
 
     /// Checks what does not depend on how the connection is asked for.
@@ -353,10 +350,7 @@ impl<'a> Upgrade<'a> {
     /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
     pub fn with_field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         write::check_field(name, value)?;
-        self.fields.push(match self.opening {
-            Opening::Upgrade { .. } => (name.to_string(), value.to_string()),
-            Opening::ExtendedConnect => list::written(name, value),
-        });
+        self.fields.push(self.opening.written(name, value));
         Ok(self)
     }
 

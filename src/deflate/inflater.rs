@@ -1,0 +1,283 @@
+//! Inflating one message.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::panic::UnwindSafe;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::history::History;
+use super::pool;
+use super::{InflateError, TAIL};
+
+/// The most that comes out at a time.
+///
+/// Inflating straight into the caller's memory would save a copy, but the memory would have to be zeroed
+/// first. Measured on 64 KiB of JSON it takes as long, 27 microseconds, as the copy comes from the cache; and
+/// the caller can look at what comes before it is stored. Buffers of 8 KiB take a quarter longer, as the
+/// engine is slow at their ends; larger ones gain nothing.
+const SCRATCH: usize = 16 * 1024;
+
+/// A final block costs a window to copy, whatever its size, for what follows it may refer to what came before
+/// it. Senders end a message with one, or a fragment; so many are free, to begin with and at most.
+pub(super) const FREE_FINAL_BLOCKS: u64 = 16;
+
+/// So many become free again with each message, which costs a window itself.
+const FREE_FINAL_BLOCKS_PER_MESSAGE: u64 = 2;
+
+/// Each further final block has to come with so many bytes, of what went in and came out, that its cost is as
+/// small as theirs.
+const BYTES_PER_FINAL_BLOCK: u64 = 256;
+
+/// What is needed inside a message.
+///
+/// zlib's streams end with a final block, and tell nothing of whether they stand between blocks; messages go
+/// on after a final block, and have to end at a certain point between blocks. So a stream serves for one
+/// message at most, and the history that outlives it is kept beside it. This leaves one free to find out
+/// where a message ends by spoiling its stream.
+pub(super) struct Inflater {
+    inflate: Inflate,
+    scratch: Box<[u8]>,
+    /// Memory for the history of a message without context takeover.
+    spare: Vec<u8>,
+    /// The last bytes of the payload.
+    last: [u8; 4],
+    consumed: u64,
+    produced: u64,
+    final_blocks: u64,
+    free_final_blocks: u64,
+    flow: Flow,
+}
+
+/// The engine's pointers alone would keep it from this, and with it a connection's receive half, which has it without
+/// the feature `deflate`.
+impl UnwindSafe for Inflater {}
+
+/// Where the engine stands in the payload.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Flow {
+    /// It has put out all that came of what it was given.
+    Drained,
+    /// It may have more to put out.
+    Full,
+    /// The last thing in the payload was the end of a final block.
+    Ended,
+    /// What is right has gone out before this.
+    Stopped(InflateError),
+}
+
+/// Why a message stops before its end.
+pub(super) enum Stop<E> {
+    Inflate(InflateError),
+    Sink(E),
+}
+
+/// One call of the engine.
+struct Step {
+    consumed: usize,
+    produced: usize,
+    status: Result<Status, ()>,
+}
+
+impl Inflater {
+    pub(super) fn begin(history: &mut History, takeover: bool, free_final_blocks: u64) -> Box<Self> {
+        let mut inflater = match pool::inflaters().take(|_| true) {
+            Some(mut inflater) => {
+                inflater.inflate.reset(false);
+                inflater
+            }
+            None => Box::new(Self {
+                inflate: Inflate::new(false, 15),
+                scratch: vec![0; SCRATCH].into_boxed_slice(),
+                spare: Vec::new(),
+                last: [0xff; 4],
+                consumed: 0,
+                produced: 0,
+                final_blocks: 0,
+                free_final_blocks,
+                flow: Flow::Drained,
+            }),
+        };
+        inflater.last = [0xff; 4];
+        inflater.consumed = 0;
+        inflater.produced = 0;
+        inflater.final_blocks = 0;
+        inflater.free_final_blocks = free_final_blocks;
+        inflater.flow = Flow::Drained;
+        if !takeover {
+            history.lend(core::mem::take(&mut inflater.spare));
+        }
+        inflater.prime(history);
+        inflater
+    }
+
+    /// Leaves the history behind where there is takeover.
+    pub(super) fn end(mut self: Box<Self>, history: &mut History, takeover: bool) {
+        if !takeover {
+            self.spare = history.take();
+        }
+        pool::inflaters().give(self);
+    }
+
+    /// The engine sees the history as what it inflated last.
+    fn prime(&mut self, history: &History) {
+        for part in history.parts() {
+            if !part.is_empty() {
+                // A raw stream takes any history at any time. If it did not, references to it would be errors.
+                let primed = self.inflate.set_dictionary(part);
+                debug_assert!(primed.is_ok());
+            }
+        }
+    }
+
+    pub(super) fn inflate<E>(
+        &mut self,
+        history: &mut History,
+        mut wire: &[u8],
+        limit: u64,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), Stop<E>> {
+        loop {
+            let size = self.piece(history, &mut wire, limit).map_err(Stop::Inflate)?;
+            if size == 0 {
+                return Ok(());
+            }
+            sink(self.output(size)).map_err(Stop::Sink)?;
+        }
+    }
+
+    /// Inflates the next piece, from what the engine has and from the front of `wire`, and tells the size of what is
+    /// then in [`output`](Self::output). 0: all of `wire` is taken, and nothing more comes of it.
+    pub(super) fn piece(
+        &mut self,
+        history: &mut History,
+        wire: &mut &[u8],
+        limit: u64,
+    ) -> Result<usize, InflateError> {
+        loop {
+            match self.flow {
+                Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
+                Flow::Stopped(error) => return Err(error),
+                Flow::Ended => self.go_on_after_final_block(history)?,
+                Flow::Drained | Flow::Full => {}
+            }
+            let size = self.advance(wire, limit)?;
+            if size > 0 {
+                history.extend(self.output(size));
+                return Ok(size);
+            }
+        }
+    }
+
+    pub(super) fn output(&self, size: usize) -> &[u8] {
+        self.scratch.get(..size).unwrap_or_default()
+    }
+
+    /// Calls the engine once, and tells how many bytes it put out that are within the limit.
+    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
+        let left = limit.saturating_sub(self.produced);
+        // One byte more than may come tells that it would.
+        let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
+        let step = self.step(wire, room, InflateFlush::NoFlush);
+        let (taken, rest) = wire.split_at(step.consumed.min(wire.len()));
+        self.remember_last(taken);
+        *wire = rest;
+        self.consumed = self.consumed.saturating_add(step.consumed as u64);
+        self.produced = self.produced.saturating_add(step.produced as u64);
+        // What is right goes out before the error, so that the first error is the same however the payload is
+        // cut.
+        let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.flow = match step.status {
+            _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
+            Ok(Status::StreamEnd) => Flow::Ended,
+            Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
+            Ok(Status::Ok) => Flow::Full,
+            // No progress, though there is room and something to take, so that another call would make none either.
+            Ok(Status::BufError) | Err(()) => Flow::Stopped(InflateError::Corrupt),
+        };
+        Ok(allowed)
+    }
+
+    /// Whether nothing more comes of what was given.
+    pub(super) fn is_drained(&self) -> bool {
+        matches!(self.flow, Flow::Drained | Flow::Ended)
+    }
+
+    fn remember_last(&mut self, taken: &[u8]) {
+        for &byte in taken.iter().skip(taken.len().saturating_sub(self.last.len())) {
+            self.last.rotate_left(1);
+            self.last[3] = byte;
+        }
+    }
+
+    /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
+    fn go_on_after_final_block(&mut self, history: &History) -> Result<(), InflateError> {
+        let limit = self.paid_final_blocks().saturating_add(self.free_final_blocks);
+        if self.final_blocks >= limit {
+            return Err(InflateError::TooManyFinalBlocks { limit });
+        }
+        self.final_blocks = self.final_blocks.saturating_add(1);
+        self.flow = Flow::Drained;
+        self.inflate.reset(false);
+        self.prime(history);
+        Ok(())
+    }
+
+    /// How many final blocks the size of the message explains.
+    fn paid_final_blocks(&self) -> u64 {
+        self.consumed.saturating_add(self.produced) / BYTES_PER_FINAL_BLOCK
+    }
+
+    pub(super) fn free_final_blocks_for_the_next(&self) -> u64 {
+        let taken = self.final_blocks.saturating_sub(self.paid_final_blocks());
+        self.free_final_blocks
+            .saturating_sub(taken)
+            .saturating_add(FREE_FINAL_BLOCKS_PER_MESSAGE)
+            .min(FREE_FINAL_BLOCKS)
+    }
+
+    /// Whether the payload ends where a message can end. Spoils the stream.
+    ///
+    /// RFC 7692 section 7.2.1 has the sender flush to an empty stored block, and leave its lengths off, the
+    /// last four bytes: the payload stops right before them. With them it has to stop between blocks, and to
+    /// give no output, which the lengths would elsewhere, as content or as codes; a byte more, that is left
+    /// alone, tells that it did stop there. (Inside the header of a block with codes of its own they could be
+    /// made to complete an empty block. Section 7.2.2, which has the lengths put back, takes that too.)
+    pub(super) fn is_complete(&mut self) -> bool {
+        if self.flow == Flow::Ended {
+            return true;
+        }
+        if self.last != TAIL {
+            return self.stops_after(&[0x00, 0x00, 0xff, 0xff], 0x00);
+        }
+        // A sender that left them on. Then the payload ends between blocks, and whole empty blocks can follow;
+        // the first one would end a block that is not complete, or be a final one if a bit was left over.
+        let empty_block = [0x00, 0x00, 0x00, 0xff, 0xff];
+        self.stops_after(&empty_block, 0x00) && self.stops_after(&empty_block, 0x00)
+    }
+
+    /// Whether `bytes` give no output, and end a block right before the byte `next`.
+    fn stops_after(&mut self, bytes: &[u8], next: u8) -> bool {
+        let mut wire = [next; 8];
+        for (to, &byte) in wire.iter_mut().zip(bytes) {
+            *to = byte;
+        }
+        let (wire, _) = wire.split_at(bytes.len().saturating_add(1).min(wire.len()));
+        let step = self.step(wire, 1, InflateFlush::Block);
+        step.status == Ok(Status::Ok) && step.produced == 0 && step.consumed == bytes.len()
+    }
+
+    /// Inflates up to `room` bytes into the scratch buffer.
+    fn step(&mut self, wire: &[u8], room: usize, flush: InflateFlush) -> Step {
+        let (consumed, produced) = (self.inflate.total_in(), self.inflate.total_out());
+        let (out, _) = self.scratch.split_at_mut(room.min(self.scratch.len()));
+        let status = self.inflate.decompress(wire, out, flush);
+        let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
+        Step {
+            consumed: since(self.inflate.total_in(), consumed),
+            produced: since(self.inflate.total_out(), produced),
+            status: status.map_err(|_| ()),
+        }
+    }
+}
