@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use websocket_proto_benches::measure::Cost as Times;
@@ -49,6 +50,10 @@ impl Process {
         }
         Ok(sum)
     }
+
+    fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).map_or(0, Iterator::count)
+    }
 }
 
 impl Drop for Process {
@@ -61,6 +66,8 @@ impl Drop for Process {
 /// The open connections of a scenario to one server.
 pub struct Load<'a> {
     process: &'a Process,
+    /// How many the process had before.
+    threads: usize,
     streams: Vec<TcpStream>,
     /// What is written to a connection at a time, how many messages that are, and what has to come back.
     request: Vec<u8>,
@@ -80,11 +87,13 @@ impl<'a> Load<'a> {
             wire.bytes().to_vec()
         };
         let response = frames(Role::Client);
+        let threads = process.threads();
         let streams: Result<Vec<_>> = (0..scenario.connections)
             .map(|_| open(&process.address))
             .collect();
         Ok(Self {
             process,
+            threads,
             streams: streams?,
             request: frames(Role::Server),
             messages: scenario.in_flight,
@@ -117,6 +126,17 @@ impl<'a> Load<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits for the threads of its connections to end, as what they have run is no longer counted then.
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.streams.clear();
+        let start = Instant::now();
+        while self.process.threads() > self.threads && start.elapsed() < Duration::from_secs(1) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
