@@ -759,21 +759,34 @@ fn both_take_fragments_that_compression_made_larger() {
 // RFC 6455 section 9.1: 6455-9.1-01, 6455-9.1-04: one list, in which the caller's extensions are preferred
 #[test]
 fn client_offers_compression_last() {
-    let config = config(DeflateConfig::new());
-    let offers = |extensions: &[&str]| {
-        let request = ClientRequest::new("example.com", "/").unwrap();
-        let request = extensions.iter().fold(request, |request, extension| {
-            request.extension(extension).unwrap()
-        });
-        let mut out = Vec::new();
-        let _ = request.start(&config, |bytes: &mut [u8]| bytes.fill(7), &mut out);
-        let (_, value) = std::str::from_utf8(&out)
-            .unwrap()
-            .split_once("\r\nSec-WebSocket-Extensions: ")
-            .unwrap();
-        value.split_once("\r\n").unwrap().0.to_owned()
-    };
+    let offers = |extensions: &[&str]| offered(&config(DeflateConfig::new()), extensions);
     let alone = offers(&[]);
     assert!(alone.starts_with("permessage-deflate; "), "{alone}");
     assert_eq!(offers(&["a", "b; c=1"]), format!("a, b; c=1, {alone}"));
+}
+
+// RFC 7692 section 5: 7692-5-01: a demand that a server may not be able to meet is followed by an offer without it
+#[test]
+fn client_offers_compression_without_demands_as_well() {
+    let parameters = |bits| offered(&config(DeflateConfig::new().server_max_window_bits(bits)), &[]);
+    assert_eq!(parameters(15), "permessage-deflate; client_max_window_bits=12");
+    assert_eq!(
+        parameters(12),
+        "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12, permessage-deflate; client_max_window_bits=12"
+    );
+}
+
+/// The offer of a client with extensions of its caller.
+fn offered(config: &Config, extensions: &[&str]) -> String {
+    let request = ClientRequest::new("example.com", "/").unwrap();
+    let request = extensions.iter().fold(request, |request, extension| {
+        request.extension(extension).unwrap()
+    });
+    let mut out = Vec::new();
+    let _ = request.start(config, |bytes: &mut [u8]| bytes.fill(7), &mut out);
+    let (_, value) = std::str::from_utf8(&out)
+        .unwrap()
+        .split_once("\r\nSec-WebSocket-Extensions: ")
+        .unwrap();
+    value.split_once("\r\n").unwrap().0.to_owned()
 }

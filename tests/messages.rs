@@ -619,6 +619,8 @@ fn payloads_convert_both_ways() {
         let text = Text::from(Cow::from(text));
         assert_eq!((text.is_borrowed(), &*text), (is_borrowed, "abc"));
     }
+    let payload = Payload::from(String::from("abc"));
+    assert_eq!((payload.is_borrowed(), &*payload), (false, &b"abc"[..]));
     for payload in [Payload::from(b"a\xff"), Payload::from(vec![b'a', 0xff])] {
         assert_eq!(
             Text::try_from(payload),

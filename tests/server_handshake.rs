@@ -99,6 +99,7 @@ fn server_rejects_other_protocols_at_once() {
         b"\0",
         b" GET",
         b"SSH-2.0-OpenSSH_9.9\r",
+        b"HTTP/1.1\r\n",
     ] {
         assert_malformed(bytes, HandshakeError::MalformedMethod);
     }

@@ -88,6 +88,7 @@ mod tests {
             b"AQIDBAUGBwgJCgsMDQ4PEBE=",
             b"dGhlIHNhbXBsZSBub25j Q==",
             b"dGhlIHNhbXBsZSBub25j-Q==",
+            b"dGhlIHNhbXBsZSBub2--ZQ==",
             b"dGhlIHNhbXBsZSBub25j\xe9Q==",
         ] {
             assert!(!is_key(bad), "{bad:?}");

@@ -2,7 +2,7 @@
 //!
 //! All are opened by this crate, so that the peers need no HTTP of theirs.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
 use std::task::Poll;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream as TokioStream;
 use tokio_websockets::{Message, ServerBuilder};
 use tungstenite::protocol::WebSocketConfig;
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Transport};
+use websocket_proto::{Config, Connection, Delivery, Event, Transport};
 use websocket_proto_benches::wire::READ_SIZE;
 
 use super::Result;
@@ -110,7 +110,7 @@ fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result
 fn open(stream: &mut TcpStream) -> Result<Connection> {
     let mut buffer = vec![0; READ_SIZE];
     let mut out = Vec::new();
-    let mut handshake = ServerHandshake::new(&Config::new());
+    let mut handshake = ServerHandshake::new(&Config::new().delivery(Delivery::Held));
     loop {
         let size = stream.read(&mut buffer)?;
         if size == 0 {
@@ -144,65 +144,114 @@ fn serve_tokio(listener: TcpListener, run: fn(TokioStream, Connection) -> Task) 
     })
 }
 
-/// The loop of `examples/echo_server`, but for deadlines.
+/// With a buffer for each connection, in which messages that reads cut are put together; what is large is written from there.
 fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
-    let mut buffer = vec![0; READ_SIZE];
-    let mut out = Vec::new();
+    let (mut buffer, mut out) = (Buffer::default(), Vec::new());
     while connection.transport() == Transport::Open {
-        let size = stream.read(&mut buffer)?;
+        let size = stream.read(buffer.room(&connection))?;
         if size == 0 {
             break;
         }
-        let mut input = &mut buffer[..size];
+        let mut input = buffer.filled(size);
         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            answer(event, &mut connection, &mut out)?;
-            if out.len() > READ_SIZE {
-                stream.write_all(&out)?;
-                empty(&mut out);
+            let payload = answer(&event, &mut connection, &mut out)?;
+            if !payload.is_empty() || out.len() > READ_SIZE {
+                let sent = stream.write_vectored(&[IoSlice::new(&out), IoSlice::new(payload)])?;
+                for rest in left(sent, &out, payload) {
+                    stream.write_all(rest)?;
+                }
+                out.clear();
             }
         }
+        let held = input.len();
+        buffer.keep(held);
         stream.write_all(&out)?;
-        empty(&mut out);
+        out.clear();
     }
     Ok(())
 }
 
 async fn ours_async(mut stream: TokioStream, mut connection: Connection) -> Result {
-    let mut buffer = vec![0; READ_SIZE];
-    let mut out = Vec::new();
+    let (mut buffer, mut out) = (Buffer::default(), Vec::new());
     while connection.transport() == Transport::Open {
-        let size = stream.read(&mut buffer).await?;
+        let size = stream.read(buffer.room(&connection)).await?;
         if size == 0 {
             break;
         }
-        let mut input = &mut buffer[..size];
+        let mut input = buffer.filled(size);
         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            answer(event, &mut connection, &mut out)?;
-            if out.len() > READ_SIZE {
-                stream.write_all(&out).await?;
-                empty(&mut out);
+            let payload = answer(&event, &mut connection, &mut out)?;
+            if !payload.is_empty() || out.len() > READ_SIZE {
+                let slices = [IoSlice::new(&out), IoSlice::new(payload)];
+                let sent = stream.write_vectored(&slices).await?;
+                for rest in left(sent, &out, payload) {
+                    stream.write_all(rest).await?;
+                }
+                out.clear();
             }
         }
+        let held = input.len();
+        buffer.keep(held);
         stream.write_all(&out).await?;
-        empty(&mut out);
+        out.clear();
     }
     Ok(())
 }
 
-fn answer(event: Event<'_>, connection: &mut Connection, out: &mut Vec<u8>) -> Result {
+/// Sends a message back. A large one is a header in `out`, and the payload that is given back.
+fn answer<'e>(event: &'e Event<'_>, connection: &mut Connection, out: &mut Vec<u8>) -> Result<&'e [u8]> {
     match event {
-        Event::Text(text) => connection.send_text(&text, out)?,
-        Event::Binary(payload) => connection.send_binary(&payload, out)?,
+        Event::Text(text) if text.len() >= LARGE => {
+            connection.send_text_header(text, out)?;
+            return Ok(text.as_bytes());
+        }
+        Event::Binary(payload) if payload.len() >= LARGE => {
+            connection.send_binary_header(payload, out)?;
+            return Ok(payload);
+        }
+        Event::Text(text) => connection.send_text(text, out)?,
+        Event::Binary(payload) => connection.send_binary(payload, out)?,
         _ => {}
     }
-    Ok(())
+    Ok(&[])
 }
 
-/// What a large message took is given back.
-fn empty(out: &mut Vec<u8>) {
-    out.clear();
-    out.shrink_to(READ_SIZE);
+/// What a vectored write has left of both.
+fn left<'s>(sent: usize, out: &'s [u8], payload: &'s [u8]) -> [&'s [u8]; 2] {
+    let of_out = sent.min(out.len());
+    [&out[of_out..], &payload[sent - of_out..]]
 }
+
+/// What is held, and behind it what is read.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Buffer {
+    /// Room for a read, and for all of a message that has begun.
+    fn room(&mut self, connection: &Connection) -> &mut [u8] {
+        let wanted = READ_SIZE.max(connection.remaining() as usize) + LARGE;
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted, 0);
+        }
+        &mut self.bytes[self.filled..]
+    }
+
+    fn filled(&mut self, size: usize) -> &mut [u8] {
+        self.filled += size;
+        &mut self.bytes[..self.filled]
+    }
+
+    fn keep(&mut self, held: usize) {
+        self.bytes.copy_within(self.filled - held..self.filled, 0);
+        self.filled = held;
+    }
+}
+
+/// What is smaller is gathered.
+const LARGE: usize = 4096;
 
 fn tungstenite(stream: TcpStream, _: Connection) -> Result {
     let config = WebSocketConfig::default().read_buffer_size(READ_SIZE);
