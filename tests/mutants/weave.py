@@ -138,15 +138,13 @@ class Weave:
                 self.unwoven.update(set(function.breaks) - values)
 
     def write(self, alone=None):
-        """Writes the sources with all breaks in them, and with one for good if it is not woven in."""
+        """Writes the sources with all breaks in them, or with one alone, for good."""
         self.lines = collections.defaultdict(list)
         for file, text in self.texts.items():
             pieces, at, line = [], 0, 1
-            changes = [(f.start, f.end, f) for f in self.functions if f.file == file]
-            if alone and self.breaks[alone]["file"] == file:
-                start, end = self.breaks[alone]["place"]
-                changes = [c for c in changes if c[1] <= start or c[0] >= end]
-                changes.append((start, end, self.breaks[alone]["replacement"]))
+            changes = [(f.start, f.end, f) for f in self.functions if f.file == file and alone is None]
+            if alone is not None and self.breaks[alone]["file"] == file:
+                changes = [(*self.breaks[alone]["place"], self.breaks[alone]["replacement"])]
             for start, end, change in sorted(changes, key=lambda change: change[0]):
                 before = text[at:start]
                 line += before.count("\n")
