@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use websocket_proto::frame::Violation;
 use websocket_proto::{
-    AutoPong, CloseCode, ClosedBy, Config, Connection, Error, Event, Fin, MessageKind, Misuse, Role, State,
-    Transport,
+    AutoPong, Close, CloseCode, ClosedBy, Config, Connection, Error, Event, Fin, MessageKind, Misuse, Role,
+    State, Transport,
 };
 
 /// Frames of the peer, each by its first byte and its payload.
@@ -503,6 +503,7 @@ fn close_without_a_code_is_reported_as_1005_and_never_written() {
             (None, CloseCode::NO_STATUS)
         );
         assert_eq!(close.reason, "");
+        assert_eq!(close, Close::new(None, ""));
         assert_eq!(out, end.own(0x88, b""));
         assert_eq!(
             facts(&connection.receive_eof()),
