@@ -12,11 +12,14 @@ use websocket_proto::{
 };
 
 fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
-    let connection = match role {
+    open_plain(role, config).with_deflate(parameters, &DeflateConfig::new().threshold(0))
+}
+
+fn open_plain(role: Role, config: &Config) -> Connection {
+    match role {
         Role::Server => Connection::server(config),
         Role::Client => Connection::client(config, |key: &mut [u8]| key.copy_from_slice(&KEY)),
-    };
-    connection.with_deflate(parameters, &DeflateConfig::new().threshold(0))
+    }
 }
 
 /// Both windows with 15 bits and context takeover, as where nothing else is agreed.
@@ -322,6 +325,23 @@ fn frames_of(mut wire: &[u8]) -> Vec<&[u8]> {
         wire = rest;
     }
     frames
+}
+
+// RFC 7692 section 6: 7692-6-02, 7692-6-04: RSV1 of the first fragment speaks for all
+#[test]
+fn message_that_was_begun_plain_goes_on_plain() {
+    for role in [Role::Server, Role::Client] {
+        let (mut connection, mut wire) = (open_plain(role, &Config::new()), Vec::new());
+        connection
+            .send_fragment(MessageKind::Text, b"plain, ", Fin::More, &mut wire)
+            .unwrap();
+        let mut connection = connection.with_deflate(Parameters::default(), &DeflateConfig::new());
+        connection
+            .send_fragment(MessageKind::Text, b"and plain", Fin::Last, &mut wire)
+            .unwrap();
+        let mut peer = open(role.peer(), &Config::new(), Parameters::default());
+        assert_eq!(receive(&mut peer, &wire, 1).unwrap(), [text("plain, and plain")]);
+    }
 }
 
 // RFC 7692 sections 5 and 8: 7692-5-09, 7692-8-01

@@ -367,11 +367,17 @@ impl SendHalf {
         Ok(())
     }
 
-    fn begin_message(&self, kind: MessageKind) -> Message {
+    /// RFC 7692 section 6: whether a message is compressed is told by its first fragment, whatever is agreed or set
+    /// before the last one.
+    fn begin_message(&mut self, kind: MessageKind) -> Message {
+        let compression = match self.compression {
+            Compression::On if self.deflating.for_fragments().is_some() => Compression::On,
+            Compression::On | Compression::Off => Compression::Off,
+        };
         Message {
             kind,
             utf8: Validator::new(),
-            compression: self.compression,
+            compression,
         }
     }
 
