@@ -2,10 +2,11 @@
 "use strict";
 const { chromium } = require("playwright-core");
 
-exports.launch = () => chromium.launch({
+// Without QUIC, unless the caller has other switches in its place.
+exports.launch = (switches = ["--disable-quic"]) => chromium.launch({
   executablePath: process.env.CHROMIUM,
   // Root, and many a container, cannot have the sandbox; nothing but the pages of this test is opened.
   chromiumSandbox: false,
-  args: ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
+  args: ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", ...switches],
 });

@@ -11,7 +11,8 @@ use websocket_proto::{Config, Connection, Event};
 use crate::stream::{self, Stream};
 
 const CONFIG: Config = Config::new();
-const PAGE: &[u8] = include_bytes!("page.html");
+/// That of the embedding in HTTP/2.
+const PAGE: &[u8] = include_bytes!("../../http2/src/page.html");
 
 /// One QUIC connection, and what goes over it.
 pub struct Peer {
