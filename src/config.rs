@@ -95,14 +95,14 @@ pub enum Delivery {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum AutoPong {
-    /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong).
+    /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong), until the peer's Close
+    /// was received.
     Off,
     /// While neither side has sent a Close. A peer that was sent one waits for nothing but the answering
     /// Close.
     #[default]
     WhileOpen,
-    /// Until the peer's Close was received, thus after our own Close as well: the letter of RFC 6455 section
-    /// 5.5.2.
+    /// Until the peer's Close was received, also after our own Close: the letter of RFC 6455 section 5.5.2.
     UntilPeerCloses,
 }
 

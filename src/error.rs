@@ -107,7 +107,7 @@ impl core::error::Error for Error {}
 pub enum Misuse {
     /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection
     /// failed (RFC 6455 section 6.1). After the peer's Close, only a message that was begun before may be
-    /// finished.
+    /// finished. A Ping or a Pong is refused after the peer's Close alone, not after our own (section 5.5.1).
     Closed,
     /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
     ControlTooLong(usize),

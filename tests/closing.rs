@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use websocket_proto::frame::Violation;
 use websocket_proto::{
-    AutoPong, Close, CloseCode, ClosedBy, Config, Connection, Error, Event, Fin, MessageKind, Misuse, Role,
-    State, Transport,
+    AutoPong, Close, CloseCode, ClosedBy, Config, Connection, Delivery, Error, Event, Fin, MessageKind,
+    Misuse, Role, State, Transport,
 };
 
 /// Frames of the peer, each by its first byte and its payload.
@@ -113,13 +113,43 @@ fn both_send_no_data_after_their_close() {
         let mut out = Vec::new();
         assert_eq!(connection.send_text("a", &mut out), Err(Misuse::Closed));
         assert_eq!(connection.send_binary(b"a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_ping(b"a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_pong(b"a", &mut out), Err(Misuse::Closed));
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"a", Fin::Last, &mut out),
             Err(Misuse::Closed)
         );
         assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(out, b"");
+    }
+}
+
+// RFC 6455 sections 5.5.1 and 5.5.2: 6455-5.5.2-01, D76: a Ping is answered until the peer's Close came
+#[test]
+fn both_send_pings_and_pongs_after_their_close_until_the_peers() {
+    for end in both_with(Config::new().auto_pong(AutoPong::Off)) {
+        let (mut connection, mut out) = (close_first(&end), Vec::new());
+        drive(&mut connection, &end.incoming(0x89, b"p"), &[])
+            .sees(&[ping(b"p")])
+            .sends_nothing();
+        connection.send_pong(b"p", &mut out).unwrap();
+        connection.send_ping(b"q", &mut out).unwrap();
+        assert_eq!(out, [end.own(0x8a, b"p"), end.own(0x89, b"q")].concat());
+        assert_eq!(
+            (connection.state(), connection.transport()),
+            (State::Closing, Transport::AwaitPeer)
+        );
+        out.clear();
+        assert_eq!(
+            connection.send_pong(&[0; 126], &mut out),
+            Err(Misuse::ControlTooLong(126))
+        );
+        drive(&mut connection, &end.incoming(0x88, b"\x03\xe8"), &[]).sends_nothing();
+        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_ping(b"late", &mut out), Err(Misuse::Closed));
+        assert_eq!(out, b"");
+        // Nor after the end of the transport.
+        let mut connection = close_first(&end);
+        connection.receive_eof();
+        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::Closed));
         assert_eq!(out, b"");
     }
 }
@@ -404,6 +434,39 @@ fn end_of_the_transport_at_every_byte_is_clean_after_the_close_alone() {
     }
 }
 
+// Contract, clause 7: D83: looking at the end ends nothing
+#[test]
+fn end_can_be_looked_at_before_the_transport_ends() {
+    for end in both() {
+        let mut connection = close_first(&end);
+        assert!(!connection.is_open());
+        assert_eq!(connection.closed(), None);
+        drive(&mut connection, &end.incoming(0x81, b"late"), &[]).sees(&[text("late")]);
+        drive(&mut connection, &end.incoming(0x88, b"\x03\xe9bye"), &[]);
+        let closed = connection.closed().unwrap();
+        assert_eq!(
+            connection.transport(),
+            after_both(end.role),
+            "the transport has not ended"
+        );
+        assert_eq!((closed.by(), closed.reason()), (ClosedBy::Local, "bye"));
+        assert_eq!(connection.receive_eof(), closed);
+        assert_eq!(connection.closed(), Some(closed));
+    }
+    // The answer is left to the caller, and not given yet.
+    for end in both_with(Config::new().auto_close(false)) {
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        assert!(connection.is_open());
+        drive(&mut connection, &end.incoming(0x88, b""), &[]);
+        assert_eq!((connection.is_open(), connection.closed()), (false, None));
+        connection.close(None, "", &mut out).unwrap();
+        assert_eq!(
+            connection.closed().map(|closed| closed.by()),
+            Some(ClosedBy::Peer)
+        );
+    }
+}
+
 // RFC 6455 section 7: 6455-7-02
 #[test]
 fn end_of_the_transport_after_our_close_alone_is_not_clean() {
@@ -523,6 +586,49 @@ fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
         assert_eq!(facts(&closed), (1006, Some(1002), None, false));
         let error = Error::Frame(Violation::ReservedOpCode(3));
         assert_eq!(closed.by(), ClosedBy::Failure(error));
+    }
+}
+
+// RFC 6455 section 7.1.7: D77: a failure that was found is the end, though the call that would have returned it never came
+#[test]
+fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
+    for end in both_with(Config::new().delivery(Delivery::Chunks)) {
+        let mut wire = end.incoming(0x81, b"ab\xff");
+        let failure = ClosedBy::Failure(Error::InvalidUtf8);
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        let mut input = &mut wire[..];
+        let event = connection.receive(&mut input, &mut out);
+        assert_eq!(event, Ok(Some(Event::TextChunk("ab".into(), Fin::More))));
+        let closed = connection.receive_eof();
+        assert_eq!((closed.by(), out.len()), (failure, 0));
+        // The transport is over, so no Close was sent, and none will be.
+        assert_eq!(facts(&closed), (1006, None, None, false));
+        assert_eq!(
+            connection.receive(&mut input, &mut out),
+            Err(Error::InvalidUtf8),
+            "errors are fused"
+        );
+        assert_eq!((connection.receive_eof(), out.len()), (closed, 0));
+
+        // Returned by the next call, it was answered before the transport ended.
+        let (mut connection, mut wire) = (end.open(), end.incoming(0x81, b"ab\xff"));
+        let run = drive(&mut connection, &wire, &[]);
+        assert_eq!(run.error, Some(Error::InvalidUtf8));
+        let closed = connection.receive_eof();
+        assert_eq!(
+            (closed.by(), closed.code_sent()),
+            (failure, Some(CloseCode(1007)))
+        );
+
+        // In two halves.
+        let (mut receiver, mut sender) = end.open().split();
+        let _ = receiver.receive(&mut &mut wire[..]);
+        sender.reply(receiver.receive_eof(), &mut out);
+        let closed = Connection::join(receiver, sender).receive_eof();
+        assert_eq!(
+            (closed.by(), facts(&closed), out.len()),
+            (failure, (1006, None, None, false), 0)
+        );
     }
 }
 

@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::{
-    AutoPong, CloseCode, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse, ReceiveHalf, Role,
-    SendHalf, State, Transport,
+    AutoPong, CloseCode, Closed, ClosedBy, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse,
+    ReceiveHalf, Role, SendHalf, State, Transport,
 };
 
 /// One end, in one piece or in two.
@@ -178,8 +178,12 @@ proptest! {
             }
             prop_assert_eq!(&act(&mut joined, action), &trace);
         }
+        let by_reference = Closed::of(&halves.0, &halves.1);
+        prop_assert_eq!(&whole.closed(), &by_reference);
         let mut halves = Connection::join(halves.0, halves.1);
+        prop_assert_eq!(&halves.closed(), &by_reference);
         let closed = whole.receive_eof();
+        prop_assert!(by_reference.is_none_or(|before| before == closed));
         prop_assert_eq!(&halves.receive_eof(), &closed);
         prop_assert_eq!(&joined.receive_eof(), &closed);
     }
@@ -211,6 +215,45 @@ fn sending_half_goes_by_what_it_was_told() {
     assert_eq!(sender.send_text("late", &mut out), Err(Misuse::Closed));
     let closed = Connection::join(receiver, sender).receive_eof();
     assert_eq!(facts(&closed), (1000, Some(1000), Some(1000), true));
+}
+
+// Contract, clause 7: D83: the end can be looked at before the transport has ended, by reference, and that ends nothing
+#[test]
+fn end_of_two_halves_can_be_looked_at() {
+    for end in both() {
+        let (mut receiver, mut sender) = end.open().split();
+        let mut out = Vec::new();
+        assert!(sender.is_open());
+        assert_eq!(Closed::of(&receiver, &sender), None);
+        sender.close(CloseCode::NORMAL, "", &mut out).unwrap();
+        assert!(!sender.is_open());
+        assert_eq!(
+            Closed::of(&receiver, &sender),
+            None,
+            "the peer's Close is awaited"
+        );
+        let mut wire = end.incoming(0x88, b"\x03\xe9bye");
+        let (_, reply) = receiver.receive(&mut &mut wire[..]);
+        // The reply is on its way.
+        let closed = Closed::of(&receiver, &sender).unwrap();
+        assert_eq!(facts(&closed), (1001, Some(1000), Some(1001), true));
+        assert_eq!((closed.by(), closed.reason()), (ClosedBy::Local, "bye"));
+        sender.reply(reply, &mut out);
+        assert_eq!(Closed::of(&receiver, &sender).unwrap(), closed);
+        assert_eq!(Connection::join(receiver, sender).receive_eof(), closed);
+
+        // A failure whose Close is not written yet: none was sent.
+        let (mut receiver, mut sender) = end.open().split();
+        let mut wire = end.incoming(0x83, b"");
+        let (_, reply) = receiver.receive(&mut &mut wire[..]);
+        let failed = |sent| (1006, sent, None, false);
+        assert_eq!(facts(&Closed::of(&receiver, &sender).unwrap()), failed(None));
+        sender.reply(reply, &mut out);
+        assert_eq!(
+            facts(&Closed::of(&receiver, &sender).unwrap()),
+            failed(Some(1002))
+        );
+    }
 }
 
 // A reply that never reached the sending half: the Close is the caller's to answer
@@ -306,5 +349,57 @@ fn reply_tells_whether_anything_is_owed() {
         }
         assert!(!owed(b""));
         assert!(!end.open().split().0.receive_eof().is_none());
+    }
+}
+
+/// The frames that bring the replies of the property below, each by its first byte and payload: Pings, a Close, an error.
+fn owed() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
+    let ping = vec(any::<u8>(), 0..10).prop_map(|payload| (0x89, payload));
+    let last = prop_oneof![
+        Just(Some((0x88, vec![]))),
+        Just(Some((0x88, vec![0x03, 0xe9]))),
+        Just(Some((0x83, vec![]))),
+        Just(None),
+    ];
+    (vec(ping, 0..5), last).prop_map(|(mut frames, last)| {
+        frames.extend(last);
+        frames
+    })
+}
+
+proptest! {
+    // RFC 6455 section 5.5.1: D78, in whatever order replies come to the sending half
+    #[test]
+    fn replies_in_any_order_put_nothing_after_the_peers_close_or_a_failure(
+        frames in owed(),
+        order in vec(any::<Index>(), 8),
+        auto_pong in prop::sample::select(vec![AutoPong::Off, AutoPong::WhileOpen, AutoPong::UntilPeerCloses]),
+        auto_close in any::<bool>(),
+        closes_first in any::<bool>(),
+    ) {
+        for end in both_with(Config::new().auto_pong(auto_pong).auto_close(auto_close)) {
+            let (mut receiver, mut sender) = end.open().split();
+            let mut replies = Vec::new();
+            for (first, payload) in &frames {
+                let mut wire = end.incoming(*first, payload);
+                let (_, reply) = receiver.receive(&mut &mut wire[..]);
+                replies.push((*first, reply));
+            }
+            replies.push((0, receiver.receive_eof()));
+            let mut out = Vec::new();
+            if closes_first {
+                sender.close(None, "", &mut out).unwrap();
+            }
+            let (mut over, mut next) = (false, order.iter());
+            while !replies.is_empty() {
+                let (first, reply) = replies.remove(next.next().unwrap().index(replies.len()));
+                let before = out.len();
+                sender.reply(reply, &mut out);
+                prop_assert!(!over || out.len() == before, "{:x} after the end", first);
+                over |= first != 0x89;
+            }
+            // Whole frames, one Close at most, nothing but Pongs behind it.
+            strict::frames_of(end.role, &out);
+        }
     }
 }

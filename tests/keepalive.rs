@@ -103,7 +103,7 @@ fn a_silent_peer_is_dead_after_interval_and_timeout() {
     keepalive.opened(START);
     keepalive.closing(START);
     keepalive.activity();
-    keepalive.ping_at(START);
+    keepalive.ping_at(START, START);
     assert_eq!(
         keepalive.tick(START),
         Err(Expired::Ping),
@@ -198,7 +198,7 @@ fn a_timeout_over_the_interval_waits_for_the_answer() {
 fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
     for offset in [secs(0), secs(1), secs(13), INTERVAL] {
         let mut keepalive = opened(&CONFIG);
-        keepalive.ping_at(START + offset);
+        keepalive.ping_at(START + offset, START);
         for n in 0..5 {
             let due = START + offset + INTERVAL * n;
             assert_eq!(keepalive.next_deadline(), Some(due));
@@ -208,7 +208,8 @@ fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
     }
     // Further away than an interval it is an interval away.
     let mut keepalive = opened(&CONFIG);
-    keepalive.ping_at(START + secs(500));
+    keepalive.ping_at(START + secs(500), START);
+    assert_eq!(keepalive.next_deadline(), Some(START + INTERVAL));
     keepalive.waits(START, START + INTERVAL);
 }
 
@@ -217,10 +218,10 @@ fn a_ping_on_demand_postpones_no_verdict() {
     let mut keepalive = opened(&CONFIG);
     let sent = START + INTERVAL;
     keepalive.pings(sent);
-    keepalive.ping_at(sent + secs(1));
+    keepalive.ping_at(sent + secs(1), sent);
     keepalive.waits(sent + secs(1), sent + TIMEOUT);
     keepalive.activity();
-    keepalive.ping_at(sent + secs(2));
+    keepalive.ping_at(sent + secs(2), sent + secs(1));
     keepalive.pings(sent + secs(2));
     keepalive.expires(sent + secs(2) + TIMEOUT, Expired::Ping);
 }
@@ -232,7 +233,7 @@ fn never_is_a_duration() {
     assert_eq!(keepalive.tick(START + secs(1 << 30)), Ok(Action::Wait));
     // One on demand, and then none.
     let now = START + secs(1 << 31);
-    keepalive.ping_at(now);
+    keepalive.ping_at(now, now);
     let payload = keepalive.pings(now);
     keepalive.waits(now, now + TIMEOUT);
     keepalive.activity();
@@ -318,7 +319,7 @@ fn the_opening_handshake_has_a_deadline() {
     let mut keepalive = Keepalive::new(&CONFIG, START);
     keepalive.activity();
     assert_eq!(keepalive.pong(&[0; 8], START), None);
-    keepalive.ping_at(START);
+    keepalive.ping_at(START, START);
     keepalive.expires(START + secs(5), Expired::Open);
 
     let mut keepalive = Keepalive::new(&CONFIG, START);
@@ -344,7 +345,7 @@ fn the_closing_handshake_has_a_deadline_that_nothing_prolongs() {
         keepalive.closing(now + secs(2));
         keepalive.opened(now + secs(2));
         keepalive.activity();
-        keepalive.ping_at(now);
+        keepalive.ping_at(now, now);
         assert_eq!(keepalive.pong(&payload, now), None);
         keepalive.expires(now + secs(3), Expired::Close);
     }
@@ -525,7 +526,7 @@ proptest! {
             now = if jump < 0 { now.saturating_sub(step) } else { now + step };
             match call {
                 Call::Opened => keepalive.opened(now),
-                Call::PingAt => keepalive.ping_at(now),
+                Call::PingAt => keepalive.ping_at(now, now),
                 Call::Closing => keepalive.closing(now),
                 Call::Activity => {
                     keepalive.activity();
@@ -1143,5 +1144,24 @@ mod beside {
         // HEAD has the length and no body.
         let (_, head) = time_out(b"HEAD / HTTP/1.1\r\n".to_vec());
         assert_eq!(head, TIMED_OUT.trim_end_matches("head was not complete in time"));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    // Decision D79: the next Ping is due at most an interval from the call, whatever time was asked for
+    #[test]
+    fn ping_at_is_bounded_by_the_interval(time in 0..100_000_000_u64, later in 0..50_000_u64) {
+        let mut keepalive = opened(&CONFIG);
+        let now = START + millis(later % 20_000);
+        let asked = millis(time);
+        keepalive.ping_at(asked, now);
+        let due = keepalive.next_deadline().unwrap();
+        prop_assert_eq!(due, asked.min(now + INTERVAL));
+        // A tick before it changes nothing.
+        if now < due {
+            keepalive.waits(now, due);
+        }
     }
 }

@@ -206,6 +206,7 @@ fn closed_is_named_before_anything_else() {
     for end in both() {
         let (mut connection, mut out) = (end.open(), Vec::new());
         connection.close(None, "", &mut out).unwrap();
+        drive(&mut connection, &end.incoming(0x88, b""), &[]);
         out.clear();
         assert_eq!(connection.send_ping(&[0; 126], &mut out), Err(Misuse::Closed));
         assert_eq!(connection.close(CloseCode(0), "", &mut out), Err(Misuse::Closed));

@@ -32,7 +32,7 @@ pub fn keepalive(bytes: &[u8]) {
     while !input.is_empty() {
         match input.byte() % 10 {
             0 => keepalive.opened(now),
-            1 => keepalive.ping_at(duration(&mut input)),
+            1 => keepalive.ping_at(duration(&mut input), now),
             2 => keepalive.activity(),
             3 => _ = keepalive.pong(input.bytes(), now),
             4 => {

@@ -53,6 +53,7 @@ mod compression;
 mod control;
 mod event;
 mod framing;
+mod halves;
 mod prepared;
 mod receive;
 mod reply;
@@ -130,66 +131,6 @@ impl Connection {
         }
     }
 
-    /// Gives the two halves away, for two tasks: one reads, the other writes, with no lock between them. What the
-    /// receiving half finds and the sending half has to answer is a [`Reply`], a plain value to be sent over
-    /// whatever the tasks talk through.
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    /// use std::thread;
-    /// use websocket_proto::{Config, Connection, Event, Reply};
-    ///
-    /// enum ToWriter {
-    ///     Text(String),
-    ///     Reply(Reply),
-    /// }
-    ///
-    /// let (mut receiver, mut sender) = Connection::server(&Config::new()).split();
-    /// let (channel, inbox) = mpsc::channel();
-    ///
-    /// let reader = thread::spawn(move || {
-    ///     let mut read = *b"\x81\x85\0\0\0\0Hello\x89\x81\0\0\0\0?\x88\x80\0\0\0\0";
-    ///     let mut input = &mut read[..];
-    ///     while receiver.is_open() {
-    ///         let (event, reply) = receiver.receive(&mut input);
-    ///         if let Ok(Some(Event::Text(text))) = &event {
-    ///             channel.send(ToWriter::Text(text.to_uppercase())).expect("the writer is there");
-    ///         }
-    ///         if !reply.is_none() {
-    ///             channel.send(ToWriter::Reply(reply)).expect("the writer is there");
-    ///         }
-    ///         // `Ok(None)`: read more
-    ///     }
-    ///     receiver
-    /// });
-    ///
-    /// let mut out = Vec::new();
-    /// for message in inbox {
-    ///     match message {
-    ///         ToWriter::Text(text) => sender.send_text(&text, &mut out)?,
-    ///         ToWriter::Reply(reply) => sender.reply(reply, &mut out),
-    ///     }
-    ///     // write `out`
-    /// }
-    /// assert_eq!(out, b"\x81\x05HELLO\x8a\x01?\x88\x00");
-    ///
-    /// let receiver = reader.join().expect("it does not panic");
-    /// let closed = Connection::join(receiver, sender).receive_eof();
-    /// assert!(closed.is_clean());
-    /// # Ok::<(), websocket_proto::Misuse>(())
-    /// ```
-    pub fn split(self) -> (ReceiveHalf, SendHalf) {
-        (self.receiver, self.sender)
-    }
-
-    /// Puts the two halves of one connection together again. A Ping or a Close whose reply did not reach the sending
-    /// half is not answered any more; halves of different connections make no sense together.
-    #[must_use]
-    pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
-        sender.learn(receiver.state.incoming());
-        Self { receiver, sender }
-    }
-
     /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
     /// all of it where it is.
     ///
@@ -256,7 +197,25 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
         self.sender.learn(Incoming::Over);
-        Closed::new(&self.sender.state, &self.receiver.state)
+        Closed::at_the_end(&self.sender.state, &self.receiver.state)
+    }
+
+    /// How the connection ended, `None` while its [`state`](Self::state) is open or closing. Changes nothing.
+    ///
+    /// It is what [`receive_eof`](Self::receive_eof) will return, for a caller that wants to know before the transport
+    /// has ended: both Closes have been exchanged, or the connection failed.
+    ///
+    /// ```
+    /// use websocket_proto::{ClosedBy, Config, Connection};
+    ///
+    /// let mut server = Connection::server(&Config::new());
+    /// assert!(server.is_open() && server.closed().is_none());
+    /// server.receive(&mut &mut [0x88, 0x80, 0, 0, 0, 0][..], &mut Vec::new())?;
+    /// assert_eq!(server.closed().map(|closed| closed.by()), Some(ClosedBy::Peer));
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
+    pub fn closed(&self) -> Option<Closed> {
+        Closed::of(&self.receiver, &self.sender)
     }
 
     /// Sends a text message in one frame.
@@ -376,17 +335,20 @@ impl Connection {
         self.sender.send_fragment(kind, payload, fin, out)
     }
 
-    /// Sends a Ping with at most 125 bytes of payload, also between fragments.
+    /// Sends a Ping with at most 125 bytes of payload: between fragments as well, and after this side's Close until the
+    /// peer's Close came (RFC 6455 sections 5.5.1 and 5.5.2).
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::ControlTooLong`].
+    /// [`Misuse::Closed`] once the peer's Close came, the connection failed or the transport ended;
+    /// [`Misuse::ControlTooLong`].
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_ping(payload, out)
     }
 
-    /// Sends a Pong with at most 125 bytes of payload, also between fragments: an answer to a Ping where
-    /// [`AutoPong::Off`](crate::AutoPong::Off) is set, or an unasked sign of life.
+    /// Sends a Pong with at most 125 bytes of payload: the answer to a Ping if
+    /// [`AutoPong::Off`](crate::AutoPong::Off) is set, or an unsolicited sign of life. Whenever
+    /// [`send_ping`](Self::send_ping) sends a Ping.
     ///
     /// # Errors
     ///
@@ -435,6 +397,11 @@ impl Connection {
     #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         self.receiver.recycle(buffer);
+    }
+
+    /// Whether the connection is [open](State::Open): messages can be sent and received.
+    pub fn is_open(&self) -> bool {
+        self.state() == State::Open
     }
 
     /// Open, closing or closed.

@@ -22,8 +22,10 @@ pub(super) enum Reaction<P> {
 /// [`ReceiveHalf::receive`](super::ReceiveHalf::receive) received: the Pong or the Close that is owed to the peer,
 /// or that nothing more will come.
 ///
-/// A plain value of some 130 bytes, to be sent from one task to another. Replies are given in the order in which
-/// they came; one that is dropped leaves a Ping or a Close without its answer.
+/// A plain value of 128 bytes, to be sent from one task to another, in a bounded channel: see
+/// [`Connection::split`](super::Connection::split). Replies are given in the order in which they came. In another order,
+/// what came late is not answered: once a Close, a failure or the end was reported, no Ping is. A reply that is dropped
+/// leaves a Ping or a Close without its answer.
 #[must_use = "the peer waits for what `SendHalf::reply` makes of it"]
 pub struct Reply(pub(super) Reaction<ControlPayload>);
 
@@ -52,3 +54,6 @@ impl fmt::Debug for Reply {
         self.0.fmt(f)
     }
 }
+
+/// What a bounded channel holds is its number of replies, times this.
+const _: () = assert!(size_of::<Reply>() <= 128);

@@ -213,6 +213,11 @@ impl SendHalf {
         self.compression = compression;
     }
 
+    /// Whether messages can be sent: no Close was sent, and no reply reported the peer's Close or the end.
+    pub fn is_open(&self) -> bool {
+        self.state() == State::Open
+    }
+
     /// Open, closing or closed, as far as replies have told.
     pub fn state(&self) -> State {
         self.state.state()
@@ -261,8 +266,8 @@ impl SendHalf {
                 self.answer_close(code, out);
             }
             Reaction::Failed(error) => {
-                self.learn(Incoming::Over);
                 self.fail(error.close_code(), &error, out);
+                self.learn(Incoming::Over);
             }
             Reaction::Ended => self.learn(Incoming::Over),
         }
@@ -407,7 +412,7 @@ impl SendHalf {
 
     /// A Ping or a Pong.
     fn control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.state.check_open()?;
+        self.state.check_control()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(Misuse::ControlTooLong(payload.len()));
@@ -421,8 +426,7 @@ impl SendHalf {
             .frame(Header::new(opcode, payload.len() as u64), payload, out);
     }
 
-    /// Our Pong to the peer's Ping. The only frame that may follow our Close, if the caller's policy goes by
-    /// the letter.
+    /// Our Pong to the peer's Ping. It may follow our Close, if the caller's policy goes by the letter.
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         if self.state.owes_pong(self.auto_pong) {
             self.control_frame(OpCode::Pong, payload, out);
@@ -437,10 +441,10 @@ impl SendHalf {
         }
     }
 
-    /// The Close of a failed connection, if none was sent yet (RFC 6455 section 7.1.7). Its reason is the
-    /// error's text.
+    /// The Close of a failed connection, if none was sent yet and the transport has not ended (RFC 6455 section 7.1.7).
+    /// Its reason is the error's text.
     fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
-        if self.state.owes_close() {
+        if self.state.check_unclosed().is_ok() {
             let mut body = ControlPayload::close(Some(code));
             // Fails where the body is full, and what is there is sent.
             let _ = fmt::write(&mut body, format_args!("{error}"));

@@ -110,7 +110,7 @@ enum ReceiveState {
     Open,
     /// The peer's Close came.
     Closed(PeerClose),
-    /// What was right before the error was handed out; the next call tells.
+    /// What was right before the error was handed out; the next call returns it.
     Failing(Error),
     /// Fused: every later call returns the same error.
     Failed(Error),
@@ -177,15 +177,9 @@ impl Receiving {
         self.0 = ReceiveState::Failing(error);
     }
 
-    /// The transport ended. A failure stays the failure it is.
+    /// The transport ended.
     pub(super) fn end(&mut self) {
-        self.0 = match mem::replace(&mut self.0, ReceiveState::Ended) {
-            ReceiveState::Open | ReceiveState::Failing(_) | ReceiveState::Ended => ReceiveState::Ended,
-            ReceiveState::Closed(close) | ReceiveState::EndedAfterClose(close) => {
-                ReceiveState::EndedAfterClose(close)
-            }
-            ReceiveState::Failed(error) => ReceiveState::Failed(error),
-        };
+        self.0 = mem::replace(&mut self.0, ReceiveState::Ended).at_the_end();
     }
 
     /// What the sending half has to be told.
@@ -231,7 +225,7 @@ impl Sending {
         }
     }
 
-    /// RFC 6455 section 6.1: a message is begun, and a Ping or a Pong sent, while both directions are open.
+    /// RFC 6455 section 6.1: a message is begun while both directions are open.
     #[inline]
     pub(super) fn check_open(&self) -> Result<(), Misuse> {
         match self.state() {
@@ -249,18 +243,24 @@ impl Sending {
         }
     }
 
-    /// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]).
-    pub(super) fn owes_pong(&self, auto_pong: AutoPong) -> bool {
-        match auto_pong {
-            AutoPong::Off => false,
-            AutoPong::WhileOpen => self.own == SendState::Open,
-            AutoPong::UntilPeerCloses => true,
+    /// RFC 6455 sections 5.5.1 and 5.5.2: a Ping or a Pong may be sent until the peer's Close came, after our own
+    /// Close as well, which only data may not follow.
+    #[inline]
+    pub(super) fn check_control(&self) -> Result<(), Misuse> {
+        match self.incoming {
+            Incoming::Open => Ok(()),
+            Incoming::Closed | Incoming::Over => Err(Misuse::Closed),
         }
     }
 
-    /// Whether no Close was sent yet.
-    pub(super) fn owes_close(&self) -> bool {
-        self.own == SendState::Open
+    /// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]). Not once the peer's Close came,
+    /// in whatever order two tasks hand the replies over.
+    pub(super) fn owes_pong(&self, auto_pong: AutoPong) -> bool {
+        match auto_pong {
+            AutoPong::Off => false,
+            AutoPong::WhileOpen => self.state() == State::Open,
+            AutoPong::UntilPeerCloses => self.check_control().is_ok(),
+        }
     }
 
     /// Our Close is sent: it is an answer, or the first one.
@@ -273,7 +273,14 @@ impl Sending {
 
     /// What has become of the receiving direction. What is over does not come back.
     pub(super) fn learn(&mut self, incoming: Incoming) {
-        self.incoming = self.incoming.max(incoming);
+        *self = self.told(incoming);
+    }
+
+    fn told(&self, incoming: Incoming) -> Self {
+        Self {
+            own: self.own,
+            incoming: self.incoming.max(incoming),
+        }
     }
 }
 
@@ -287,6 +294,15 @@ impl SendState {
 }
 
 impl ReceiveState {
+    /// What this is once the transport ended. A failure that was found is the end, returned or not.
+    fn at_the_end(self) -> Self {
+        match self {
+            Self::Open | Self::Ended => Self::Ended,
+            Self::Closed(close) | Self::EndedAfterClose(close) => Self::EndedAfterClose(close),
+            Self::Failing(error) | Self::Failed(error) => Self::Failed(error),
+        }
+    }
+
     fn close(&self) -> Option<&PeerClose> {
         match self {
             Self::Open | Self::Failing(_) | Self::Failed(_) | Self::Ended => None,
@@ -296,10 +312,20 @@ impl ReceiveState {
 }
 
 impl Closed {
-    pub(super) fn new(sending: &Sending, receiving: &Receiving) -> Self {
+    /// The end, unless something may still come or go.
+    pub(super) fn once_over(sending: &Sending, receiving: &Receiving) -> Option<Self> {
+        let sending = sending.told(receiving.incoming());
+        match sending.state() {
+            State::Open | State::Closing => None,
+            State::Closed => Some(Self::at_the_end(&sending, receiving)),
+        }
+    }
+
+    /// The end, as it is if the transport ends now.
+    pub(super) fn at_the_end(sending: &Sending, receiving: &Receiving) -> Self {
         Self {
             send: sending.own,
-            receive: receiving.0.clone(),
+            receive: receiving.0.clone().at_the_end(),
         }
     }
 

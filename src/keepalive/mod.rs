@@ -245,12 +245,12 @@ impl Keepalive {
         }
     }
 
-    /// The next Ping is due at this time, at most an interval from now, instead of when it was.
+    /// Moves the next Ping to `time`, or to an interval after `now` if `time` is later than that.
     ///
-    /// To spread the Pings of many connections, or to look at once whether a peer is still there. If there was no
-    /// sign of life since the last Ping, this does nothing; otherwise that Ping can be answered no more.
-    pub fn ping_at(&mut self, time: Duration) {
-        let due = nanos(time);
+    /// Used to spread the Pings of many connections, or to check immediately whether a peer is still there. If there was
+    /// no sign of life since the last Ping, this does nothing; otherwise that Ping can no longer be answered.
+    pub fn ping_at(&mut self, time: Duration, now: Duration) {
+        let due = nanos(time).min(self.ping_interval.after(nanos(now)));
         match self.phase {
             Phase::Idle { .. } => self.phase = Phase::Idle { due },
             Phase::Waiting { heard, .. } => match heard {

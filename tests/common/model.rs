@@ -108,6 +108,7 @@ impl Model {
         let may_send = match operation {
             Operation::Close { .. } => unclosed,
             Operation::Fragment { .. } if self.fragments.is_some() => unclosed,
+            Operation::Ping(_) | Operation::Pong(_) => self.is_receiving(),
             _ => unclosed && self.peer_closed.is_none(),
         };
         if !may_send {
@@ -393,12 +394,20 @@ impl End {
             self.model.state()
         );
         assert_eq!(self.connection().role(), self.model.role);
+        let (state, _) = self.model.state();
+        assert_eq!(self.connection().is_open(), state == State::Open);
+        assert_eq!(self.connection().closed().is_some(), state == State::Closed);
     }
 
     /// The end of the transport, of which there is one account; nothing comes after it.
     fn finish(mut self) {
         let connection = self.connection.as_mut().expect("in one piece");
+        let before = connection.closed();
         let closed = connection.receive_eof();
+        assert!(
+            before.is_none_or(|before| before == closed),
+            "looking at the end changes nothing"
+        );
         self.model.ended = true;
         let (sent, received) = (self.model.closed, self.model.peer_closed);
         let clean = sent.is_some() && received.is_some();

@@ -15,7 +15,7 @@ pub struct Emitted {
 }
 
 /// Reads what one end emits, in order, and panics unless it keeps every rule: whole frames with minimal lengths, masked or not,
-/// messages in order, text that is UTF-8, well-formed Close bodies, at most one Close, and nothing but Pongs after it.
+/// messages in order, text that is UTF-8, well-formed Close bodies, at most one Close, and nothing but Pings and Pongs after it.
 pub struct Strict {
     sender: Role,
     /// Whether compression was agreed.
@@ -86,8 +86,8 @@ impl Strict {
                 "clients mask, servers do not"
             );
             assert!(
-                !self.closed || frame.opcode == 10,
-                "something but a Pong after the Close"
+                !self.closed || matches!(frame.opcode, 9 | 10),
+                "something but a Ping or a Pong after the Close"
             );
             emitted.push(Emitted {
                 event: self.event(&frame),

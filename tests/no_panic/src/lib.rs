@@ -100,7 +100,7 @@ pub fn keepalive(config: &KeepaliveConfig, seed: u64, now: Duration) -> Keepaliv
 #[unsafe(no_mangle)]
 pub fn observe(keepalive: &mut Keepalive, payload: &[u8], now: Duration) -> Option<Duration> {
     keepalive.opened(now);
-    keepalive.ping_at(now);
+    keepalive.ping_at(now, now);
     keepalive.activity();
     keepalive.pong(payload, now)
 }
