@@ -189,6 +189,8 @@ mod cursor;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(feature = "alloc")]
+pub mod endpoint;
+#[cfg(feature = "alloc")]
 mod entropy;
 #[cfg(feature = "alloc")]
 mod error;

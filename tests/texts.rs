@@ -198,6 +198,7 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeMisuse::UnusableStatus,
             &HandshakeMisuse::UnexpectedBody,
             &HandshakeMisuse::ExtendedConnect,
+            &HandshakeMisuse::NoRequest,
         ],
         variants(include_str!("../src/handshake/error.rs"), "HandshakeMisuse"),
         &[],

@@ -420,6 +420,11 @@ impl Connection {
         self.sender.role()
     }
 
+    /// Whether bytes of the peer are still looked at.
+    pub(crate) fn receives(&self) -> bool {
+        self.receiver.is_open()
+    }
+
     /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between
     /// frames and once the connection is closed.
     ///

@@ -415,6 +415,8 @@ pub enum HandshakeMisuse {
     UnexpectedBody,
     /// A response of HTTP/1.1 to an extended CONNECT.
     ExtendedConnect,
+    /// An answer on an [`Endpoint`](crate::endpoint::Endpoint) on which no request waits for one.
+    NoRequest,
 }
 
 impl fmt::Display for HandshakeMisuse {
@@ -437,6 +439,7 @@ impl fmt::Display for HandshakeMisuse {
             Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
             Self::ExtendedConnect => "response to an extended CONNECT is the stack's to send",
+            Self::NoRequest => "no request waits for an answer",
         })
     }
 }

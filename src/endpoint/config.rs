@@ -1,0 +1,104 @@
+//! The limits and the durations of an endpoint.
+
+use core::time::Duration;
+
+use crate::Config;
+use crate::keepalive::KeepaliveConfig;
+
+/// Limits and durations for the whole life of a transport, all finite by default.
+///
+/// ```
+/// use core::time::Duration;
+/// use websocket_proto::Config;
+/// use websocket_proto::endpoint::EndpointConfig;
+/// use websocket_proto::keepalive::KeepaliveConfig;
+///
+/// let config = EndpointConfig::new()
+///     .connection(Config::new().max_message_size(16 * 1024 * 1024))
+///     .keepalive(KeepaliveConfig::new().ping_interval(Duration::from_secs(30)))
+///     .max_buffered(256 * 1024);
+/// # assert_ne!(config, EndpointConfig::new());
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[must_use]
+pub struct EndpointConfig {
+    pub(super) connection: Config,
+    pub(super) keepalive: KeepaliveConfig,
+    pub(super) max_buffered: usize,
+    pub(super) max_read_size: usize,
+    pub(super) max_body_size: usize,
+    pub(super) write_timeout: Duration,
+    pub(super) linger_timeout: Duration,
+}
+
+impl EndpointConfig {
+    /// Creates the default configuration.
+    pub const fn new() -> Self {
+        Self {
+            connection: Config::new(),
+            keepalive: KeepaliveConfig::new(),
+            max_buffered: 1024 * 1024,
+            max_read_size: 64 * 1024,
+            max_body_size: 64 * 1024,
+            write_timeout: Duration::from_secs(10),
+            linger_timeout: Duration::from_secs(2),
+        }
+    }
+
+    /// Sets the limits and switches of the handshake and of the connection.
+    pub fn connection(mut self, config: Config) -> Self {
+        self.connection = config;
+        self
+    }
+
+    /// Sets how long the two handshakes and the answer to a Ping may take, and how often Pings are sent.
+    pub const fn keepalive(mut self, config: KeepaliveConfig) -> Self {
+        self.keepalive = config;
+        self
+    }
+
+    /// Sets how many bytes of output may wait to be written before the endpoint stops reading and refuses messages
+    /// with [`SendError::Full`](super::SendError::Full). Default: 1 MiB (1,048,576).
+    ///
+    /// The limit is compared with what waits before a message is added, so that one message may exceed it. Control
+    /// frames are always accepted; those that answer the peer are bounded because reading has stopped.
+    pub const fn max_buffered(mut self, bytes: usize) -> Self {
+        self.max_buffered = bytes;
+        self
+    }
+
+    /// Sets the largest size of a single read, in bytes; at least 128. Default: 64 KiB (65,536).
+    ///
+    /// The buffer starts at 4 KiB and doubles each time that a read fills it. Only
+    /// [`Delivery::Held`](crate::Delivery::Held) makes it grow beyond this size, up to the message limit.
+    pub const fn max_read_size(mut self, bytes: usize) -> Self {
+        self.max_read_size = bytes;
+        self
+    }
+
+    /// Sets how many bytes of the body of a rejecting response a client keeps. Default: 64 KiB (65,536).
+    pub const fn max_body_size(mut self, bytes: usize) -> Self {
+        self.max_body_size = bytes;
+        self
+    }
+
+    /// Sets how long the transport may accept none of the output that waits. Default: 10 seconds; `Duration::MAX`
+    /// disables the timeout.
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the endpoint reads and drops what the peer still sends after the last byte was written, so that
+    /// a reset of the transport does not overtake that byte. Default: 2 seconds.
+    pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
+        self.linger_timeout = timeout;
+        self
+    }
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}

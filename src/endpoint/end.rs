@@ -1,0 +1,170 @@
+//! How the life of a transport ended, and what an endpoint refuses.
+
+use alloc::boxed::Box;
+use core::error::Error;
+use core::fmt;
+
+use crate::handshake::HandshakeError;
+use crate::{Closed, ClosedBy, Misuse};
+
+/// The error of a transport, as its driver reported it.
+pub type TransportError = Box<dyn Error + Send + Sync>;
+
+/// The end of an endpoint, as one fact. [`Display`](fmt::Display) gives one line for the log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct End {
+    /// How far the endpoint came.
+    pub outcome: Outcome,
+    /// What ended it early, if anything did. A closing handshake that was complete by then is still clean.
+    pub interruption: Option<Interruption>,
+}
+
+/// How far an endpoint came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The connection was open, and this is how it ended.
+    Closed(Closed),
+    /// The opening handshake failed.
+    Failed(HandshakeError),
+    /// The server responded to the request without opening a connection.
+    Responded {
+        /// The status of the HTTP response.
+        status: u16,
+    },
+}
+
+/// What ended an endpoint early.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Interruption {
+    /// A deadline was missed.
+    TimedOut(Timeout),
+    /// The transport failed.
+    Transport(TransportError),
+    /// The caller gave the endpoint up by [`Endpoint::abort`](super::Endpoint::abort).
+    Aborted,
+}
+
+/// A deadline that was missed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// The opening handshake took too long.
+    Opening,
+    /// The peer sent nothing after a Ping: it is dead.
+    Ping,
+    /// The transport accepted no output: the peer does not read.
+    Write,
+    /// The closing handshake took too long, or the end of the transport that follows it.
+    Closing,
+}
+
+/// Why an endpoint refused to send. Nothing was sent.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The opening handshake is not complete, or the endpoint was never opened.
+    NotOpen,
+    /// More output waits than [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows: the peer
+    /// reads too slowly.
+    Full {
+        /// The number of bytes that wait.
+        waiting: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The connection does not allow the call.
+    Misuse(Misuse),
+}
+
+impl End {
+    /// Returns how the connection closed, if it was open.
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.outcome {
+            Outcome::Closed(closed) => Some(closed),
+            Outcome::Failed(_) | Outcome::Responded { .. } => None,
+        }
+    }
+
+    /// Returns whether the closing handshake was complete (RFC 6455 section 7.1.4; `wasClean` in browsers).
+    pub fn is_clean(&self) -> bool {
+        self.closed().is_some_and(Closed::is_clean)
+    }
+
+    /// Returns the deadline that was missed, if that ended the endpoint.
+    pub fn timeout(&self) -> Option<Timeout> {
+        match self.interruption {
+            Some(Interruption::TimedOut(timeout)) => Some(timeout),
+            Some(Interruption::Transport(_) | Interruption::Aborted) | None => None,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.outcome, &self.interruption) {
+            // It says "transport ended", and nothing else.
+            (Outcome::Closed(closed), Some(interruption)) if closed.by() == ClosedBy::Transport => {
+                write!(f, "{interruption}, not clean")
+            }
+            (outcome, None) => outcome.fmt(f),
+            (outcome, Some(interruption)) => write!(f, "{outcome} ({interruption})"),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(closed) => closed.fmt(f),
+            Self::Failed(error) => write!(f, "opening handshake failed: {error}"),
+            Self::Responded { status } => write!(f, "not opened, status {status}"),
+        }
+    }
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(timeout) => timeout.fmt(f),
+            Self::Transport(error) => write!(f, "transport failed: {error}"),
+            Self::Aborted => f.write_str("aborted"),
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening => "opening handshake took too long",
+            Self::Ping => "peer sent nothing after a ping",
+            Self::Write => "peer did not read",
+            Self::Closing => "closing handshake took too long",
+        })
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpen => f.write_str("connection is not open yet"),
+            Self::Full { waiting, limit } => {
+                write!(
+                    f,
+                    "{waiting} bytes wait to be written, the limit of EndpointConfig::max_buffered is {limit}"
+                )
+            }
+            Self::Misuse(misuse) => misuse.fmt(f),
+        }
+    }
+}
+
+impl Error for SendError {}
+
+impl From<Misuse> for SendError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}

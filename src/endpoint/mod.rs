@@ -1,0 +1,503 @@
+//! The whole life of a transport as one state machine: from the first byte of the opening handshake to the moment when
+//! the transport may be dropped.
+//!
+//! A [`Connection`] says what bytes mean. An [`Endpoint`] is a connection with everything that a program needs around
+//! it: the opening handshake, the buffer to read into, the output and how much of it is written, the deadlines, the
+//! Pings, the orderly end of the transport, and the reason of the end. It still has no socket, no runtime and no clock.
+//! Its driver asks for the next [`Step`], does that one thing, and reports the result:
+//!
+//! ```text
+//!                           +-----------------------------------+
+//!   now --------- step ---> |             Endpoint              |
+//!                           |                                   |
+//!   Request, Response  <--- |  opening handshake                |
+//!   Event  <--------------- |  connection          keepalive    |
+//!   Read   ---- received -> |  read buffer                      |
+//!   Write  ----- written -> |  output                           |
+//!   Flush, Shutdown, Wait   |  deadline                         |
+//!   Done   <--- its End --- |                                   |
+//!                           +-----------------------------------+
+//! ```
+//!
+//! # A complete server
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io::{Read, Write};
+//! use std::time::Instant;
+//! use websocket_proto::Event;
+//! use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Shutdown, Step};
+//!
+//! /// Serves one client: opens the connection, then echoes messages until it ends.
+//! fn serve(stream: &mut (impl Read + Write + Shutdown), config: &EndpointConfig) -> End {
+//!     let clock = Instant::now();
+//!     let mut endpoint = Endpoint::server(config, clock.elapsed());
+//!     loop {
+//!         match endpoint.step(clock.elapsed()) {
+//!             Step::Request => endpoint.accept(), // or look at the request first: `take_request`
+//!             Step::Event => {
+//!                 while let Some((event, mut sender)) = endpoint.next_event() {
+//!                     _ = match event {
+//!                         Event::Text(text) => sender.send_text(&text),
+//!                         Event::Binary(payload) => sender.send_binary(&payload),
+//!                         _ => Ok(()), // Pings and Closes are answered, Pongs are counted
+//!                     };
+//!                 }
+//!             }
+//!             Step::Done => return endpoint.into_end(),
+//!             step => endpoint.perform(step, stream), // Read, Write, Flush, Shutdown: one call of the transport
+//!         }
+//!     }
+//! }
+//! # struct Link { input: std::io::Cursor<Vec<u8>>, output: Vec<u8> }
+//! # impl Read for Link { fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> { self.input.read(bytes) } }
+//! # impl Write for Link {
+//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.output.write(bytes) }
+//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+//! # }
+//! # impl Shutdown for Link { fn shut_down(&mut self) -> std::io::Result<()> { Ok(()) } }
+//! # fn link(frames: &[u8]) -> Link {
+//! #     let request = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+//! #     Link { input: std::io::Cursor::new([request, frames].concat()), output: Vec::new() }
+//! # }
+//!
+//! // After its request, the client sends "Hello", a Ping and a Close with code 1000, all masked with a key of zeros.
+//! let mut stream = link(b"\x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8");
+//! let end = serve(&mut stream, &EndpointConfig::new());
+//! assert!(stream.output.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! assert!(stream.output.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\x00\x88\x02\x03\xe8"));
+//! assert_eq!(end.to_string(), "closed by the peer, clean, sent 1000, received 1000");
+//! ```
+//!
+//! # What an endpoint does
+//!
+//! - **Opening.** A server reads any HTTP/1.1 request, which the caller takes and answers: by
+//!   [`accept`](Endpoint::accept), or by [`take_request`](Endpoint::take_request) and any response. A client sends its
+//!   request and reads the response. Where another library speaks HTTP, [`Endpoint::open`] takes its connection.
+//! - **Flow.** While more output waits than [`EndpointConfig::max_buffered`], nothing is read and no event is handed out,
+//!   so replies cannot grow without bound; messages that are sent beside that are refused with [`SendError::Full`].
+//! - **Time.** One [`deadline`](Endpoint::deadline) covers the opening handshake, the next Ping, its answer, a write that
+//!   makes no progress, the closing handshake and the end of the transport.
+//! - **The end.** After the last byte is written and flushed, writing is shut down, and what the peer still sends is
+//!   read and dropped for [`EndpointConfig::linger_timeout`], as otherwise a reset can overtake the last byte.
+//!   [`Step::Done`] comes once, and [`End`] says how far the endpoint came and what ended it.
+//!
+//! # Cancel safety
+//!
+//! No call waits, and each reports what has happened. A future that awaits the transport between two calls can be dropped
+//! at any time.
+//!
+//! # Memory
+//!
+//! The value is below 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed, are reported
+//! by [`Endpoint::capacity`], and can be [taken](Endpoint::take_buffers) from an idle endpoint and
+//! [lent](Endpoint::lend_buffers) to the next busy one: a million idle endpoints then hold no heap at all.
+
+mod config;
+mod end;
+#[cfg(feature = "std")]
+mod io;
+mod output;
+mod phase;
+mod read_buffer;
+mod sender;
+mod step;
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+pub use config::EndpointConfig;
+pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
+#[cfg(feature = "std")]
+pub use io::Shutdown;
+pub use output::Output;
+use phase::Phase;
+pub use read_buffer::ReadBuffer;
+pub use sender::Sender;
+pub use step::{Interest, Step};
+use step::{Reading, Writing};
+
+use crate::handshake::{
+    ClientRequest, HandshakeError, HandshakeMisuse, Request, Response, ServerHandshake, Upgrade,
+};
+use crate::keepalive::Keepalive;
+use crate::{Connection, Entropy, Event};
+
+/// One end of a transport, for its whole life. See the [module](self).
+#[must_use = "an endpoint does nothing but by `step`"]
+pub struct Endpoint {
+    phase: Phase,
+    keepalive: Keepalive,
+    buffers: Option<Box<Buffers>>,
+    /// The error of a transport that could not be written to any more.
+    failure: Option<Box<TransportError>>,
+    reading: Reading,
+    writing: Writing,
+    /// Whether the read buffer may hold an event.
+    has_input: bool,
+    limits: Limits,
+    /// When the transport has to have made progress: it wrote, or ended after we did. Nanoseconds of `now`.
+    progress_due: u64,
+    /// That of the last step, in nanoseconds.
+    now: u64,
+}
+
+/// The buffers of an endpoint, while it is busy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Buffers {
+    /// What was read.
+    pub read: ReadBuffer,
+    /// What waits to be written.
+    pub output: Output,
+}
+
+/// What is needed of the configuration after the opening handshake, in few bytes.
+#[derive(Clone, Copy)]
+struct Limits {
+    max_buffered: u32,
+    max_read_size: u32,
+    write_timeout: u32,
+    linger_timeout: u32,
+}
+
+impl Limits {
+    fn new(config: &EndpointConfig) -> Self {
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        Self {
+            max_buffered: bytes(config.max_buffered).max(1),
+            max_read_size: bytes(config.max_read_size),
+            write_timeout: millis(config.write_timeout),
+            linger_timeout: millis(config.linger_timeout),
+        }
+    }
+
+    fn max_buffered(self) -> usize {
+        usize::try_from(self.max_buffered).unwrap_or(usize::MAX)
+    }
+}
+
+impl Endpoint {
+    /// Creates the server's end of a transport on which a client is about to send its request. `now` is the time since
+    /// any fixed origin, the same for every call.
+    pub fn server(config: &EndpointConfig, now: Duration) -> Self {
+        let handshake = ServerHandshake::new(&config.connection);
+        Self::new(Phase::AwaitingRequest(Box::new(handshake)), config, now)
+    }
+
+    /// Creates the client's end of a transport that is connected, TLS included, and sends `request`.
+    ///
+    /// The nonce and the mask keys are drawn from `entropy`, which has to be cryptographically strong (RFC 6455
+    /// section 10.3): [`OsEntropy`](crate::OsEntropy), or as good.
+    pub fn client(
+        config: &EndpointConfig,
+        request: ClientRequest,
+        entropy: impl Entropy + 'static,
+        now: Duration,
+    ) -> Self {
+        let mut output = Output::new();
+        let handshake = request.start(&config.connection, entropy, output.buffer());
+        let mut endpoint = Self::new(Phase::AwaitingResponse(Box::new(handshake)), config, now);
+        endpoint.buffers().output = output;
+        endpoint
+    }
+
+    /// Creates an end of a transport whose opening handshake another library has done: an HTTP server such as hyper, or
+    /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read behind the handshake.
+    pub fn open(config: &EndpointConfig, connection: Connection, read: &[u8], now: Duration) -> Self {
+        let mut endpoint = Self::new(Phase::Open(connection), config, now);
+        endpoint.keepalive.opened(now);
+        if !read.is_empty() {
+            endpoint.buffers().read.extend(read);
+            endpoint.has_input = true;
+        }
+        endpoint
+    }
+
+    fn new(phase: Phase, config: &EndpointConfig, now: Duration) -> Self {
+        Self {
+            phase,
+            keepalive: Keepalive::new(&config.keepalive, now),
+            buffers: None,
+            failure: None,
+            reading: Reading::Ready,
+            writing: Writing::Ready,
+            has_input: false,
+            limits: Limits::new(config),
+            progress_due: step::NEVER,
+            now: step::nanos(now),
+        }
+    }
+
+    /// Takes the request that [`Step::Request`] announces. Until the caller answers it by
+    /// [`accept_upgrade`](Self::accept_upgrade), [`reject`](Self::reject) or [`respond`](Self::respond), nothing is read.
+    pub fn take_request(&mut self) -> Option<Request> {
+        match core::mem::replace(&mut self.phase, Phase::Deciding) {
+            Phase::Requested(request) => Some(*request),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    /// Takes the request, checks it, and opens the connection if it keeps the rules; otherwise the response that says
+    /// what is wrong is sent: 426 to a request that does not ask for WebSocket, 400 to most others.
+    ///
+    /// For servers that have nothing else on the port and look at neither path nor origin.
+    pub fn accept(&mut self) {
+        let Some(request) = self.take_request() else {
+            return;
+        };
+        if let Ok(upgrade) = self.upgrade(&request) {
+            _ = self.accept_upgrade(upgrade);
+        }
+    }
+
+    /// Checks the rules of a WebSocket request, as [`Request::upgrade`] does. After an error the response is sent, and
+    /// the endpoint ends.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the request breaks.
+    pub fn upgrade<'r>(&mut self, request: &'r Request) -> Result<Upgrade<'r>, HandshakeError> {
+        let Phase::Deciding = self.phase else {
+            return Err(HandshakeError::Finished);
+        };
+        let result = request.upgrade(self.buffers().output.buffer());
+        if let Err(error) = result {
+            self.phase = Phase::Unopened(Outcome::Failed(error));
+        }
+        result
+    }
+
+    /// Accepts: the 101 is sent, and the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer.
+    pub fn accept_upgrade(&mut self, upgrade: Upgrade<'_>) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        let connection = upgrade.accept(self.buffers().output.buffer());
+        self.opened(connection);
+        Ok(())
+    }
+
+    /// Rejects a request for WebSocket with any other response, as [`Upgrade::reject`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer, and those of [`Upgrade::reject`].
+    pub fn reject(
+        &mut self,
+        upgrade: Upgrade<'_>,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        upgrade.reject(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::Unopened(Outcome::Responded { status });
+        Ok(())
+    }
+
+    /// Responds to a request that is not for WebSocket, as [`Request::respond`]: a page, a health check, a redirect.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer, and those of [`Request::respond`].
+    pub fn respond(
+        &mut self,
+        request: &Request,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        request.respond(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::Unopened(Outcome::Responded { status });
+        Ok(())
+    }
+
+    /// Takes the response that [`Step::Response`] announces. If it accepts, the connection is open from here on;
+    /// otherwise the endpoint ends.
+    pub fn take_response(&mut self) -> Option<Response> {
+        match core::mem::replace(&mut self.phase, Phase::Deciding) {
+            Phase::Accepted(opened) => {
+                let (connection, response) = *opened;
+                self.opened(connection);
+                Some(response)
+            }
+            Phase::Rejected(response) => {
+                let status = response.status();
+                self.phase = Phase::Unopened(Outcome::Responded { status });
+                self.finish(None);
+                Some(*response)
+            }
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    /// Takes the next event, with a handle to send by while it is held. `None`: all events are taken, or so much output
+    /// waits that it has to be written first.
+    ///
+    /// After the peer broke a rule there are no more events; the Close that says so is in the output, and [`End`] has
+    /// the error.
+    #[inline]
+    pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
+        let Self {
+            phase,
+            keepalive,
+            buffers,
+            has_input,
+            limits,
+            now,
+            reading,
+            ..
+        } = self;
+        let Phase::Open(connection) = phase else {
+            return None;
+        };
+        let Buffers { read, output } = &mut **buffers.as_mut()?;
+        let max_buffered = limits.max_buffered();
+        if output.len() >= max_buffered {
+            return None;
+        }
+        let (mut input, consumed) = read.cursor();
+        let received = connection.receive(&mut input, output.buffer());
+        consumed.all_but(input.len());
+        if let Ok(Some(event)) = received {
+            if let Event::Pong(payload) = &event {
+                keepalive.pong(payload, Duration::from_nanos(*now));
+            }
+            let connection = Some(connection);
+            return Some((
+                event,
+                Sender {
+                    connection,
+                    output,
+                    max_buffered,
+                },
+            ));
+        }
+        *has_input = false;
+        if *reading == Reading::Ended {
+            connection.receive_eof();
+        }
+        None
+    }
+
+    /// Lends a handle to send by.
+    pub fn sender(&mut self) -> Sender<'_> {
+        let max_buffered = self.limits.max_buffered();
+        let max_read_size = self.limits.max_read_size;
+        Sender {
+            connection: self.phase.connection(),
+            output: &mut Buffers::of(&mut self.buffers, max_read_size).output,
+            max_buffered,
+        }
+    }
+
+    /// Returns how the endpoint ended, after [`Step::Done`].
+    pub fn end(&self) -> Option<&End> {
+        match &self.phase {
+            Phase::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Ends the endpoint, if it has not ended, and returns how it ended.
+    pub fn into_end(mut self) -> End {
+        self.abort();
+        match self.phase {
+            Phase::Ended(end) => *end,
+            // It is ended by `abort`.
+            _ => End {
+                outcome: Outcome::Failed(HandshakeError::Eof),
+                interruption: None,
+            },
+        }
+    }
+
+    /// Ends the endpoint at once: the next step is [`Step::Done`]. For a caller that drops the transport.
+    pub fn abort(&mut self) {
+        self.finish(Some(Interruption::Aborted));
+    }
+
+    /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has none, or if they hold
+    /// anything.
+    pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
+        self.buffers
+            .take_if(|buffers| buffers.read.is_empty() && buffers.output.is_empty())
+    }
+
+    /// Lends buffers to the endpoint. Those that it has already are kept if they hold anything.
+    pub fn lend_buffers(&mut self, buffers: Box<Buffers>) {
+        if self.buffers.is_none() || self.take_buffers().is_some() {
+            self.buffers = Some(buffers);
+        }
+    }
+
+    /// Returns how many bytes the buffers have allocated.
+    pub fn capacity(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| {
+            buffers.read.capacity().saturating_add(buffers.output.capacity())
+        })
+    }
+
+    fn buffers(&mut self) -> &mut Buffers {
+        Buffers::of(&mut self.buffers, self.limits.max_read_size)
+    }
+
+    fn check_deciding(&self) -> Result<(), HandshakeMisuse> {
+        match self.phase {
+            Phase::Deciding => Ok(()),
+            _ => Err(HandshakeMisuse::NoRequest),
+        }
+    }
+
+    /// The opening handshake is complete. What was read behind it are frames.
+    fn opened(&mut self, connection: Connection) {
+        self.phase = Phase::Open(connection);
+        self.keepalive.opened(Duration::from_nanos(self.now));
+        self.has_input = true;
+    }
+}
+
+impl Buffers {
+    /// Creates buffers without memory. `max_read_size` is that of [`EndpointConfig::max_read_size`].
+    pub const fn new(max_read_size: usize) -> Self {
+        Self {
+            read: ReadBuffer::new(max_read_size),
+            output: Output::new(),
+        }
+    }
+
+    fn of(buffers: &mut Option<Box<Self>>, max_read_size: u32) -> &mut Self {
+        let max_read_size = usize::try_from(max_read_size).unwrap_or(usize::MAX);
+        buffers.get_or_insert_with(|| Box::new(Self::new(max_read_size)))
+    }
+}
+
+/// Without what the peer sent.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("role", &self.phase.role())
+            .field("end", &self.end())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Endpoint`] says of its memory.
+#[cfg(not(feature = "deflate"))]
+const _: () = assert!(size_of::<Endpoint>() <= 320);
+#[cfg(feature = "deflate")]
+const _: () = assert!(size_of::<Endpoint>() <= 360);

@@ -1,0 +1,98 @@
+//! The bytes that wait to be written.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Output that the transport has not accepted yet.
+///
+/// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint: it keeps how much of the output is
+/// written, and gives memory back.
+///
+/// ```
+/// use websocket_proto::endpoint::Output;
+/// use websocket_proto::{Config, Connection};
+///
+/// let mut connection = Connection::server(&Config::new());
+/// let mut output = Output::new();
+/// connection.send_text("Hello", output.buffer())?;
+/// output.written(3); // the transport accepted three bytes
+/// assert_eq!(output.waiting(), b"ello");
+/// # Ok::<(), websocket_proto::Misuse>(())
+/// ```
+#[derive(Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+/// How much memory is kept whatever was written last.
+const KEPT_SIZE: usize = 16 * 1024;
+
+impl Output {
+    /// Creates an empty output, without memory.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Returns the buffer to append to, for every `out` of this crate. Append only.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Returns what waits to be written.
+    pub fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
+    }
+
+    /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.written)
+    }
+
+    /// Returns whether nothing waits to be written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many bytes the output has allocated.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes note that the transport accepted the first `size` bytes that waited.
+    ///
+    /// Memory is given back when all is written and less than a quarter of it was used, and the part that is written
+    /// is dropped once it is the larger one, so that the memory is at most twice what waits.
+    pub fn written(&mut self, size: usize) {
+        self.written = self.written.saturating_add(size).min(self.bytes.len());
+        if self.is_empty() {
+            let used = self.bytes.len();
+            self.clear();
+            if used < self.bytes.capacity() / 4 {
+                self.bytes.shrink_to(used.max(KEPT_SIZE));
+            }
+        } else if self.written >= KEPT_SIZE && self.written > self.len() {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Drops what waits.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.written = 0;
+    }
+}
+
+/// Without the bytes.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

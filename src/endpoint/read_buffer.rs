@@ -1,0 +1,182 @@
+//! The buffer that the transport reads into.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::growth::growth;
+
+/// Bytes that were read and not consumed yet, with space behind them for more.
+///
+/// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint, above all with
+/// [`Delivery::Held`](crate::Delivery::Held): it keeps the front of a message that is not complete, and grows with what
+/// came.
+///
+/// ```
+/// use websocket_proto::endpoint::ReadBuffer;
+/// use websocket_proto::{Config, Connection, Delivery, Event};
+///
+/// let mut connection = Connection::client(&Config::new().delivery(Delivery::Held), |key: &mut [u8]| key.fill(7));
+/// let (mut buffer, mut out) = (ReadBuffer::new(64 * 1024), Vec::new());
+/// for mut read in [&b"\x82\x06abc"[..], b"def"] {
+///     let space = buffer.space(connection.remaining()); // never empty
+///     let size = std::io::Read::read(&mut read, space)?;
+///     buffer.filled(size);
+///     let mut input = buffer.unread();
+///     while let Some(Event::Binary(payload)) = connection.receive(&mut input, &mut out)? {
+///         assert_eq!(&payload[..], b"abcdef");
+///     }
+///     let left = input.len();
+///     buffer.keep(left);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ReadBuffer {
+    /// Initialized to its length.
+    storage: Vec<u8>,
+    start: usize,
+    end: usize,
+    max_read_size: usize,
+}
+
+/// What an empty buffer starts with.
+const FIRST_SIZE: usize = 4 * 1024;
+/// A header with its key, and the payload of a control frame (RFC 6455 section 5.2).
+const MIN_SIZE: usize = 128;
+
+impl ReadBuffer {
+    /// Creates an empty buffer, which allocates with the first call of [`space`](Self::space). `max_read_size` is the
+    /// largest size of a single read, in bytes; at least 128.
+    pub const fn new(max_read_size: usize) -> Self {
+        let max_read_size = if max_read_size < MIN_SIZE {
+            MIN_SIZE
+        } else {
+            max_read_size
+        };
+        Self {
+            storage: Vec::new(),
+            start: 0,
+            end: 0,
+            max_read_size,
+        }
+    }
+
+    /// Returns the space behind the unread bytes, which is never empty. `remaining` is how many bytes are awaited from
+    /// the first unread byte on, such as [`Connection::remaining`](crate::Connection::remaining).
+    ///
+    /// The buffer grows by at most what it holds, so that its size follows the bytes that came, not the length that a
+    /// header declares. Bytes that are unread are moved to the front when the space behind them is used up.
+    pub fn space(&mut self, remaining: u64) -> &mut [u8] {
+        let unread = self.len();
+        let was_filled = self.end == self.storage.len();
+        if was_filled || unread == 0 {
+            self.storage.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
+        }
+        // A read that fills a small buffer shows that more comes at a time; and what is kept needs space behind it.
+        let free = self.storage.len().saturating_sub(unread);
+        if was_filled && (self.storage.len() < self.max_read_size || free <= unread) {
+            self.grow(remaining);
+        }
+        self.storage.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Marks the first `size` bytes of the space as read. A read that fills the space has the buffer grow, up to the
+    /// largest size of a read.
+    pub fn filled(&mut self, size: usize) {
+        self.end = self.end.saturating_add(size).min(self.storage.len());
+    }
+
+    /// Appends bytes that were read elsewhere, such as those that an HTTP server read behind the head of a request.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            let space = self.space(bytes.len() as u64);
+            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+            if let Some(space) = space.get_mut(..now.len()) {
+                space.copy_from_slice(now);
+            }
+            self.filled(now.len());
+            bytes = later;
+        }
+    }
+
+    /// Returns the unread bytes, as the input of a `receive`.
+    pub fn unread(&mut self) -> &mut [u8] {
+        self.storage.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Keeps the last `left` of the unread bytes: what a `receive` left in its input.
+    pub fn keep(&mut self, left: usize) {
+        self.start = self.end.saturating_sub(left).max(self.start);
+    }
+
+    /// Returns the number of unread bytes.
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Returns whether there are no unread bytes.
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+
+    /// Returns how many bytes the buffer has allocated.
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity()
+    }
+
+    /// Gives memory beyond the largest size of a read back, if no byte is unread.
+    pub fn shrink(&mut self) {
+        if self.is_empty() && self.storage.len() > self.max_read_size {
+            self.storage.truncate(self.max_read_size);
+            self.storage.shrink_to(self.max_read_size);
+        }
+    }
+
+    /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed.
+    pub(super) fn cursor(&mut self) -> (&mut [u8], Consumed<'_>) {
+        let (start, end) = (self.start, self.end);
+        let unread = self.storage.get_mut(start..end).unwrap_or_default();
+        let start = &mut self.start;
+        (unread, Consumed { start, end })
+    }
+
+    /// Up to the largest size of a read, the size doubles; beyond it, it follows the payload that is kept.
+    fn grow(&mut self, remaining: u64) {
+        let len = self.storage.len();
+        let more = match len {
+            0 => FIRST_SIZE.min(self.max_read_size),
+            _ if len < self.max_read_size => len.min(self.max_read_size.saturating_sub(len)),
+            _ => {
+                let least = len.saturating_add(MIN_SIZE) as u64;
+                growth(len, len, MIN_SIZE, remaining.max(least))
+            }
+        };
+        self.storage.reserve_exact(more);
+        self.storage.resize(len.saturating_add(more), 0);
+    }
+}
+
+/// How many of the bytes that [`ReadBuffer::cursor`] lent are consumed.
+pub(super) struct Consumed<'b> {
+    start: &'b mut usize,
+    end: usize,
+}
+
+impl Consumed<'_> {
+    /// All but the last `left`.
+    #[inline]
+    pub(super) fn all_but(self, left: usize) {
+        *self.start = self.end.saturating_sub(left);
+    }
+}
+
+/// Without the bytes.
+impl fmt::Debug for ReadBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadBuffer")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

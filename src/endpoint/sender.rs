@@ -1,0 +1,155 @@
+//! Sending on an endpoint, also while one of its events is held.
+
+use core::fmt;
+
+use super::SendError;
+use super::output::Output;
+use crate::connection::{Compression, Fin, Prepared};
+use crate::message::{MessageKind, Payload};
+use crate::{CloseCode, Connection, State};
+
+/// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by
+/// [`Endpoint::sender`](super::Endpoint::sender).
+///
+/// What is sent waits in the endpoint until the transport accepts it. Each method is that of the same name of
+/// [`Connection`], without the output.
+pub struct Sender<'e> {
+    pub(super) connection: Option<&'e mut Connection>,
+    pub(super) output: &'e mut Output,
+    pub(super) max_buffered: usize,
+}
+
+impl Sender<'_> {
+    /// Sends a text message in one frame.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of [`Connection::send_text`].
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        let (connection, output) = self.for_message()?;
+        Ok(connection.send_text(text, output.buffer())?)
+    }
+
+    /// Sends a binary message in one frame.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (connection, output) = self.for_message()?;
+        Ok(connection.send_binary(payload, output.buffer())?)
+    }
+
+    /// Sends the next fragment of a message, and begins the message if none is being sent.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of
+    /// [`Connection::send_fragment`].
+    pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: Fin) -> Result<(), SendError> {
+        let (connection, output) = self.for_message()?;
+        Ok(connection.send_fragment(kind, payload, fin, output.buffer())?)
+    }
+
+    /// Sends a message that was encoded before, as for a broadcast.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`send_text`](Self::send_text). A peer that does not keep up with a broadcast shows as
+    /// [`SendError::Full`]; [`close`](Self::close) it with [`CloseCode::TRY_AGAIN_LATER`].
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        let (connection, output) = self.for_message()?;
+        Ok(connection.send_prepared(prepared, output.buffer())?)
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload. The endpoint sends its own Pings, see
+    /// [`keepalive`](super::EndpointConfig::keepalive).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::send_ping`].
+    pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (connection, output) = self.open()?;
+        Ok(connection.send_ping(payload, output.buffer())?)
+    }
+
+    /// Sends a Pong with at most 125 bytes of payload.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::send_pong`].
+    pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (connection, output) = self.open()?;
+        Ok(connection.send_pong(payload, output.buffer())?)
+    }
+
+    /// Starts the closing handshake, or answers the peer's Close if
+    /// [`Config::auto_close`](crate::Config::auto_close) leaves that to the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::close`].
+    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
+        let (connection, output) = self.open()?;
+        Ok(connection.close(code, reason, output.buffer())?)
+    }
+
+    /// Sets whether messages are compressed, from the next one on, if compression was agreed on.
+    pub fn set_compression(&mut self, compression: Compression) {
+        if let Some(connection) = &mut self.connection {
+            connection.set_compression(compression);
+        }
+    }
+
+    /// Gives the buffer of a message back, as [`Connection::recycle`].
+    pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
+        if let Some(connection) = &mut self.connection {
+            connection.recycle(buffer);
+        }
+    }
+
+    /// Returns whether messages can be sent: the connection is open, and neither side has sent a Close.
+    pub fn is_open(&self) -> bool {
+        let state = self.connection.as_ref().map(|connection| connection.state());
+        state == Some(State::Open)
+    }
+
+    /// Returns whether more output waits than the limit allows, so that a message would be refused.
+    pub fn is_full(&self) -> bool {
+        self.output.len() >= self.max_buffered
+    }
+
+    /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    pub fn buffered_amount(&self) -> usize {
+        self.output.len()
+    }
+
+    #[inline]
+    fn open(&mut self) -> Result<(&mut Connection, &mut Output), SendError> {
+        match &mut self.connection {
+            Some(connection) => Ok((connection, self.output)),
+            None => Err(SendError::NotOpen),
+        }
+    }
+
+    #[inline]
+    fn for_message(&mut self) -> Result<(&mut Connection, &mut Output), SendError> {
+        let waiting = self.output.len();
+        if waiting >= self.max_buffered {
+            let limit = self.max_buffered;
+            return Err(SendError::Full { waiting, limit });
+        }
+        self.open()
+    }
+}
+
+impl fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("is_open", &self.is_open())
+            .field("buffered_amount", &self.buffered_amount())
+            .finish()
+    }
+}

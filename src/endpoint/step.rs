@@ -1,0 +1,403 @@
+//! What an endpoint needs next.
+
+use core::time::Duration;
+
+use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
+use crate::Role;
+use crate::keepalive::{Action, Expired};
+
+/// The one thing to do next for an [`Endpoint`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "every driver has to do each of them")]
+#[must_use]
+pub enum Step {
+    /// A request is here: [`accept`](Endpoint::accept) it, or [take](Endpoint::take_request) and answer it.
+    Request,
+    /// The response is here: [take](Endpoint::take_response) it.
+    Response,
+    /// There may be events: call [`next_event`](Endpoint::next_event) until it returns `None`.
+    Event,
+    /// Write [`output`](Endpoint::output), and report how much was accepted by [`written`](Endpoint::written).
+    Write,
+    /// Flush the transport, and report it by [`flushed`](Endpoint::flushed).
+    Flush,
+    /// Read into [`read_space`](Endpoint::read_space), and report how much came by [`received`](Endpoint::received).
+    Read,
+    /// Shut down writing (a FIN on TCP, `close_notify` in TLS, the end of a stream in HTTP/2 and HTTP/3), and report
+    /// it by [`shut_down`](Endpoint::shut_down).
+    Shutdown,
+    /// Nothing can be done: wait for the transport, or for the [`deadline`](Endpoint::deadline), then call
+    /// [`ready`](Endpoint::ready).
+    Wait(Interest),
+    /// The transport may be dropped: [`end`](Endpoint::end) has the reason.
+    Done,
+}
+
+/// What of a transport to wait for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "all combinations of the two")]
+pub enum Interest {
+    /// Nothing: the endpoint waits for its caller, or for the deadline.
+    Nothing,
+    /// Until it has something to read.
+    Readable,
+    /// Until it accepts output.
+    Writable,
+    /// Until either.
+    Both,
+}
+
+/// The peer's direction of the transport.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Reading {
+    Ready,
+    Blocked,
+    Ended,
+}
+
+/// Our direction of the transport.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Writing {
+    /// All that was written is flushed.
+    Ready,
+    Blocked,
+    /// What was written is not flushed.
+    Unflushed,
+    UnflushedBlocked,
+    ShutDown,
+    Failed,
+}
+
+/// A time that does not come.
+pub(super) const NEVER: u64 = u64::MAX;
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+}
+
+impl Endpoint {
+    /// Returns the next thing to do. `now` is the time since the origin that was chosen at the start.
+    ///
+    /// The order is that in which nothing is lost and nobody waits: events, output, input.
+    pub fn step(&mut self, now: Duration) -> Step {
+        self.now = self.now.max(nanos(now));
+        if self.writing == Writing::Failed {
+            self.drop_output();
+        }
+        self.check_time();
+        if let Some(step) = self.handshake_step() {
+            return step;
+        }
+        if self.has_events() {
+            return Step::Event;
+        }
+        if let Some(step) = self.output_step() {
+            return step;
+        }
+        if self.wants_to_read() && self.reading == Reading::Ready {
+            return Step::Read;
+        }
+        if self.is_over() {
+            self.finish(None);
+            return Step::Done;
+        }
+        Step::Wait(self.interest())
+    }
+
+    /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is
+    /// never.
+    pub fn deadline(&self) -> Option<Duration> {
+        if let Phase::Ended(_) = self.phase {
+            return None;
+        }
+        let progress = (self.progress_due != NEVER).then(|| Duration::from_nanos(self.progress_due));
+        let keepalive = self.is_timed().then(|| self.keepalive.next_deadline()).flatten();
+        match (progress, keepalive) {
+            (Some(progress), Some(keepalive)) => Some(progress.min(keepalive)),
+            (progress, keepalive) => progress.or(keepalive),
+        }
+    }
+
+    /// Returns the space to read into, which is never empty.
+    pub fn read_space(&mut self) -> &mut [u8] {
+        let remaining = self
+            .phase
+            .connection()
+            .map_or(0, |connection| connection.remaining());
+        self.buffers().read.space(remaining)
+    }
+
+    /// Takes note that the transport read `size` bytes into [`read_space`](Self::read_space). 0 is the end of the
+    /// transport, as for `Read::read`.
+    pub fn received(&mut self, size: usize) {
+        if size == 0 {
+            self.reading = Reading::Ended;
+            self.has_input = true;
+            return;
+        }
+        self.keepalive.activity();
+        let reads = self.phase.reads();
+        let read = &mut self.buffers().read;
+        read.filled(size);
+        match reads {
+            true => self.has_input = true,
+            // What comes after the end is of no use (RFC 6455 section 7.1.1).
+            false => read.keep(0),
+        }
+    }
+
+    /// Takes note that the transport has nothing to read.
+    pub fn read_blocked(&mut self) {
+        if self.reading == Reading::Ready {
+            self.reading = Reading::Blocked;
+        }
+    }
+
+    /// Returns what waits to be written.
+    pub fn output(&self) -> &[u8] {
+        self.buffers
+            .as_ref()
+            .map_or(&[], |buffers| buffers.output.waiting())
+    }
+
+    /// Takes note that the transport accepted the first `size` bytes of [`output`](Self::output).
+    pub fn written(&mut self, size: usize) {
+        if size == 0 || self.writing == Writing::Failed {
+            return;
+        }
+        if size < self.output().len() {
+            // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
+            // answer to a Ping behind it.
+            self.keepalive.activity();
+        }
+        self.buffers().output.written(size);
+        self.writing = Writing::Unflushed;
+        self.progress_due = NEVER;
+    }
+
+    /// Takes note that the transport accepts no output now, or that it could not be flushed or shut down completely.
+    pub fn write_blocked(&mut self) {
+        self.writing = match self.writing {
+            Writing::Ready | Writing::Blocked => Writing::Blocked,
+            Writing::Unflushed | Writing::UnflushedBlocked => Writing::UnflushedBlocked,
+            done @ (Writing::ShutDown | Writing::Failed) => done,
+        };
+    }
+
+    /// Takes note that all that was written is flushed.
+    pub fn flushed(&mut self) {
+        if let Writing::Unflushed | Writing::UnflushedBlocked = self.writing {
+            self.writing = Writing::Ready;
+            self.progress_due = NEVER;
+        }
+    }
+
+    /// Takes note that writing is shut down.
+    pub fn shut_down(&mut self) {
+        self.writing = Writing::ShutDown;
+        self.linger();
+    }
+
+    /// Takes note that the transport may be ready again after it was blocked, or that the deadline has come.
+    pub fn ready(&mut self) {
+        if self.reading == Reading::Blocked {
+            self.reading = Reading::Ready;
+        }
+        self.writing = match self.writing {
+            Writing::Blocked => Writing::Ready,
+            Writing::UnflushedBlocked => Writing::Unflushed,
+            other => other,
+        };
+    }
+
+    /// Takes note that the transport could not be read. The endpoint ends; what came before is still handed out.
+    pub fn read_failed(&mut self, error: impl Into<TransportError>) {
+        self.fail(error.into());
+        self.received(0);
+    }
+
+    /// Takes note that the transport could not be written to, flushed or shut down. Nothing more is written; what the
+    /// peer sent is still read for a while, as its Close may be there.
+    pub fn write_failed(&mut self, error: impl Into<TransportError>) {
+        self.fail(error.into());
+        self.linger();
+    }
+
+    fn fail(&mut self, error: TransportError) {
+        self.failure.get_or_insert(alloc::boxed::Box::new(error));
+        self.writing = Writing::Failed;
+        self.drop_output();
+    }
+
+    fn drop_output(&mut self) {
+        if let Some(buffers) = &mut self.buffers {
+            buffers.output.clear();
+        }
+    }
+
+    /// The peer has so long to read our last bytes, and to end its direction.
+    fn linger(&mut self) {
+        self.progress_due = self.after(self.limits.linger_timeout);
+    }
+
+    /// The time in so many milliseconds, as nanoseconds since the origin.
+    fn after(&self, millis: u32) -> u64 {
+        match millis {
+            u32::MAX => NEVER,
+            millis => self
+                .now
+                .saturating_add(u64::from(millis).saturating_mul(NANOS_PER_MILLI)),
+        }
+    }
+
+    /// Does what is due.
+    fn check_time(&mut self) {
+        let now = Duration::from_nanos(self.now);
+        // A Close that waits behind a large message has its time once it is written.
+        if self.phase.is_closing() && self.output().is_empty() {
+            self.keepalive.closing(now);
+        }
+        if self.is_timed() {
+            match self.keepalive.tick(now) {
+                Ok(Action::Wait) => {}
+                Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
+                Err(Expired::Open) => return self.opening_timed_out(),
+                Err(Expired::Ping) => return self.time_out(Timeout::Ping),
+                Err(_) => return self.time_out(Timeout::Closing),
+            }
+        }
+        match self.writing {
+            _ if self.progress_due > self.now || self.progress_due == NEVER => {}
+            // The peer had its time to read our last bytes.
+            Writing::ShutDown | Writing::Failed => self.finish(None),
+            Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
+                self.time_out(Timeout::Write);
+            }
+        }
+    }
+
+    /// Whether the deadlines of the handshakes and of Pings hold: not after the end, whose deadline is that of progress.
+    fn is_timed(&self) -> bool {
+        self.phase.is_opening() || matches!(self.phase, Phase::Open(_)) && self.writing != Writing::ShutDown
+    }
+
+    fn opening_timed_out(&mut self) {
+        match self.phase.role() {
+            Some(Role::Client) => self.time_out(Timeout::Opening),
+            Some(Role::Server) | None => {
+                let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
+                self.phase.opening_timed_out(output);
+            }
+        }
+    }
+
+    fn time_out(&mut self, timeout: Timeout) {
+        self.finish(Some(Interruption::TimedOut(timeout)));
+    }
+
+    /// The endpoint ends now, and gives its memory back.
+    pub(super) fn finish(&mut self, interruption: Option<Interruption>) {
+        let failure = self.failure.take().map(|error| Interruption::Transport(*error));
+        self.phase.end(failure.or(interruption));
+        self.buffers = None;
+        self.has_input = false;
+        self.progress_due = NEVER;
+    }
+
+    fn handshake_step(&mut self) -> Option<Step> {
+        if self.has_input && matches!(self.phase, Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_)) {
+            self.has_input = false;
+            let Buffers { read, output } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
+            let role = self.phase.role();
+            self.phase.read_handshake(read, output);
+            if self.reading == Reading::Ended {
+                self.phase.end_of_transport();
+            }
+            // A client sends nothing after a handshake that failed (RFC 6455 section 7.1.7).
+            if let (Some(Role::Client), Phase::Unopened(_)) = (role, &self.phase) {
+                self.finish(None);
+            }
+        }
+        match self.phase {
+            Phase::Requested(_) => Some(Step::Request),
+            Phase::Accepted(_) | Phase::Rejected(_) => Some(Step::Response),
+            Phase::Ended(_) => Some(Step::Done),
+            _ => None,
+        }
+    }
+
+    /// Whether [`next_event`](Self::next_event) may have something.
+    fn has_events(&mut self) -> bool {
+        if !self.has_input || !matches!(self.phase, Phase::Open(_)) {
+            return false;
+        }
+        // For the end of a transport on which nothing came.
+        self.buffers();
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.output().len() >= self.limits.max_buffered()
+    }
+
+    fn output_step(&mut self) -> Option<Step> {
+        let is_empty = self.output().is_empty();
+        let step = match self.writing {
+            Writing::Ready | Writing::Blocked if is_empty && !self.phase.is_finishing() => {
+                self.progress_due = NEVER;
+                return None;
+            }
+            Writing::Ready | Writing::Blocked if is_empty => Step::Shutdown,
+            Writing::Ready | Writing::Blocked => Step::Write,
+            Writing::Unflushed | Writing::UnflushedBlocked if is_empty => Step::Flush,
+            Writing::Unflushed | Writing::UnflushedBlocked => Step::Write,
+            Writing::ShutDown | Writing::Failed => return None,
+        };
+        if self.progress_due == NEVER {
+            self.progress_due = self.after(self.limits.write_timeout);
+        }
+        match self.writing {
+            Writing::Blocked | Writing::UnflushedBlocked => None,
+            _ => Some(step),
+        }
+    }
+
+    /// Whether bytes of the peer are wanted: what it says, or its end.
+    fn wants_to_read(&self) -> bool {
+        match self.reading {
+            Reading::Ended => false,
+            Reading::Ready | Reading::Blocked => match self.phase {
+                Phase::Open(_) | Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_) => {
+                    !self.is_full() || self.phase.is_finishing()
+                }
+                Phase::Unopened(_) => true,
+                Phase::Requested(_)
+                | Phase::Deciding
+                | Phase::Accepted(_)
+                | Phase::Rejected(_)
+                | Phase::Ended(_) => false,
+            },
+        }
+    }
+
+    /// Whether both directions of the transport have ended.
+    fn is_over(&self) -> bool {
+        let is_written = matches!(self.writing, Writing::ShutDown | Writing::Failed);
+        is_written
+            && self.reading == Reading::Ended
+            && (self.phase.is_finishing() || self.writing == Writing::Failed)
+    }
+
+    fn interest(&self) -> Interest {
+        let reads = self.wants_to_read();
+        let writes = matches!(self.writing, Writing::Blocked | Writing::UnflushedBlocked)
+            && self.progress_due != NEVER;
+        match (reads, writes) {
+            (false, false) => Interest::Nothing,
+            (true, false) => Interest::Readable,
+            (false, true) => Interest::Writable,
+            (true, true) => Interest::Both,
+        }
+    }
+}
