@@ -1,49 +1,73 @@
 //! A million connections in one process: what an idle one costs in memory.
 //!
-//!     cargo run --release --example idle -- [COUNT]
+//!     cargo run --release --example idle -- [--endpoints] [COUNT]
 //!
 //! Each is opened by an opening handshake and echoes a message, both its own; every other message comes in two reads. All
 //! connections take turns in one input buffer and one output buffer, and stay open to the end. What a server would write is
 //! compared byte by byte with what it has to be. The allocator counts the heap to the byte; on Linux, the kernel tells the
 //! resident memory.
 //!
-//! The exit code is 0 only if a connection takes at most 256 bytes, and no heap besides.
+//! Without `--endpoints` they are `Connection`s, whose owner has the timers and the transport elsewhere; with it, they are
+//! `Endpoint`s, which lend each other their buffers.
+//!
+//! The exit code is 0 only if a connection takes at most 256 bytes, an endpoint at most 320, and no heap besides.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
-use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use websocket_proto::endpoint::{Buffers, Endpoint, EndpointConfig, Step};
 use websocket_proto::frame::{Header, OpCode, mask};
 use websocket_proto::handshake::ServerHandshake;
 use websocket_proto::{Config, Connection, Event};
 
-const MOST: usize = 256;
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let count = env::args().nth(1).map_or(Ok(1_000_000), |count| count.parse());
-    let count: usize = count.map_err(|_| "usage: idle [COUNT]")?;
-    let size = size_of::<Connection>();
+    let (mut count, mut endpoints) = (1_000_000, false);
+    for arg in env::args().skip(1) {
+        match arg.as_str() {
+            "--endpoints" => endpoints = true,
+            number => count = number.parse().map_err(|_| "usage: idle [--endpoints] [COUNT]")?,
+        }
+    }
+    match endpoints {
+        true => hold(count, 320, Lent::default()),
+        false => hold(count, 256, Shared::default()),
+    }
+}
+
+/// What one thread has for all of its connections.
+trait Owner {
+    type Connection;
+
+    /// The opening handshake of a browser.
+    fn open(&mut self, index: usize) -> Result<Self::Connection, Box<dyn Error>>;
+
+    /// A client sends a text, and gets it back.
+    fn echo(&mut self, connection: &mut Self::Connection, index: usize) -> Result<(), Box<dyn Error>>;
+}
+
+/// Holds so many connections, each of which may take `most` bytes.
+fn hold<O: Owner>(count: usize, most: usize, mut owner: O) -> Result<(), Box<dyn Error>> {
+    let size = size_of::<O::Connection>();
     println!("a connection has {size} bytes");
     // The buffers, which all share, get their size before anything is counted.
-    let mut shared = Shared::default();
     for index in [0, usize::MAX] {
-        let mut connection = shared.open(index)?;
-        shared.echo(&mut connection, index)?;
+        let mut connection = owner.open(index)?;
+        owner.echo(&mut connection, index)?;
     }
     let (heap_before, resident_before) = (heap(), resident());
 
     let start = Instant::now();
     let mut connections = Vec::with_capacity(count);
     for index in 0..count {
-        connections.push(shared.open(index)?);
+        connections.push(owner.open(index)?);
     }
     print_time("opened", count, start);
     let start = Instant::now();
     for (index, connection) in connections.iter_mut().enumerate() {
-        shared.echo(connection, index)?;
+        owner.echo(connection, index)?;
     }
     print_time("echoed a message", count, start);
 
@@ -54,9 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let each = after.saturating_sub(before) as f64 / count.max(1) as f64;
         println!("{each:.1} bytes resident for each");
     }
-    match size <= MOST && besides == 0 {
+    match size <= most && besides == 0 {
         true => Ok(()),
-        false => Err(format!("a connection takes more than {MOST} bytes, or heap besides").into()),
+        false => Err(format!("a connection takes more than {most} bytes, or heap besides").into()),
     }
 }
 
@@ -69,42 +93,60 @@ fn print_time(what: &str, count: usize, start: Instant) {
     );
 }
 
-/// What one thread has for all of its connections.
+/// A frame of a client, and the frame that a server echoes.
+fn frames(index: usize) -> (Vec<u8>, Vec<u8>) {
+    let text = format!("message {index}");
+    let mut header = Header::new(OpCode::Text, text.len() as u64);
+    let echo = [&header.encode()[..], text.as_bytes()].concat();
+    let key = (index as u32).to_be_bytes();
+    header.mask = Some(key);
+    let mut frame = header.encode().to_vec();
+    mask::append(&mut frame, text.as_bytes(), key);
+    (frame, echo)
+}
+
+/// What was written is what had to be.
+fn check(written: &[u8], expected: &[u8]) -> Result<(), Box<dyn Error>> {
+    match written == expected {
+        true => Ok(()),
+        false => Err("something else was written than had to be".into()),
+    }
+}
+
+/// Connections, with the configuration and the output of them all.
 #[derive(Default)]
 struct Shared {
     config: Config,
-    /// What was read from a transport.
-    input: Vec<u8>,
-    /// What is to be written to it.
     out: Vec<u8>,
 }
 
 impl Shared {
-    /// The opening handshake of a browser.
+    /// The output goes to the transport.
+    fn written(&mut self, expected: &[u8]) -> Result<(), Box<dyn Error>> {
+        check(&self.out, expected)?;
+        self.out.clear();
+        Ok(())
+    }
+}
+
+impl Owner for Shared {
+    type Connection = Connection;
+
     fn open(&mut self, index: usize) -> Result<Connection, Box<dyn Error>> {
-        self.input.clear();
-        write!(self.input, "GET /{index}{REQUEST}")?;
+        let mut input = format!("GET /{index}{REQUEST}").into_bytes();
         let mut handshake = ServerHandshake::new(&self.config);
-        let request = handshake.receive(&mut &mut self.input[..], &mut self.out)?;
+        let request = handshake.receive(&mut &mut input[..], &mut self.out)?;
         let upgrade = request.ok_or("the request is whole")?;
         let connection = upgrade.upgrade(&mut self.out)?.accept(&mut self.out);
         self.written(RESPONSE.as_bytes())?;
         Ok(connection)
     }
 
-    /// A client sends a text, and gets it back.
     fn echo(&mut self, connection: &mut Connection, index: usize) -> Result<(), Box<dyn Error>> {
-        let text = format!("message {index}");
-        let mut header = Header::new(OpCode::Text, text.len() as u64);
-        let echo = [&header.encode()[..], text.as_bytes()].concat();
-        let key = (index as u32).to_be_bytes();
-        header.mask = Some(key);
-        self.input.clear();
-        self.input.extend_from_slice(&header.encode());
-        mask::append(&mut self.input, text.as_bytes(), key);
+        let (mut frame, echo) = frames(index);
         // What comes in two reads is put together on the heap.
-        let read = self.input.len().div_ceil(1 + index % 2);
-        for mut input in self.input.chunks_mut(read) {
+        let read = frame.len().div_ceil(1 + index % 2);
+        for mut input in frame.chunks_mut(read) {
             while let Some(event) = connection.receive(&mut input, &mut self.out)? {
                 let Event::Text(text) = event else {
                     return Err(format!("not a text: {event:?}").into());
@@ -114,14 +156,75 @@ impl Shared {
         }
         self.written(&echo)
     }
+}
 
-    /// The output goes to the transport.
-    fn written(&mut self, expected: &[u8]) -> Result<(), Box<dyn Error>> {
-        if self.out != expected {
-            return Err("something else was written than had to be".into());
+/// Endpoints, with the configuration of them all, and the buffers that the busy one has.
+#[derive(Default)]
+struct Lent {
+    config: EndpointConfig,
+    buffers: Option<Box<Buffers>>,
+    written: Vec<u8>,
+}
+
+impl Lent {
+    /// Reads, and does all that follows.
+    fn read(&mut self, endpoint: &mut Endpoint, read: &[u8]) -> Result<(), Box<dyn Error>> {
+        if let Some(buffers) = self.buffers.take() {
+            endpoint.lend_buffers(buffers);
         }
-        self.out.clear();
+        endpoint.ready();
+        let mut unread = Some(read);
+        loop {
+            match endpoint.step(Duration::ZERO) {
+                Step::Request => endpoint.accept(),
+                Step::Event => {
+                    while let Some((event, mut sender)) = endpoint.next_event() {
+                        let Event::Text(text) = event else {
+                            return Err(format!("not a text: {event:?}").into());
+                        };
+                        sender.send_text(&text)?;
+                    }
+                }
+                Step::Write => {
+                    self.written.extend_from_slice(endpoint.output());
+                    endpoint.written(endpoint.output().len());
+                }
+                Step::Flush => endpoint.flushed(),
+                Step::Read => match unread.take() {
+                    Some(bytes) => endpoint.receive(bytes),
+                    None => endpoint.read_blocked(),
+                },
+                Step::Wait(_) => break,
+                step => return Err(format!("{step:?}").into()),
+            }
+        }
+        self.buffers = endpoint.take_buffers();
         Ok(())
+    }
+
+    fn written(&mut self, expected: &[u8]) -> Result<(), Box<dyn Error>> {
+        check(&self.written, expected)?;
+        self.written.clear();
+        Ok(())
+    }
+}
+
+impl Owner for Lent {
+    type Connection = Endpoint;
+
+    fn open(&mut self, index: usize) -> Result<Endpoint, Box<dyn Error>> {
+        let mut endpoint = Endpoint::server(&self.config, Duration::ZERO);
+        self.read(&mut endpoint, format!("GET /{index}{REQUEST}").as_bytes())?;
+        self.written(RESPONSE.as_bytes())?;
+        Ok(endpoint)
+    }
+
+    fn echo(&mut self, endpoint: &mut Endpoint, index: usize) -> Result<(), Box<dyn Error>> {
+        let (frame, echo) = frames(index);
+        for read in frame.chunks(frame.len().div_ceil(1 + index % 2)) {
+            self.read(endpoint, read)?;
+        }
+        self.written(&echo)
     }
 }
 

@@ -404,6 +404,11 @@ impl Endpoint {
         }
     }
 
+    /// Returns the round-trip time of the last Ping that was answered.
+    pub fn last_rtt(&self) -> Option<Duration> {
+        self.keepalive.last_rtt()
+    }
+
     /// Returns how the endpoint ended, after [`Step::Done`].
     pub fn end(&self) -> Option<&End> {
         match &self.phase {

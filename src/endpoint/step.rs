@@ -131,19 +131,31 @@ impl Endpoint {
     /// Takes note that the transport read `size` bytes into [`read_space`](Self::read_space). 0 is the end of the
     /// transport, as for `Read::read`.
     pub fn received(&mut self, size: usize) {
+        self.buffers().read.filled(size);
+        self.has_received(size);
+    }
+
+    /// Takes bytes that the transport read into a buffer elsewhere, in place of [`read_space`](Self::read_space) and
+    /// [`received`](Self::received): they are copied. Empty bytes are the end of the transport.
+    ///
+    /// For drivers whose reads are under way while the endpoint is used otherwise, in another thread or in the kernel:
+    /// they call [`read_blocked`](Self::read_blocked) when they start a read, and this method when it is complete.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.buffers().read.extend(bytes);
+        self.has_received(bytes.len());
+    }
+
+    fn has_received(&mut self, size: usize) {
+        self.has_input = true;
         if size == 0 {
             self.reading = Reading::Ended;
-            self.has_input = true;
             return;
         }
         self.keepalive.activity();
-        let reads = self.phase.reads();
-        let read = &mut self.buffers().read;
-        read.filled(size);
-        match reads {
-            true => self.has_input = true,
-            // What comes after the end is of no use (RFC 6455 section 7.1.1).
-            false => read.keep(0),
+        self.reading = Reading::Ready;
+        // What comes after the end is of no use (RFC 6455 section 7.1.1).
+        if !self.phase.reads() {
+            self.buffers().read.keep(0);
         }
     }
 
