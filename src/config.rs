@@ -25,6 +25,7 @@ pub struct Config {
     pub(crate) auto_close: bool,
     pub(crate) accept_unmasked: bool,
     pub(crate) accept_non_minimal_length: bool,
+    pub(crate) accept_rsv1_on_control: bool,
     pub(crate) accept_any_close_code: bool,
     pub(crate) require_subprotocol: bool,
 }
@@ -121,6 +122,7 @@ impl Config {
             auto_close: true,
             accept_unmasked: false,
             accept_non_minimal_length: false,
+            accept_rsv1_on_control: false,
             accept_any_close_code: false,
             require_subprotocol: false,
         }
@@ -216,6 +218,16 @@ impl Config {
     /// For old peers whose encoder always writes the long form. Does not apply to control frames.
     pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
         self.accept_non_minimal_length = accept;
+        self
+    }
+
+    /// Leniency: RSV1 is accepted on control frames, and ignored. Default: `false` (RFC 6455 section 5.2 and RFC 7692
+    /// section 6: fail).
+    ///
+    /// For peers that set the bit on every frame of a connection that compresses; Python's `aiohttp` accepts it since
+    /// 3.14.5. What a control frame says is never compressed, with the bit or without.
+    pub const fn accept_rsv1_on_control(mut self, accept: bool) -> Self {
+        self.accept_rsv1_on_control = accept;
         self
     }
 

@@ -20,7 +20,8 @@ pub trait Entropy: Send + Sync {
     /// Overwrites all of `bytes` with fresh ones.
     ///
     /// There is no way to report an error: a source that fails has to panic. It must never leave the bytes as they
-    /// were, or a part of them, as a key or a nonce would be guessed.
+    /// were, or a part of them, as a key or a nonce would be guessed. The call that sends leaves its output, the payload
+    /// and the connection as they were when a source panics.
     fn fill(&mut self, bytes: &mut [u8]);
 }
 
@@ -32,9 +33,9 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
 
 /// The operating system's random bytes, asked for many at a time.
 ///
-/// With the feature `std` each thread keeps a pool of 1 KiB. A process that forks and goes on in both halves
-/// shares what is left of it, so that both may send a few equal mask keys; an [`Entropy`] that asks the
-/// system each time avoids this.
+/// With the feature `std` each thread keeps a pool of 1 KiB. After a `fork` both processes hold what is left of it: both
+/// may send up to 256 equal mask keys, or up to 64 equal nonces, in the same order. A program that forks and goes on in
+/// both processes should use an [`Entropy`] that asks the system each time.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, OsEntropy};

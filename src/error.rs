@@ -68,10 +68,32 @@ impl Error {
     }
 }
 
+/// The reason in the Close frame that reports an error: what the peer did, without the name of a setting of ours.
+pub(crate) struct CloseReason<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for CloseReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe(f)
+    }
+}
+
+/// What the peer did, and for a limit the setting that changes it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
         match self {
-            Self::Frame(violation) => violation.fmt(f),
+            Self::MessageTooBig { .. } | Self::TooManyEmptyFragments { .. } => {
+                f.write_str(" (Config::max_message_size)")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frame(violation) => write!(f, "{violation}"),
             Self::UnexpectedContinuation => f.write_str("peer continued a message that was not begun"),
             Self::UnfinishedMessage => f.write_str("peer began a message before the last one was complete"),
             Self::InvalidUtf8 => f.write_str("peer sent text that is not UTF-8"),
@@ -85,7 +107,7 @@ impl fmt::Display for Error {
                 write!(f, "message has more than the limit of {limit} empty fragments")
             }
             #[cfg(feature = "deflate")]
-            Self::Deflate(error) => error.fmt(f),
+            Self::Deflate(error) => write!(f, "{error}"),
             Self::TruncatedCloseCode => f.write_str("peer sent a close frame with a body of one byte"),
             Self::InvalidCloseCode(code) => write!(f, "peer sent close code {code}, which must not be sent"),
         }

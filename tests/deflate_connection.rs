@@ -155,6 +155,25 @@ fn both_fail_on_rsv1_where_it_means_nothing() {
     assert_fails(&[(0xa1, b"")], Error::Frame(Violation::ReservedBits(2)), 1002);
 }
 
+// RFC 7692 section 6: D81, a control frame with RSV1 is no part of the compressed message around it
+#[test]
+fn both_that_accept_rsv1_on_control_frames_take_them_inside_a_compressed_message() {
+    let config = Config::new().accept_rsv1_on_control(true);
+    for cut in [usize::MAX, 1, 3] {
+        for role in [Role::Server, Role::Client] {
+            let mut connection = open(role, &config, Parameters::default());
+            let frames: [(u8, &[u8]); 3] = [(0x41, &HELLO[..3]), (0xc9, HELLO), (0x80, &HELLO[3..])];
+            let wire = frames.map(|(first, payload)| incoming(&connection, first, payload));
+            let events = receive(&mut connection, &wire.concat(), cut);
+            let expected = [Event::Ping(HELLO.into()), text("Hello")];
+            assert_eq!(events.as_deref(), Ok(&expected[..]));
+            let wire = incoming(&connection, 0xc0, b"");
+            let error = Error::Frame(Violation::ReservedBits(4));
+            assert_eq!(receive(&mut connection, &wire, cut), Err(error), "no data frame");
+        }
+    }
+}
+
 // RFC 6455 section 9.1: 6455-9.1-06
 #[test]
 fn both_fail_on_rsv1_without_an_agreement() {

@@ -256,9 +256,80 @@ fn both_that_accept_long_lengths_take_them() {
 #[test]
 fn both_that_accept_long_lengths_refuse_them_on_control_frames() {
     let config = Config::new().accept_non_minimal_length(true);
-    let error = Error::Frame(Violation::ControlTooLong);
+    let error = Error::Frame(Violation::ExtendedControlLength);
     client_with(config.clone()).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
     server_with(config).fails_at_byte(2, &[0x89, 0xfe, 0, 1, 0, 0, 0, 0, b'x'], error);
+}
+
+// RFC 6455 section 5.5: D82, `88 7e 00 7d`: the length of 125 is allowed, its form is not, and the error says so
+#[test]
+fn both_name_the_form_of_the_length_of_a_control_frame() {
+    for end in both() {
+        let mut wire = match end.role {
+            Role::Server => vec![0x88, 0xfe, 0x00, 0x7d, 0, 0, 0, 0],
+            Role::Client => vec![0x88, 0x7e, 0x00, 0x7d],
+        };
+        wire.extend([0x03, 0xe8]);
+        wire.extend([b'x'; 123]);
+        let error = Error::Frame(Violation::ExtendedControlLength);
+        end.fails_at_byte(2, &wire, error);
+        let text = error.to_string();
+        assert!(
+            text.contains("7-bit") && !text.contains("over the limit"),
+            "{text}"
+        );
+    }
+}
+
+// RFC 6455 section 5.2: D81, RSV1 on control frames fails, unless the leniency is on; RSV2, RSV3 and data frames fail anyway
+#[test]
+fn both_that_accept_rsv1_on_control_frames_take_it_there_alone() {
+    let config = Config::new().accept_rsv1_on_control(true);
+    for end in both_with(config.clone()) {
+        end.receive_all(&[
+            (0x01, b"a"),
+            (0xc9, b"p"),
+            (0xca, b"q"),
+            (0x80, b"b"),
+            (0xc8, b"\x03\xe8"),
+        ])
+        .sees(&[ping(b"p"), pong(b"q"), text("ab"), close(1000, "")])
+        .sends(&[end.own(0x8a, b"p"), end.own(0x88, b"\x03\xe8")].concat());
+        for first in [0xa9, 0x99, 0xd9, 0xf8, 0xc1, 0xc2, 0x41] {
+            let error = Error::Frame(Violation::ReservedBits(first >> 4 & 7));
+            end.fails_at_byte(1, &end.incoming(first, b""), error);
+        }
+        // The other rules for control frames are as strict as before.
+        end.fails_at_byte(
+            1,
+            &end.incoming(0x49, b""),
+            Error::Frame(Violation::FragmentedControl),
+        );
+    }
+    for end in both() {
+        for first in [0xc8, 0xc9, 0xca] {
+            end.fails_at_byte(
+                1,
+                &end.incoming(first, b""),
+                Error::Frame(Violation::ReservedBits(4)),
+            );
+        }
+    }
+    // The frame layer, with an extension or without.
+    for rules in [
+        Rules::new(Role::Client),
+        Rules::new(Role::Client).permessage_deflate(true),
+    ] {
+        let found = Header::parse(b"\xc9\x00", &rules.accept_rsv1_on_control(true)).unwrap();
+        assert_eq!(
+            found.map(|(header, size)| (header.rsv1, header.opcode, size)),
+            Some((true, OpCode::Ping, 2))
+        );
+        assert_eq!(
+            Header::parse(b"\xc9\x00", &rules),
+            Err(Violation::ReservedBits(4))
+        );
+    }
 }
 
 // RFC 6455 section 5.2: 6455-5.2-04, D4
@@ -436,7 +507,7 @@ fn server_restarts_the_key_with_each_frame_and_goes_on_across_reads() {
 fn both_fail_on_a_control_frame_over_125_bytes_at_its_second_byte() {
     for first in [0x88, 0x89, 0x8a] {
         for length in [126, 127] {
-            let error = Error::Frame(Violation::ControlTooLong);
+            let error = Error::Frame(Violation::ExtendedControlLength);
             server().fails_at_byte(2, &[first, 0x80 | length, 0, 126], error);
             client().fails_at_byte(2, &[first, length, 0, 126], error);
         }

@@ -362,9 +362,22 @@ proptest! {
 }
 
 fn agrees_with_naive_receiver(role: Role, bytes: &[u8]) -> Result<(), TestCaseError> {
-    let config = Config::new().max_message_size(LIMIT);
-    let run = drive(&mut open(role, &config), bytes, &[]);
-    let expected = naive::receive(&naive::Rules::strict(role, LIMIT), bytes);
+    for accept_rsv1_on_control in [false, true] {
+        let config = Config::new()
+            .max_message_size(LIMIT)
+            .accept_rsv1_on_control(accept_rsv1_on_control);
+        let rules = naive::Rules {
+            accept_rsv1_on_control,
+            ..naive::Rules::strict(role, LIMIT)
+        };
+        agrees_by_rules(&config, &rules, bytes)?;
+    }
+    Ok(())
+}
+
+fn agrees_by_rules(config: &Config, rules: &naive::Rules, bytes: &[u8]) -> Result<(), TestCaseError> {
+    let run = drive(&mut open(rules.role, config), bytes, &[]);
+    let expected = naive::receive(rules, bytes);
     prop_assert_eq!(run.verdict(), expected.verdict);
     prop_assert_eq!(run.answers(), expected.answers);
     prop_assert_eq!(run.events, expected.events);

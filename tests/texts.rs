@@ -1,9 +1,12 @@
 //! What is printed: the texts of errors and codes, and debug forms that tell nothing of what peers send.
 #![cfg(feature = "alloc")]
 
+mod common;
+
 use std::collections::HashSet;
 use std::fmt::Display;
 
+use common::{End, both_with, drive, strict};
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation, raw};
 use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
 use websocket_proto::keepalive::KeepaliveConfig;
@@ -67,7 +70,7 @@ fn violations_print_what_is_wrong() {
             &Violation::ReservedBits(2),
             &Violation::ReservedOpCode(11),
             &Violation::FragmentedControl,
-            &Violation::ControlTooLong,
+            &Violation::ExtendedControlLength,
             &Violation::Unmasked,
             &Violation::Masked,
             &Violation::NonMinimalLength(1003),
@@ -86,6 +89,37 @@ fn violations_print_what_is_wrong() {
         too_big.to_string(),
         "passed on as it is"
     );
+}
+
+// RFC 6455 section 7.1.7: D84: the caller reads which setting to change; the peer, to whom it means nothing, does not
+#[test]
+fn errors_of_a_limit_name_its_setting_to_the_caller_alone() {
+    let empty_fragments =
+        |end: &End| [end.incoming(0x01, b""), end.incoming(0x00, b"").repeat(1024)].concat();
+    for end in both_with(Config::new().max_message_size(4)) {
+        for (wire, reason) in [
+            (
+                end.incoming_header(0x81, 5),
+                "message of at least 5 bytes is over the limit of 4 bytes",
+            ),
+            (
+                empty_fragments(&end),
+                "message has more than the limit of 1024 empty fragments",
+            ),
+        ] {
+            let run = drive(&mut end.open(), &wire, &[]);
+            let error = run.error.unwrap().to_string();
+            assert_eq!(error, format!("{reason} (Config::max_message_size)"));
+            let sent = strict::frames_of(end.role, &run.out);
+            assert_eq!(sent[0].payload, [b"\x03\xf1", reason.as_bytes()].concat());
+        }
+    }
+    let too_big = Violation::PayloadTooBig {
+        limit: 1,
+        len: 2,
+        opcode: OpCode::Text,
+    };
+    assert!(too_big.to_string().contains("Rules::max_payload"));
 }
 
 // RFC 6455 section 7.1.7; section 10.4: the limit is named

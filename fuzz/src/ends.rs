@@ -20,6 +20,7 @@ pub struct Settings {
     pub accept_any_close_code: bool,
     accept_unmasked: bool,
     accept_non_minimal_length: bool,
+    accept_rsv1_on_control: bool,
     /// Bits of windows, of the client and of the server, and who takes over: see `deflated`.
     deflate: Option<u8>,
 }
@@ -39,6 +40,7 @@ impl Settings {
             stream: flags & 64 != 0,
             accept_unmasked: flags & 8 != 0,
             accept_non_minimal_length: flags & 16 != 0,
+            accept_rsv1_on_control: flags & 128 != 0,
             accept_any_close_code: flags & 32 != 0,
             deflate,
         }
@@ -51,6 +53,7 @@ impl Settings {
             .auto_close(self.auto_close)
             .accept_unmasked(self.accept_unmasked)
             .accept_non_minimal_length(self.accept_non_minimal_length)
+            .accept_rsv1_on_control(self.accept_rsv1_on_control)
             .accept_any_close_code(self.accept_any_close_code)
     }
 
@@ -61,6 +64,7 @@ impl Settings {
             limit: self.limit.min(isize::MAX as u64),
             accept_unmasked: self.accept_unmasked,
             accept_non_minimal_length: self.accept_non_minimal_length,
+            accept_rsv1_on_control: self.accept_rsv1_on_control,
             accept_any_close_code: self.accept_any_close_code,
             window: self.deflate.map(|flags| match role {
                 Role::Server => (BITS[usize::from(flags & 3)], flags & 16 == 0),

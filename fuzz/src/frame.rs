@@ -13,15 +13,17 @@ fn rules(input: &mut Input) -> (Rules, naive::Rules) {
         0 => Role::Server,
         _ => Role::Client,
     };
-    let [rsv1, unmasked, long] = [2, 4, 8].map(|bit| flags & bit != 0);
+    let [rsv1, unmasked, long, control] = [2, 4, 8, 16].map(|bit| flags & bit != 0);
     let rules = Rules::new(role)
         .max_payload(limit)
         .permessage_deflate(rsv1)
         .accept_unmasked(unmasked)
-        .accept_non_minimal_length(long);
+        .accept_non_minimal_length(long)
+        .accept_rsv1_on_control(control);
     let naive = naive::Rules {
         accept_unmasked: unmasked,
         accept_non_minimal_length: long,
+        accept_rsv1_on_control: control,
         window: rsv1.then_some((15, true)),
         ..naive::Rules::strict(role, limit)
     };

@@ -44,28 +44,10 @@ impl Masking {
         }
     }
 
-    /// Makes a frame of the payload that was written after [`begin_frame`].
-    pub(super) fn finish_frame(&mut self, mut header: Header, start: usize, out: &mut Vec<u8>) {
-        let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
-        let len = out.len().saturating_sub(payload);
-        header.payload_len = len as u64;
-        header.mask = self.next_key();
-        let encoded = header.encode();
-        // The header is mostly shorter than the room for it.
-        let moved = start.saturating_add(encoded.len()).min(payload);
-        out.copy_within(payload.., moved);
-        out.truncate(moved.saturating_add(len));
-        if let Some(room) = out.get_mut(start..moved) {
-            room.copy_from_slice(&encoded);
-        }
-        if let (Some(key), Some(payload)) = (header.mask, out.get_mut(moved..)) {
-            mask::apply(payload, key);
-        }
-    }
-
-    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed.
+    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed, which it is when a call has it. It is drawn
+    /// before anything else is done: a source that fails panics, and the call has then changed nothing.
     #[inline]
-    fn next_key(&mut self) -> Option<[u8; 4]> {
+    pub(super) fn next_key(&mut self) -> Option<[u8; 4]> {
         match self {
             Self::Server => None,
             Self::Client(entropy) => {
@@ -82,6 +64,24 @@ pub(super) fn begin_frame(out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0; MAX_HEADER_SIZE]);
     start
+}
+
+/// Makes a frame of the payload that was written after [`begin_frame`].
+pub(super) fn finish_frame(mut header: Header, start: usize, out: &mut Vec<u8>) {
+    let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
+    let len = out.len().saturating_sub(payload);
+    header.payload_len = len as u64;
+    let encoded = header.encode();
+    // The header is mostly shorter than the room for it.
+    let moved = start.saturating_add(encoded.len()).min(payload);
+    out.copy_within(payload.., moved);
+    out.truncate(moved.saturating_add(len));
+    if let Some(room) = out.get_mut(start..moved) {
+        room.copy_from_slice(&encoded);
+    }
+    if let (Some(key), Some(payload)) = (header.mask, out.get_mut(moved..)) {
+        mask::apply(payload, key);
+    }
 }
 
 /// RFC 7692 section 6: the header of a compressed message's first frame.

@@ -7,13 +7,13 @@ use core::ops::Deref;
 
 use super::compression::{Deflating, compress};
 use super::control::ControlPayload;
-use super::framing::{Masking, begin_frame, deflated};
+use super::framing::{Masking, begin_frame, deflated, finish_frame};
 use super::prepared::Prepared;
 use super::reply::{Reaction, Reply};
 use super::state::{Incoming, Sending, State, Transport};
 use crate::close::MAX_CLOSE_REASON_SIZE;
 use crate::config::AutoPong;
-use crate::error::Misuse;
+use crate::error::{CloseReason, Error, Misuse};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
 use crate::message::MessageKind;
 use crate::utf8::{self, Validator};
@@ -266,7 +266,7 @@ impl SendHalf {
                 self.answer_close(code, out);
             }
             Reaction::Failed(error) => {
-                self.fail(error.close_code(), &error, out);
+                self.fail(&error, out);
                 self.learn(Incoming::Over);
             }
             Reaction::Ended => self.learn(Incoming::Over),
@@ -310,7 +310,7 @@ impl SendHalf {
 
     /// Sends the message compressed, if it is to be. Not inlined, so that it costs nothing where it is not agreed.
     #[inline(never)]
-    fn compressed_message(&mut self, header: Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    fn compressed_message(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let compressor = match self.compression {
             Compression::On => self.deflating.for_message(payload.len()),
             Compression::Off => None,
@@ -318,9 +318,10 @@ impl SendHalf {
         let Some(compressor) = compressor else {
             return false;
         };
+        header.mask = self.masking.next_key();
         let start = begin_frame(out);
         compress(compressor, payload, Fin::Last, out);
-        self.masking.finish_frame(deflated(header), start, out);
+        finish_frame(deflated(header), start, out);
         true
     }
 
@@ -388,7 +389,7 @@ impl SendHalf {
 
     fn fragment_frame(
         &mut self,
-        header: Header,
+        mut header: Header,
         compression: Compression,
         payload: &[u8],
         out: &mut Vec<u8>,
@@ -400,6 +401,7 @@ impl SendHalf {
         let Some(compressor) = compressor else {
             return self.masking.frame(header, payload, out);
         };
+        header.mask = self.masking.next_key();
         let start = begin_frame(out);
         compress(compressor, payload, Fin::of(&header), out);
         // RFC 7692 section 6: RSV1 marks the first fragment alone.
@@ -407,7 +409,7 @@ impl SendHalf {
             OpCode::Continuation => header,
             _ => deflated(header),
         };
-        self.masking.finish_frame(header, start, out);
+        finish_frame(header, start, out);
     }
 
     /// A Ping or a Pong.
@@ -442,13 +444,13 @@ impl SendHalf {
     }
 
     /// The Close of a failed connection, if none was sent yet and the transport has not ended (RFC 6455 section 7.1.7).
-    /// Its reason is the error's text.
-    fn fail(&mut self, code: CloseCode, error: &impl fmt::Display, out: &mut Vec<u8>) {
+    fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
         if self.state.check_unclosed().is_ok() {
-            let mut body = ControlPayload::close(Some(code));
+            let code = Some(error.close_code());
+            let mut body = ControlPayload::close(code);
             // Fails where the body is full, and what is there is sent.
-            let _ = fmt::write(&mut body, format_args!("{error}"));
-            self.send_close(Some(code), &body, out);
+            let _ = fmt::write(&mut body, format_args!("{}", CloseReason(error)));
+            self.send_close(code, &body, out);
         }
     }
 

@@ -253,6 +253,7 @@ pub struct Rules {
     rsv1: bool,
     accept_unmasked: bool,
     accept_non_minimal_length: bool,
+    accept_rsv1_on_control: bool,
 }
 
 impl Rules {
@@ -265,6 +266,7 @@ impl Rules {
             rsv1: false,
             accept_unmasked: false,
             accept_non_minimal_length: false,
+            accept_rsv1_on_control: false,
         }
     }
 
@@ -293,6 +295,12 @@ impl Rules {
         self
     }
 
+    /// Accepts RSV1 on control frames, where it has no meaning.
+    pub const fn accept_rsv1_on_control(mut self, accept: bool) -> Self {
+        self.accept_rsv1_on_control = accept;
+        self
+    }
+
     /// The role these rules are for.
     pub const fn role(&self) -> Role {
         self.role
@@ -311,13 +319,22 @@ impl Rules {
             _ => 0,
         };
         if first & RSV & !allowed != 0 {
-            return Err(Violation::ReservedBits((first & RSV) >> 4));
+            self.check_rsv_of_control(opcode, first)?;
         }
         // RFC 6455 section 5.5: control frames are never fragmented.
         if opcode.is_control() && first & FIN == 0 {
             return Err(Violation::FragmentedControl);
         }
         Ok(opcode)
+    }
+
+    /// Reserved bits fail, unless it is RSV1 alone, on a control frame, and the caller accepts it.
+    #[cold]
+    fn check_rsv_of_control(&self, opcode: OpCode, first: u8) -> Result<(), Violation> {
+        match self.accept_rsv1_on_control && opcode.is_control() && first & RSV == RSV1 {
+            true => Ok(()),
+            false => Err(Violation::ReservedBits((first & RSV) >> 4)),
+        }
     }
 
     #[inline]
@@ -328,9 +345,9 @@ impl Rules {
             (Role::Client, true) => return Err(Violation::Masked),
             (Role::Server | Role::Client, _) => {}
         }
-        // RFC 6455 section 5.5: 126 and 127 announce a longer length, whatever it turns out to be.
+        // RFC 6455 section 5.5: 126 and 127 announce an extended length, whatever it turns out to be.
         if opcode.is_control() && usize::from(second & !MASK) > MAX_CONTROL_PAYLOAD {
-            return Err(Violation::ControlTooLong);
+            return Err(Violation::ExtendedControlLength);
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ pub struct Header {
     size: u8,
 }
 
-/// Reads frames whatever they are. The state is some 32 bytes.
+/// Reads frames whatever they are. The state is 16 bytes.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Decoder {
@@ -230,3 +230,6 @@ impl fmt::Debug for Item<'_> {
         }
     }
 }
+
+// What its documentation says.
+const _: () = assert!(size_of::<Decoder>() <= 16);

@@ -16,8 +16,9 @@ pub enum Violation {
     ReservedOpCode(u8),
     /// A control frame without the FIN bit (section 5.5).
     FragmentedControl,
-    /// A control frame that announces more than 125 bytes (section 5.5).
-    ControlTooLong,
+    /// A control frame with a length of 16 or 64 bits (section 5.5): it has more than 125 bytes, or writes its length in
+    /// more bytes than needed. Found at the second byte, before the length itself.
+    ExtendedControlLength,
     /// A client sent a frame without a mask (section 5.1).
     Unmasked,
     /// A server sent a frame with a mask (section 5.1).
@@ -45,7 +46,7 @@ impl Violation {
             Self::ReservedBits(_)
             | Self::ReservedOpCode(_)
             | Self::FragmentedControl
-            | Self::ControlTooLong
+            | Self::ExtendedControlLength
             | Self::Unmasked
             | Self::Masked
             | Self::NonMinimalLength(_)
@@ -60,13 +61,18 @@ impl fmt::Display for Violation {
             Self::ReservedBits(bits) => write!(f, "peer set reserved bits {bits:#05b} without an extension"),
             Self::ReservedOpCode(opcode) => write!(f, "peer sent reserved opcode {opcode:#x}"),
             Self::FragmentedControl => f.write_str("peer fragmented a control frame"),
-            Self::ControlTooLong => f.write_str("peer sent a control frame over the limit of 125 bytes"),
+            Self::ExtendedControlLength => f.write_str(
+                "peer sent a control frame with an extended payload length; it has a 7-bit one, of at most 125 bytes",
+            ),
             Self::Unmasked => f.write_str("client sent an unmasked frame"),
             Self::Masked => f.write_str("server sent a masked frame"),
             Self::NonMinimalLength(len) => write!(f, "peer wrote length {len} in more bytes than needed"),
             Self::LengthOutOfRange(len) => write!(f, "peer sent length {len} with the top bit set"),
             Self::PayloadTooBig { limit, len, .. } => {
-                write!(f, "payload of {len} bytes is over the limit of {limit} bytes")
+                write!(
+                    f,
+                    "payload of {len} bytes is over the limit of {limit} bytes (Rules::max_payload)"
+                )
             }
         }
     }

@@ -155,7 +155,9 @@ impl Run {
         let (last, before) = frames.split_last().expect("a Close is sent");
         assert!(before.iter().all(|frame| frame.opcode != 8));
         let mut body = u16::from(error.close_code()).to_be_bytes().to_vec();
-        body.extend(error.to_string().into_bytes());
+        // The peer is not told the name of the setting (D84).
+        let reason = error.to_string().replace(" (Config::max_message_size)", "");
+        body.extend(reason.into_bytes());
         assert_eq!((last.opcode, &last.payload), (8, &body));
         self
     }

@@ -32,6 +32,7 @@ pub struct Rules {
     pub limit: u64,
     pub accept_unmasked: bool,
     pub accept_non_minimal_length: bool,
+    pub accept_rsv1_on_control: bool,
     pub accept_any_close_code: bool,
     /// The window of the peer, if compression was agreed: its bits, and whether it is taken over.
     pub window: Option<(u8, bool)>,
@@ -44,6 +45,7 @@ impl Rules {
             limit,
             accept_unmasked: false,
             accept_non_minimal_length: false,
+            accept_rsv1_on_control: false,
             accept_any_close_code: false,
             window: None,
         }
@@ -262,6 +264,7 @@ pub fn check_header(rules: &Rules, bytes: &[u8]) -> Result<(), u16> {
     let (opcode, control) = (first & 15, first & 8 != 0);
     let reserved = match (rules.window, opcode) {
         (Some(_), 1 | 2) => 0x30,
+        (_, 8..=10) if rules.accept_rsv1_on_control && first & 0x70 == 0x40 => 0,
         _ => 0x70,
     };
     let unknown = matches!(opcode, 3..=7 | 11..=15);

@@ -130,7 +130,8 @@ impl ReceiveHalf {
         let rules = Rules::new(role)
             .max_payload(max_message_size)
             .accept_unmasked(config.accept_unmasked)
-            .accept_non_minimal_length(config.accept_non_minimal_length);
+            .accept_non_minimal_length(config.accept_non_minimal_length)
+            .accept_rsv1_on_control(config.accept_rsv1_on_control);
         Self {
             decoder: Decoder::new(rules),
             frame: None,

@@ -37,6 +37,7 @@ pub fn rules(role: Role, max_payload: u64, leniency: bool) -> Rules {
         .permessage_deflate(leniency)
         .accept_unmasked(leniency)
         .accept_non_minimal_length(leniency)
+        .accept_rsv1_on_control(leniency)
 }
 
 #[unsafe(no_mangle)]
