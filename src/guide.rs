@@ -1,13 +1,18 @@
 //! How to use the crate, chapter by chapter. Each example is compiled and run.
 //!
+//! - [`endpoint`]: one transport from its first byte to its last; drivers, flow, the end
 //! - [`opening`]: the opening handshake, for servers and clients
 //! - [`messages`]: receiving and sending; fragments, chunks, broadcasts, vectored writes
 //! - [`closing`]: how a connection ends, with the diagram of its states
 //! - [`limits`]: what a peer can make you hold, and how to change it
 //! - [`security`]: origins, masking, compression and secrets, deadlines
 //! - [`embedding`]: tokio, mio, hyper, TLS, HTTP/2, `no_std`
+//! - [`mistakes`]: common mistakes, and what each looks like
 //! - [`migrating`]: from tungstenite
 //! - [`walk`]: one message through the rooms of the source, for those who change it
+
+#[doc = include_str!("guide/endpoint.md")]
+pub mod endpoint {}
 
 #[doc = include_str!("guide/opening.md")]
 pub mod opening {}
@@ -26,6 +31,9 @@ pub mod security {}
 
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
+
+#[doc = include_str!("guide/mistakes.md")]
+pub mod mistakes {}
 
 #[doc = include_str!("guide/migrating.md")]
 pub mod migrating {}

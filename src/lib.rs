@@ -7,110 +7,104 @@
 //! # The layers
 //!
 //! ```text
-//!  transport bytes
+//!  the transport and the clock
+//!      |  endpoint     the whole life of a transport: both handshakes, buffers, deadlines, flow, the end
+//!      v
 //!      |  handshake    the opening handshake over HTTP: a request or a response in, a Connection out
-//!      v
 //!      |  connection   one open connection: events, replies, closing, limits
-//!      |  message      payloads and text, put together from their pieces
+//!      |  keepalive    timers as data: deadlines and Pings
 //!      v
+//!      |  message      payloads and text, put together from their pieces
 //!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
-//!
-//!  time -> keepalive   beside them: deadlines and Pings, for the caller to keep and to send
 //! ```
 //!
-//! Dependencies point downwards. Each layer can be used without those above it: [`handshake`],
-//! [`connection`], [`frame`], [`utf8`], [`keepalive`].
+//! Dependencies point downwards. Each layer can be used without those above it: [`endpoint`], [`handshake`],
+//! [`connection`], [`keepalive`], [`frame`], [`utf8`].
 #![cfg_attr(
     all(feature = "std", feature = "getrandom"),
     doc = "The [`guide`] goes through everything, chapter by chapter, and walks one message through the source."
 )]
 //!
-//! # A server, whole
+//! # A complete server
 //!
-//! Receive, write, read:
+//! An [`Endpoint`](endpoint::Endpoint) holds everything that one transport needs from its first byte to its last. It says
+//! what to do next; the program does that one thing, here with blocking TCP:
 //!
-#![cfg_attr(feature = "alloc", doc = "```")]
-#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
-//! use std::error::Error;
-//! use std::io::{Read, Write};
-//! use websocket_proto::handshake::ServerHandshake;
-//! use websocket_proto::{Closed, Config, Event, Transport};
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io;
+//! use std::net::TcpStream;
+//! use std::time::{Duration, Instant};
+//! use websocket_proto::Event;
+//! use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
 //!
 //! /// Serves one client: opens the connection, then echoes messages until it ends.
-//! fn serve(stream: &mut (impl Read + Write), config: &Config) -> Result<Closed, Box<dyn Error>> {
-//!     let mut buffer = vec![0; 64 * 1024]; // any buffer; one may serve all connections of a thread
-//!     let mut out = Vec::new();
-//!     let mut handshake = ServerHandshake::new(config);
-//!     let (mut connection, mut input) = loop {
-//!         let size = stream.read(&mut buffer)?;
-//!         if size == 0 {
-//!             return Err(handshake.receive_eof().into());
-//!         }
-//!         let mut input = &mut buffer[..size];
-//!         let opened = match handshake.receive(&mut input, &mut out) {
-//!             Ok(None) => continue,
-//!             Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
-//!             Err(error) => Err(error),
-//!         };
-//!         stream.write_all(&std::mem::take(&mut out))?; // the 101, or what tells the client of the error
-//!         break (opened?, input);                       // `input` keeps what followed the request: frames
-//!     };
+//! fn serve(mut stream: TcpStream, config: &EndpointConfig) -> io::Result<End> {
+//!     let clock = Instant::now();
+//!     let mut endpoint = Endpoint::server(config, clock.elapsed());
 //!     loop {
-//!         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-//!             match event {
-//!                 Event::Text(text) => connection.send_text(&text, &mut out)?,
-//!                 Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
-//!                 _ => {} // a Ping's Pong is in `out` already, and so is the answer to a Close
+//!         match endpoint.step(clock.elapsed()) {
+//!             Step::Request => endpoint.accept(), // the 101, or the response that says what is wrong
+//!             Step::Event => {
+//!                 while let Some((event, mut sender)) = endpoint.next_event() {
+//!                     _ = match event {
+//!                         Event::Text(text) => sender.send_text(&text),
+//!                         Event::Binary(payload) => sender.send_binary(&payload),
+//!                         _ => Ok(()), // Pings and Closes are answered automatically
+//!                     };
+//!                 }
+//!             }
+//!             Step::Done => return Ok(endpoint.into_end()), // who ended it, why, and whether it was clean
+//!             step => {
+//!                 let left = endpoint.deadline().map(|deadline| deadline.saturating_sub(clock.elapsed()));
+//!                 let timeout = left.map(|left| left.max(Duration::from_millis(1))); // a socket refuses zero
+//!                 stream.set_read_timeout(timeout)?;
+//!                 stream.set_write_timeout(timeout)?;
+//!                 endpoint.perform(step, &mut stream); // read, write, flush or shut down: one call
 //!             }
 //!         }
-//!         stream.write_all(&out)?; // also after an error: the Close frame that tells the peer is in `out`
-//!         out.clear();
-//!         if connection.transport() == Transport::Close {
-//!             break;
-//!         }
-//!         let size = stream.read(&mut buffer)?;
-//!         if size == 0 {
-//!             break;
-//!         }
-//!         input = &mut buffer[..size];
 //!     }
-//!     Ok(connection.receive_eof()) // who closed, the codes sent and received, the reason, clean or not
 //! }
-//! # struct Link { input: std::io::Cursor<Vec<u8>>, output: Vec<u8> }
-//! # impl Read for Link { fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> { self.input.read(bytes) } }
-//! # impl Write for Link {
-//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.output.write(bytes) }
-//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
-//! # }
-//! # fn link(frames: &[u8]) -> Link {
-//! #     let request = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-//! #         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-//! #     Link { input: std::io::Cursor::new([request, frames].concat()), output: Vec::new() }
+//! # use std::io::{Read, Write};
+//! # use std::net::TcpListener;
+//! # fn talk(frames: &[u8]) -> io::Result<(End, Vec<u8>)> {
+//! #     let listener = TcpListener::bind("127.0.0.1:0")?;
+//! #     let mut client = TcpStream::connect(listener.local_addr()?)?;
+//! #     let (stream, _) = listener.accept()?;
+//! #     let server = std::thread::spawn(move || serve(stream, &EndpointConfig::new()));
+//! #     client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")?;
+//! #     client.write_all(frames)?;
+//! #     let mut read = Vec::new();
+//! #     client.read_to_end(&mut read)?;
+//! #     drop(client);
+//! #     Ok((server.join().expect("it does not panic")?, read))
 //! # }
 //!
 //! // After its request, the client sends "Hello", a Ping and a Close with code 1000, all masked with a key of zeros.
-//! let mut stream = link(b"\x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8");
-//! let closed = serve(&mut stream, &Config::new())?;
-//! assert!(stream.output.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
-//! assert!(stream.output.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\x00\x88\x02\x03\xe8"));
-//! assert_eq!(closed.to_string(), "closed by the peer, clean, sent 1000, received 1000");
+//! let (end, read) = talk(b"\x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8")?;
+//! assert!(read.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! assert!(read.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\x00\x88\x02\x03\xe8"));
+//! assert_eq!(end.to_string(), "closed by the peer, clean, sent 1000, received 1000");
 //!
 //! // An unmasked frame is an error: the answer is a Close with code 1002, and its reason says why.
-//! let mut stream = link(b"\x81\x05Hello");
-//! let closed = serve(&mut stream, &Config::new())?;
-//! assert!(stream.output.ends_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
-//! assert_eq!(closed.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
-//! # Ok::<(), Box<dyn Error>>(())
+//! let (end, read) = talk(b"\x81\x05Hello")?;
+//! assert!(read.ends_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
+//! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
+//! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! What is left out here are deadlines: for the handshake, for a peer that is dead, and where
-//! [`Transport::AwaitPeer`] asks for one. [`keepalive`] has them, and the example `echo_server` keeps them. A
-//! client is opened by [`ClientRequest`](handshake::ClientRequest) and driven by the same loop.
+//! A client is [`Endpoint::client`](endpoint::Endpoint::client), driven by the same loop. Deadlines are included: for the
+//! handshakes, for a peer that is dead, for one that does not read.
+//!
+//! Programs that own their buffers, or need less, use the layers below by themselves: a
+//! [`Connection`] takes the bytes of any buffer and appends what has to be sent to any `Vec`, see [`connection`].
 //!
 //! # What you can rely on
 //!
-//! - **The input is all used.** While a connection is open, `Ok(None)` means that `input` is empty: read
-//!   more. There is nothing to flush and nothing to poll; replies are in `out` when `receive` returns.
+//! - **The input is all used.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty: read
+//!   more. The crate queues nothing of its own: replies are in `out` when `receive` returns. (The transport may still
+//!   have to be flushed, as TLS has; an endpoint says when.)
 //! - **Cutting the input anywhere changes nothing**: the same events (of [chunks](Config::delivery), the same bytes
 //!   in all), the same output, the same error, for any partition of the bytes.
 //! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses
@@ -242,6 +236,7 @@ const _: () = {
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
     is_send_and_sync::<keepalive::Keepalive>();
+    is_send_and_sync::<endpoint::Endpoint>();
     is_send_and_sync::<handshake::ClientExchange>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
