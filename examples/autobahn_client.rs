@@ -19,13 +19,11 @@ use websocket_proto::{Config, Event, OsEntropy};
 /// The largest messages of the suite have 16 MiB.
 #[cfg(not(feature = "deflate"))]
 const CONFIG: Config = Config::new().max_message_size(32 * 1024 * 1024);
-/// The suite's cases ask for windows of all sizes, so the offer leaves them to it.
+/// The suite's cases ask for windows of all sizes, so the offer leaves them to it, and all of what it grants is used.
 #[cfg(feature = "deflate")]
-const CONFIG: Config = Config::new().max_message_size(32 * 1024 * 1024).deflate(
-    DeflateConfig::new()
-        .client_max_window_bits(15)
-        .server_max_window_bits(15),
-);
+const CONFIG: Config = Config::new()
+    .max_message_size(32 * 1024 * 1024)
+    .deflate(DeflateConfig::new().send_window_bits(15));
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);

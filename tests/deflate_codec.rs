@@ -67,7 +67,7 @@ fn decompress_in_chunks(
 }
 
 fn compressor(window: Window) -> Compressor {
-    Compressor::new(window, &DeflateConfig::new()).unwrap()
+    Compressor::new(window, &DeflateConfig::new().send_window_bits(15)).unwrap()
 }
 
 fn compress(compressor: &mut Compressor, message: &[u8]) -> Vec<u8> {
@@ -708,7 +708,7 @@ fn memory_is_as_documented() {
         // A thread of its own has no engines yet.
         let work = move || {
             let message = json(100_000, 1);
-            let config = DeflateConfig::new().keep_engine(keep);
+            let config = DeflateConfig::new().keep_engine(keep).send_window_bits(15);
             let ((mut sender, mut receiver), new) = measure(|| {
                 (
                     Compressor::new(window, &config).unwrap(),
@@ -920,7 +920,8 @@ proptest! {
         keep in any::<bool>(),
         sizes in any_sizes(),
     ) {
-        let mut compressor = Compressor::new(window, &DeflateConfig::new().level(level).keep_engine(keep)).unwrap();
+        let config = DeflateConfig::new().level(level).keep_engine(keep).send_window_bits(15);
+        let mut compressor = Compressor::new(window, &config).unwrap();
         let (mut wires, mut stream) = (Vec::new(), Vec::new());
         for (message, parts) in &messages {
             let (mut wire, parts) = (Vec::new(), cut(message, parts));

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::naive_deflate::Naive;
 use common::windows::window;
 use common::{KEY, frame};
 use proptest::prelude::*;
@@ -582,6 +583,31 @@ fn shake(client: &Config, server: &Config) -> (Connection, Connection, String) {
     }
 }
 
+/// A client whose server answers so.
+fn answered(client: &Config, answer: &str) -> Result<Connection, HandshakeError> {
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut out = Vec::new();
+    let mut handshake = ClientRequest::new("h", "/")
+        .unwrap()
+        .start(client, entropy, &mut out);
+    let key = String::from_utf8(out).unwrap();
+    let key = key
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .unwrap();
+    let accept = websocket_proto::handshake::key::accept_key(key.as_bytes());
+    let accept = std::str::from_utf8(&accept).unwrap();
+    let mut response = format!(
+        "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\
+         Sec-WebSocket-Extensions: {answer}\r\n\r\n"
+    )
+    .into_bytes();
+    match handshake.receive(&mut &mut response[..], &mut Vec::new())? {
+        Some(Answer::Accepted { connection, .. }) => Ok(connection),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[track_caller]
 fn assert_talks(from: &mut Connection, to: &mut Connection, compressed: bool) {
     for _ in 0..3 {
@@ -599,9 +625,7 @@ fn assert_talks(from: &mut Connection, to: &mut Connection, compressed: bool) {
 fn client_and_server_agree_and_compress_both_ways() {
     let config = config(DeflateConfig::new());
     let (mut client, mut server, head) = shake(&config, &config);
-    assert!(head.contains(
-        "\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12; client_max_window_bits=12\r\n"
-    ));
+    assert!(head.contains("\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12\r\n"));
     assert_talks(&mut client, &mut server, true);
     assert_talks(&mut server, &mut client, true);
 }
@@ -646,28 +670,7 @@ fn server_declines_for_one_connection() {
 // RFC 7692 section 5: 7692-5-08; section 7.1: 7692-7.1-02; RFC 6455 section 9.1: 6455-9.1-05
 #[test]
 fn client_fails_on_an_answer_that_does_not_fit() {
-    let fail = |client: &Config, answer: &str| {
-        let entropy = |bytes: &mut [u8]| bytes.fill(7);
-        let mut out = Vec::new();
-        let mut handshake = ClientRequest::new("h", "/")
-            .unwrap()
-            .start(client, entropy, &mut out);
-        let key = String::from_utf8(out).unwrap();
-        let key = key
-            .lines()
-            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
-            .unwrap();
-        let accept = websocket_proto::handshake::key::accept_key(key.as_bytes());
-        let accept = std::str::from_utf8(&accept).unwrap();
-        let mut response = format!(
-            "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\
-             Sec-WebSocket-Extensions: {answer}\r\n\r\n"
-        )
-        .into_bytes();
-        handshake
-            .receive(&mut &mut response[..], &mut Vec::new())
-            .map(drop)
-    };
+    let fail = |client: &Config, answer: &str| answered(client, answer).map(drop);
     let on = config(DeflateConfig::new());
     for answer in [
         "permessage-deflate; foo",
@@ -800,19 +803,74 @@ fn both_take_fragments_that_compression_made_larger() {
 fn client_offers_compression_last() {
     let offers = |extensions: &[&str]| offered(&config(DeflateConfig::new()), extensions);
     let alone = offers(&[]);
-    assert!(alone.starts_with("permessage-deflate; "), "{alone}");
+    assert_eq!(alone, "permessage-deflate; client_max_window_bits");
     assert_eq!(offers(&["a", "b; c=1"]), format!("a, b; c=1, {alone}"));
 }
 
-// RFC 7692 section 5: 7692-5-01: a demand that a server may not be able to meet is followed by an offer without it
+// RFC 7692 section 5: 7692-5-01: a limit that a server may not be able to meet is followed by an offer without it, D51
 #[test]
-fn client_offers_compression_without_demands_as_well() {
-    let parameters = |bits| offered(&config(DeflateConfig::new().server_max_window_bits(bits)), &[]);
-    assert_eq!(parameters(15), "permessage-deflate; client_max_window_bits=12");
-    assert_eq!(
-        parameters(12),
-        "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12, permessage-deflate; client_max_window_bits=12"
-    );
+fn client_offers_compression_without_limits_as_well() {
+    let one = DeflateConfig::new();
+    let open = "permessage-deflate; client_max_window_bits";
+    for (deflate, offers) in [
+        (one.clone(), open.to_owned()),
+        (one.clone().send_window_bits(9), open.to_owned()),
+        (
+            one.clone().server_max_window_bits(15).client_max_window_bits(15),
+            open.to_owned(),
+        ),
+        (
+            one.clone().server_max_window_bits(12),
+            format!("permessage-deflate; server_max_window_bits=12; client_max_window_bits, {open}"),
+        ),
+        (one.clone().client_max_window_bits(10), format!("{open}=10, {open}")),
+        (
+            one.clone()
+                .server_max_window_bits(9)
+                .client_max_window_bits(10)
+                .server_no_context_takeover(true),
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=10, \
+             permessage-deflate; server_no_context_takeover; client_max_window_bits"
+                .to_owned(),
+        ),
+        (
+            one.clone().offer_client_max_window_bits(false),
+            "permessage-deflate".to_owned(),
+        ),
+        (
+            one.clone().offer_client_max_window_bits(false).client_max_window_bits(10),
+            "permessage-deflate".to_owned(),
+        ),
+        (
+            one.offer_client_max_window_bits(false).server_max_window_bits(10),
+            "permessage-deflate; server_max_window_bits=10, permessage-deflate".to_owned(),
+        ),
+    ] {
+        assert_eq!(offered(&config(deflate), &[]), offers);
+    }
+}
+
+// RFC 7692 section 7.1.2.2: 7692-7.1.2.2-05, D54: the client's own limit holds where the answer is for an offer that does
+// not name it, and where the server did not get to know it
+#[test]
+fn client_keeps_to_its_own_window_whatever_was_agreed() {
+    let record = "0123456789abcdef";
+    let message = record.to_owned() + &".".repeat(1 << 13) + record;
+    let deflate = DeflateConfig::new().client_max_window_bits(9).threshold(0);
+    let bare = deflate.clone().offer_client_max_window_bits(false);
+    let small = DeflateConfig::new().send_window_bits(9).threshold(0);
+    let large = DeflateConfig::new().send_window_bits(15).threshold(0);
+    for (deflate, is_small) in [(deflate, true), (bare, true), (small, true), (large, false)] {
+        let mut client = answered(&config(deflate), "permessage-deflate").unwrap();
+        let mut wire = Vec::new();
+        client.send_text(&message, &mut wire).unwrap();
+        assert!(wire[..2] == [0xc1, 0x80 | (wire.len() - 6) as u8], "{wire:x?}");
+        // Each byte that was drawn is a 7, and so is the mask key.
+        let payload: Vec<u8> = wire[6..].iter().map(|byte| byte ^ 7).collect();
+        let mut naive = Naive::default();
+        assert_eq!(naive.message(&payload).as_deref(), Some(message.as_bytes()));
+        assert_eq!(naive.distance <= 512, is_small, "{}", naive.distance);
+    }
 }
 
 /// The offer of a client with extensions of its caller.

@@ -256,7 +256,6 @@ fn errors_of_compression_print_what_is_wrong() {
     );
     let parameter = Parameter::ServerMaxWindowBits;
     let larger = NegotiationError::LargerThanOffered {
-        parameter,
         offered: 11,
         answered: 12,
     };

@@ -207,6 +207,7 @@ pub fn deflate_round_trip(bytes: &[u8]) {
     let (flags, level) = (input.byte(), input.byte());
     let window = window(9 + (flags & 7) % 7, flags & 8 == 0);
     let config = DeflateConfig::new()
+        .send_window_bits(15)
         .level(level % 10)
         .keep_engine(flags & 16 != 0);
     let mut compressor = Compressor::new(window, &config).expect("9 bits or more");

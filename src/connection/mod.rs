@@ -135,8 +135,8 @@ impl Connection {
     /// all of it where it is.
     ///
     /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
-    /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
-    /// [`threshold`](DeflateConfig::threshold).
+    /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
+    /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {

@@ -82,7 +82,8 @@ impl Prepared {
     #[must_use = "the compressed message is in the value that is returned"]
     pub fn deflate(mut self, bits: u8, config: &DeflateConfig) -> Self {
         let window = Window::new(bits).map(Window::no_context_takeover);
-        let compressor = window.and_then(|window| Compressor::new(window, config));
+        let compressor =
+            window.and_then(|window| Compressor::new(window, &config.clone().send_window_bits(bits)));
         self.deflated = compressor.map(|mut compressor| {
             let mut payload = Vec::new();
             compressor.compress(self.payload(), &mut payload);

@@ -47,8 +47,9 @@ pub(super) struct Deflater {
 
 impl Compressor {
     /// For a direction with the agreed window: that of our own [`Parameters::sent_by`](super::Parameters::sent_by).
-    /// Allocates nothing. Of `config`, [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level)
-    /// and [`threshold`](DeflateConfig::threshold) count.
+    /// Allocates nothing. Of `config`, [`send_window_bits`](DeflateConfig::send_window_bits),
+    /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
+    /// [`threshold`](DeflateConfig::threshold) count.
     ///
     /// `None` with a window of 8 bits: no zlib makes raw DEFLATE data that keep to it (it takes 9), so
     /// everything is sent as it is, which is always allowed (RFC 7692 section 5.2).
@@ -56,6 +57,7 @@ impl Compressor {
         if window.bits() < 9 {
             return None;
         }
+        let window = window.at_most(config.send_window_bits);
         let history = window.takeover() && !config.keep_engine;
         Some(Self {
             history: History::new(if history { window.size() } else { 0 }),

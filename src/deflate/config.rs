@@ -2,14 +2,19 @@
 
 /// What to offer or to accept, and how to compress.
 ///
-/// The same settings serve both roles: a client offers them, and a server answers with them, or with less if
-/// the client asks for less. All are within what RFC 7692 lets a side choose, so nothing here can break an
-/// agreement.
+/// The defaults open wherever a browser's offer does: nothing is demanded of the peer, and what saves memory without its
+/// help is done unannounced. A limit on what the *peer* may send by has to be agreed on, so it is a setting with a price:
+/// see [`server_max_window_bits`](Self::server_max_window_bits) for clients and
+/// [`client_max_window_bits`](Self::client_max_window_bits) for servers. All settings are within what RFC 7692 lets a
+/// side choose, so none of them can break an agreement.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct DeflateConfig {
-    pub(super) client_max_window_bits: u8,
+    /// `None`: a client gives no number, a server answers its own if it is let choose.
+    pub(super) client_max_window_bits: Option<u8>,
     pub(super) server_max_window_bits: u8,
+    pub(super) offer_client_max_window_bits: bool,
+    pub(super) send_window_bits: u8,
     pub(super) client_no_context_takeover: bool,
     pub(super) server_no_context_takeover: bool,
     pub(super) keep_engine: bool,
@@ -18,11 +23,14 @@ pub struct DeflateConfig {
 }
 
 impl DeflateConfig {
-    /// The defaults: windows of 12 bits with context takeover, no engine kept, level 6.
+    /// The defaults: no limit demanded of the peer, a window of 12 bits for sending, context takeover, no engine kept,
+    /// level 6.
     pub const fn new() -> Self {
         Self {
-            client_max_window_bits: 12,
-            server_max_window_bits: 12,
+            client_max_window_bits: None,
+            server_max_window_bits: 15,
+            offer_client_max_window_bits: true,
+            send_window_bits: 12,
             client_no_context_takeover: false,
             server_no_context_takeover: false,
             keep_engine: false,
@@ -31,25 +39,57 @@ impl DeflateConfig {
         }
     }
 
-    /// The largest window of what the client sends, 8 to 15 bits; a number outside is taken for the nearest
-    /// one. Default: 12 (4 KiB).
+    /// The largest window that this side compresses with, 9 to 15 bits, however large the agreed one is; a number outside
+    /// is taken for the nearest one. Default: 12 (4 KiB).
     ///
-    /// A client hints that it will not use more, and keeps to it. A server answers it where the client lets
-    /// it choose, and else has the client do without context takeover. RFC 7692 section 7.3 advises at least
-    /// 10 bits. With 8 the client sends everything as it is, see [`Compressor::new`](super::Compressor::new).
-    ///
-    /// On messages of 1 KiB of JSON 12 bits save 81 percent, 15 bits 82, for eight times the memory.
-    pub const fn client_max_window_bits(mut self, bits: u8) -> Self {
-        self.client_max_window_bits = clamp(bits, 8, 15);
+    /// A sender is free to use less than was agreed (RFC 7692 section 7.1.2), so the peer is not told, and no peer can
+    /// object. It sets the memory and the time that sending takes. On messages of 1 KiB of JSON 12 bits save 81 percent,
+    /// 15 bits 82, for eight times the memory.
+    pub const fn send_window_bits(mut self, bits: u8) -> Self {
+        self.send_window_bits = clamp(bits, 9, 15);
         self
     }
 
-    /// The largest window of what the server sends, as above. Default: 12 (4 KiB).
+    /// The largest window of what the client sends, 8 to 15 bits; a number outside is taken for the nearest
+    /// one. Default: a client gives no number, and a server answers 12 (4 KiB) to a client that lets it choose.
     ///
-    /// Less than 15 in a client's offer is a demand that some servers decline, so it may offer a second time
-    /// without.
+    /// A client announces the number as a hint, and keeps to it, whatever is answered (RFC 7692 section 7.1.2.2). That is
+    /// for the server's memory; for the client's own, there is [`send_window_bits`](Self::send_window_bits). Some servers
+    /// fail the handshake on a hint below a setting of theirs.
+    ///
+    /// For a server it limits the memory that receiving takes. It answers the number to a client that lets it choose, as
+    /// browsers do, or the client's hint if that is smaller. Any other client it tells to do without context takeover,
+    /// if the number was set here and is below 15, and some clients fail the handshake on that. By default they may send
+    /// by 15 bits, and the server holds up to 32 KiB for each of them.
+    ///
+    /// RFC 7692 section 7.3 advises at least 10 bits. With 8 the client sends everything as it is, see
+    /// [`Compressor::new`](super::Compressor::new).
+    pub const fn client_max_window_bits(mut self, bits: u8) -> Self {
+        self.client_max_window_bits = Some(clamp(bits, 8, 15));
+        self
+    }
+
+    /// The largest window of what the server sends, 8 to 15 bits; a number outside is taken for the nearest one.
+    /// Default: 15, which is not named in an offer or unasked in an answer.
+    ///
+    /// For a client it limits the memory that receiving takes: up to 32 KiB for a connection with 15 bits, 4 KiB with 12.
+    /// Less than 15 is a demand that some servers decline, and on which a few fail the handshake, even though
+    /// [`ClientRequest`](crate::handshake::ClientRequest) offers a second time without it.
+    ///
+    /// A server names less than 15 in its answer, asked or not, for the sake of the client's memory, and some clients fail
+    /// the handshake if they have not asked. For its own memory there is [`send_window_bits`](Self::send_window_bits).
     pub const fn server_max_window_bits(mut self, bits: u8) -> Self {
         self.server_max_window_bits = clamp(bits, 8, 15);
+        self
+    }
+
+    /// Whether a client's offer lets the server choose the client's window, with `client_max_window_bits`. Default:
+    /// `true`, as browsers do.
+    ///
+    /// `false` is for servers that cannot handle the parameter, and fail the handshake or do not compress. With the other
+    /// defaults the offer is then `permessage-deflate` alone. It concerns clients only.
+    pub const fn offer_client_max_window_bits(mut self, offer: bool) -> Self {
+        self.offer_client_max_window_bits = offer;
         self
     }
 
@@ -96,6 +136,23 @@ impl DeflateConfig {
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
+    }
+
+    /// The same without a limit that an offer names, for a server that cannot meet it; `None` if it names none.
+    pub(crate) fn undemanding(&self) -> Option<Self> {
+        let hints = self.hint().is_some() && self.offer_client_max_window_bits;
+        let demands = self.server_max_window_bits < 15;
+        (hints || demands).then(|| self.clone().client_max_window_bits(15).server_max_window_bits(15))
+    }
+
+    /// The number that a client gives for its own window; 15 goes without saying.
+    pub(super) fn hint(&self) -> Option<u8> {
+        self.client_max_window_bits.filter(|&bits| bits < 15)
+    }
+
+    /// The largest window of a client that lets the server choose.
+    pub(super) fn chosen_for_client(&self) -> u8 {
+        self.client_max_window_bits.unwrap_or(12)
     }
 }
 

@@ -20,7 +20,7 @@
 //! // The handshake: the values of `Sec-WebSocket-Extensions`, there and back.
 //! let config = DeflateConfig::new();
 //! let offered = deflate::offer(&[config.clone()]);
-//! assert_eq!(offered, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12");
+//! assert_eq!(offered, "permessage-deflate; client_max_window_bits");
 //! let (parameters, answer) = deflate::accept(ExtensionList::parse(&offered)?, &config).expect("one fits");
 //! let checked = deflate::check_answer(ExtensionList::parse(&answer)?, ExtensionList::parse(&offered)?)?;
 //! assert_eq!(checked, Some(parameters));
@@ -63,6 +63,22 @@
 //! they come out, so that a small message cannot become a large one; the work is linear in what goes in and
 //! what comes out.
 //!
+//! # What is offered and answered
+//!
+//! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that opens for a
+//! browser opens for it. A server names no window that the client has not asked for; a client that lets it choose, as
+//! browsers do, gets 12 bits. Nobody is told of the window that this side sends by,
+//! [`DeflateConfig::send_window_bits`], which may be smaller than the agreed one (RFC 7692 section 7.1.2). Limits on what
+//! the peer sends by have to be agreed on, and some peers fail the handshake on them; they save the memory of receiving:
+//!
+//! | setting | offer of a client | answer of a server |
+//! |---|---|---|
+//! | the defaults | `client_max_window_bits` | `client_max_window_bits=12` if it may choose |
+//! | [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits) | `server_max_window_bits=12`, then the default offer | `server_max_window_bits=12` |
+//! | [`client_max_window_bits(10)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits=10`, then the default offer | `client_max_window_bits=10` if it may choose, else `client_no_context_takeover` |
+//! | [`client_max_window_bits(15)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits` | nothing |
+//! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | nothing but the name | as without |
+//!
 //! # Memory
 //!
 //! Nothing is allocated before the first message. Between messages a direction holds its window, in an exact
@@ -73,7 +89,7 @@
 //! | window | receiving, idle | receiving, inside a message | sending, idle | sending, inside a message |
 //! |---|---|---|---|---|
 //! | 9 bits | 512 | 64,648 | 512 | 151,304 |
-//! | 12 bits, the default | 4,096 | 68,232 | 4,096 | 169,224 |
+//! | 12 bits, the default for sending | 4,096 | 68,232 | 4,096 | 169,224 |
 //! | 15 bits | 32,768 | 96,904 | 32,768 | 412,936 |
 //! | any, without takeover | 0 | as above | 0 | 150,792 to 380,168 |
 //! | 9 bits, `keep_engine` | 512 | 64,648 | 150,792 | 150,792 |
@@ -81,8 +97,10 @@
 //! | 15 bits, `keep_engine` | 32,768 | 96,904 | 380,168 | 380,168 |
 //!
 //! With the feature `std` each thread keeps up to two engines of each kind between messages, for all of its
-//! connections, so that messages allocate nothing. A program with 10,000 connections and the default settings
-//! thus holds 80 MB for all of them, and less than 1 MB for each thread.
+//! connections, so that messages allocate nothing. A server with 10,000 connections of browsers and the default
+//! settings holds 80 MB for all of them, and less than 1 MB for each thread. A connection whose peer may send by 15
+//! bits, as all of a client's by default, and those of a server with clients that do not offer
+//! `client_max_window_bits`, holds up to 36 KiB in place of 8.
 //!
 //! # Time
 //!

@@ -45,6 +45,14 @@ impl Window {
         self.takeover
     }
 
+    /// The same with at most so many bits.
+    pub(super) const fn at_most(mut self, bits: u8) -> Self {
+        if self.bits > bits {
+            self.bits = bits;
+        }
+        self
+    }
+
     pub(super) const fn size(self) -> usize {
         1 << self.bits
     }
@@ -79,6 +87,14 @@ impl Parameters {
             Role::Client => self.client,
             Role::Server => self.server,
         }
+    }
+
+    /// The same for a client that keeps to its own configuration, whatever it told the server of it.
+    pub(crate) fn within(self, config: &DeflateConfig) -> Self {
+        let client = config
+            .hint()
+            .map_or(self.client, |limit| self.client.at_most(limit));
+        Self { client, ..self }
     }
 }
 
@@ -143,10 +159,9 @@ pub enum NegotiationError {
     MissingParameter(Parameter),
     /// A parameter that may only be answered if it was offered.
     UnofferedParameter(Parameter),
-    /// A window larger than the offered one.
+    /// A `server_max_window_bits` above the offered one (RFC 7692 section 7.1.2.1). A `client_max_window_bits` may be above
+    /// the client's, which is a hint.
     LargerThanOffered {
-        /// Which window.
-        parameter: Parameter,
         /// The bits that were offered.
         offered: u8,
         /// The bits in the answer.
@@ -166,11 +181,8 @@ impl fmt::Display for NegotiationError {
             Self::UnofferedParameter(parameter) => {
                 write!(f, "server answered {parameter}, which was not offered")
             }
-            Self::LargerThanOffered {
-                parameter,
-                offered,
-                answered,
-            } => {
+            Self::LargerThanOffered { offered, answered } => {
+                let parameter = Parameter::ServerMaxWindowBits;
                 write!(
                     f,
                     "server answered {parameter}={answered}, more than the offered {offered}"
@@ -185,8 +197,9 @@ impl core::error::Error for NegotiationError {}
 /// Writes a client's offers for `Sec-WebSocket-Extensions`, the best first (RFC 7692 section 5.1). Without a
 /// configuration, there is nothing to write.
 ///
-/// Further offers are for servers that cannot meet the first: one with limits, then one without, say.
-/// `client_max_window_bits` is always offered, so that the server may choose.
+/// Further offers are for servers that cannot meet the first: one with limits, then one without, say. Unless
+/// [`DeflateConfig::offer_client_max_window_bits`] says otherwise, `client_max_window_bits` is offered, so that the
+/// server may choose.
 ///
 /// ```
 /// use websocket_proto::deflate::{self, DeflateConfig};
@@ -205,12 +218,11 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
         if !value.is_empty() {
             value.push_str(", ");
         }
-        let hint = config.client_max_window_bits;
         let terms = Terms {
             server_no_context_takeover: config.server_no_context_takeover,
             client_no_context_takeover: config.client_no_context_takeover,
             server_max_window_bits: Some(config.server_max_window_bits).filter(|&bits| bits < 15),
-            client_max_window_bits: Some(Some(hint).filter(|&bits| bits < 15)),
+            client_max_window_bits: config.offer_client_max_window_bits.then(|| config.hint()),
         };
         // Writing to a string cannot fail.
         let _ = write!(value, "{terms}");
@@ -224,8 +236,9 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
 /// The first acceptable offer wins. Offers with an unknown, repeated or invalid parameter are skipped, and so
 /// are other extensions.
 ///
-/// Limits of `config` that the offer has no means for are met otherwise: if the client does not offer
-/// `client_max_window_bits`, its window cannot be smaller, and it is told not to take it over instead.
+/// The answer names no window that the client has not asked for or let the server choose, unless `config` was told to.
+/// If the client does not offer `client_max_window_bits`, its window cannot be smaller: a limit that was set with
+/// [`DeflateConfig::client_max_window_bits`] is met by telling it not to take the window over instead.
 ///
 /// ```
 /// use websocket_proto::deflate::{self, DeflateConfig};
@@ -235,7 +248,12 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
 /// let offers = ExtensionList::parse("permessage-deflate; dictionary, permessage-deflate; server_max_window_bits=10")?;
 /// let (parameters, answer) = deflate::accept(offers, &DeflateConfig::new()).unwrap();
 /// assert_eq!(parameters.sent_by(Role::Server).bits(), 10);
-/// assert_eq!(answer, "permessage-deflate; client_no_context_takeover; server_max_window_bits=10");
+/// assert_eq!(answer, "permessage-deflate; server_max_window_bits=10");
+///
+/// let browser = ExtensionList::parse("permessage-deflate; client_max_window_bits")?;
+/// let (parameters, answer) = deflate::accept(browser, &DeflateConfig::new()).unwrap();
+/// assert_eq!(parameters.sent_by(Role::Client).bits(), 12);
+/// assert_eq!(answer, "permessage-deflate; client_max_window_bits=12");
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 pub fn accept<'a>(
@@ -254,14 +272,14 @@ pub fn accept<'a>(
         takeover: !(offer.server_no_context_takeover || config.server_no_context_takeover),
     };
     let bits = match offer.client_max_window_bits {
-        Some(hint) => hint.unwrap_or(15).min(config.client_max_window_bits),
+        Some(hint) => hint.unwrap_or(15).min(config.chosen_for_client()),
         None => 15,
     };
     let client = Window {
         bits,
         takeover: !(offer.client_no_context_takeover
             || config.client_no_context_takeover
-            || bits > config.client_max_window_bits),
+            || config.hint().is_some_and(|limit| bits > limit)),
     };
     let answer = Terms {
         server_no_context_takeover: !server.takeover,
@@ -281,7 +299,9 @@ pub fn accept<'a>(
 /// were offered is for the caller to say.
 ///
 /// The answer does not tell which offer it is for, so that it has to fit one of them, the first such one. What
-/// that offer told of the client itself, its hints, is agreed as well.
+/// that offer told of the client itself, its hints, is agreed as well: of its hint and a larger number in the answer,
+/// the client's window is the smaller one (RFC 7692 section 7.1.2.2). A `server_max_window_bits` of 15, the default,
+/// need not be answered.
 ///
 /// ```
 /// use websocket_proto::deflate::{self, NegotiationError, Parameter};
@@ -385,24 +405,26 @@ impl Terms {
             ));
         }
         // Section 7.1.2.1
-        if let Some(offered) = offer.server_max_window_bits {
-            let parameter = Parameter::ServerMaxWindowBits;
-            let answered = self
-                .server_max_window_bits
-                .ok_or(NegotiationError::MissingParameter(parameter))?;
-            check_bits(parameter, offered, answered)?;
+        let offered = offer.server_max_window_bits.unwrap_or(15);
+        match self.server_max_window_bits {
+            Some(answered) if answered > offered => {
+                return Err(NegotiationError::LargerThanOffered { offered, answered });
+            }
+            None if offered < 15 => {
+                return Err(NegotiationError::MissingParameter(Parameter::ServerMaxWindowBits));
+            }
+            Some(_) | None => {}
         }
         // Section 7.1.2.2
-        if let Some(answered) = self.client_max_window_bits.flatten() {
-            let parameter = Parameter::ClientMaxWindowBits;
-            let offered = offer
-                .client_max_window_bits
-                .ok_or(NegotiationError::UnofferedParameter(parameter))?;
-            check_bits(parameter, offered.unwrap_or(15), answered)?;
+        if self.client_max_window_bits.is_some() && offer.client_max_window_bits.is_none() {
+            return Err(NegotiationError::UnofferedParameter(
+                Parameter::ClientMaxWindowBits,
+            ));
         }
-        let hint = offer.client_max_window_bits.flatten();
+        let bits = |terms: Self| terms.client_max_window_bits.flatten().unwrap_or(15);
         let client = Window {
-            bits: self.client_max_window_bits.flatten().or(hint).unwrap_or(15),
+            // The client keeps to its hint, whatever the server makes of it.
+            bits: bits(self).min(bits(offer)),
             takeover: !(self.client_no_context_takeover || offer.client_no_context_takeover),
         };
         let server = Window {
@@ -410,17 +432,6 @@ impl Terms {
             takeover: !self.server_no_context_takeover,
         };
         Ok(Parameters::new(client, server))
-    }
-}
-
-fn check_bits(parameter: Parameter, offered: u8, answered: u8) -> Result<(), NegotiationError> {
-    match answered > offered {
-        true => Err(NegotiationError::LargerThanOffered {
-            parameter,
-            offered,
-            answered,
-        }),
-        false => Ok(()),
     }
 }
 

@@ -313,15 +313,14 @@ impl ClientRequest {
     #[cfg(not(feature = "deflate"))]
     fn offer_deflate(&mut self, _: &Config) {}
 
-    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without a demand that a
-    /// server may not be able to meet.
+    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without the limits that a server may not
+    /// be able to meet.
     #[cfg(feature = "deflate")]
     fn offer_deflate(&mut self, config: &Config) {
         let Some(config) = &config.deflate else { return };
-        let undemanding = config.clone().server_max_window_bits(15);
-        let offers = match *config == undemanding {
-            true => deflate::offer(&[undemanding]),
-            false => deflate::offer(&[config.clone(), undemanding]),
+        let offers = match config.undemanding() {
+            None => deflate::offer(core::slice::from_ref(config)),
+            Some(undemanding) => deflate::offer(&[config.clone(), undemanding]),
         };
         if !self.extensions.is_empty() {
             self.extensions.push_str(", ");

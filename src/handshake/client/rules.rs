@@ -93,7 +93,7 @@ impl Offer {
         let agreed =
             deflate::check_answer(answer, self.offered_extensions()).map_err(HandshakeError::Deflate)?;
         Ok(match agreed {
-            Some(parameters) => connection.with_deflate(parameters, config),
+            Some(parameters) => connection.with_deflate(parameters.within(config), config),
             None => connection,
         })
     }
