@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) max_head_size: usize,
     pub(crate) max_fields: usize,
     pub(crate) max_interim_responses: usize,
+    pub(crate) max_body_size: u64,
     pub(crate) delivery: Delivery,
     #[cfg(feature = "deflate")]
     pub(crate) deflate: Option<DeflateConfig>,
@@ -115,6 +116,7 @@ impl Config {
             max_head_size: 16 * 1024,
             max_fields: 100,
             max_interim_responses: 8,
+            max_body_size: 64 * 1024,
             delivery: Delivery::Whole,
             #[cfg(feature = "deflate")]
             deflate: None,
@@ -167,6 +169,16 @@ impl Config {
     /// end.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
         self.max_interim_responses = responses;
+        self
+    }
+
+    /// The largest body of a rejecting response that a client reads, in bytes. Default: 64 KiB (65,536).
+    ///
+    /// It applies to [`Response::body_reader`](crate::handshake::Response::body_reader). A larger body is an
+    /// error, as soon as its size is known. The bodies of 401, 403 and 502 are texts and pages of a few KiB;
+    /// raise the limit for a server that sends more.
+    pub const fn max_body_size(mut self, bytes: u64) -> Self {
+        self.max_body_size = bytes;
         self
     }
 

@@ -7,7 +7,7 @@ mod heap;
 
 use common::*;
 use heap::{Heap, measure};
-use websocket_proto::handshake::{ClientRequest, ServerHandshake};
+use websocket_proto::handshake::{Answer, ClientRequest, Response, ServerHandshake};
 use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
 
 const NOTHING: Heap = Heap {
@@ -526,6 +526,45 @@ fn client_reads_any_number_of_interim_responses_in_the_same_memory() {
         assert!(client.receive(&mut input, &mut Vec::new()).unwrap().is_none());
     });
     assert!((heap.calls, heap.peak) <= (2, 2048), "{heap:?}");
+}
+
+/// The response to a client's request, which rejects it.
+fn rejected(lines: &str) -> Response {
+    let request = ClientRequest::new("example.com", "/").unwrap();
+    let entropy = |bytes: &mut [u8]| bytes.fill(1);
+    let mut client = request.start(&Config::new(), entropy, &mut Vec::new());
+    let mut read = format!("HTTP/1.1 403 x\r\n{lines}\r\n").into_bytes();
+    match client.receive(&mut &mut read[..], &mut Vec::new()) {
+        Ok(Some(Answer::Rejected(response))) => response,
+        other => panic!("{other:?}"),
+    }
+}
+
+// Section 10.4: the memory of a body follows the bytes that came, not its length; in one buffer if it came at once
+#[test]
+fn a_rejected_body_takes_the_memory_of_its_bytes() {
+    let config = Config::new().max_body_size(u64::MAX);
+    let response = rejected("Content-Length: 9000000000\r\n");
+    let mut read = vec![b'x'; 10_000];
+    let (body, heap) = measure(|| {
+        let mut body = response.body_reader(&config);
+        assert_eq!(body.receive(&mut &mut read[..]), Ok(None));
+        body
+    });
+    assert!(heap.calls == 1 && heap.peak < 20_000, "{heap:?}");
+    drop(body);
+
+    let response = rejected("Content-Length: 10000\r\n");
+    let (body, heap) = measure(|| response.body_reader(&config).receive(&mut &mut read[..]));
+    assert_eq!((heap.calls, heap.peak, heap.held), (1, 10_000, 10_000));
+    drop(body);
+
+    let response = rejected("Transfer-Encoding: chunked\r\n");
+    let mut read = b"1;e\r\nx\r\n".repeat(10_000);
+    let mut body = response.body_reader(&Config::new().max_head_size(20_000));
+    let (result, heap) = measure(|| body.receive(&mut &mut read[..]));
+    assert_eq!((result, body.received().len()), (Ok(None), 10_000));
+    assert!(heap.peak <= 20_000, "{heap:?}");
 }
 
 // Section 10.4: a transport that is open and silent costs no memory

@@ -9,7 +9,7 @@ mod heap;
 use common::*;
 use heap::measure;
 use websocket_proto::frame::{Header, Rules, Violation};
-use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, ServerHandshake};
+use websocket_proto::handshake::{Answer, BodyError, ClientRequest, HandshakeError, ServerHandshake};
 use websocket_proto::{Config, Error, Misuse, State};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -397,6 +397,27 @@ fn inflating_is_limited_while_it_runs() {
         let size = limit + 1;
         assert_eq!(result, Err(Error::MessageTooBig { limit, size }));
         assert!(heap.peak <= 2 * limit as i64 + 200_000, "{heap:?}");
+    }
+}
+
+// ---- rejections ----------------------------------------------------------------------------------------------------------
+
+/// A client reads a small body, in few chunks, with extensions that never end.
+#[test]
+fn chunk_extensions_are_limited() {
+    let head = b"HTTP/1.1 403 x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("1;{}\r\nx\r\n", "e".repeat(999));
+    let limit = 16 * 1024;
+    for endless in [
+        format!("1;{}", "e".repeat(2 * limit)),
+        chunk.repeat(2 * limit / 1000),
+    ] {
+        let read = bodies::read_body(&Config::new(), head, endless.as_bytes(), &[]);
+        assert_eq!(
+            read.result,
+            Some(Err(BodyError::ChunkExtensionsTooLarge { limit }))
+        );
+        assert!(read.used <= limit + 10 * 17, "{}", read.used);
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use common::{End, both_with, drive, strict};
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation, raw};
-use websocket_proto::handshake::{HandshakeError, HandshakeMisuse};
+use websocket_proto::handshake::{BodyError, HandshakeError, HandshakeMisuse};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::utf8::validate;
 use websocket_proto::{CloseCode, Config, Connection, Error, MAX_CLOSE_REASON_SIZE};
@@ -142,6 +142,34 @@ fn errors_print_what_is_wrong() {
         // Not those that are passed on, but that of `utf8`.
         variants(include_str!("../src/error.rs"), "Error") - 1,
         &[1001, 1002, 1003, 1004],
+    );
+}
+
+// RFC 6455 section 10.4: the limit is named
+#[test]
+fn errors_of_bodies_print_what_is_wrong() {
+    check_texts(
+        &[
+            &BodyError::Eof,
+            &BodyError::Finished,
+            &BodyError::TooLarge {
+                size: 1002,
+                limit: 1001,
+            },
+            &BodyError::ChunkExtensionsTooLarge { limit: 1003 },
+            &BodyError::MalformedContentLength,
+            &BodyError::ConflictingFraming,
+            &BodyError::UnsupportedTransferCoding,
+            &BodyError::MalformedChunkSize,
+            &BodyError::MalformedChunkExtension,
+            &BodyError::MalformedChunkEnd,
+            &BodyError::Trailers(HandshakeError::BareLineFeed),
+            &BodyError::Trailers(HandshakeError::HeadTooLarge { limit: 1004 }),
+            &BodyError::Trailers(HandshakeError::TooManyFields { limit: 1005 }),
+        ],
+        // Three texts for one of them.
+        variants(include_str!("../src/handshake/body/error.rs"), "BodyError") + 2,
+        &[1001, 1002, 1003, 1004, 1005],
     );
 }
 

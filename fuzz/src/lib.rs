@@ -6,6 +6,7 @@
 //! bytes by `input` and not by a crate. The two targets that compare with peers have their bodies in `tests/differential/`.
 
 mod arguments;
+mod body;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod connection;
@@ -25,6 +26,7 @@ mod timers;
 mod utf8;
 
 pub use arguments::handshake_arguments;
+pub use body::response_body;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};

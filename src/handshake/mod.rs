@@ -77,6 +77,8 @@
 //! ```
 
 #[cfg(feature = "alloc")]
+mod body;
+#[cfg(feature = "alloc")]
 mod client;
 #[cfg(feature = "alloc")]
 mod error;
@@ -96,6 +98,7 @@ mod server;
 
 #[cfg(feature = "alloc")]
 pub use self::{
+    body::{BodyError, ResponseBody},
     client::{Answer, ClientExchange, ClientHandshake, ClientRequest, Response},
     error::{HandshakeError, HandshakeMisuse},
     extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},

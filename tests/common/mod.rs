@@ -2,6 +2,7 @@
 //! the contract, a naive receiver, a strict reader of what is sent, and the model of a pair.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod bodies;
 mod drive;
 pub mod handshakes;
 pub mod lists;

@@ -63,6 +63,12 @@ pub const PATTERNS: &[Pattern] = patterns![
     folded_field_byte_by_byte,
     interim_responses,
     interim_responses_byte_by_byte,
+    small_chunks_of_a_body,
+    small_chunks_of_a_body_byte_by_byte,
+    chunk_extensions_byte_by_byte,
+    body_byte_by_byte,
+    body_to_the_end_byte_by_byte,
+    trailers_byte_by_byte,
     many_fields_of_a_stream,
     known_fields_of_a_stream,
     answer_of_many_fields_of_a_stream,
@@ -510,6 +516,60 @@ fn interim_responses(n: usize) -> Work {
 
 fn interim_responses_byte_by_byte(n: usize) -> Work {
     answer(&"HTTP/1.1 100 \r\n\r\n".repeat(n), "", "", 1)
+}
+
+/// A client reads the body of a rejection with these lines in its head, in reads of so many bytes.
+fn reject(lines: &str, body: Vec<u8>, read: usize) -> Work {
+    let config = config()
+        .max_head_size(usize::MAX)
+        .max_fields(usize::MAX)
+        .max_body_size(u64::MAX);
+    let request = ClientRequest::new("h", "/").expect("well-formed");
+    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let mut head = format!("HTTP/1.1 403 x\r\n{lines}\r\n").into_bytes();
+    let answer = client.receive(&mut &mut head[..], &mut Vec::new());
+    let Ok(Some(Answer::Rejected(response))) = answer else {
+        panic!("not rejected")
+    };
+    let mut bytes = body;
+    Box::new(move || {
+        let mut body = response.body_reader(&config);
+        for mut input in bytes.chunks_mut(read) {
+            if body.receive(&mut input).expect("well-formed").is_some() {
+                return;
+            }
+        }
+        assert!(body.receive_eof().is_ok());
+    })
+}
+
+fn chunks(chunk: &str, n: usize, end: &str, read: usize) -> Work {
+    let body = [chunk.repeat(n), end.to_owned()].concat().into_bytes();
+    reject("Transfer-Encoding: chunked\r\n", body, read)
+}
+
+fn small_chunks_of_a_body(n: usize) -> Work {
+    chunks("1\r\nx\r\n", n, "0\r\n\r\n", WHOLE)
+}
+
+fn small_chunks_of_a_body_byte_by_byte(n: usize) -> Work {
+    chunks("1\r\nx\r\n", n, "0\r\n\r\n", 1)
+}
+
+fn chunk_extensions_byte_by_byte(n: usize) -> Work {
+    chunks("1;e=\"f\"\r\nx\r\n", n, "0\r\n\r\n", 1)
+}
+
+fn trailers_byte_by_byte(n: usize) -> Work {
+    chunks("", 1, &format!("0\r\n{}\r\n", "A: b\r\n".repeat(n)), 1)
+}
+
+fn body_byte_by_byte(n: usize) -> Work {
+    reject(&format!("Content-Length: {n}\r\n"), vec![b'x'; n], 1)
+}
+
+fn body_to_the_end_byte_by_byte(n: usize) -> Work {
+    reject("", vec![b'x'; n], 1)
 }
 
 /// A server is asked over a stream, with `field` so many times.

@@ -74,7 +74,7 @@ pub enum Answer {
     },
     /// Another final status: a redirect, a demand for authentication, an error. It is up to the caller what
     /// comes of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are still in the
-    /// input.
+    /// input; [`Response::body_reader`] reads it.
     Rejected(Response),
 }
 

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::Config;
+use crate::handshake::body::ResponseBody;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::Fields;
 use crate::handshake::http::grammar::{list, text};
@@ -65,6 +67,19 @@ impl Response {
         self.lines("Sec-WebSocket-Version")
             .flat_map(list)
             .filter_map(parse_version)
+    }
+
+    /// Reads the body of a rejection, which follows the head in the input, up to
+    /// [`Config::max_body_size`].
+    ///
+    /// A response that accepts has no body: what follows it is frames, or the bytes of a tunnel. A response
+    /// that came by a [`ClientExchange`](crate::handshake::ClientExchange) has its body in the HTTP stack
+    /// that read it, so ask that stack.
+    pub fn body_reader(&self, config: &Config) -> ResponseBody {
+        match self.is_accepting {
+            true => ResponseBody::none(config),
+            false => ResponseBody::new(&self.head, config),
+        }
     }
 
     fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {

@@ -104,6 +104,24 @@ impl<'a> KnownFields<'a> {
         Ok(known)
     }
 
+    /// The value of Content-Length, if there is one; the largest number for one that is larger.
+    ///
+    /// RFC 9112 section 6.3: one that is not a number, or several, make the message invalid.
+    pub(crate) fn length_of_content(&self) -> Result<Option<u64>, HandshakeError> {
+        let malformed = HandshakeError::MalformedContentLength;
+        let Some(digits) = self.content_length.at_most_one(malformed)? else {
+            return Ok(None);
+        };
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(malformed);
+        }
+        let append = |length: u64, digit: &u8| {
+            let digit = u64::from(digit.wrapping_sub(b'0'));
+            length.saturating_mul(10).saturating_add(digit)
+        };
+        Ok(Some(digits.iter().fold(0, append)))
+    }
+
     fn push(&mut self, name: &[u8], value: &'a [u8]) {
         // RFC 6455 section 4.2.1: fields that are not known have no effect.
         if let Some(lines) = self.lines(name) {

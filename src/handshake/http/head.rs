@@ -171,6 +171,11 @@ impl HeadReader {
         Self::new(config, Kind::Response, State::Version(0))
     }
 
+    /// Reads the trailer section of a body: field lines up to an empty line, within the limits of a head.
+    pub(crate) fn trailers(config: &Config) -> Self {
+        Self::new(config, Kind::Response, State::FirstField)
+    }
+
     /// Reads a further response after an interim one, in its memory.
     pub(crate) fn response_after(config: &Config, interim: Head) -> Self {
         let mut reader = Self::response(config);

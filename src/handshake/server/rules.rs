@@ -49,13 +49,7 @@ pub(super) fn check_host_field<'a>(known: &KnownFields<'a>) -> Result<Option<&'a
 
 /// The request says in one way how long its content is. Whether it says that there is some.
 fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
-    // RFC 9112 section 6.3: a length that is no number, or two, is an error that cannot be mended.
-    let length = known
-        .content_length
-        .at_most_one(HandshakeError::MalformedContentLength)?;
-    if length.is_some_and(|length| length.is_empty() || !length.iter().all(u8::is_ascii_digit)) {
-        return Err(HandshakeError::MalformedContentLength);
-    }
+    let length = known.length_of_content()?;
     // RFC 9112 sections 6.1 and 6.3: both at once is how requests are smuggled; HTTP/1.0 knows the one only.
     if !known.transfer_encoding.is_empty() {
         if length.is_some() || version < (1, 1) {
@@ -63,7 +57,7 @@ fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, Han
         }
         return Ok(true);
     }
-    Ok(length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')))
+    Ok(length.is_some_and(|length| length > 0))
 }
 
 /// RFC 6455 section 4.2.1, item 1: GET, and HTTP/1.1 or later.

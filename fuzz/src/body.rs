@@ -1,0 +1,48 @@
+//! The body of a rejected handshake, beside a plain reading of RFC 9112.
+
+use super::common::bodies::{Framed, end_body, read_body};
+use super::input::Input;
+use websocket_proto::Config;
+
+/// What a head may say of the body, and what else matters to it.
+const LINES: [(&str, &str); 12] = [
+    ("Transfer-Encoding", "chunked"),
+    ("transfer-encoding", ", Chunked"),
+    ("Transfer-Encoding", "gzip, chunked"),
+    ("Content-Length", "0"),
+    ("Content-Length", "7"),
+    ("content-length", "0012"),
+    ("Content-Length", "99999999999999999999"),
+    ("Content-Length", "7, 7"),
+    ("Connection", "close"),
+    ("Connection", "Keep-Alive"),
+    ("Connection", "a ,CLOSE"),
+    ("X", "y"),
+];
+
+/// The same for any reads, within the limits, and what RFC 9112 says.
+pub fn response_body(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let framed = Framed {
+        status: input.pick(&[403, 401, 200, 204, 304, 407, 999]),
+        minor: input.pick(&[1, 0, 2]),
+        max_body: input.pick(&[64, 0, 1, 7, 4096]),
+        max_head: input.pick(&[256, 200]),
+        fields: (0..input.byte() % 4)
+            .map(|_| input.pick(&LINES))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    };
+    let config = Config::new()
+        .max_body_size(framed.max_body as u64)
+        .max_head_size(framed.max_head)
+        .max_fields(8);
+    let (cuts, bytes) = input.cut_rest();
+    let read = read_body(&config, &framed.head(), bytes, &cuts);
+    framed.check(bytes, &read);
+    assert!(read.received.len() <= framed.max_body);
+    if read.result.is_none() {
+        let end = end_body(&config, &framed.head(), bytes);
+        assert!(end.is_err() || end.as_deref() == Ok(bytes));
+    }
+}
