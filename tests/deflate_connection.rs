@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
 use websocket_proto::frame::Violation;
 use websocket_proto::{
-    CloseCode, Compression, Config, Connection, Error, Event, Fin, MessageKind, Prepared, Role,
+    CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Prepared, Role,
 };
 
 fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
@@ -886,4 +886,82 @@ fn offered(config: &Config, extensions: &[&str]) -> String {
         .split_once("\r\nSec-WebSocket-Extensions: ")
         .unwrap();
     value.split_once("\r\n").unwrap().0.to_owned()
+}
+
+fn any_limit() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 0..300u64, 2 => 2000..5000u64, 1 => Just(u64::MAX)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    // RFC 7692 section 8: D75: what comes out is held to the limit in force, in every delivery, wherever it changes
+    #[test]
+    fn changing_limit_holds_for_what_comes_out(
+        messages in proptest::collection::vec((any::<u8>(), 0..3000usize, 0..4usize), 1..5),
+        limits in proptest::collection::vec((0..200usize, any_limit()), 1..8),
+    ) {
+        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+            for role in [Role::Server, Role::Client] {
+                let mut sender = open(role.peer(), &Config::new(), Parameters::default());
+                let (mut wire, mut sent) = (Vec::new(), Vec::new());
+                for (byte, size, fragments) in &messages {
+                    let payload: Vec<u8> = (0..*size).map(|i| byte.wrapping_mul(i as u8)).collect();
+                    let part = size / (fragments + 1);
+                    for i in 0..*fragments {
+                        let part = &payload[i * part..][..part];
+                        sender.send_fragment(MessageKind::Binary, part, Fin::More, &mut wire).unwrap();
+                    }
+                    let rest = &payload[fragments * part..];
+                    sender.send_fragment(MessageKind::Binary, rest, Fin::Last, &mut wire).unwrap();
+                    sent.push(payload);
+                }
+                let config = Config::new().delivery(delivery);
+                let mut receiver = open(role, &config, Parameters::default());
+                let (mut buffer, mut seen, mut chunks) = (Vec::new(), 0, Vec::new());
+                let (mut error, mut limit) = (None, 0);
+                let mut rest = &wire[..];
+                for (size, next) in limits.iter().copied().chain([(usize::MAX, u64::MAX)]) {
+                    limit = next;
+                    receiver.set_max_message_size(limit);
+                    let (front, back) = rest.split_at(size.min(rest.len()));
+                    buffer.extend(front);
+                    rest = back;
+                    let mut input = &mut buffer[..];
+                    while error.is_none() {
+                        let message = match receiver.receive(&mut input, &mut Vec::new()) {
+                            Ok(None) => break,
+                            Ok(Some(Event::Binary(message))) => message.into_owned(),
+                            Ok(Some(Event::BinaryChunk(chunk, fin))) => {
+                                chunks.extend_from_slice(&chunk);
+                                prop_assert!(chunks.len() as u64 <= limit);
+                                if fin == Fin::More { continue; }
+                                std::mem::take(&mut chunks)
+                            }
+                            Ok(Some(other)) => panic!("{other:?}"),
+                            Err(found) => {
+                                error = Some(found);
+                                break;
+                            }
+                        };
+                        prop_assert!(message.len() as u64 <= limit);
+                        prop_assert_eq!(&message, &sent[seen]);
+                        seen += 1;
+                    }
+                    if error.is_some() {
+                        break;
+                    }
+                    let left = input.len();
+                    buffer.drain(..buffer.len() - left);
+                }
+                match error {
+                    Some(error) => {
+                        prop_assert_eq!(error, Error::MessageTooBig { limit, size: limit.saturating_add(1) });
+                        prop_assert!(sent[seen].len() as u64 > limit, "{} over {}", sent[seen].len(), limit);
+                    }
+                    None => prop_assert_eq!(seen, sent.len()),
+                }
+            }
+        }
+    }
 }

@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use websocket_proto::{CloseCode, Config, Delivery, Error, Event, Payload, State};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use websocket_proto::{CloseCode, ClosedBy, Config, Delivery, Error, Event, Payload, State};
 
 const LIMIT: u64 = 10;
 
@@ -221,6 +223,202 @@ fn both_count_the_empty_fragments_of_each_message_anew() {
             wire.extend(end.incoming(0x80, b""));
             let event = connection.receive(&mut &mut wire[..], &mut Vec::new());
             assert_eq!(event, Ok(Some(Event::Binary(Payload::from(b"")))));
+        }
+    }
+}
+
+// ---- a limit that changes ------------------------------------------------------------------------------------------------
+
+// RFC 6455 section 10.4: D75, small before the log-in, large after it, though both came in one read
+#[test]
+fn limit_can_be_raised_between_messages() {
+    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for end in both_with(Config::new().delivery(delivery).max_message_size(LIMIT)) {
+            let mut wire = end.all_incoming(&[(0x81, b"log in"), (0x81, &[b'x'; 1000])]);
+            let (mut connection, mut out, mut events) = (end.open(), Vec::new(), Events::default());
+            let mut input = &mut wire[..];
+            events.take(connection.receive(&mut input, &mut out).unwrap().unwrap());
+            connection.set_max_message_size(1000);
+            events.take(connection.receive(&mut input, &mut out).unwrap().unwrap());
+            assert_eq!(events.seen, [text("log in"), text(&"x".repeat(1000))]);
+            let error = Error::MessageTooBig {
+                limit: 1000,
+                size: 1001,
+            };
+            drive(&mut connection, &end.incoming_header(0x82, 1001), &[]).fails(error);
+        }
+    }
+}
+
+// RFC 6455 section 10.4: D75, inside a message: what came counts, and what its header announces
+#[test]
+fn limit_can_be_changed_inside_a_message() {
+    for delivery in [Delivery::Whole, Delivery::Chunks] {
+        for end in both_with(Config::new().delivery(delivery).max_message_size(LIMIT)) {
+            let fails = |first: u8, limit: u64, size: u64| {
+                let (mut connection, mut out) = (end.open(), Vec::new());
+                let mut wire = [end.incoming_header(first, 8), b"01234".to_vec()].concat();
+                let mut input = &mut wire[..];
+                while let Some(event) = connection.receive(&mut input, &mut out).unwrap() {
+                    drop(event);
+                }
+                connection.set_max_message_size(limit);
+                assert_eq!(
+                    (connection.state(), out.len()),
+                    (State::Open, 0),
+                    "told by the next call"
+                );
+                let error = Error::MessageTooBig { limit, size };
+                drive(&mut connection, b"567", &[]).fails(error).sees(&[]);
+                assert_eq!(connection.receive_eof().by(), ClosedBy::Failure(error));
+            };
+            fails(0x82, 7, 8);
+            fails(0x02, 4, 8);
+            fails(0x82, 0, 8);
+            // Raised, and lowered to what there is.
+            for (limit, last) in [(8, &b""[..]), (11, b"89a")] {
+                let (mut connection, mut wire) = (end.open(), end.incoming(0x02, b"01234567"));
+                let (mut events, mut out) = (Events::default(), Vec::new());
+                let (front, back) = wire.split_at_mut(6);
+                for (mut input, limit) in [(front, limit), (back, limit)] {
+                    while let Some(event) = connection.receive(&mut input, &mut out).unwrap() {
+                        events.take(event);
+                    }
+                    connection.set_max_message_size(limit);
+                }
+                let mut wire = end.all_incoming(&[(0x89, b"a ping does not count"), (0x80, last)]);
+                let mut input = &mut wire[..];
+                while let Some(event) = connection.receive(&mut input, &mut out).unwrap() {
+                    events.take(event);
+                }
+                let whole = [&b"01234567"[..], last].concat();
+                assert_eq!(events.seen, [ping(b"a ping does not count"), binary(&whole)]);
+            }
+        }
+    }
+}
+
+// RFC 6455 section 10.4: D75, a closed connection stays as it is, and the halves have it too
+#[test]
+fn limit_changes_nothing_after_the_end() {
+    for end in both() {
+        let mut connection = end.open();
+        let run = drive(&mut connection, &end.incoming(0x83, b""), &[]);
+        connection.set_max_message_size(0);
+        let error = connection.receive(&mut &mut [][..], &mut Vec::new()).unwrap_err();
+        assert_eq!(Some(error), run.error);
+
+        let (mut receiver, _) = end.open().split();
+        receiver.set_max_message_size(1);
+        let mut wire = end.incoming(0x82, b"12");
+        let (result, _) = receiver.receive(&mut &mut wire[..]);
+        assert_eq!(result, Err(Error::MessageTooBig { limit: 1, size: 2 }));
+    }
+}
+
+/// What a peer sends: binary messages in fragments, Pings between them.
+fn fragments() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
+    let size = prop_oneof![4 => 0..20usize, 1 => 100..300usize];
+    let message = (vec(size, 1..4), any::<bool>()).prop_map(|(sizes, pings)| {
+        let mut frames = Vec::new();
+        for (i, size) in sizes.iter().enumerate() {
+            let opcode = if i == 0 { 0x02 } else { 0x00 };
+            let fin = if i + 1 == sizes.len() { 0x80 } else { 0 };
+            frames.push((opcode | fin, vec![i as u8; *size]));
+            if pings {
+                frames.push((0x89, b"ping".to_vec()));
+            }
+        }
+        frames
+    });
+    vec(message, 1..5).prop_map(|messages| messages.concat())
+}
+
+/// Judges by the headers alone, each at the place where its length is known: where the limits that hold from these places on
+/// fail the stream, by what size.
+fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
+    // Each data frame: where its length is known, where its header ends, where it ends; the message up to its end.
+    let (mut frames, mut at, mut size) = (Vec::new(), 0, 0);
+    while let Some((frame, len, _)) = naive::split(&wire[at..]) {
+        if frame.opcode & 8 == 0 {
+            let (_, _, known) = naive::length(&wire[at..]).unwrap();
+            let header = naive::header_size(&wire[at..]).unwrap();
+            let announced = size + frame.payload.len() as u64;
+            size = if frame.fin { 0 } else { announced };
+            frames.push((at + known, at + header, at + len, announced, frame.fin));
+        }
+        at += len;
+    }
+    let mut limits = limits.iter().copied().peekable();
+    let mut limit = u64::MAX;
+    for came in 0..=wire.len() {
+        // With this many bytes: a header may be complete as far as its length. Inside the key, it is looked at again.
+        for (known, header, _, announced, _) in &frames {
+            if came > 0 && (*known..=*header).contains(&came) && *announced > limit {
+                return Some((came, limit, *announced));
+            }
+        }
+        while let Some((_, new)) = limits.next_if(|(place, _)| *place == came) {
+            limit = new;
+            // What has begun: the last frame whose header is there, unless it ended its message.
+            let begun = frames.iter().rev().find(|(_, header, ..)| *header <= came);
+            if let Some((_, _, end, announced, fin)) = begun {
+                if (*end > came || !fin) && *announced > limit {
+                    return Some((came, limit, *announced));
+                }
+            }
+        }
+    }
+    None
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    // RFC 6455 section 10.4: D75: in every delivery, at every place between two reads
+    #[test]
+    fn changing_limit_holds_as_the_headers_say(
+        frames in fragments(),
+        shares in vec(any::<u8>(), 0..6),
+        limits in vec(prop_oneof![3 => 0..60u64, 2 => 200..900u64, 1 => Just(u64::MAX)], 7),
+    ) {
+        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+            for end in both_with(Config::new().delivery(delivery)) {
+                let frames: Vec<_> = frames.iter().map(|(first, payload)| (*first, &payload[..])).collect();
+                let wire = end.all_incoming(&frames);
+                let mut places = vec![0];
+                places.extend(cuts(&shares, wire.len()));
+                let schedule: Vec<_> = places.iter().copied().zip(limits.iter().copied()).collect();
+                let expected = oracle(&wire, &schedule);
+
+                let (mut connection, mut out, mut events) = (end.open(), Vec::new(), Events::default());
+                let (mut buffer, mut found) = (Vec::new(), None);
+                for (i, (place, limit)) in schedule.iter().enumerate() {
+                    connection.set_max_message_size(*limit);
+                    let next = places.get(i + 1).copied().unwrap_or(wire.len());
+                    buffer.extend(&wire[*place..next]);
+                    let mut input = &mut buffer[..];
+                    while found.is_none() {
+                        match connection.receive(&mut input, &mut out) {
+                            Ok(Some(event)) => events.take(event),
+                            Ok(None) => break,
+                            Err(error) => found = Some(error),
+                        }
+                    }
+                    let left = input.len();
+                    buffer.drain(..buffer.len() - left);
+                }
+                let clamped = |limit: u64| match delivery {
+                    Delivery::Chunks => limit,
+                    _ => limit.min(isize::MAX as u64),
+                };
+                let error = expected.map(|(_, limit, size)| Error::MessageTooBig { limit: clamped(limit), size });
+                prop_assert_eq!(found, error, "{:?}", delivery);
+                // What was complete before it is handed out.
+                let before = &wire[..expected.map_or(wire.len(), |(came, ..)| came)];
+                let rules = naive::Rules::strict(end.role, u64::MAX);
+                prop_assert_eq!(&events.seen, &naive::receive(&rules, before).events);
+            }
         }
     }
 }

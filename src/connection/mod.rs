@@ -153,6 +153,29 @@ impl Connection {
         self.sender.set_compression(compression);
     }
 
+    /// Changes the limit of [`Config::max_message_size`] from now on, also for the message that is being received.
+    ///
+    /// For a connection that may send more once its user has logged in. The limit holds as if it had been there when the
+    /// message began: what was received of it counts, what was inflated if it is compressed, and no message of more than
+    /// `bytes` is returned after this call. If more than that was received already, or is announced by the header of the
+    /// current frame, the next call of [`receive`](Self::receive) fails with [`Error::MessageTooBig`]. Chunks that were
+    /// returned before are not taken back.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Event};
+    ///
+    /// let mut connection = Connection::client(&Config::new().max_message_size(4), |key: &mut [u8]| key.fill(7));
+    /// let mut read = *b"\x81\x04user\x81\x05Hello"; // both came in one read
+    /// let (mut input, mut out) = (&mut read[..], Vec::new());
+    /// assert!(matches!(connection.receive(&mut input, &mut out)?, Some(Event::Text(name)) if name == "user"));
+    /// connection.set_max_message_size(1024 * 1024);
+    /// assert!(matches!(connection.receive(&mut input, &mut out)?, Some(Event::Text(text)) if text == "Hello"));
+    /// # Ok::<(), websocket_proto::Error>(())
+    /// ```
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        self.receiver.set_max_message_size(bytes);
+    }
+
     /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
     ///
     /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut

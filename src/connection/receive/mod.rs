@@ -1,5 +1,6 @@
 //! The receiving half: bytes in, events out.
 
+mod limit;
 mod stream;
 
 use alloc::borrow::Cow;
@@ -14,9 +15,9 @@ use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
-use crate::frame::{Decoder, Header, OpCode, Role, Rules, Violation, max_deflated};
-use crate::growth::room;
+use crate::frame::{Decoder, Header, OpCode, Role, Rules};
 use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
+use limit::limit_of;
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
 /// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
@@ -123,10 +124,7 @@ impl ReceiveHalf {
 
 impl ReceiveHalf {
     pub(super) fn new(role: Role, config: &Config) -> Self {
-        let max_message_size = match config.delivery {
-            Delivery::Whole | Delivery::Held => room(0, config.max_message_size),
-            Delivery::Chunks => config.max_message_size,
-        };
+        let max_message_size = limit_of(config.delivery, config.max_message_size);
         let rules = Rules::new(role)
             .max_payload(max_message_size)
             .accept_unmasked(config.accept_unmasked)
@@ -378,23 +376,6 @@ impl ReceiveHalf {
         Ok(message.map(Event::whole))
     }
 
-    /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
-    /// for what comes out of them, while they are inflated.
-    fn left_for_fragment(&self) -> u64 {
-        match self.coding {
-            Coding::Deflated if !self.is_between_messages() => max_deflated(self.max_message_size),
-            Coding::Deflated | Coding::Plain => self.max_message_size.saturating_sub(self.size()),
-        }
-    }
-
-    /// The bytes received of the message so far.
-    fn size(&self) -> u64 {
-        match &self.chunks {
-            Some(chunks) => chunks.size(),
-            None => self.message.size() as u64,
-        }
-    }
-
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
     fn push(&mut self, chunk: &[u8], fin: Fin) -> Result<(), Error> {
@@ -428,26 +409,6 @@ impl ReceiveHalf {
             Control::Ping => Event::Ping(payload),
             Control::Pong => Event::Pong(payload),
         }))
-    }
-
-    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
-    /// unless the frame is no part of it.
-    fn violation(&self, violation: Violation) -> Error {
-        let Violation::PayloadTooBig { len, opcode, limit } = violation else {
-            return Error::Frame(violation);
-        };
-        if let Err(error) = self.check_order(opcode) {
-            return error;
-        }
-        let size = match limit > self.max_message_size {
-            // That of a compressed frame, whose length is not what comes out of it.
-            true => self.max_message_size.saturating_add(1),
-            false => len.saturating_add(self.size()),
-        };
-        Error::MessageTooBig {
-            limit: self.max_message_size,
-            size,
-        }
     }
 }
 

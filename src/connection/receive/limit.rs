@@ -1,0 +1,82 @@
+//! The limit for messages (RFC 6455 section 10.4), which may change while the connection is open.
+
+use super::{Coding, Frame, ReceiveHalf};
+use crate::config::Delivery;
+use crate::error::Error;
+use crate::frame::{Violation, max_deflated};
+use crate::growth::room;
+
+impl ReceiveHalf {
+    /// As [`Connection::set_max_message_size`](crate::Connection::set_max_message_size).
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        self.max_message_size = limit_of(self.delivery, bytes);
+        self.decoder.set_max_payload(self.left_for_fragment());
+        if let (true, Err(error)) = (self.state.is_open(), self.check_begun_message()) {
+            self.state.fail_next(error);
+            self.drop_unfinished();
+        }
+    }
+
+    /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
+    /// for what comes out of them, while they are inflated.
+    pub(super) fn left_for_fragment(&self) -> u64 {
+        match self.is_inside_deflated() {
+            true => max_deflated(self.max_message_size),
+            false => self.max_message_size.saturating_sub(self.size()),
+        }
+    }
+
+    /// The bytes received of the message so far; of a compressed one, those that came out.
+    pub(super) fn size(&self) -> u64 {
+        match &self.chunks {
+            Some(chunks) => chunks.size(),
+            None => self.message.size() as u64,
+        }
+    }
+
+    fn is_inside_deflated(&self) -> bool {
+        matches!(self.coding, Coding::Deflated) && !self.is_between_messages()
+    }
+
+    /// Whether the message that has begun is within the limit, as far as its headers tell.
+    fn check_begun_message(&self) -> Result<(), Error> {
+        let announced = match (self.frame, self.is_inside_deflated()) {
+            (None | Some(Frame::Control(_)), _) | (Some(Frame::Piece(_)), true) => 0,
+            (Some(Frame::Whole(_)), _) | (Some(Frame::Piece(_)), false) => self.remaining(),
+        };
+        match self.size().saturating_add(announced) {
+            size if size <= self.max_message_size => Ok(()),
+            _ if self.is_inside_deflated() => Err(self.too_big(self.max_message_size.saturating_add(1))),
+            size => Err(self.too_big(size)),
+        }
+    }
+
+    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
+    /// unless the frame is no part of it.
+    pub(super) fn violation(&self, violation: Violation) -> Error {
+        let Violation::PayloadTooBig { len, opcode, limit } = violation else {
+            return Error::Frame(violation);
+        };
+        if let Err(error) = self.check_order(opcode) {
+            return error;
+        }
+        self.too_big(match limit > self.max_message_size {
+            // That of a compressed frame, whose length is not what comes out of it.
+            true => self.max_message_size.saturating_add(1),
+            false => len.saturating_add(self.size()),
+        })
+    }
+
+    fn too_big(&self, size: u64) -> Error {
+        let limit = self.max_message_size;
+        Error::MessageTooBig { limit, size }
+    }
+}
+
+/// What is put together in a buffer cannot be larger than a buffer.
+pub(super) fn limit_of(delivery: Delivery, bytes: u64) -> u64 {
+    match delivery {
+        Delivery::Whole | Delivery::Held => room(0, bytes),
+        Delivery::Chunks => bytes,
+    }
+}
