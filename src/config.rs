@@ -29,6 +29,11 @@ pub struct Config {
     pub(crate) accept_rsv1_on_control: bool,
     pub(crate) accept_any_close_code: bool,
     pub(crate) require_subprotocol: bool,
+    pub(crate) accept_empty_lists: bool,
+    pub(crate) accept_any_extension_value: bool,
+    pub(crate) accept_zone_in_host: bool,
+    pub(crate) accept_http_1_0: bool,
+    pub(crate) accept_bare_line_feeds: bool,
 }
 
 /// How messages get to the caller.
@@ -127,6 +132,11 @@ impl Config {
             accept_rsv1_on_control: false,
             accept_any_close_code: false,
             require_subprotocol: false,
+            accept_empty_lists: false,
+            accept_any_extension_value: false,
+            accept_zone_in_host: false,
+            accept_http_1_0: false,
+            accept_bare_line_feeds: false,
         }
     }
 
@@ -256,6 +266,58 @@ impl Config {
     /// RFC 6455 section 4.1 lets the connection open without; the WHATWG API, thus browsers, fail it.
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
+        self
+    }
+
+    /// Leniency in the opening handshake: a `Sec-WebSocket-Protocol` or a `Sec-WebSocket-Extensions` without an element
+    /// is accepted, and means the same as no such field. Default: `false` (RFC 6455 sections 4.3 and 9.1: at least one
+    /// element).
+    ///
+    /// For peers that always write the fields, such as some embedded clients and servers. Both roles.
+    pub const fn accept_empty_lists(mut self, accept: bool) -> Self {
+        self.accept_empty_lists = accept;
+        self
+    }
+
+    /// Leniency in the opening handshake: the quoted value of an extension's parameter may be any text. Default: `false`
+    /// (RFC 6455 section 9.1: a token, once the quotes are gone).
+    ///
+    /// For the agents and controllers of TR-369 (USP), which write `bbf-usp-protocol; eid="os::012345-001122334455"`.
+    /// Both roles. A client offers such a value with
+    /// [`ClientRequest::extension_any_value`](crate::handshake::ClientRequest::extension_any_value).
+    pub const fn accept_any_extension_value(mut self, accept: bool) -> Self {
+        self.accept_any_extension_value = accept;
+        self
+    }
+
+    /// Leniency for a server: the IPv6 address in Host and in `:authority` may have a zone, as in
+    /// `[fe80::1%25eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove it).
+    ///
+    /// For clients on a local network that copy the host from the URL that they were given. The zone stays in
+    /// [`Upgrade::authority`](crate::handshake::Upgrade::authority);
+    /// [`Upgrade::is_same_origin`](crate::handshake::Upgrade::is_same_origin) does not compare it.
+    pub const fn accept_zone_in_host(mut self, accept: bool) -> Self {
+        self.accept_zone_in_host = accept;
+        self
+    }
+
+    /// Leniency for a client: a 101 in HTTP/1.0 is accepted. Default: `false` (RFC 9110 section 7.8: HTTP/1.0 has no
+    /// upgrade).
+    ///
+    /// For small servers, and proxies, that write this version whatever the request has. A request in HTTP/1.0 is
+    /// never an upgrade.
+    pub const fn accept_http_1_0(mut self, accept: bool) -> Self {
+        self.accept_http_1_0 = accept;
+        self
+    }
+
+    /// Leniency for a client: a line of the response may end with an LF without a CR. Default: `false` (RFC 9112 section
+    /// 2.2 leaves the choice to the recipient).
+    ///
+    /// For scripts that print a response by hand. A server never accepts it: two ideas of where a line ends are how
+    /// requests are smuggled past a proxy.
+    pub const fn accept_bare_line_feeds(mut self, accept: bool) -> Self {
+        self.accept_bare_line_feeds = accept;
         self
     }
 }

@@ -162,10 +162,10 @@ proptest! {
 #[test]
 fn inputs_are_of_every_kind() {
     let kinds = kinds_of(connect_list(), |list| read_connect(&list).map(drop));
-    let reasons = "ConflictingHost ConnectionSpecificField LatePseudoField MalformedExtensions MalformedFieldName \
+    let reasons = "ConflictingHost ConnectionSpecificField EmptyExtensions EmptySubprotocols LatePseudoField MalformedExtensions MalformedFieldName \
         MalformedFieldValue MalformedHost MalformedOrigin MalformedSubprotocol MalformedPseudoField MethodNotConnect \
         MissingPseudoField RepeatedHost RepeatedOrigin RepeatedSubprotocol RepeatedPseudoField RepeatedVersion \
-        UnexpectedContent UnknownPseudoField UnmetExpectation UnsupportedConnectProtocol UnsupportedConnectVersion \
+        UnexpectedContentLength UnknownPseudoField UnmetExpectation UnsupportedConnectProtocol UnsupportedConnectVersion \
         UppercaseFieldName accepted";
     assert_every(reasons, &kinds);
 
@@ -175,7 +175,7 @@ fn inputs_are_of_every_kind() {
             Upgrade::from_fields(&config(), &method, &target, version, pairs(&fields)).map(drop)
         },
     );
-    let reasons = "ConflictingFraming HttpVersionTooOld MalformedContentLength MalformedExtensions MalformedFieldName \
+    let reasons = "ConflictingFraming EmptyExtensions EmptySubprotocols HttpVersionTooOld MalformedContentLength MalformedExtensions MalformedFieldName \
         MalformedFieldValue MalformedHost MalformedKey MalformedMethod MalformedOrigin MalformedSubprotocol MalformedTarget \
         MethodNotGet MissingConnectionUpgrade MissingHost MissingKey MissingUpgrade MissingVersion RepeatedHost RepeatedKey \
         RepeatedOrigin RepeatedVersion UnexpectedContent UnmetExpectation UnsupportedHttpVersion UnsupportedVersion accepted";
@@ -185,8 +185,8 @@ fn inputs_are_of_every_kind() {
         let mut exchange = request().start_upgrade(&config(), nonce);
         exchange.receive_response(101, pairs(&fields)).map(drop)
     });
-    let reasons = "MalformedExtensions MalformedFieldName MalformedFieldValue MissingAccept MissingConnectionUpgrade \
-        MissingUpgrade RepeatedAccept RepeatedExtension RepeatedSubprotocol UnofferedExtension UnofferedSubprotocol WrongAccept accepted";
+    let reasons = "AmbiguousUpgrade EmptyExtensions EmptySubprotocols MalformedExtensions MalformedFieldName MalformedFieldValue MissingAccept MissingConnectionUpgrade \
+        MissingUpgrade RepeatedAccept RepeatedExtension SeveralSubprotocols UnofferedExtension UnofferedSubprotocol WrongAccept accepted";
     assert_every(reasons, &kinds);
 }
 
@@ -337,14 +337,18 @@ fn fields_of_upgrade() -> impl Strategy<Value = List> {
         ("Content-Length", "5"),
         ("Content-Length", "+1"),
         ("Transfer-Encoding", "chunked"),
-        ("Expect", "100-continue"),
+        ("Expect", "100-Continue, 100-continue"),
+        ("Expect", "x"),
         ("Origin", "https://example.com"),
+        ("Origin", ""),
         ("Origin", "\u{e9}"),
         ("sec-websocket-protocol", "a, b"),
         ("Sec-WebSocket-Protocol", " b,\t"),
         ("Sec-WebSocket-Protocol", "a b"),
+        ("Sec-WebSocket-Protocol", " ,"),
         ("Sec-WebSocket-Extensions", "a; b=\"\\c\""),
         ("Sec-WebSocket-Extensions", "a;;"),
+        ("Sec-WebSocket-Extensions", ""),
         ("Sec-WebSocket-Key", "AQIDBAUGBwgJCgsMDQ4PEC=="),
         ("Sec-WebSocket-Version", "8"),
         ("X", "y"),
@@ -365,10 +369,12 @@ fn fields_of_answer() -> impl Strategy<Value = List> {
     ]);
     let odd = list(&[
         ("Upgrade", "h2c"),
+        ("Upgrade", "websocket, h2c"),
         ("Connection", "close"),
         ("Sec-WebSocket-Accept", "x"),
         ("Sec-WebSocket-Protocol", "chat"),
         ("Sec-WebSocket-Protocol", "Chat"),
+        ("Sec-WebSocket-Protocol", ""),
         ("sec-websocket-extensions", "ext; a"),
         ("Sec-WebSocket-Extensions", "other"),
         ("Sec-WebSocket-Extensions", ""),
@@ -402,9 +408,11 @@ fn connect_list() -> impl Strategy<Value = List> {
         ("te", "gzip"),
         ("content-length", "0"),
         ("expect", "100-continue"),
-        ("expect", "100-continue"),
+        ("expect", "100-CONTINUE,,"),
+        ("expect", "x"),
         ("origin", "https://example.com"),
         ("origin", "null"),
+        ("origin", " "),
         ("origin", "a\u{e9}"),
         ("sec-websocket-key", "x"),
         ("sec-websocket-version", "8"),

@@ -57,8 +57,7 @@ proptest! {
         let request = receive(&mut to_server);
         prop_assert_eq!(request.target(), &ask.target);
         for (name, value) in &ask.fields {
-            let sent = value.trim_matches([' ', '\t']).as_bytes();
-            prop_assert!(request.fields().any(|field| field == (name.as_str(), sent)));
+            prop_assert!(request.fields().any(|field| field == (name.as_str(), trim(value))));
         }
         let mut upgrade = request.upgrade(&mut to_client).unwrap();
         let without_default = ask.authority.strip_suffix(":80").unwrap_or(&ask.authority);
@@ -102,6 +101,51 @@ proptest! {
         let _ = request.start(&config(), nonce, &mut out);
         assert_lines(&out);
         prop_assert_eq!(receive(&mut out).fields().count(), 5 + taken);
+    }
+
+    // RFC 9112 section 3.2. What a server was asked for can be sent on as it is, and is asked for again. Decision D59
+    #[test]
+    fn what_was_asked_for_can_be_sent_on(target in sent_target()) {
+        let mut bytes = [b"GET ", target.as_bytes(), &GOOD_START[5..], b"\r\n"].concat();
+        let mut out = Vec::new();
+        let received = ServerHandshake::new(&config()).receive(&mut &mut bytes[..], &mut out);
+        let Ok(Some(received)) = received else { return Ok(()) };
+        let upgrade = received.upgrade(&mut out).unwrap();
+        let sent_on = [upgrade.path(), &upgrade.query().map_or(String::new(), |query| format!("?{query}"))].concat();
+        let request = ClientRequest::new("h", &sent_on).unwrap();
+        let url = ClientRequest::from_url(&format!("ws://h{sent_on}")).unwrap();
+        prop_assert_eq!(url.target(), sent_on.strip_suffix('?').filter(|_| upgrade.query() == Some("")).unwrap_or(&sent_on));
+        let mut bytes = Vec::new();
+        let _ = request.start(&config(), nonce, &mut bytes);
+        let again = receive(&mut bytes);
+        let again = again.upgrade(&mut out).unwrap();
+        prop_assert_eq!((again.path(), again.query()), (upgrade.path(), upgrade.query()));
+    }
+
+    // RFC 3986 sections 5.2 and 6: what is resolved is a target that can be asked for, with no dot left in it, and resolves to
+    // itself. Decision D61
+    #[test]
+    fn redirects_lead_to_targets(base in "/[a-c./]{0,8}", location in "(//h)?[a-c./]{0,12}(\\?[a-c./?]{0,4})?") {
+        let request = ClientRequest::new("h", &base).unwrap();
+        let Ok(next) = request.clone().redirect(&location) else { return Ok(()) };
+        let (path, _) = next.target().split_once('?').unwrap_or((next.target(), ""));
+        prop_assert!(path.starts_with('/'));
+        let is_kept = location.is_empty() || location.starts_with('?');
+        prop_assert!(is_kept || !path.split('/').any(|segment| segment == "." || segment == ".."), "{}", path);
+        prop_assert!(ClientRequest::new("h", next.target()).is_ok());
+        if !is_kept && !next.target().starts_with("//") {
+            let again = request.redirect(next.target()).unwrap();
+            prop_assert_eq!(again.target(), next.target());
+        }
+    }
+
+    #[test]
+    fn no_location_injects_a_line(location in hostile()) {
+        let Ok(request) = request().redirect(&location) else { return Ok(()) };
+        let mut out = Vec::new();
+        let _ = request.start(&config(), nonce, &mut out);
+        assert_lines(&out);
+        prop_assert_eq!(receive(&mut out).fields().count(), 7);
     }
 
     #[test]
@@ -195,6 +239,14 @@ fn config() -> Config {
         .max_head_size(LIMIT)
         .max_fields(20)
         .max_interim_responses(2)
+}
+
+/// Without the white space that is no part of a value.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 fn nonce(bytes: &mut [u8]) {
@@ -359,6 +411,11 @@ fn bytes_of(
             [bytes, tail].concat()
         },
     )
+}
+
+/// Targets as any client may send them.
+fn sent_target() -> impl Strategy<Value = String> {
+    prop_oneof!["/[!-~]{0,12}", TARGET, "(http|wss)://h(:81)?[/?]?[!-~]{0,8}"]
 }
 
 /// Anything made of the bytes that matter to the list of extensions.

@@ -162,6 +162,87 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    // RFC 3986 section 6.2.2.2; decision D60. A URL that is taken is sent by each way to start.
+    #[test]
+    fn every_url_can_be_sent_in_every_way(url in url()) {
+        let Ok(request) = ClientRequest::from_url_with_credentials(&url) else { return Ok(()) };
+        let (config, mut out) = (Config::new(), Vec::new());
+        let _ = request.clone().start(&config, key, &mut out);
+        let line = format!("GET {} HTTP/1.1\r\n", request.target());
+        prop_assert!(out.starts_with(line.as_bytes()));
+        for exchange in [request.clone().start_upgrade(&config, key), request.clone().start_extended_connect(&config, key)] {
+            let sent = exchange.to_http().unwrap();
+            prop_assert_eq!(exchange.target(), request.target());
+            let path = sent.uri().path_and_query().unwrap().as_str();
+            // As it is, unless the crate `http` has no place for a byte of it.
+            let is_kept = request.target().parse::<http::uri::PathAndQuery>().is_ok();
+            prop_assert_eq!(path == request.target(), is_kept, "{} {}", path, request.target());
+            prop_assert_eq!(decoded(path), decoded(request.target()));
+            if exchange.method() == "CONNECT" {
+                let uri = sent.uri();
+                prop_assert_eq!(uri.host().unwrap().trim_matches(['[', ']']), request.host());
+                let default = if request.is_secure() { 443 } else { 80 };
+                prop_assert_eq!(uri.port_u16().unwrap_or(default), request.port());
+            }
+        }
+    }
+}
+
+/// URLs with all that is printable, most of them well-formed.
+fn url() -> impl Strategy<Value = String> {
+    let host = prop_oneof![
+        "([a-zA-Z0-9._~!$&'()*+;=-]|%[46][1-9a-f]){1,6}",
+        "\\[::[1-9a-f](%25[a-z0-9._~-]{1,3})?\\]",
+        "[!-~]{1,4}",
+    ];
+    (
+        "(ws|WSS|http|https)",
+        "([a-z%0-9:]{0,4}@)?",
+        host,
+        "(:[0-9]{0,5})?",
+        "(/[!-~]{0,8})?",
+        "(\\?[!-~]{0,8})?",
+    )
+        .prop_map(|(scheme, user, host, port, path, query)| {
+            format!("{scheme}://{user}{host}{port}{path}{query}")
+        })
+}
+
+/// The bytes that are meant.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let octet = digits
+            .filter(|_| *first == b'%')
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(octet.unwrap_or(*first));
+        rest = if octet.is_some() { &after[2..] } else { after };
+    }
+    bytes
+}
+
+// RFC 9110 section 5.5: 9110-5.5-02; decision D68
+#[test]
+fn values_are_bytes_both_ways() {
+    let request = client().field("X", b"\xe9\xff").unwrap();
+    for exchange in [
+        request.clone().start_upgrade(&Config::new(), key),
+        request.start_extended_connect(&Config::new(), key),
+    ] {
+        let sent = exchange.to_http().unwrap();
+        assert_eq!(sent.headers()["x"].as_bytes(), b"\xe9\xff");
+    }
+    let request = upgrade_request();
+    let upgrade = read(&request).unwrap().with_field("X", b"\xe9\xff").unwrap();
+    let (response, _) = upgrade.accept_http().unwrap();
+    assert_eq!(response.headers()["x"].as_bytes(), b"\xe9\xff");
+}
+
 fn target() -> impl Strategy<Value = String> {
     prop_oneof![
         "/[!-~\u{e9}]{0,6}",
@@ -405,13 +486,10 @@ fn read<B>(request: &Request<B>) -> Result<Upgrade<'_>, HandshakeError> {
 }
 
 fn client() -> ClientRequest {
-    ClientRequest::from_url("wss://example.com:8443/chat?x")
-        .and_then(|request| {
-            request
-                .subprotocol("chat")?
-                .field("Cookie", "a=b")?
-                .field("Cookie", "c=d")
-        })
+    let request = ClientRequest::from_url("wss://example.com:8443/chat?x").unwrap();
+    request
+        .subprotocol("chat")
+        .and_then(|request| request.field("Cookie", "a=b")?.field("Cookie", "c=d"))
         .unwrap()
 }
 

@@ -109,6 +109,32 @@ fn server_rejects_other_protocols_at_once() {
     );
 }
 
+// RFC 9112 section 3.2: the target has the form that the method has. Decision D69
+#[test]
+fn server_names_a_line_of_the_proxy_protocol() {
+    for line in [
+        &b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"[..],
+        b"PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n",
+        b"PROXY UNKNOWN\r\n",
+        b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+    ] {
+        let (error, out) = rejection(&[line, GOOD].concat());
+        assert_eq!((error, error.status()), (HandshakeError::ProxyLine, 400));
+        assert!(out.starts_with(b"HTTP/1.1 400 "));
+    }
+    // A method is any token.
+    for (line, expected) in [
+        (&b"PROXY / HTTP/1.1\r\n"[..], None),
+        (b"PROXY TCP5 \r\n", Some(HandshakeError::MalformedTarget)),
+        (b"PROXYTCP4 1 \r\n", Some(HandshakeError::MalformedTarget)),
+        (b"PROX YTCP4 1 \r\n", Some(HandshakeError::MalformedTarget)),
+        (b"GET TCP4 1 \r\n", Some(HandshakeError::MalformedTarget)),
+    ] {
+        let bytes = [line, b"Host: h\r\n\r\n"].concat();
+        assert_eq!(receive_with(&Config::new(), &bytes).0.err(), expected, "{line:?}");
+    }
+}
+
 // RFC 9112 section 2.3: 9112-2.3-01
 #[test]
 fn server_rejects_malformed_versions() {
@@ -477,7 +503,7 @@ fn server_rejects_too_large_heads() {
     assert!(
         String::from_utf8(out)
             .unwrap()
-            .ends_with("head is larger than 16384 bytes")
+            .ends_with("head exceeds the 16384 bytes of Config::max_head_size")
     );
 }
 
@@ -584,12 +610,73 @@ fn server_rejects_huge_content() {
 // RFC 9110 section 7.8: 9110-7.8-06
 #[test]
 fn server_rejects_upgrade_with_expectation() {
-    assert_refused(
-        &with(b"Expect: 100-continue"),
-        HandshakeError::UnmetExpectation,
-        417,
-    );
-    assert_refused(&with(b"Expect: x"), HandshakeError::UnmetExpectation, 417);
+    for line in [
+        "Expect: x",
+        "Expect: 100-continue; a=b",
+        "Expect: 100-continue, x",
+        "Expect: 100-continue\r\nExpect: x",
+        "Expect: 100",
+    ] {
+        assert_refused(&with(line.as_bytes()), HandshakeError::UnmetExpectation, 417);
+    }
+    let with_content = with(b"Expect: 100-continue\r\nContent-Length: 5");
+    assert_refused(&with_content, HandshakeError::UnexpectedContent, 400);
+}
+
+// RFC 9110 section 7.8: 9110-7.8-06, and section 10.1.1: without content the 100 may be left out. Decision D58
+#[test]
+fn server_answers_an_expectation_without_content() {
+    for line in [
+        "Expect: 100-continue",
+        "Expect: 100-Continue",
+        "Expect: 100-continue\r\nContent-Length: 0",
+        "Expect: ,100-continue ,",
+        "Expect: 100-continue\r\nExpect: 100-continue",
+        "Expect:",
+    ] {
+        assert_accepts(&with(line.as_bytes()));
+    }
+}
+
+// RFC 9110 section 5.5: 9110-5.5-02; decision D68. What came in can be sent on.
+#[test]
+fn server_sends_values_as_bytes() {
+    let request = request(&with(b"X: \xe9\t\xff"));
+    let value = request.field("X").unwrap();
+    let fields = [("X", value), ("Y", b"y")];
+    let lines = b"X: \xe9\t\xff\r\nY: y\r\n";
+    let mut out = Vec::new();
+    request.respond_bytes(200, &fields, b"z", &mut out).unwrap();
+    assert_response(&out, 200);
+    assert!(contains(&out, lines));
+    let mut none = Vec::new();
+    let upgrade = request.upgrade(&mut none).unwrap();
+    let mut out = Vec::new();
+    upgrade
+        .clone()
+        .reject_bytes(403, &fields, b"z", &mut out)
+        .unwrap();
+    assert_response(&out, 403);
+    assert!(contains(&out, lines));
+    let mut out = Vec::new();
+    let accepting = upgrade.clone().with_field("X", value).unwrap();
+    assert_eq!(accepting.response_fields().last(), Some(("X", value)));
+    let _: Connection = accepting.with_field("Y", "y").unwrap().accept(&mut out);
+    assert!(contains(&out, lines));
+    // The same is refused as of text.
+    for (name, value, error) in bad_fields() {
+        let fields = [(name, value.as_bytes())];
+        assert_eq!(request.respond_bytes(200, &fields, b"", &mut none), Err(error));
+        assert_eq!(
+            upgrade.clone().reject_bytes(403, &fields, b"", &mut none),
+            Err(error)
+        );
+        assert_eq!(
+            upgrade.clone().with_field(name, value.as_bytes()).err(),
+            Some(error)
+        );
+    }
+    assert!(none.is_empty());
 }
 
 // ---- the upgrade --------------------------------------------------------------------------------------------------------
@@ -834,13 +921,29 @@ fn server_rejects_malformed_origins() {
         HandshakeError::RepeatedOrigin,
         400,
     );
-    assert_refused(&with(b"Origin:"), HandshakeError::MalformedOrigin, 400);
+    assert_refused(
+        &with(b"Origin:\r\nOrigin: https://example.com"),
+        HandshakeError::RepeatedOrigin,
+        400,
+    );
     assert_refused(
         &with(b"Origin: http://\xc3\xa9"),
         HandshakeError::MalformedOrigin,
         400,
     );
     assert_refused(&with(b"Origin: a\tb"), HandshakeError::MalformedOrigin, 400);
+}
+
+// RFC 6455 section 4.2.1: 6455-4.2.1-12; decision D57
+#[test]
+fn server_counts_an_empty_origin_as_none() {
+    for line in ["Origin:", "Origin: ", "Origin: \t"] {
+        let bytes = with(line.as_bytes());
+        assert_accepts(&bytes);
+        let upgrade = request(&bytes);
+        let upgrade = upgrade.upgrade(&mut Vec::new()).unwrap();
+        assert_eq!((upgrade.origin(), upgrade.is_same_origin()), (None, false));
+    }
 }
 
 // RFC 6455 section 4.2.2: 6455-4.2.2-03; section 10.2: 6455-10.2-01
@@ -880,7 +983,11 @@ fn server_reports_subprotocols_in_order() {
 // RFC 6455 section 4.2.1: 6455-4.2.1-12; section 4.3: 6455-4.3-02
 #[test]
 fn server_rejects_malformed_subprotocols() {
-    for value in ["", ",", "ch at", "a/b", "\"a\"", "a, b c", "\u{e9}", "a;b"] {
+    for value in ["", ",", " ,\t,"] {
+        let bytes = with(format!("Sec-WebSocket-Protocol: {value}").as_bytes());
+        assert_refused(&bytes, HandshakeError::EmptySubprotocols, 400);
+    }
+    for value in ["ch at", "a/b", "\"a\"", "a, b c", "\u{e9}", "a;b"] {
         let bytes = with(format!("Sec-WebSocket-Protocol: {value}").as_bytes());
         assert_refused(&bytes, HandshakeError::MalformedSubprotocol, 400);
     }
@@ -961,7 +1068,7 @@ fn server_rejects_malformed_extensions() {
 fn server_rejects_empty_extensions() {
     for lines in EMPTY_EXTENSIONS {
         let bytes = with(lines.as_bytes());
-        assert_refused(&bytes, HandshakeError::MalformedExtensions, 400);
+        assert_refused(&bytes, HandshakeError::EmptyExtensions, 400);
     }
     assert_accepts(&with(
         b"Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: ,a,\r\nSec-WebSocket-Extensions: ,",
@@ -1344,7 +1451,10 @@ fn server_selects_the_first_subprotocol_that_it_supports() {
         let field = upgrade
             .response_fields()
             .find(|(name, _)| *name == "Sec-WebSocket-Protocol");
-        assert_eq!(upgrade.selected_subprotocol(), field.map(|(_, value)| value));
+        assert_eq!(
+            upgrade.selected_subprotocol().map(str::as_bytes),
+            field.map(|(_, value)| value)
+        );
         upgrade.selected_subprotocol().map(String::from)
     };
     assert_eq!(select(&["c", "b"]).as_deref(), Some("b"));
@@ -1385,13 +1495,13 @@ fn server_upgrades_parsed_requests() {
         .unwrap()
         .with_field("Set-Cookie", "a=b")
         .unwrap();
-    let fields: Vec<(&str, &str)> = upgrade.response_fields().collect();
+    let fields: Vec<(&str, &[u8])> = upgrade.response_fields().collect();
     let expected = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-        ("Sec-WebSocket-Protocol", "chat"),
-        ("Set-Cookie", "a=b"),
+        ("Upgrade", &b"websocket"[..]),
+        ("Connection", b"Upgrade"),
+        ("Sec-WebSocket-Accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("Sec-WebSocket-Protocol", b"chat"),
+        ("Set-Cookie", b"a=b"),
     ];
     assert_eq!(fields, expected);
     let _: Connection = upgrade.into_connection();

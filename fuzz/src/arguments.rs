@@ -47,11 +47,11 @@ struct Asked {
 impl Asked {
     fn read(input: &mut Input) -> Option<Self> {
         let request = match input.byte() & 1 {
-            0 => ClientRequest::from_url(&argument(input, &["ws://h", "wss://[::1]:81/a?b"])),
-            _ => ClientRequest::new(&argument(input, &["h", "h:81"]), &argument(input, &["/", "/a?b"])),
+            0 => ClientRequest::from_url(&argument(input, &["ws://h", "wss://[::1]:81/a?b"])).ok(),
+            _ => ClientRequest::new(&argument(input, &["h", "h:81"]), &argument(input, &["/", "/a?b"])).ok(),
         };
         let mut asked = Self {
-            request: request.ok()?,
+            request: request?,
             origin: None,
             protocols: Vec::new(),
             extensions: 0,
@@ -133,7 +133,7 @@ pub fn handshake_arguments(bytes: &[u8]) {
     connect(&asked, &config_of_client, &config_of_server, is_deflating);
 }
 
-fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> List {
+fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> List {
     fields.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
@@ -154,7 +154,9 @@ fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: 
             .eq(asked.protocols.iter().map(String::as_str))
     );
     assert_list(&owned(upgrade.response_fields()));
-    let response = [(":status", "200")].into_iter().chain(upgrade.response_fields());
+    let response = [(":status", &b"200"[..])]
+        .into_iter()
+        .chain(upgrade.response_fields());
     let answer = client.receive_fields(response);
     let Ok(Some(Answer::Accepted { response, connection })) = answer else {
         panic!("{answer:?}")

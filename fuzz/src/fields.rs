@@ -43,7 +43,7 @@ pub fn protocol_list(bytes: &[u8]) {
         _ if bytes.iter().any(|byte| *byte != b'\n' && is_control(byte)) => {
             Err(HandshakeError::MalformedFieldValue)
         }
-        [] => Err(HandshakeError::MalformedSubprotocol),
+        [] => Err(HandshakeError::EmptySubprotocols),
         all if !all.iter().all(|element| is_token(element)) => Err(HandshakeError::MalformedSubprotocol),
         all if (1..all.len()).any(is_repeated) => Err(HandshakeError::RepeatedSubprotocol),
         all => Ok(all.to_vec()),
@@ -66,7 +66,7 @@ fn assert_chosen(upgrade: &Upgrade, names: &[&str]) {
     let selected = upgrade.clone().select_subprotocol(&[last, "no such", first]);
     assert_eq!(selected.selected_subprotocol(), Some(first), "the client's order");
     let mut answer = selected.response_fields();
-    assert!(answer.any(|field| field == ("Sec-WebSocket-Protocol", first)));
+    assert!(answer.any(|field| field == ("Sec-WebSocket-Protocol", first.as_bytes())));
     let chosen = upgrade.clone().with_subprotocol(last).expect("offered");
     assert_eq!(
         chosen.with_subprotocol(first).err(),

@@ -1,4 +1,4 @@
-//! What can go wrong in the opening handshake, and the one table from there to an HTTP status.
+//! What can go wrong in the opening handshake, and the one table from an error to an HTTP status.
 
 use alloc::vec::Vec;
 use core::error::Error;
@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::http::write::{UPGRADE_REQUIRED, push_error};
 
-/// Why an opening handshake failed: what the peer did, which limit it passed, or that the transport ended.
-/// Only [`Finished`](Self::Finished) is the caller's doing.
+/// Why an opening handshake failed: what the peer did, which limit it exceeded, or that the transport ended.
+/// Only [`Finished`](Self::Finished) is caused by the caller.
 ///
 /// | from | repeated by every later call | in `out` |
 /// |---|---|---|
@@ -58,17 +58,22 @@ pub enum HandshakeError {
 
     /// A CR without its LF (RFC 9112 section 2.2).
     BareCarriageReturn,
-    /// An LF without its CR (RFC 9112 section 2.2; taking it as a line end is allowed, but not done here).
+    /// An LF without its CR (RFC 9112 section 2.2 allows to accept it as a line end; a client does so with
+    /// [`Config::accept_bare_line_feeds`](crate::Config::accept_bare_line_feeds)).
     BareLineFeed,
     /// The first word is no method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
     MalformedMethod,
+    /// The connection starts with a line of the PROXY protocol, version 1, which a load balancer such as HAProxy
+    /// writes. Read the line, which is at most 107 bytes with its CR and LF, before the bytes go to the handshake.
+    ProxyLine,
     /// The request target is empty, of a form that the method does not have, or holds a `#` or a byte that
     /// must be percent-encoded (RFC 9112 section 3.2).
     MalformedTarget,
     /// The version is not `HTTP/`, a digit, a dot and a digit, or not alone at its place (RFC 9112 section
     /// 2.3).
     MalformedHttpVersion,
-    /// The status is not three digits from 100 on with a space on either side (RFC 9112 section 4).
+    /// The status is not three digits from 100 on between a space and a space or the line end (RFC 9112
+    /// section 4). The last space may be missing: if no reason follows, several servers leave it out.
     MalformedStatus,
     /// A well-formed version of another major number than 1 (RFC 9112 section 2.3).
     UnsupportedHttpVersion {
@@ -93,9 +98,10 @@ pub enum HandshakeError {
     MissingHost,
     /// A request with several Host lines (RFC 9112 section 3.2).
     RepeatedHost,
-    /// A Host that is no host with an optional port; or an empty one, in a request that wants to upgrade.
+    /// A Host that is not a host with an optional port; or an empty one, in a request that wants to upgrade.
+    /// [`Config::accept_zone_in_host`](crate::Config::accept_zone_in_host) allows a zone.
     MalformedHost,
-    /// A Content-Length that is no number, or several (RFC 9112 section 6.3).
+    /// A Content-Length that is not a number, or several (RFC 9112 section 6.3).
     MalformedContentLength,
     /// Content-Length and Transfer-Encoding in one request, or the latter in HTTP/1.0 (RFC 9112 sections 6.1
     /// and 6.3).
@@ -103,16 +109,21 @@ pub enum HandshakeError {
 
     /// A WebSocket request by another method than GET (RFC 6455 section 4.2.1, item 1).
     MethodNotGet,
-    /// HTTP/1.0, which has no upgrade (RFC 6455 section 4.2.1, item 1; RFC 9110 section 7.8).
+    /// HTTP/1.0, which has no upgrade (RFC 6455 section 4.2.1, item 1; RFC 9110 section 7.8). A client accepts the
+    /// response with [`Config::accept_http_1_0`](crate::Config::accept_http_1_0).
     HttpVersionTooOld,
-    /// A WebSocket request with content: its bytes would be mistaken for frames. In an extended CONNECT, any
-    /// Content-Length.
+    /// A WebSocket request with content: its bytes would be mistaken for frames.
     UnexpectedContent,
-    /// A WebSocket request with an Expect field: there is no content to go on with (RFC 9110 section 10.1.1).
+    /// An extended CONNECT with a Content-Length: it would be the length of the DATA frames, in which the
+    /// frames of RFC 6455 come (RFC 9113 section 8.1.1).
+    UnexpectedContentLength,
+    /// A WebSocket request with an expectation other than `100-continue` (RFC 9110 section 10.1.1).
     UnmetExpectation,
-    /// The Upgrade field does not say `websocket`; in a response it has to say nothing else (RFC 6455
-    /// sections 4.1 and 4.2.1).
+    /// No Upgrade field names `websocket` (RFC 6455 sections 4.1 and 4.2.1).
     MissingUpgrade,
+    /// The Upgrade field of a response names a protocol besides `websocket`, or names `websocket` twice (RFC 6455
+    /// section 4.1, item 2).
+    AmbiguousUpgrade,
     /// The Connection field has no option `upgrade` (RFC 6455 sections 4.1 and 4.2.1).
     MissingConnectionUpgrade,
     /// A WebSocket request without Sec-WebSocket-Version (RFC 6455 section 4.2.1, item 6).
@@ -129,36 +140,43 @@ pub enum HandshakeError {
     MalformedKey,
     /// Several Origin lines.
     RepeatedOrigin,
-    /// An Origin that is empty or not printable ASCII (RFC 6454 section 7.1).
+    /// An Origin that is not printable ASCII (RFC 6454 section 7.1). An empty one counts as none.
     MalformedOrigin,
-    /// A Sec-WebSocket-Protocol with an element that is no token, or with none (RFC 6455 section 4.3).
+    /// A Sec-WebSocket-Protocol without an element on any of its lines (RFC 6455 section 4.3).
+    /// [`Config::accept_empty_lists`](crate::Config::accept_empty_lists) allows it.
+    EmptySubprotocols,
+    /// A Sec-WebSocket-Protocol with an element that is not a token (RFC 6455 section 4.3).
     MalformedSubprotocol,
-    /// A subprotocol offered twice; in a response, several Sec-WebSocket-Protocol lines (RFC 6455 sections
-    /// 4.1 and 11.3.4).
+    /// A subprotocol that a client offers twice (RFC 6455 section 4.1, item 10).
     RepeatedSubprotocol,
-    /// A Sec-WebSocket-Extensions outside its grammar, or with no element on any of its lines (RFC 6455
-    /// section 9.1).
+    /// A Sec-WebSocket-Extensions without an element on any of its lines (RFC 6455 section 9.1).
+    /// [`Config::accept_empty_lists`](crate::Config::accept_empty_lists) allows it.
+    EmptyExtensions,
+    /// A Sec-WebSocket-Extensions outside its grammar (RFC 6455 section 9.1).
+    /// [`Config::accept_any_extension_value`](crate::Config::accept_any_extension_value) allows quoted values that
+    /// are not tokens.
     MalformedExtensions,
 
-    /// A capital letter in a field name of HTTP/2 or HTTP/3 (RFC 9113 section 8.2.1).
+    /// An uppercase letter in a field name of HTTP/2 or HTTP/3 (RFC 9113 section 8.2.1).
     UppercaseFieldName,
-    /// A pseudo-field that does not belong into the message (RFC 9113 section 8.3).
+    /// A pseudo-field that does not belong in the message (RFC 9113 section 8.3).
     UnknownPseudoField,
     /// A pseudo-field behind the other fields (RFC 9113 section 8.3).
     LatePseudoField,
-    /// A pseudo-field that has to be there and is not (RFC 8441 section 4); without `:protocol`, a CONNECT is
+    /// A required pseudo-field is missing (RFC 8441 section 4); without `:protocol`, a CONNECT is
     /// one to a proxy. For `:authority`, a Host field would do.
     MissingPseudoField {
         /// The name, with its colon.
         name: &'static str,
     },
-    /// A pseudo-field that stands twice (RFC 9113 section 8.3).
+    /// A pseudo-field that appears twice (RFC 9113 section 8.3).
     RepeatedPseudoField {
         /// The name, with its colon.
         name: &'static str,
     },
-    /// A pseudo-field with a value that it cannot have: empty, not printable ASCII, another `:scheme` than
-    /// `http` or `https`, no host with an optional port, no path, no status.
+    /// A pseudo-field with a value that it cannot have: empty, not printable ASCII, a `:scheme` other than
+    /// `http` and `https`, an `:authority` that is not a host with an optional port, a `:path` that is not a path, a
+    /// `:status` that is not a status.
     MalformedPseudoField {
         /// The name, with its colon.
         name: &'static str,
@@ -166,11 +184,11 @@ pub enum HandshakeError {
     /// A field of HTTP/1.1's connections, such as Connection or Upgrade, in HTTP/2 or HTTP/3 (RFC 9113
     /// section 8.2.2).
     ConnectionSpecificField,
-    /// A Host that is another than `:authority` (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1).
+    /// A Host that differs from `:authority` (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1).
     ConflictingHost,
-    /// A WebSocket request of HTTP/2 or HTTP/3 by another method than CONNECT (RFC 8441 section 5).
+    /// A WebSocket request of HTTP/2 or HTTP/3 by a method other than CONNECT (RFC 8441 section 5).
     MethodNotConnect,
-    /// Another `:protocol` than `websocket` (RFC 9220 section 3).
+    /// A `:protocol` other than `websocket` (RFC 9220 section 3).
     UnsupportedConnectProtocol,
     /// The Sec-WebSocket-Version of an extended CONNECT is missing, or not exactly `13` (RFC 8441 section 5).
     UnsupportedConnectVersion,
@@ -183,7 +201,9 @@ pub enum HandshakeError {
     RepeatedAccept,
     /// A Sec-WebSocket-Accept that does not answer the key that was sent (RFC 6455 section 4.1).
     WrongAccept,
-    /// A subprotocol that was not offered, letter by letter (RFC 6455 section 4.1).
+    /// A response with several Sec-WebSocket-Protocol lines (RFC 6455 section 11.3.4).
+    SeveralSubprotocols,
+    /// A subprotocol that was not offered; case matters (RFC 6455 section 4.1).
     UnofferedSubprotocol,
     /// No subprotocol, though some were offered and
     /// [`Config::require_subprotocol`](crate::Config::require_subprotocol) is on.
@@ -228,9 +248,11 @@ impl HandshakeError {
             Self::TooManyInterimResponses { .. }
             | Self::MalformedStatus
             | Self::SwitchedProtocols
+            | Self::AmbiguousUpgrade
             | Self::MissingAccept
             | Self::RepeatedAccept
             | Self::WrongAccept
+            | Self::SeveralSubprotocols
             | Self::UnofferedSubprotocol
             | Self::MissingSubprotocol
             | Self::UnofferedExtension
@@ -242,6 +264,7 @@ impl HandshakeError {
             | Self::BareCarriageReturn
             | Self::BareLineFeed
             | Self::MalformedMethod
+            | Self::ProxyLine
             | Self::MalformedTarget
             | Self::MalformedHttpVersion
             | Self::SpaceBeforeFields
@@ -255,6 +278,7 @@ impl HandshakeError {
             | Self::MalformedContentLength
             | Self::ConflictingFraming
             | Self::UnexpectedContent
+            | Self::UnexpectedContentLength
             | Self::MissingConnectionUpgrade
             | Self::RepeatedVersion
             | Self::MissingKey
@@ -262,8 +286,10 @@ impl HandshakeError {
             | Self::MalformedKey
             | Self::RepeatedOrigin
             | Self::MalformedOrigin
+            | Self::EmptySubprotocols
             | Self::MalformedSubprotocol
             | Self::RepeatedSubprotocol
+            | Self::EmptyExtensions
             | Self::MalformedExtensions
             | Self::UppercaseFieldName
             | Self::UnknownPseudoField
@@ -298,44 +324,61 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match *self {
             Self::RequestLineTooLong { limit } => {
-                return write!(f, "request line is longer than {limit} bytes");
+                return write!(
+                    f,
+                    "request line exceeds the {limit} bytes of Config::max_head_size"
+                );
             }
-            Self::HeadTooLarge { limit } => return write!(f, "head is larger than {limit} bytes"),
-            Self::TooManyFields { limit } => return write!(f, "head has more than {limit} fields"),
+            Self::HeadTooLarge { limit } => {
+                return write!(f, "head exceeds the {limit} bytes of Config::max_head_size");
+            }
+            Self::TooManyFields { limit } => {
+                return write!(f, "head exceeds the {limit} field lines of Config::max_fields");
+            }
             Self::TooManyInterimResponses { limit } => {
-                return write!(f, "more than {limit} interim responses");
+                return write!(
+                    f,
+                    "server exceeds the {limit} interim responses of Config::max_interim_responses"
+                );
             }
             Self::UnsupportedHttpVersion { major, minor } => {
                 return write!(f, "HTTP/{major}.{minor} is not supported");
             }
             Self::MissingPseudoField { name } => return write!(f, "pseudo-field {name} is missing"),
-            Self::RepeatedPseudoField { name } => return write!(f, "pseudo-field {name} stands twice"),
+            Self::RepeatedPseudoField { name } => return write!(f, "pseudo-field {name} appears twice"),
             Self::MalformedPseudoField { name } => return write!(f, "pseudo-field {name} is malformed"),
             Self::Eof => "transport ended before the head was complete",
             Self::TimedOut => "head was not complete in time",
-            Self::Finished => "handshake is finished already",
+            Self::Finished => "handshake is already finished",
             Self::BareCarriageReturn => "head has a CR without LF",
             Self::BareLineFeed => "head has an LF without CR",
             Self::MalformedMethod => "request does not start with an HTTP method",
+            Self::ProxyLine => {
+                "connection starts with a line of the PROXY protocol, not with an HTTP request"
+            }
             Self::MalformedTarget => "request target is malformed",
-            Self::MalformedHttpVersion => "first line has no HTTP version at its place",
-            Self::MalformedStatus => "response has no three-digit status at its place",
+            Self::MalformedHttpVersion => "first line has no HTTP version where it belongs",
+            Self::MalformedStatus => "response has no three-digit status where it belongs",
             Self::SpaceBeforeFields => "white space before the first field",
-            Self::MalformedFieldName => "field has no name that is a token",
+            Self::MalformedFieldName => "field has no name, or a name that is not a token",
             Self::SpaceBeforeColon => "white space between a field name and its colon",
-            Self::MalformedFieldValue => "control byte in a field value",
+            Self::MalformedFieldValue => "control byte in a field value or in the reason of a status line",
             Self::FoldedField => "request has a folded field line",
             Self::MissingHost => "request has no Host field",
             Self::RepeatedHost => "request has more than one Host field",
             Self::MalformedHost => "Host is not a host with an optional port",
             Self::MalformedContentLength => "Content-Length is not one number",
-            Self::ConflictingFraming => "Transfer-Encoding together with Content-Length or HTTP/1.0",
+            Self::ConflictingFraming => {
+                "request has Transfer-Encoding together with Content-Length, or in HTTP/1.0"
+            }
             Self::MethodNotGet => "method of a WebSocket request is not GET",
             Self::HttpVersionTooOld => "HTTP/1.0 has no upgrade",
             Self::UnexpectedContent => "WebSocket request has content",
-            Self::UnmetExpectation => "WebSocket request has an Expect field",
-            Self::MissingUpgrade => "Upgrade field does not say websocket",
-            Self::MissingConnectionUpgrade => "Connection field does not say upgrade",
+            Self::UnexpectedContentLength => "extended CONNECT has a Content-Length field",
+            Self::UnmetExpectation => "WebSocket request has an expectation other than 100-continue",
+            Self::MissingUpgrade => "no Upgrade field names websocket",
+            Self::AmbiguousUpgrade => "Upgrade field of the response names more than one protocol",
+            Self::MissingConnectionUpgrade => "no Connection field has the option upgrade",
             Self::MissingVersion => "request has no Sec-WebSocket-Version field",
             Self::RepeatedVersion => "request has more than one Sec-WebSocket-Version field",
             Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
@@ -343,22 +386,27 @@ impl fmt::Display for HandshakeError {
             Self::RepeatedKey => "request has more than one Sec-WebSocket-Key field",
             Self::MalformedKey => "Sec-WebSocket-Key is not 16 bytes in base64",
             Self::RepeatedOrigin => "request has more than one Origin field",
-            Self::MalformedOrigin => "Origin is empty or not printable ASCII",
-            Self::MalformedSubprotocol => "Sec-WebSocket-Protocol is not a list of tokens",
-            Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol names a subprotocol twice or stands twice",
-            Self::MalformedExtensions => "Sec-WebSocket-Extensions is malformed",
-            Self::UppercaseFieldName => "field name has a capital letter",
-            Self::UnknownPseudoField => "pseudo-field does not belong into the message",
-            Self::LatePseudoField => "pseudo-field stands behind other fields",
+            Self::MalformedOrigin => "Origin is not printable ASCII",
+            Self::EmptySubprotocols => "Sec-WebSocket-Protocol names no subprotocol",
+            Self::MalformedSubprotocol => "Sec-WebSocket-Protocol has an element that is not a token",
+            Self::RepeatedSubprotocol => "request offers a subprotocol twice",
+            Self::EmptyExtensions => "Sec-WebSocket-Extensions names no extension",
+            Self::MalformedExtensions => "Sec-WebSocket-Extensions is outside its grammar",
+            Self::UppercaseFieldName => "field name has an uppercase letter",
+            Self::UnknownPseudoField => "pseudo-field does not belong in the message",
+            Self::LatePseudoField => "pseudo-field comes after other fields",
             Self::ConnectionSpecificField => "field is for connections of HTTP/1.1 only",
-            Self::ConflictingHost => "Host is another than :authority",
+            Self::ConflictingHost => "Host differs from :authority",
             Self::MethodNotConnect => "method of a WebSocket request is not CONNECT",
-            Self::UnsupportedConnectProtocol => "pseudo-field :protocol does not say websocket",
-            Self::UnsupportedConnectVersion => "Sec-WebSocket-Version does not say 13",
+            Self::UnsupportedConnectProtocol => "pseudo-field :protocol is not websocket",
+            Self::UnsupportedConnectVersion => {
+                "Sec-WebSocket-Version of the extended CONNECT is missing or not 13"
+            }
             Self::SwitchedProtocols => "server answered 101 to an extended CONNECT",
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
+            Self::SeveralSubprotocols => "response has more than one Sec-WebSocket-Protocol field",
             Self::UnofferedSubprotocol => "server chose a subprotocol that was not offered",
             Self::MissingSubprotocol => "server chose none of the offered subprotocols",
             Self::UnofferedExtension => "server chose an extension that was not offered",
@@ -372,80 +420,6 @@ impl fmt::Display for HandshakeError {
 
 impl Error for HandshakeError {}
 
-/// A call that would have put something on the wire that must not be there. Nothing was written.
-///
-/// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
-/// [`RepeatedSubprotocol`](Self::RepeatedSubprotocol) follow from the calls before as well,
-/// [`UnofferedSubprotocol`](Self::UnofferedSubprotocol) and [`UnusableStatus`](Self::UnusableStatus) from the
-/// request that is answered.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum HandshakeMisuse {
-    /// A field name that is no token (RFC 9110 section 5.1).
-    MalformedFieldName,
-    /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
-    MalformedFieldValue,
-    /// A field that the handshake writes itself, or that would change how the message is framed or the
-    /// connection is used: Host, Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding, TE,
-    /// Keep-Alive, Proxy-Connection and whatever starts with `Sec-WebSocket-`.
-    ReservedField,
-    /// No host with an optional port up to 65535 (RFC 3986 section 3.2; no user information).
-    MalformedAuthority,
-    /// No path that starts with `/`, with an optional query, in the letters that RFC 3986 sections 3.3 and
-    /// 3.4 allow.
-    MalformedTarget,
-    /// No `ws:` or `wss:` URL (RFC 6455 section 3).
-    MalformedUrl,
-    /// An origin that is empty or not printable ASCII (RFC 6454 section 7.1).
-    MalformedOrigin,
-    /// A second origin (RFC 6455 section 4.1, item 8).
-    RepeatedOrigin,
-    /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
-    MalformedSubprotocol,
-    /// A subprotocol that was offered before, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
-    RepeatedSubprotocol,
-    /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
-    UnofferedSubprotocol,
-    /// No extension with its parameters, or more than one (RFC 6455 section 9.1).
-    MalformedExtension,
-    /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT,
-    /// after which a tunnel would begin (RFC 9110 section 9.3.6).
-    UnusableStatus,
-    /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
-    UnexpectedBody,
-    /// A response of HTTP/1.1 to an extended CONNECT.
-    ExtendedConnect,
-    /// An answer on an [`Endpoint`](crate::endpoint::Endpoint) on which no request waits for one.
-    NoRequest,
-}
-
-impl fmt::Display for HandshakeMisuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MalformedFieldName => "field name is not a token",
-            Self::MalformedFieldValue => "field value has a control byte",
-            Self::ReservedField => "field is written by the handshake itself",
-            Self::MalformedAuthority => "authority is not a host with an optional port up to 65535",
-            Self::MalformedTarget => "target is not a path and an optional query as in RFC 3986",
-            Self::MalformedUrl => {
-                "URL is not ws:// or wss://, a host, an optional port up to 65535, and a path and a query as in RFC 3986"
-            }
-            Self::MalformedOrigin => "origin is empty or not printable ASCII",
-            Self::RepeatedOrigin => "origin is given twice",
-            Self::MalformedSubprotocol => "subprotocol is not a token",
-            Self::RepeatedSubprotocol => "subprotocol is given twice",
-            Self::UnofferedSubprotocol => "subprotocol was not offered by the client",
-            Self::MalformedExtension => "extension is not one name with its parameters",
-            Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
-            Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
-            Self::ExtendedConnect => "response to an extended CONNECT is the stack's to send",
-            Self::NoRequest => "no request waits for an answer",
-        })
-    }
-}
-
-impl Error for HandshakeMisuse {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,13 +428,15 @@ mod tests {
     #[test]
     fn errors_are_small() {
         assert!(size_of::<HandshakeError>() <= 24);
-        assert!(size_of::<Result<(), HandshakeMisuse>>() <= 1);
     }
 
     #[test]
     fn errors_name_limit_and_value() {
         let error = HandshakeError::HeadTooLarge { limit: 16_384 };
-        assert_eq!(error.to_string(), "head is larger than 16384 bytes");
+        assert_eq!(
+            error.to_string(),
+            "head exceeds the 16384 bytes of Config::max_head_size"
+        );
         let error = HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 };
         assert_eq!(error.to_string(), "HTTP/2.0 is not supported");
     }

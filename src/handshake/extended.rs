@@ -56,13 +56,13 @@
 //! let entropy = |bytes: &mut [u8]| bytes.fill(7);
 //! let request = ClientRequest::from_url("wss://example.com/chat")?.subprotocol("chat")?;
 //! let mut client = request.start_extended_connect(&config, entropy);
-//! let request: Vec<(String, String)> = client.fields().map(|(name, value)| (name.into(), value.into())).collect();
+//! let request: Vec<(String, Vec<u8>)> = client.fields().map(|(name, value)| (name.into(), value.into())).collect();
 //!
 //! // The server accepts.
 //! let fields = request.iter().map(|(name, value)| (name, value));
 //! let upgrade = Upgrade::from_extended_connect(&config, fields)?.select_subprotocol(&["chat"]);
 //! let status = upgrade.status().to_string();
-//! let response: Vec<(&str, &str)> = [(":status", &status[..])].into_iter().chain(upgrade.response_fields()).collect();
+//! let response: Vec<(&str, &[u8])> = [(":status", status.as_bytes())].into_iter().chain(upgrade.response_fields()).collect();
 //!
 //! // The client checks the answer.
 //! match client.receive_fields(response)? {

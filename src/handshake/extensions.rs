@@ -2,10 +2,11 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::error::HandshakeError;
-use super::http::grammar::{is_token, is_token_byte};
+use super::http::grammar::{is_field_byte, is_token, is_token_byte};
+use crate::Config;
 
 /// The extensions of one `Sec-WebSocket-Extensions` value, in order.
 ///
@@ -44,15 +45,42 @@ impl<'a> ExtensionList<'a> {
     /// b="`, `,;`. A quoted value has to be a token once its quotes and backslashes are gone (RFC 6455
     /// section 9.1).
     pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
+        Self::parse_by(value, Values::Tokens)
+    }
+
+    /// Same as [`parse`](Self::parse), except that a quoted value may be any text: see
+    /// [`Config::accept_any_extension_value`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::ExtensionList;
+    ///
+    /// let offer = "bbf-usp-protocol; eid=\"os::012345-001122334455\"";
+    /// assert!(ExtensionList::parse(offer).is_err());
+    /// let mut list = ExtensionList::parse_any_value(offer)?;
+    /// assert_eq!(list.to_string(), offer);
+    /// let eid = list.next().and_then(|agent| agent.params().next()).unwrap();
+    /// assert_eq!((eid.name(), eid.value()), ("eid", Some("os::012345-001122334455")));
+    /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar otherwise, and for control characters
+    /// in a value.
+    pub fn parse_any_value(value: &'a str) -> Result<Self, HandshakeError> {
+        Self::parse_by(value, Values::Any)
+    }
+
+    fn parse_by(value: &'a str, values: Values) -> Result<Self, HandshakeError> {
         let list = Self { rest: Cursor(value) };
-        list.check()?;
+        list.check(values)?;
         Ok(list)
     }
 
     /// Whether there is any extension in the list.
-    fn check(&self) -> Result<bool, HandshakeError> {
+    fn check(&self, values: Values) -> Result<bool, HandshakeError> {
         let (mut rest, mut is_any) = (self.rest, false);
-        while next_element(&mut rest)
+        while next_element(&mut rest, values)
             .map_err(|Malformed| HandshakeError::MalformedExtensions)?
             .is_some()
         {
@@ -69,15 +97,22 @@ impl<'a> ExtensionList<'a> {
 }
 
 /// Checks the lines of a handshake, all of which are one list (RFC 6455 section 9.1, erratum 3433).
-pub(super) fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), HandshakeError> {
-    let (mut has_line, mut has_element) = (false, false);
+pub(super) fn check_lines<'a>(
+    config: &Config,
+    lines: impl Iterator<Item = &'a [u8]>,
+) -> Result<(), HandshakeError> {
+    let values = match config.accept_any_extension_value {
+        false => Values::Tokens,
+        true => Values::Any,
+    };
+    let (mut has_line, mut has_element) = (false, config.accept_empty_lists);
     for line in lines {
         has_line = true;
-        has_element |= ExtensionList::from_bytes(line)?.check()?;
+        has_element |= ExtensionList::from_bytes(line)?.check(values)?;
     }
     // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
     if has_line && !has_element {
-        return Err(HandshakeError::MalformedExtensions);
+        return Err(HandshakeError::EmptyExtensions);
     }
     Ok(())
 }
@@ -93,7 +128,7 @@ impl<'a> Iterator for ExtensionList<'a> {
     type Item = Extension<'a>;
 
     fn next(&mut self) -> Option<Extension<'a>> {
-        next_element(&mut self.rest).ok().flatten()
+        next_element(&mut self.rest, Values::Any).ok().flatten()
     }
 }
 
@@ -160,7 +195,7 @@ impl<'a> Iterator for ExtensionParams<'a> {
     type Item = ExtensionParam<'a>;
 
     fn next(&mut self) -> Option<ExtensionParam<'a>> {
-        next_param(&mut self.rest).ok().flatten()
+        next_param(&mut self.rest, Values::Any).ok().flatten()
     }
 }
 
@@ -177,7 +212,7 @@ impl<'a> ExtensionParam<'a> {
         self.name
     }
 
-    /// The value, a token, without quotes if it had any.
+    /// The value, without quotes if it had any. A token, unless any value was allowed.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -187,14 +222,25 @@ impl fmt::Display for ExtensionParam<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         match &self.value {
-            Some(value) => write!(f, "={value}"),
             None => Ok(()),
+            Some(value) if is_token(value.as_bytes()) => write!(f, "={value}"),
+            // RFC 9110 section 5.6.4
+            Some(value) => {
+                f.write_str("=\"")?;
+                for char in value.chars() {
+                    if matches!(char, '"' | '\\') {
+                        f.write_str("\\")?;
+                    }
+                    f.write_char(char)?;
+                }
+                f.write_str("\"")
+            }
         }
     }
 }
 
 /// The next element of a list, up to its comma or the end.
-fn next_element<'a>(rest: &mut Cursor<'a>) -> Result<Option<Extension<'a>>, Malformed> {
+fn next_element<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<Extension<'a>>, Malformed> {
     // RFC 9110 section 5.6.1: empty elements are ignored. They cost one step each, as every other byte.
     rest.skip_while(|byte| matches!(byte, b' ' | b'\t' | b','));
     if rest.is_empty() {
@@ -202,7 +248,7 @@ fn next_element<'a>(rest: &mut Cursor<'a>) -> Result<Option<Extension<'a>>, Malf
     }
     let name = rest.token()?;
     let params = ExtensionParams { rest: *rest };
-    while next_param(rest)?.is_some() {}
+    while next_param(rest, values)?.is_some() {}
     if !rest.is_empty() && !rest.eat(b',') {
         return Err(Malformed);
     }
@@ -210,18 +256,36 @@ fn next_element<'a>(rest: &mut Cursor<'a>) -> Result<Option<Extension<'a>>, Malf
 }
 
 /// The next parameter of an element, if there is one.
-fn next_param<'a>(rest: &mut Cursor<'a>) -> Result<Option<ExtensionParam<'a>>, Malformed> {
+fn next_param<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<ExtensionParam<'a>>, Malformed> {
     if !rest.eat_delimiter(b';') {
         return Ok(None);
     }
     let name = rest.token()?;
     let value = match rest.eat_delimiter(b'=') {
-        true if rest.eat(b'"') => Some(rest.quoted_token()?),
+        true if rest.eat(b'"') => Some(rest.quoted(values)?),
         true => Some(Cow::Borrowed(rest.token()?)),
         false => None,
     };
     rest.skip_space();
     Ok(Some(ExtensionParam { name, value }))
+}
+
+/// What the quoted value of a parameter may be, without quotes and backslashes. What is checked is read as any.
+#[derive(Clone, Copy)]
+enum Values {
+    /// RFC 6455 section 9.1
+    Tokens,
+    /// [`Config::accept_any_extension_value`]
+    Any,
+}
+
+impl Values {
+    fn have(self, value: &str) -> bool {
+        match self {
+            Self::Tokens => is_token(value.as_bytes()),
+            Self::Any => value.bytes().all(is_field_byte),
+        }
+    }
 }
 
 /// What is left of a value.
@@ -275,18 +339,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// What follows an opening quote, up to the closing one (RFC 9110 section 5.6.4).
-    fn quoted_token(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    fn quoted(&mut self, values: Values) -> Result<Cow<'a, str>, Malformed> {
         let plain = self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
         let value = if self.0.starts_with('\\') {
             Cow::Owned(self.unescape(plain)?)
         } else {
             Cow::Borrowed(plain)
         };
-        // RFC 6455 section 9.1: without quotes and backslashes, it has to be a token.
-        if !self.eat(b'"') || !is_token(value.as_bytes()) {
-            return Err(Malformed);
+        match self.eat(b'"') && values.have(&value) {
+            true => Ok(value),
+            false => Err(Malformed),
         }
-        Ok(value)
     }
 
     /// The rest of a quoted string that has backslashes, up to its closing quote.

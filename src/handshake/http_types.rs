@@ -1,12 +1,13 @@
 //! The handshake in the types of the crate `http`, with the feature of that name.
 
 use ::http::header::{HeaderName, HeaderValue};
-use ::http::uri::{Parts, Uri};
+use ::http::uri::{InvalidUri, Parts, PathAndQuery, Uri};
 use ::http::{HeaderMap, Request, Response, StatusCode, Version};
 
 use super::client::{Answer, ClientExchange};
 use super::error::HandshakeError;
 use super::http::fields::as_bytes;
+use super::http::grammar::percent_encoded;
 use super::http::target::Target;
 use super::server::Upgrade;
 use crate::{Config, Connection};
@@ -118,7 +119,8 @@ impl ClientExchange {
     /// An upgrade has its target in the origin form, as it goes over the connection; clients that connect by
     /// the URI want an absolute one in its place. An extended CONNECT has an absolute URI, and the version
     /// HTTP/2, which stacks of HTTP/3 do not look at; `:protocol` has no place in a request, so it goes into
-    /// the extensions that the stack reads:
+    /// the extensions that the stack reads. A few characters that this crate sends as they are cannot be in a [`Uri`], such
+    /// as `<`: with one of them in the target, all that RFC 3986 does not allow there are percent-encoded.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -142,15 +144,15 @@ impl ClientExchange {
         let mut headers = HeaderMap::new();
         for (name, value) in self.fields() {
             match name {
-                ":scheme" => uri.scheme = Some(value.parse()?),
-                ":authority" => uri.authority = Some(value.parse()?),
+                ":scheme" => uri.scheme = Some(value.try_into()?),
+                ":authority" => uri.authority = Some(value.try_into()?),
                 _ if name.starts_with(':') => {}
                 _ => {
                     headers.try_append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?)?;
                 }
             }
         }
-        uri.path_and_query = Some(self.target().parse()?);
+        uri.path_and_query = Some(to_path_and_query(self.target())?);
         let version = if self.is_extended() {
             Version::HTTP_2
         } else {
@@ -174,6 +176,11 @@ impl ClientExchange {
         let (version, status) = (number(response.version()), response.status().as_u16());
         self.receive(version, status, as_bytes(response.headers()))
     }
+}
+
+/// The target as it is, if an [`Uri`] can hold it; otherwise with the characters percent-encoded that it cannot hold.
+fn to_path_and_query(target: &str) -> Result<PathAndQuery, InvalidUri> {
+    target.parse().or_else(|_| percent_encoded(target).parse())
 }
 
 /// Whether messages of this version are streams of HTTP/2 or HTTP/3.

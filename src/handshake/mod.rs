@@ -92,16 +92,22 @@ mod http;
 mod http_types;
 pub mod key;
 #[cfg(feature = "alloc")]
+mod misuse;
+#[cfg(feature = "alloc")]
 mod opening;
 #[cfg(feature = "alloc")]
 mod server;
+#[cfg(feature = "alloc")]
+mod url;
 
 #[cfg(feature = "alloc")]
 pub use self::{
     body::{BodyError, ResponseBody},
     client::{Answer, ClientExchange, ClientHandshake, ClientRequest, Response},
-    error::{HandshakeError, HandshakeMisuse},
+    error::HandshakeError,
     extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},
     http::fields::Fields,
+    misuse::HandshakeMisuse,
     server::{Request, ServerHandshake, Upgrade},
+    url::{UrlError, UrlPart},
 };

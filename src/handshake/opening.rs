@@ -1,6 +1,7 @@
 //! The two ways to ask for a connection, and what differs between them for either role.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::http::field_list;
 use super::key::accept_key;
@@ -45,9 +46,9 @@ impl Opening {
     }
 
     /// A field, which is checked, as it is written.
-    pub(super) fn written(&self, name: &str, value: &str) -> (String, String) {
+    pub(super) fn written(&self, name: &str, value: &[u8]) -> (String, Vec<u8>) {
         match self {
-            Self::Upgrade { .. } => (name.to_string(), value.to_string()),
+            Self::Upgrade { .. } => (name.to_string(), value.to_vec()),
             Self::ExtendedConnect => field_list::written(name, value),
         }
     }

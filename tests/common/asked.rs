@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use websocket_proto::handshake::ClientRequest;
 
 /// What a client asks for, all of it well-formed.
@@ -11,7 +12,7 @@ pub struct Asked {
     pub target: String,
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(String, Vec<u8>)>,
 }
 
 impl Asked {
@@ -53,16 +54,26 @@ pub fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
-/// Fields that a caller may add. Their names are of no field that the handshake knows.
-pub fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
+/// Fields that a caller may add, in UTF-8 or in Latin-1. Their names are of no field that the handshake knows.
+pub fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+    let text = "[ -~\t\u{80}-\u{ff}]{0,20}".prop_map(String::into_bytes);
+    let latin = vec(
+        select(
+            (0x20..0x7f)
+                .chain(0x80..=0xff)
+                .chain([b'\t'])
+                .collect::<Vec<u8>>(),
+        ),
+        0..20,
+    );
     vec(
-        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", "[ -~\t\u{80}-\u{ff}]{0,20}"),
+        ("X-[!#$%&'*+.a-zA-Z0-9^_`|~-]{0,8}", prop_oneof![text, latin]),
         0..4,
     )
 }
 
-/// RFC 3986 sections 3.3 and 3.4.
-pub const TARGET: &str = "/([!$&'()*+,;=:@/?a-zA-Z0-9._~-]|%[0-9a-fA-F]{2}){0,20}";
+/// What browsers and servers send: all of printable ASCII but `#`.
+pub const TARGET: &str = "/([!-\"$-~]|%[0-9a-fA-F]{2}){0,20}";
 
 pub const TOKEN: &str = "[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}";
 

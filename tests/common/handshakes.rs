@@ -164,7 +164,8 @@ fn describe_response(kind: &str, response: &Response) -> String {
 pub fn head_lines(bytes: &[u8]) -> (Vec<String>, &[u8]) {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.expect("an end of the head");
-    let head = String::from_utf8(bytes[..end].to_vec()).expect("text");
+    // A letter for each byte, as a value need not be UTF-8.
+    let head: String = bytes[..end].iter().map(|&byte| char::from(byte)).collect();
     let lines: Vec<_> = head.split("\r\n").map(str::to_owned).collect();
     for line in &lines {
         assert!(!line.is_empty() && !line.starts_with([' ', '\t']), "{head:?}");

@@ -16,11 +16,11 @@ pub struct Facts {
     pub origin: Option<String>,
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
-    pub response: Vec<(String, String)>,
+    pub response: Vec<(String, Vec<u8>)>,
 }
 
 pub fn facts(upgrade: &Upgrade) -> Facts {
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
     Facts {
         path: upgrade.path().to_owned(),
         query: upgrade.query().map(str::to_owned),
@@ -48,7 +48,7 @@ pub fn assert_list(list: &List) {
         .iter()
         .skip_while(|(name, value)| name.starts_with(b":") && value.iter().all(u8::is_ascii_graphic));
     for (name, value) in fields {
-        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+        let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
         let (name, value) = (text(name), text(value));
         assert!(is_field(&name, &value), "{name:?} {value:?}");
         assert_eq!(value.trim_matches([' ', '\t']), value);
@@ -79,7 +79,9 @@ pub fn second_reading(list: &List) -> Result<Facts, u16> {
     if !path.starts_with('/') || path.contains('#') || !read.all("content-length").is_empty() {
         return Err(400);
     }
-    if !read.all("expect").is_empty() {
+    let expectations = read.all("expect").join(",");
+    let mut expectations = expectations.split(',').map(|one| one.trim_matches([' ', '\t']));
+    if !expectations.all(|one| one.is_empty() || one.eq_ignore_ascii_case("100-continue")) {
         return Err(417);
     }
     if read.all("sec-websocket-version") != ["13"] {
@@ -168,7 +170,7 @@ impl Reading {
 
     fn origin(&self) -> Result<Option<String>, u16> {
         match self.all("origin")[..] {
-            [] => Ok(None),
+            [] | [""] => Ok(None),
             [origin] if !origin.is_empty() && origin.chars().all(|char| (' '..='~').contains(&char)) => {
                 Ok(Some(origin.to_owned()))
             }

@@ -67,7 +67,7 @@ impl Client {
         let mut exchange = request.start_extended_connect(&CONFIG, OsEntropy);
         let fields: Vec<Header> = exchange
             .fields()
-            .map(|(name, value)| Header::new(name.as_bytes(), value.as_bytes()))
+            .map(|(name, value)| Header::new(name.as_bytes(), value))
             .collect();
         let id = http.send_request(&mut self.quic, &fields, false)?;
         loop {

@@ -171,19 +171,16 @@ fn respond(
     fields: &[(&str, &str)],
     body: &[u8],
 ) -> Result<(), h3::Error> {
-    http.send_response(quic, id, &head(status, fields.iter().copied()), false)?;
+    http.send_response(quic, id, &head(status, fields.iter().map(|(name, value)| (*name, value.as_bytes()))), false)?;
     match http.send_body(quic, id, body, true)? {
         size if size < body.len() => Err(h3::Error::StreamBlocked),
         _ => Ok(()),
     }
 }
 
-fn head<'a>(status: u16, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Header> {
+fn head<'a>(status: u16, fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<Header> {
     let mut head = vec![Header::new(b":status", status.to_string().as_bytes())];
-    head.extend(
-        fields
-            .into_iter()
-            .map(|(name, value)| Header::new(name.as_bytes(), value.as_bytes())),
-    );
+    let fields = fields.into_iter();
+    head.extend(fields.map(|(name, value)| Header::new(name.as_bytes(), value)));
     head
 }

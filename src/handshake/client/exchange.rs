@@ -26,12 +26,12 @@ use crate::handshake::opening::Opening;
 #[must_use = "without the answer there is no connection"]
 pub struct ClientExchange {
     target: String,
-    fields: Vec<(String, String)>,
+    fields: Vec<(String, Vec<u8>)>,
     waiting: Waiting,
 }
 
 impl ClientExchange {
-    pub(super) fn new(target: String, fields: Vec<(String, String)>, waiting: Waiting) -> Self {
+    pub(super) fn new(target: String, fields: Vec<(String, Vec<u8>)>, waiting: Waiting) -> Self {
         Self {
             target,
             fields,
@@ -52,12 +52,12 @@ impl ClientExchange {
         &self.target
     }
 
-    /// The fields of the request, in order. Those of an extended CONNECT start with the pseudo-fields, and
-    /// have names in small letters.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The fields of the request, in order; values are ASCII, but for those that the caller added. Those of an extended
+    /// CONNECT start with the pseudo-fields, and have names in lowercase.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
     /// Takes a response by its status and its fields, without pseudo-fields.

@@ -4,6 +4,7 @@ mod exchange;
 mod request;
 mod response;
 mod rules;
+mod start;
 mod waiting;
 
 use alloc::vec::Vec;

@@ -4,20 +4,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use super::rules::Offer;
-use super::waiting::Waiting;
-use super::{ClientExchange, ClientHandshake};
-#[cfg(feature = "deflate")]
-use crate::deflate;
-use crate::handshake::error::HandshakeMisuse;
-use crate::handshake::extended::PROTOCOL;
+#[cfg(doc)]
+use crate::Config;
 use crate::handshake::extensions::ExtensionList;
-use crate::handshake::http::grammar::{is_origin, is_path_and_query, is_token, text};
-use crate::handshake::http::target::{Authority, Url, default_port};
+use crate::handshake::http::credentials;
+use crate::handshake::http::grammar::{is_origin, is_target_byte, is_token};
+use crate::handshake::http::target::{Authority, default_port};
 use crate::handshake::http::write;
-use crate::handshake::key::encode_nonce;
-use crate::handshake::opening::Opening;
-use crate::{Config, Connection, Entropy};
+use crate::handshake::misuse::HandshakeMisuse;
+use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 
 /// The request of a client, put together and checked before anything is written.
 ///
@@ -33,7 +28,7 @@ use crate::{Config, Connection, Entropy};
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
-/// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
@@ -42,17 +37,18 @@ use crate::{Config, Connection, Entropy};
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
-    secure: bool,
+    pub(super) secure: bool,
     /// The host, so many bytes, and what follows it in a Host field: the port, unless it is the default one.
-    authority: String,
+    pub(super) authority: String,
     host_size: usize,
+    zone: Option<String>,
     port: Option<u16>,
-    target: String,
-    origin: Option<String>,
-    protocols: Vec<String>,
+    pub(super) target: String,
+    pub(super) origin: Option<String>,
+    pub(super) protocols: Vec<String>,
     /// The list as it is written.
-    extensions: String,
-    fields: Vec<(String, String)>,
+    pub(super) extensions: String,
+    pub(super) fields: Vec<(String, Vec<u8>)>,
 }
 
 impl ClientRequest {
@@ -61,18 +57,20 @@ impl ClientRequest {
     /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host field,
     /// with its port unless that is 80. For `wss:`, there is [`secure`](Self::secure).
     ///
+    /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and
+    /// [`query`](crate::handshake::Upgrade::query) return can be sent on as it is, joined by `?`.
+    ///
     /// # Errors
     ///
-    /// An authority that is empty or none, a target that does not start with `/` or is not in the letters of
-    /// RFC 3986: no space, no `#`, nothing that has to be percent-encoded, and `%` before two hexadecimal
-    /// digits only.
+    /// An authority that is not a host with an optional port; a target that does not start with `/`, or is not in
+    /// printable ASCII without spaces and `#`.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
-        let authority = Authority::parse(authority).filter(|authority| !authority.host.is_empty());
-        let authority = authority.ok_or(HandshakeMisuse::MalformedAuthority)?;
-        if !target.starts_with('/') || !is_path_and_query(target) {
+        let authority = Authority::parse(authority).map_err(|_| HandshakeMisuse::MalformedAuthority)?;
+        if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
             return Err(HandshakeMisuse::MalformedTarget);
         }
-        Ok(Self::from_parts(authority, target.to_string(), false))
+        Self::from_parts(authority, target.to_string(), false)
+            .map_err(|_| HandshakeMisuse::MalformedAuthority)
     }
 
     /// Whether this is a `wss:` request, over TLS: 443 is then the port that is not written, in place of 80.
@@ -90,45 +88,145 @@ impl ClientRequest {
         self
     }
 
-    /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3).
+    /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3). `http:` means the same as `ws:`, and `https:` the same
+    /// as `wss:`, as for browsers.
     ///
-    /// A port that is the scheme's own is left out of the Host field, and an empty path becomes `/`.
+    /// A port that is the scheme's own is left out of the Host field, and an empty path becomes `/`. So is the
+    /// [`zone`](Self::zone) of an IPv6 address (RFC 6874). A letter of the host that is percent-encoded without need is
+    /// decoded. Path and query are sent as they are: every printable ASCII character is allowed in them but `#`, as
+    /// browsers leave characters such as `|` and `[` as they are.
     ///
     /// # Errors
     ///
-    /// Another scheme, a host that is empty or none, a user name, a fragment, or letters that RFC 3986 does
-    /// not allow: they have to be percent-encoded, or in Punycode, beforehand.
-    pub fn from_url(url: &str) -> Result<Self, HandshakeMisuse> {
-        let Url {
-            secure,
-            authority,
-            resource,
-        } = Url::parse(url)?;
-        // RFC 9112 section 3.2.1: an empty path is sent as `/`. RFC 6455 section 3: an empty query is left
-        // out with its mark.
-        let slash = if resource.starts_with('/') { "" } else { "/" };
-        let resource = match resource.split_once('?') {
-            Some((path, "")) => path,
-            _ => resource,
-        };
-        let mut target = String::from(slash);
-        target.push_str(resource);
-        Ok(Self::from_parts(authority, target, secure))
+    /// The [part](UrlError::part) of the URL that is at fault. A user name or a password is refused: see
+    /// [`from_url_with_credentials`](Self::from_url_with_credentials). Other characters have to be percent-encoded, or
+    /// in Punycode, beforehand.
+    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        let url = Reference::split(url).url()?;
+        match url.user_information {
+            None => Ok(Self::of_url(url)?),
+            Some(_) => Err(UrlPart::UserInformation.into()),
+        }
     }
 
-    fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Self {
-        let (host, port) = (authority.host, authority.port);
-        Self {
+    /// Same as [`from_url`](Self::from_url), except that the URL may have a user name and a password. They are sent as
+    /// Basic credentials in the field Authorization (RFC 7617), for anybody to read unless the transport is TLS.
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::ClientRequest;
+    ///
+    /// let request = ClientRequest::from_url_with_credentials("wss://Aladdin:open%20sesame@example.com/")?;
+    /// let mut out = Vec::new();
+    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let handshake = request.start(&Config::new(), entropy, &mut out);
+    /// let text = String::from_utf8(out)?;
+    /// assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
+    /// # drop(handshake);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`from_url`](Self::from_url), and user information that is malformed or has what Basic credentials
+    /// cannot hold: a colon in the user name, or a control character.
+    pub fn from_url_with_credentials(url: &str) -> Result<Self, UrlError> {
+        let url = Reference::split(url).url()?;
+        let user_information = url.user_information;
+        let mut request = Self::of_url(url)?;
+        if let Some(text) = user_information {
+            let value = credentials::of_user_information(text).ok_or(UrlPart::UserInformation)?;
+            request
+                .fields
+                .push((String::from("Authorization"), value.into_bytes()));
+        }
+        Ok(request)
+    }
+
+    /// The request that follows a redirect: the same one to the URL that the field Location of a response has, which may
+    /// leave out what stays the same (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
+    ///
+    /// If the scheme, the host or the port is another, the fields Authorization, Cookie and Proxy-Authorization are
+    /// dropped, as they are meant for the server before. A fragment is dropped too. Limit how many redirects
+    /// you follow: this does not.
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::{Answer, ClientRequest};
+    ///
+    /// let request = ClientRequest::from_url("wss://example.com/a/b")?;
+    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let mut handshake = request.clone().start(&Config::new(), entropy, &mut Vec::new());
+    /// let mut read = *b"HTTP/1.1 307 Temporary Redirect\r\nLocation: ../chat?v=2\r\n\r\n";
+    /// if let Some(Answer::Rejected(response)) = handshake.receive(&mut &mut read[..], &mut Vec::new())? {
+    ///     if let (300..=399, Some(location)) = (response.status(), response.field("Location")) {
+    ///         let next = request.redirect(location)?; // to be started on a new transport
+    ///         assert_eq!((next.host(), next.target(), next.is_secure()), ("example.com", "/chat?v=2", true));
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The part of the location that is at fault, as for [`from_url`](Self::from_url). A `wss:` request is not
+    /// redirected to `ws:` or `http:`.
+    pub fn redirect(self, location: impl AsRef<[u8]>) -> Result<Self, UrlError> {
+        // What is not UTF-8 is not ASCII in the text, either, and refused with its part.
+        let location = String::from_utf8_lossy(location.as_ref());
+        let reference = Reference::split(&location);
+        let secure = reference.is_secure()?.unwrap_or(self.secure);
+        if self.secure && !secure {
+            return Err(UrlPart::Scheme.into());
+        }
+        let authority = match reference.authority()? {
+            None => None,
+            Some((None, authority)) => Some(authority),
+            Some((Some(_), _)) => return Err(UrlPart::UserInformation.into()),
+        };
+        let target = reference.resolve_target(&self.target)?;
+        let Some(authority) = authority else {
+            return Ok(Self { target, ..self });
+        };
+        let mut next = Self {
+            origin: self.origin.clone(),
+            protocols: self.protocols.clone(),
+            extensions: self.extensions.clone(),
+            fields: self.fields.clone(),
+            ..Self::from_parts(authority, target, secure)?
+        };
+        if !next.is_for_server_of(&self) {
+            next.fields.retain(|(name, _)| !credentials::is_credential(name));
+        }
+        Ok(next)
+    }
+
+    fn is_for_server_of(&self, other: &Self) -> bool {
+        let is_same_host = self.host().eq_ignore_ascii_case(other.host());
+        is_same_host && (self.secure, self.port()) == (other.secure, other.port())
+    }
+
+    fn of_url(url: Url<'_>) -> Result<Self, UrlPart> {
+        Self::from_parts(url.authority, url.target, url.secure)
+    }
+
+    fn from_parts(authority: Authority<'_>, target: String, secure: bool) -> Result<Self, UrlPart> {
+        let (host, port) = (authority.host.written().unwrap_or_default(), authority.port);
+        if host.is_empty() {
+            return Err(UrlPart::Host);
+        }
+        Ok(Self {
             secure,
-            authority: write_authority(host, port, secure),
+            authority: write_authority(&host, port, secure),
             host_size: host.len(),
+            zone: authority.host.zone().map(String::from),
             port,
             target,
             origin: None,
             protocols: Vec::new(),
             extensions: String::new(),
             fields: Vec::new(),
-        }
+        })
     }
 
     /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`secure`](Self::secure) says so.
@@ -142,6 +240,12 @@ impl ClientRequest {
         let host = self.written_host();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(host)
+    }
+
+    /// The zone of an IPv6 address that is local to a link, such as `eth0` in `ws://[fe80::1%25eth0]/` (RFC 6874): the
+    /// name or the number of the interface to connect by. It is never sent.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// The port to connect to: 80, or 443 if [`is_secure`](Self::is_secure), unless another was given.
@@ -175,7 +279,7 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// A name that is no token, or that was offered before (RFC 6455 section 4.1, item 10).
+    /// A name that is not a token, or that was offered before (RFC 6455 section 4.1, item 10).
     pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
             return Err(HandshakeMisuse::MalformedSubprotocol);
@@ -199,9 +303,25 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// What is not exactly one extension by the grammar of [`ExtensionList`].
-    pub fn extension(mut self, offer: &str) -> Result<Self, HandshakeMisuse> {
-        let mut list = ExtensionList::parse(offer).map_err(|_| HandshakeMisuse::MalformedExtension)?;
+    /// An offer that is not exactly one extension by the grammar of [`ExtensionList`].
+    pub fn extension(self, offer: &str) -> Result<Self, HandshakeMisuse> {
+        self.offer(ExtensionList::parse(offer).ok())
+    }
+
+    /// Same as [`extension`](Self::extension), except that a quoted value may be any text, as the agents of TR-369 write
+    /// it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that go by RFC 6455 section 9.1 refuse it.
+    ///
+    /// To accept the same of a peer, use [`Config::accept_any_extension_value`].
+    ///
+    /// # Errors
+    ///
+    /// An offer that is not exactly one extension by the grammar of [`ExtensionList::parse_any_value`].
+    pub fn extension_any_value(self, offer: &str) -> Result<Self, HandshakeMisuse> {
+        self.offer(ExtensionList::parse_any_value(offer).ok())
+    }
+
+    fn offer(mut self, offer: Option<ExtensionList<'_>>) -> Result<Self, HandshakeMisuse> {
+        let mut list = offer.ok_or(HandshakeMisuse::MalformedExtension)?;
         let (Some(extension), None) = (list.next(), list.next()) else {
             return Err(HandshakeMisuse::MalformedExtension);
         };
@@ -213,159 +333,22 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Adds a field, such as `Cookie`, `Authorization` or `User-Agent`.
+    /// Adds a field, such as `Cookie`, `Authorization` or `User-Agent`. The value is text or bytes: those from 0x80 on,
+    /// such as Latin-1, are sent as they are (RFC 9110 section 5.5).
     ///
     /// # Errors
     ///
-    /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+    /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+        let value = value.as_ref();
         write::check_field(name, value)?;
-        self.fields.push((name.to_string(), value.to_string()));
+        self.fields.push((name.to_string(), value.to_vec()));
         Ok(self)
-    }
-
-    /// Appends the request to `out`, and waits for the answer.
-    ///
-    /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then
-    /// draws its mask keys from it.
-    #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
-    pub fn start(
-        mut self,
-        config: &Config,
-        mut entropy: impl Entropy + 'static,
-        out: &mut Vec<u8>,
-    ) -> ClientHandshake {
-        let key = draw_key(&mut entropy);
-        self.offer_deflate(config);
-        for part in ["GET ", &self.target, " HTTP/1.1\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        self.each_field_of_upgrade(text(&key), |name, value| write::push_field(out, name, value));
-        out.extend_from_slice(b"\r\n");
-        let waiting = self.wait(config, Opening::by_upgrade(&key), entropy);
-        ClientHandshake::new(waiting)
-    }
-
-    /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
-    ///
-    /// As [`start`](Self::start): the same fields, and the same rules for the answer.
-    ///
-    /// ```
-    /// use websocket_proto::Config;
-    /// use websocket_proto::handshake::{Answer, ClientRequest};
-    ///
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
-    /// let mut exchange = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
-    /// assert_eq!((exchange.method(), exchange.target()), ("GET", "/chat"));
-    /// assert_eq!(exchange.fields().next(), Some(("Host", "example.com")));
-    /// // The HTTP client sends them, and gets:
-    /// let answer = exchange.receive_response(403, [("Content-Length", "0")])?;
-    /// assert!(matches!(answer, Some(Answer::Rejected(response)) if response.status() == 403));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn start_upgrade(mut self, config: &Config, mut entropy: impl Entropy + 'static) -> ClientExchange {
-        let key = draw_key(&mut entropy);
-        self.offer_deflate(config);
-        let opening = Opening::by_upgrade(&key);
-        let mut fields = Vec::new();
-        self.each_field_of_upgrade(text(&key), |name, value| {
-            fields.push(opening.written(name, value))
-        });
-        let target = self.target.clone();
-        let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(target, fields, waiting)
-    }
-
-    /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
-    /// 8441, RFC 9220).
-    ///
-    /// What else the stack has to do is in [`extended`](crate::handshake::extended), where there is an
-    /// example, too. Mask keys are drawn from `entropy`; there is no nonce.
-    pub fn start_extended_connect(
-        mut self,
-        config: &Config,
-        entropy: impl Entropy + 'static,
-    ) -> ClientExchange {
-        self.offer_deflate(config);
-        let opening = Opening::ExtendedConnect;
-        let mut fields = Vec::new();
-        self.each_field_of_connect(|name, value| fields.push(opening.written(name, value)));
-        let target = self.target.clone();
-        let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(target, fields, waiting)
     }
 
     /// The host as a URL has it, an IPv6 address in brackets.
     fn written_host(&self) -> &str {
         self.authority.get(..self.host_size).unwrap_or_default()
-    }
-
-    fn wait(self, config: &Config, opening: Opening, entropy: impl Entropy + 'static) -> Waiting {
-        let offer = Offer {
-            config: config.clone(),
-            opening,
-            protocols: self.protocols,
-            extensions: self.extensions,
-        };
-        Waiting::new(offer, Connection::client(config, entropy))
-    }
-
-    #[cfg(not(feature = "deflate"))]
-    fn offer_deflate(&mut self, _: &Config) {}
-
-    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without the limits that a server may not
-    /// be able to meet.
-    #[cfg(feature = "deflate")]
-    fn offer_deflate(&mut self, config: &Config) {
-        let Some(config) = &config.deflate else { return };
-        let offers = match config.undemanding() {
-            None => deflate::offer(core::slice::from_ref(config)),
-            Some(undemanding) => deflate::offer(&[config.clone(), undemanding]),
-        };
-        if !self.extensions.is_empty() {
-            self.extensions.push_str(", ");
-        }
-        self.extensions.push_str(&offers);
-    }
-
-    fn each_field_of_upgrade(&self, key: &str, mut push: impl FnMut(&str, &str)) {
-        push("Host", &self.authority);
-        push("Upgrade", "websocket");
-        push("Connection", "Upgrade");
-        push("Sec-WebSocket-Key", key);
-        self.each_common_field(push);
-    }
-
-    /// RFC 8441 sections 4 and 5
-    fn each_field_of_connect(&self, mut push: impl FnMut(&str, &str)) {
-        push(":method", "CONNECT");
-        push(":protocol", PROTOCOL);
-        push(":scheme", if self.secure { "https" } else { "http" });
-        push(":authority", &self.authority);
-        push(":path", &self.target);
-        self.each_common_field(push);
-    }
-
-    fn each_common_field(&self, mut push: impl FnMut(&str, &str)) {
-        push("Sec-WebSocket-Version", "13");
-        if let Some(origin) = &self.origin {
-            push("Origin", origin);
-        }
-        let mut protocols = String::new();
-        for name in &self.protocols {
-            let comma = if protocols.is_empty() { "" } else { ", " };
-            protocols.push_str(comma);
-            protocols.push_str(name);
-        }
-        if !protocols.is_empty() {
-            push("Sec-WebSocket-Protocol", &protocols);
-        }
-        if !self.extensions.is_empty() {
-            push("Sec-WebSocket-Extensions", &self.extensions);
-        }
-        for (name, value) in &self.fields {
-            push(name, value);
-        }
     }
 }
 
@@ -377,13 +360,6 @@ fn write_authority(host: &str, port: Option<u16>, secure: bool) -> String {
         let _ = write!(authority, ":{port}");
     }
     authority
-}
-
-/// RFC 6455 section 4.1, item 7: 16 bytes, chosen at random for each connection.
-fn draw_key(entropy: &mut impl Entropy) -> [u8; 24] {
-    let mut nonce = [0; 16];
-    entropy.fill(&mut nonce);
-    encode_nonce(nonce)
 }
 
 impl fmt::Debug for ClientRequest {

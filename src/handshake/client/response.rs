@@ -49,7 +49,10 @@ impl Response {
     /// The subprotocol that the server chose, of those that were offered; none in a rejection.
     pub fn subprotocol(&self) -> Option<&str> {
         let field = self.field("Sec-WebSocket-Protocol");
-        field.filter(|_| self.is_accepting).map(text)
+        // One that is empty has been accepted as none.
+        field
+            .filter(|name| self.is_accepting && !name.is_empty())
+            .map(text)
     }
 
     /// The extensions that the server chose, in the order in which they apply, over all lines; none in a

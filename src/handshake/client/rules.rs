@@ -45,7 +45,7 @@ impl Offer {
     pub(super) fn accept(&self, connection: Connection, head: &Head) -> Result<Connection, HandshakeError> {
         let known = KnownFields::collect(head.records());
         if let Opening::Upgrade { accept } = &self.opening {
-            check_upgrade(head.version(), &known)?;
+            self.check_upgrade(head.version(), &known)?;
             check_accept(accept, &known)?;
         }
         self.check_extensions(&known)?;
@@ -55,8 +55,28 @@ impl Offer {
         Ok(connection)
     }
 
+    /// The version and both fields of the upgrade.
+    fn check_upgrade(&self, version: (u8, u8), known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+        // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
+        if version < (1, 1) && !self.config.accept_http_1_0 {
+            return Err(HandshakeError::HttpVersionTooOld);
+        }
+        // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
+        if !known.upgrade.has(b"websocket") {
+            return Err(HandshakeError::MissingUpgrade);
+        }
+        if known.upgrade.elements().nth(1).is_some() {
+            return Err(HandshakeError::AmbiguousUpgrade);
+        }
+        // RFC 6455 section 4.1, item 3
+        if !known.connection.has(b"Upgrade") {
+            return Err(HandshakeError::MissingConnectionUpgrade);
+        }
+        Ok(())
+    }
+
     fn check_extensions(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-        extensions::check_lines(known.extensions.lines())?;
+        extensions::check_lines(&self.config, known.extensions.lines())?;
         let mut seen: Vec<&str> = Vec::new();
         for extension in extensions::of_lines(known.extensions.lines()) {
             let name = extension.name();
@@ -100,9 +120,11 @@ impl Offer {
 
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
         // RFC 6455 section 11.3.4: at most once in a response.
-        match known.protocol.at_most_one(HandshakeError::RepeatedSubprotocol)? {
-            // RFC 6455 section 4.1, item 6: one of those offered, letter by letter; an empty one is none of
-            // them.
+        let chosen = known.protocol.at_most_one(HandshakeError::SeveralSubprotocols)?;
+        match chosen.filter(|chosen| !chosen.is_empty() || !self.config.accept_empty_lists) {
+            // RFC 6455 section 4.3: a token.
+            Some([]) => Err(HandshakeError::EmptySubprotocols),
+            // RFC 6455 section 4.1, item 6: one of those offered; case matters.
             Some(protocol)
                 if !self
                     .protocols
@@ -117,23 +139,6 @@ impl Offer {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// The version and both fields of the upgrade.
-fn check_upgrade(version: (u8, u8), known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-    // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
-    if version < (1, 1) {
-        return Err(HandshakeError::HttpVersionTooOld);
-    }
-    // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
-    if !known.upgrade.has(b"websocket") || known.upgrade.elements().nth(1).is_some() {
-        return Err(HandshakeError::MissingUpgrade);
-    }
-    // RFC 6455 section 4.1, item 3
-    if !known.connection.has(b"Upgrade") {
-        return Err(HandshakeError::MissingConnectionUpgrade);
-    }
-    Ok(())
 }
 
 fn check_accept(expected: &[u8; 28], known: &KnownFields<'_>) -> Result<(), HandshakeError> {

@@ -2,11 +2,12 @@
 //! of which is about the connection (RFC 9113 section 8, RFC 9114 section 4). What breaks these rules makes
 //! the message malformed.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::iter::Peekable;
 
 use super::fields::check_line;
-use super::grammar::text;
+use super::grammar::{text, trim};
 use crate::handshake::error::HandshakeError;
 
 /// Takes the pseudo-fields from the front of a list: their values, by the order of `names`, which are those
@@ -68,9 +69,8 @@ pub(crate) fn check_field<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], 
 
 /// A field that the caller has added, which is checked, as it is written: the name in small letters, no white
 /// space around the value (RFC 9113 section 8.2.1).
-pub(crate) fn written(name: &str, value: &str) -> (String, String) {
-    let value = value.trim_matches([' ', '\t']);
-    (name.to_ascii_lowercase(), value.to_string())
+pub(crate) fn written(name: &str, value: &[u8]) -> (String, Vec<u8>) {
+    (name.to_ascii_lowercase(), trim(value).to_vec())
 }
 
 /// RFC 9113 section 8.2.2, RFC 9114 section 4.2. The name is in small letters.

@@ -1,4 +1,6 @@
-//! The few rules of RFC 9110 that the rest of the handshake shares: tokens, values, lists.
+//! The few rules of RFC 9110 and RFC 3986 that the rest of the handshake shares: tokens, values, lists, encoding.
+
+use core::str::Bytes;
 
 /// RFC 9110 section 5.6.2: `tchar`.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
@@ -43,36 +45,70 @@ fn refused_field_bytes(word: u64) -> u64 {
     (is_control | is_del) & !word & each(0x80)
 }
 
-/// What may stand in a request target that is read: printable ASCII but `#`.
+/// What is allowed in a request target: printable ASCII but `#`.
 ///
 /// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them
-/// in queries, and they do no harm. What is written keeps the rule: see [`is_path_and_query`].
+/// in queries, and they do no harm. A client sends what a server takes, so that a proxy can send on what it received.
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
 
-/// Whether this may stand behind the authority of a URL: RFC 3986 sections 3.3 and 3.4, `path` and `query`.
-pub(crate) fn is_path_and_query(text: &str) -> bool {
-    is_encoded(text, |byte| matches!(byte, b'/' | b'?' | b':' | b'@'))
+/// RFC 3986 section 2.3: `unreserved`.
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// RFC 3986 section 2.2: `sub-delims`.
+pub(crate) fn is_sub_delim(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+    )
 }
 
 /// Whether all is `unreserved`, `pct-encoded`, `sub-delims` (RFC 3986 section 2) or one of these.
 pub(crate) fn is_encoded(text: &str, is_extra: impl Fn(u8) -> bool) -> bool {
     let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let is_fine = match byte {
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|byte| byte.is_some_and(|byte| byte.is_ascii_hexdigit())),
-            b'-' | b'.' | b'_' | b'~' => true,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
-            _ => byte.is_ascii_alphanumeric() || is_extra(byte),
-        };
-        if !is_fine {
+    while let Some((octet, is_encoded)) = next_octet(&mut bytes) {
+        if !is_encoded && !is_unreserved(octet) && !is_sub_delim(octet) && !is_extra(octet) {
             return false;
         }
     }
     true
+}
+
+/// The next octet of a text, and whether it was percent-encoded (RFC 3986 section 2.1). A `%` without two hexadecimal
+/// digits is itself.
+pub(crate) fn next_octet(rest: &mut Bytes<'_>) -> Option<(u8, bool)> {
+    let byte = rest.next()?;
+    if byte != b'%' {
+        return Some((byte, false));
+    }
+    let mut ahead = rest.clone();
+    let mut digit = || ahead.next().and_then(|digit| char::from(digit).to_digit(16));
+    let (Some(high), Some(low)) = (digit(), digit()) else {
+        return Some((byte, false));
+    };
+    *rest = ahead;
+    let octet = high.wrapping_mul(16).wrapping_add(low);
+    Some((u8::try_from(octet).unwrap_or_default(), true))
+}
+
+/// A target with all percent-encoded that RFC 3986 sections 3.3 and 3.4 do not allow in a path and a query. A `%` stays.
+#[cfg(feature = "http")]
+pub(crate) fn percent_encoded(target: &str) -> alloc::string::String {
+    use core::fmt::Write;
+
+    let mut encoded = alloc::string::String::with_capacity(target.len());
+    for byte in target.bytes() {
+        if is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b'/' | b'?' | b':' | b'@' | b'%') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// What may stand in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).

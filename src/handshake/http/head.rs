@@ -4,11 +4,11 @@
 //! is thus found at the byte that makes it, however the head was cut, and no byte after it is consumed. Each
 //! byte is looked at a fixed number of times, so the work is linear.
 
-use alloc::vec::Vec;
 use core::mem;
 
-use super::grammar::{field_run, is_field_byte, is_space, is_target_byte, is_token_byte, text, trim_start};
-use super::records::{HEADER, LENGTH_MAX, LastRecord, Records, push_record};
+use super::grammar::{field_run, is_field_byte, is_space, is_target_byte, is_token_byte, trim_start};
+pub(crate) use super::records::Head;
+use super::records::{HEADER, LENGTH_MAX, LastRecord, push_record};
 use super::target::Target;
 use crate::Config;
 use crate::cursor::take;
@@ -16,81 +16,6 @@ use crate::handshake::error::HandshakeError;
 
 /// Browsers' requests are smaller, unless they have long cookies.
 const USUAL_HEAD: usize = 1024;
-
-/// A whole head, in one buffer:
-///
-/// ```text
-///   | method | target | records
-///            ^        ^
-///      method_end  fields_at    (both are 0 in a response)
-/// ```
-#[derive(Clone, Default)]
-pub(crate) struct Head {
-    bytes: Vec<u8>,
-    method_end: usize,
-    fields_at: usize,
-    version: (u8, u8),
-    /// Of a response.
-    status: u16,
-}
-
-impl Head {
-    /// A response that somebody else has read; its fields are held to the limits, as they are copied. `check`
-    /// gives the value of one, without white space around it.
-    pub(crate) fn of_response<'f>(
-        config: &Config,
-        version: (u8, u8),
-        status: u16,
-        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-        check: impl Fn(&[u8], &'f [u8]) -> Result<&'f [u8], HandshakeError>,
-    ) -> Result<Self, HandshakeError> {
-        let mut head = Self {
-            version,
-            status,
-            ..Self::default()
-        };
-        let limit = config.max_head_size.min(LENGTH_MAX);
-        let mut left = limit;
-        for (count, (name, value)) in fields.enumerate() {
-            if count >= config.max_fields {
-                let limit = config.max_fields;
-                return Err(HandshakeError::TooManyFields { limit });
-            }
-            let value = check(name, value)?;
-            // As a line of HTTP/1.1: `name: value` and the line end.
-            left = [name.len(), value.len(), 4]
-                .into_iter()
-                .try_fold(left, usize::checked_sub)
-                .ok_or(HandshakeError::HeadTooLarge { limit })?;
-            push_record(&mut head.bytes, name, value);
-        }
-        Ok(head)
-    }
-
-    pub(crate) fn method(&self) -> &str {
-        text(self.bytes.get(..self.method_end).unwrap_or_default())
-    }
-
-    pub(crate) fn target(&self) -> &str {
-        text(
-            self.bytes
-                .get(self.method_end..self.fields_at)
-                .unwrap_or_default(),
-        )
-    }
-
-    pub(crate) fn version(&self) -> (u8, u8) {
-        self.version
-    }
-
-    pub(crate) fn status(&self) -> u16 {
-        self.status
-    }
-
-    pub(crate) fn records(&self) -> Records<'_> {
-        Records::new(self.bytes.get(self.fields_at..).unwrap_or_default())
-    }
-}
 
 /// Reads one head.
 #[derive(Clone)]
@@ -103,6 +28,8 @@ pub(crate) struct HeadReader {
     limit: usize,
     fields: usize,
     max_fields: usize,
+    /// Whether an LF without CR ends a line.
+    bare_line_feeds: bool,
     /// The record of the current field.
     record: LastRecord,
 }
@@ -124,7 +51,7 @@ enum State {
     Target,
     /// At this byte of the version, 8 being the one behind it.
     Version(u8),
-    /// At this digit of the status, 3 being the space behind it.
+    /// At this digit of the status, 3 being the space or the line end behind it.
     Status(u8),
     Reason,
     /// After the CR of the first line.
@@ -154,6 +81,10 @@ impl State {
             Self::BeforeValue => run(bytes, is_space),
             _ => 0,
         }
+    }
+
+    fn is_after_cr(self) -> bool {
+        matches!(self, Self::StartLf | Self::LineLf | Self::ValueLf | Self::EndLf)
     }
 
     /// Whether such bytes go into the buffer.
@@ -193,6 +124,7 @@ impl HeadReader {
             limit: config.max_head_size.min(LENGTH_MAX),
             fields: 0,
             max_fields: config.max_fields,
+            bare_line_feeds: config.accept_bare_line_feeds && kind == Kind::Response,
             record: LastRecord::default(),
         }
     }
@@ -251,6 +183,9 @@ impl HeadReader {
                 return Ok(());
             };
             *rest = after;
+            if byte == b'\n' && self.bare_line_feeds && !self.state.is_after_cr() {
+                self.state = self.turn(b'\r')?;
+            }
             self.state = self.turn(byte)?;
         }
         Ok(())
@@ -338,12 +273,23 @@ impl HeadReader {
         match byte {
             b' ' => {}
             // A line of two words, as of HTTP/0.9.
-            b'\r' => return Err(HandshakeError::MalformedHttpVersion),
+            b'\r' => return Err(self.of_proxy(HandshakeError::MalformedHttpVersion)),
             _ => return Err(unexpected(byte, HandshakeError::MalformedTarget)),
         }
         self.head.fields_at = self.head.bytes.len();
-        Target::read(self.head.method(), self.head.target())?;
-        Ok(State::Version(0))
+        match Target::read(self.head.method(), self.head.target()) {
+            Ok(_) => Ok(State::Version(0)),
+            Err(error) => Err(self.of_proxy(error)),
+        }
+    }
+
+    /// The error, unless the line is of the PROXY protocol: `PROXY`, and a protocol in place of a target.
+    fn of_proxy(&self, error: HandshakeError) -> HandshakeError {
+        let protocol = self.head.bytes.get(self.head.method_end..);
+        match (self.head.method(), protocol) {
+            ("PROXY", Some(b"TCP4" | b"TCP6" | b"UNKNOWN")) => HandshakeError::ProxyLine,
+            _ => error,
+        }
     }
 
     /// One byte of the version, or the one behind it.
@@ -364,9 +310,9 @@ impl HeadReader {
         Ok(State::Version(at.saturating_add(1)))
     }
 
-    /// One byte of the status or the space behind it.
+    /// One byte of the status or the one behind it.
     fn status(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
-        // RFC 9112 section 4: three digits and a space, even if no reason follows; no status is below 100.
+        // RFC 9112 section 4: three digits and a space, though a line without reason may lack it; no status is below 100.
         match (at, byte) {
             (0, b'1'..=b'9') | (1 | 2, b'0'..=b'9') => {
                 let digit = u16::from(byte.wrapping_sub(b'0'));
@@ -374,6 +320,7 @@ impl HeadReader {
                 Ok(State::Status(at.saturating_add(1)))
             }
             (3, b' ') => Ok(State::Reason),
+            (3, b'\r') => Ok(State::LineLf),
             _ => Err(unexpected(byte, HandshakeError::MalformedStatus)),
         }
     }

@@ -1,6 +1,7 @@
 //! As much of HTTP as the handshake needs: heads of HTTP/1.1 read and written, the field lists of HTTP/2 and
 //! HTTP/3, their fields, and where a request goes.
 
+pub(super) mod credentials;
 pub(super) mod field_list;
 pub(super) mod fields;
 pub(super) mod grammar;

@@ -1,4 +1,4 @@
-//! The fields of a head, one record after the other:
+//! A head that was read, and its fields, one record after the other:
 //!
 //! ```text
 //!   | 4: name length | 4: value length | name | value | 4: ...
@@ -6,7 +6,84 @@
 
 use alloc::vec::Vec;
 
-use super::grammar::trim_end;
+use super::grammar::{text, trim_end};
+use crate::Config;
+use crate::handshake::error::HandshakeError;
+
+/// A whole head, in one buffer:
+///
+/// ```text
+///   | method | target | records
+///            ^        ^
+///      method_end  fields_at    (both are 0 in a response)
+/// ```
+#[derive(Clone, Default)]
+pub(crate) struct Head {
+    pub(super) bytes: Vec<u8>,
+    pub(super) method_end: usize,
+    pub(super) fields_at: usize,
+    pub(super) version: (u8, u8),
+    /// Of a response.
+    pub(super) status: u16,
+}
+
+impl Head {
+    /// A response that somebody else has read; its fields are held to the limits, as they are copied. `check`
+    /// gives the value of one, without white space around it.
+    pub(crate) fn of_response<'f>(
+        config: &Config,
+        version: (u8, u8),
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+        check: impl Fn(&[u8], &'f [u8]) -> Result<&'f [u8], HandshakeError>,
+    ) -> Result<Self, HandshakeError> {
+        let mut head = Self {
+            version,
+            status,
+            ..Self::default()
+        };
+        let limit = config.max_head_size.min(LENGTH_MAX);
+        let mut left = limit;
+        for (count, (name, value)) in fields.enumerate() {
+            if count >= config.max_fields {
+                let limit = config.max_fields;
+                return Err(HandshakeError::TooManyFields { limit });
+            }
+            let value = check(name, value)?;
+            // As a line of HTTP/1.1: `name: value` and the line end.
+            left = [name.len(), value.len(), 4]
+                .into_iter()
+                .try_fold(left, usize::checked_sub)
+                .ok_or(HandshakeError::HeadTooLarge { limit })?;
+            push_record(&mut head.bytes, name, value);
+        }
+        Ok(head)
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        text(self.bytes.get(..self.method_end).unwrap_or_default())
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        text(
+            self.bytes
+                .get(self.method_end..self.fields_at)
+                .unwrap_or_default(),
+        )
+    }
+
+    pub(crate) fn version(&self) -> (u8, u8) {
+        self.version
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records::new(self.bytes.get(self.fields_at..).unwrap_or_default())
+    }
+}
 
 /// The record at the end of a buffer, which may still grow.
 #[derive(Clone, Default)]

@@ -1,39 +1,123 @@
-//! Where a request goes: authorities, request targets, and `ws:` URLs.
+//! Where a request goes: authorities and request targets.
 
+use alloc::string::String;
 use core::net::Ipv6Addr;
 
-use super::grammar::{is_encoded, is_path_and_query, is_target_byte};
-use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use super::grammar::{is_encoded, is_target_byte, is_unreserved, next_octet};
+use crate::Config;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::url::UrlPart;
 
 /// A host and, if it is given, a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Authority<'a> {
-    /// As written, with the brackets of an IPv6 address. It may be empty.
-    pub(crate) host: &'a str,
+    pub(crate) host: Host<'a>,
     pub(crate) port: Option<u16>,
 }
 
+/// RFC 3986 section 3.2.2
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Host<'a> {
+    /// A registered name or an IPv4 address. It may be empty.
+    Name(&'a str),
+    /// An IPv6 address, without its brackets.
+    Address {
+        address: &'a str,
+        /// RFC 6874 section 2: what follows `%25`. It means something to the client's own machine only.
+        zone: Option<&'a str>,
+    },
+}
+
 impl<'a> Authority<'a> {
-    /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there.
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (address, port) = rest.split_once(']')?;
-            address.parse::<Ipv6Addr>().ok()?;
-            (text.get(..address.len().checked_add(2)?)?, port)
-        } else {
-            let (host, port) = split_before(text, |byte| byte == b':');
-            is_name(host).then_some((host, port))?
+    /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there. The error is
+    /// the part at fault.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, UrlPart> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']').ok_or(UrlPart::Host)?;
+                (Host::of_address(address)?, port)
+            }
+            None => {
+                let (name, port) = split_before(text, |byte| byte == b':');
+                (Host::of_name(name)?, port)
+            }
         };
-        Some(Self {
-            host,
-            port: parse_port(port)?,
-        })
+        let port = parse_port(port).ok_or(match port.rfind(':') {
+            // An IPv6 address without brackets.
+            Some(1..) => UrlPart::Host,
+            _ => UrlPart::Port,
+        })?;
+        Ok(Self { host, port })
     }
 
-    /// Whether both are the same host and port, where the scheme has this port.
+    /// The one of a field: there is no zone in it unless the configuration allows that (RFC 6874 section 3).
+    pub(crate) fn of_field(text: &'a str, config: &Config) -> Option<Self> {
+        let is_allowed = |authority: &Self| config.accept_zone_in_host || authority.host.zone().is_none();
+        Self::parse(text).ok().filter(is_allowed)
+    }
+
+    /// Whether both are the same host and port, where the scheme has this port. Zones are not compared.
     pub(crate) fn is_same(&self, other: &Authority<'_>, default_port: u16) -> bool {
-        self.host.eq_ignore_ascii_case(other.host)
-            && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+        let is_same_host = match (self.host, other.host) {
+            (Host::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
+            (Host::Address { address: one, .. }, Host::Address { address: other, .. }) => {
+                one.eq_ignore_ascii_case(other)
+            }
+            (Host::Name(_), Host::Address { .. }) | (Host::Address { .. }, Host::Name(_)) => false,
+        };
+        is_same_host && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+    }
+}
+
+impl<'a> Host<'a> {
+    fn of_name(name: &'a str) -> Result<Self, UrlPart> {
+        match is_name(name) {
+            true => Ok(Self::Name(name)),
+            false => Err(UrlPart::Host),
+        }
+    }
+
+    fn of_address(text: &'a str) -> Result<Self, UrlPart> {
+        let (address, zone) = match text.split_once("%25") {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (text, None),
+        };
+        let is_zone = |zone: &str| !zone.is_empty() && zone.bytes().all(is_unreserved);
+        match address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_zone) {
+            true => Ok(Self::Address { address, zone }),
+            false => Err(UrlPart::Host),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Name(""))
+    }
+
+    pub(crate) fn zone(&self) -> Option<&'a str> {
+        match self {
+            Self::Name(_) => None,
+            Self::Address { zone, .. } => *zone,
+        }
+    }
+
+    /// As a client writes it: an address in brackets and without its zone (RFC 6874 section 3); a name with what is
+    /// percent-encoded without need decoded, which makes it no other name (RFC 3986 section 6.2.2.2).
+    ///
+    /// `None` for a name with anything else percent-encoded: it would have to be in Punycode.
+    pub(crate) fn written(&self) -> Option<String> {
+        let name = match self {
+            Self::Address { address, .. } => return Some(["[", address, "]"].concat()),
+            Self::Name(name) => name,
+        };
+        let mut written = String::with_capacity(name.len());
+        let mut rest = name.bytes();
+        while let Some((octet, is_encoded)) = next_octet(&mut rest) {
+            if is_encoded && !is_unreserved(octet) {
+                return None;
+            }
+            written.push(char::from(octet));
+        }
+        Some(written)
     }
 }
 
@@ -104,8 +188,10 @@ impl<'a> Target<'a> {
             // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is
             // for CONNECT.
             None => self.path.starts_with('/') || (method == "OPTIONS" && self.is_asterisk()),
-            Some(authority) => Authority::parse(authority).is_some_and(|authority| {
-                !authority.host.is_empty() && (authority.port.is_some() || method != "CONNECT")
+            Some(authority) => Authority::parse(authority).is_ok_and(|authority| {
+                !authority.host.is_empty()
+                    && authority.host.zone().is_none()
+                    && (authority.port.is_some() || method != "CONNECT")
             }),
         };
         if is_whole {
@@ -154,40 +240,6 @@ impl<'a> Target<'a> {
             authority,
             path,
             query,
-        }
-    }
-}
-
-/// A `ws:` or `wss:` URL (RFC 6455 section 3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Url<'a> {
-    pub(crate) secure: bool,
-    pub(crate) authority: Authority<'a>,
-    /// What follows the authority: empty, or starting with `/` or `?`.
-    pub(crate) resource: &'a str,
-}
-
-impl<'a> Url<'a> {
-    pub(crate) fn parse(url: &'a str) -> Result<Self, HandshakeMisuse> {
-        let (scheme, rest) = url.split_once("://").ok_or(HandshakeMisuse::MalformedUrl)?;
-        let secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(HandshakeMisuse::MalformedUrl),
-        };
-        let (authority, resource) = split_before(rest, |byte| matches!(byte, b'/' | b'?'));
-        // RFC 6455 section 3: a fragment means nothing here and must not be used; nor is there user
-        // information.
-        if !is_path_and_query(resource) {
-            return Err(HandshakeMisuse::MalformedUrl);
-        }
-        match Authority::parse(authority) {
-            Some(authority) if !authority.host.is_empty() => Ok(Self {
-                secure,
-                authority,
-                resource,
-            }),
-            _ => Err(HandshakeMisuse::MalformedUrl),
         }
     }
 }

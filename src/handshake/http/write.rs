@@ -6,10 +6,11 @@ use core::fmt::Write;
 
 use super::fields::is_known;
 use super::grammar::{is_field_byte, is_token};
-use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::error::HandshakeError;
+use crate::handshake::misuse::HandshakeMisuse;
 
 /// Checks a field that the caller wants to add.
-pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse> {
+pub(crate) fn check_field(name: &str, value: &[u8]) -> Result<(), HandshakeMisuse> {
     // RFC 9110 section 5.1
     if !is_token(name.as_bytes()) {
         return Err(HandshakeMisuse::MalformedFieldName);
@@ -28,20 +29,20 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), HandshakeMisuse
         return Err(HandshakeMisuse::ReservedField);
     }
     // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.
-    if !value.bytes().all(is_field_byte) {
+    if !value.iter().copied().all(is_field_byte) {
         return Err(HandshakeMisuse::MalformedFieldValue);
     }
     Ok(())
 }
 
 /// Appends a field whose name and value are checked.
-pub(crate) fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
-    push_parts(out, [name, ": ", value, "\r\n"]);
+pub(crate) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    push_parts(out, [name.as_bytes(), b": ", value, b"\r\n"]);
 }
 
-fn push_parts<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
+fn push_parts<const N: usize>(out: &mut Vec<u8>, parts: [&[u8]; N]) {
     for part in parts {
-        out.extend_from_slice(part.as_bytes());
+        out.extend_from_slice(part);
     }
 }
 
@@ -60,12 +61,12 @@ pub(crate) fn push_response(
     out: &mut Vec<u8>,
     method: &str,
     status: u16,
-    fields: &[(&str, &str)],
+    fields: &[(&str, impl AsRef<[u8]>)],
     body: &[u8],
 ) -> Result<(), HandshakeMisuse> {
     check_status(method, status, body)?;
     for (name, value) in fields {
-        check_field(name, value)?;
+        check_field(name, value.as_ref())?;
     }
     // A 426 has the same to say, whoever sends it.
     let required = if status == 426 { UPGRADE_REQUIRED } else { &[] };
@@ -104,24 +105,24 @@ fn push_final(
     method: &str,
     status: u16,
     required: &[(&str, &str)],
-    fields: &[(&str, &str)],
+    fields: &[(&str, impl AsRef<[u8]>)],
     body: &[u8],
 ) {
     push_status_line(out, status);
     for &(name, value) in required {
         let end = if name == CONNECTION { ", close" } else { "" };
-        push_parts(out, [name, ": ", value, end, "\r\n"]);
+        push_parts(out, [name, ": ", value, end, "\r\n"].map(str::as_bytes));
     }
     // RFC 9112 section 9.6: this connection is at its end, whichever option it has besides.
     if !required.iter().any(|&(name, _)| name == CONNECTION) {
-        push_field(out, CONNECTION, "close");
+        push_field(out, CONNECTION, b"close");
     }
-    for &(name, value) in fields {
-        push_field(out, name, value);
+    for (name, value) in fields {
+        push_field(out, name, value.as_ref());
     }
     // RFC 9110 section 8.6: no length with 204; with 304 it would be that of another response.
     if !matches!(status, 204 | 304) {
-        push_field(out, "Content-Length", &body.len().to_string());
+        push_field(out, "Content-Length", body.len().to_string().as_bytes());
     }
     out.extend_from_slice(b"\r\n");
     // RFC 9110 section 9.3.2: a response to HEAD has no body, whatever its length says.

@@ -1,6 +1,7 @@
 //! What a server demands of an extended CONNECT, before the rules that it shares with an upgrade.
 
 use super::rules;
+use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extended::PROTOCOL;
 use crate::handshake::http::field_list;
@@ -16,7 +17,10 @@ pub(super) struct Connect<'a> {
 
 impl<'a> Connect<'a> {
     /// RFC 8441 sections 4 and 5, RFC 9220 section 3
-    pub(super) fn read(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, HandshakeError> {
+    pub(super) fn read(
+        config: &Config,
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, HandshakeError> {
         let mut fields = fields.peekable();
         let names = [METHOD, CONNECT_PROTOCOL, SCHEME, AUTHORITY, PATH];
         let [method, protocol, scheme, authority, path] = field_list::take_pseudo(names, &mut fields)?;
@@ -40,7 +44,7 @@ impl<'a> Connect<'a> {
             return Err(HandshakeError::MalformedPseudoField { name: SCHEME });
         }
         Ok(Self {
-            host: check_authority(authority, &known, default_port(is_secure))?,
+            host: check_authority(config, authority, &known, default_port(is_secure))?,
             target: Target::of_path(path).ok_or(HandshakeError::MalformedPseudoField { name: PATH })?,
             known,
         })
@@ -49,7 +53,10 @@ impl<'a> Connect<'a> {
     /// RFC 8441 section 5: the rules of RFC 6455 that have nothing to do with the connection.
     pub(super) fn check(&self) -> Result<(), HandshakeError> {
         // RFC 9113 section 8.1.1: a length would be one of DATA frames, in which the frames of RFC 6455 come.
-        rules::check_no_content(&self.known, !self.known.content_length.is_empty())?;
+        if !self.known.content_length.is_empty() {
+            return Err(HandshakeError::UnexpectedContentLength);
+        }
+        rules::check_expectation(&self.known)?;
         // RFC 9110 section 15.5.22: a 426 would ask for an upgrade, which there is none here.
         rules::check_version(&self.known).map_err(|error| match error {
             HandshakeError::MissingVersion | HandshakeError::UnsupportedVersion => {
@@ -66,20 +73,21 @@ fn require<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, Ha
 
 /// The authority that the client means, as in any request: no tunnel leads there (RFC 8441 section 4).
 fn check_authority<'a>(
+    config: &Config,
     authority: Option<&'a str>,
     known: &KnownFields<'a>,
     default_port: u16,
 ) -> Result<&'a str, HandshakeError> {
-    let host = rules::check_host_field(known)?;
+    let host = rules::check_host_field(config, known)?;
     let Some(authority) = authority else {
         // RFC 9113 section 8.3.1: what came by HTTP/1.1 may have kept its Host.
         return rules::check_not_empty(require(AUTHORITY, host)?);
     };
-    let parsed = Authority::parse(authority)
+    let parsed = Authority::of_field(authority, config)
         .filter(|authority| !authority.host.is_empty())
         .ok_or(HandshakeError::MalformedPseudoField { name: AUTHORITY })?;
     // RFC 9113 section 8.3.1, RFC 9114 section 4.3.1: where both are, they are the same.
-    match host.and_then(Authority::parse) {
+    match host.and_then(|host| Authority::of_field(host, config)) {
         Some(host) if !host.is_same(&parsed, default_port) => Err(HandshakeError::ConflictingHost),
         Some(_) | None => Ok(authority),
     }

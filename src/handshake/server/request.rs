@@ -6,12 +6,13 @@ use core::fmt;
 use super::rules::{Basics, check_basics};
 use super::upgrade::Upgrade;
 use crate::Config;
-use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::error::HandshakeError;
 use crate::handshake::http::fields::{Fields, KnownFields};
 use crate::handshake::http::grammar::text;
 use crate::handshake::http::head::Head;
 use crate::handshake::http::target::Target;
 use crate::handshake::http::write::{push_error, push_response};
+use crate::handshake::misuse::HandshakeMisuse;
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
@@ -43,7 +44,7 @@ impl Request {
     /// Checks what holds for any request; `out` gets the response to one that breaks it.
     pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
         let known = KnownFields::collect(head.records());
-        let basics = check_basics(&known, head.version())
+        let basics = check_basics(&config, &known, head.version())
             .inspect_err(|&error| push_error(out, head.method(), error))?;
         Ok(Self {
             has_content: basics.has_content,
@@ -126,7 +127,7 @@ impl Request {
     ///
     /// The rule that is broken. The whole HTTP response that says so has been appended to `out`: 405 for
     /// another method than GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if
-    /// Upgrade does not name `websocket`, 417 for a request that expects to be asked for its content,
+    /// Upgrade does not name `websocket`, 417 for a request that expects anything but a 100,
     /// otherwise 400. The caller sends it and closes the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
         let basics = Basics {
@@ -155,6 +156,21 @@ impl Request {
         &self,
         status: u16,
         fields: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        push_response(out, self.method(), status, fields, body)
+    }
+
+    /// Same as [`respond`](Self::respond), with the values of the fields in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`respond`](Self::respond).
+    pub fn respond_bytes(
+        &self,
+        status: u16,
+        fields: &[(&str, &[u8])],
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeMisuse> {

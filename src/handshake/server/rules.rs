@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::fields::{KnownFields, Lines};
 use crate::handshake::http::grammar::{is_origin, is_token, text};
@@ -18,32 +19,40 @@ pub(super) struct Basics<'a> {
 
 /// RFC 9112: one Host, and one length.
 pub(super) fn check_basics<'a>(
+    config: &Config,
     known: &KnownFields<'a>,
     version: (u8, u8),
 ) -> Result<Basics<'a>, HandshakeError> {
     Ok(Basics {
         version,
-        host: check_host(known, version)?,
+        host: check_host(config, known, version)?,
         has_content: check_framing(known, version)?,
     })
 }
 
 /// There is one valid Host, but HTTP/1.0 may do without; its value, if any.
-fn check_host<'a>(known: &KnownFields<'a>, version: (u8, u8)) -> Result<Option<&'a str>, HandshakeError> {
-    // RFC 9112 section 3.2: no Host, several, or one that is none, are answered with 400.
-    match check_host_field(known)? {
+fn check_host<'a>(
+    config: &Config,
+    known: &KnownFields<'a>,
+    version: (u8, u8),
+) -> Result<Option<&'a str>, HandshakeError> {
+    // RFC 9112 section 3.2: no Host, several, or one that is malformed, are answered with 400.
+    match check_host_field(config, known)? {
         None if version >= (1, 1) => Err(HandshakeError::MissingHost),
         host => Ok(host),
     }
 }
 
 /// Host, where there is one.
-pub(super) fn check_host_field<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
+pub(super) fn check_host_field<'a>(
+    config: &Config,
+    known: &KnownFields<'a>,
+) -> Result<Option<&'a str>, HandshakeError> {
     let Some(host) = known.host.at_most_one(HandshakeError::RepeatedHost)? else {
         return Ok(None);
     };
     let host = core::str::from_utf8(host).map_err(|_| HandshakeError::MalformedHost)?;
-    Authority::parse(host).ok_or(HandshakeError::MalformedHost)?;
+    Authority::of_field(host, config).ok_or(HandshakeError::MalformedHost)?;
     Ok(Some(host))
 }
 
@@ -103,19 +112,14 @@ pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeErro
     Ok(())
 }
 
-/// There is no content, and the client does not wait to be asked for it.
-pub(super) fn check_no_content(known: &KnownFields<'_>, has_content: bool) -> Result<(), HandshakeError> {
-    // RFC 9112 section 6.3: what follows the head would be content, and frames after it.
-    if has_content {
-        return Err(HandshakeError::UnexpectedContent);
+/// RFC 9110 section 10.1.1, for a request without content: the client should not expect a 100 then, and it may be left
+/// out, as the final response follows at once. No other expectation is known.
+pub(super) fn check_expectation(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
+    let mut expectations = known.expect.elements();
+    match expectations.all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
+        true => Ok(()),
+        false => Err(HandshakeError::UnmetExpectation),
     }
-    // RFC 9110 section 7.8 wants a 100 before the 101 if 100-continue is expected. But a client must not
-    // expect it without content (section 10.1.1), which this request does not have; so the expectation is
-    // one that cannot be met.
-    if !known.expect.is_empty() {
-        return Err(HandshakeError::UnmetExpectation);
-    }
-    Ok(())
 }
 
 /// RFC 6455 section 4.2.1, item 6.
@@ -140,24 +144,25 @@ pub(super) fn check_key<'a>(known: &KnownFields<'a>) -> Result<&'a [u8], Handsha
     }
 }
 
-/// RFC 6455 section 4.2.1, item 7: optional. A script's site must not be in doubt, so there is one, and it is
-/// text.
+/// RFC 6455 section 4.2.1, item 7: optional, and one that is empty says nothing. A script's site must not be in doubt,
+/// so there is one, and it is text.
 pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
     match known.origin.at_most_one(HandshakeError::RepeatedOrigin)? {
         Some(origin) if is_origin(origin) => Ok(Some(text(origin))),
+        Some([]) => Ok(None),
         Some(_) => Err(HandshakeError::MalformedOrigin),
         None => Ok(None),
     }
 }
 
 /// RFC 6455 section 4.3: tokens, none twice (section 4.1, item 10), and at least one. All lines are one list.
-pub(super) fn check_protocols(lines: &Lines<'_>) -> Result<(), HandshakeError> {
+pub(super) fn check_protocols(config: &Config, lines: &Lines<'_>) -> Result<(), HandshakeError> {
     if lines.is_empty() {
         return Ok(());
     }
     let count = lines.elements().count();
-    if count == 0 {
-        return Err(HandshakeError::MalformedSubprotocol);
+    if count == 0 && !config.accept_empty_lists {
+        return Err(HandshakeError::EmptySubprotocols);
     }
     let (mut few, mut many) = ([&[][..]; 8], Vec::new());
     let names = match few.get_mut(..count) {

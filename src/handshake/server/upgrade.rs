@@ -8,13 +8,14 @@ use super::connect::Connect;
 use super::rules::{self, Basics};
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Parameters};
-use crate::handshake::error::{HandshakeError, HandshakeMisuse};
+use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines, as_bytes, check_line};
 use crate::handshake::http::grammar::{is_token, text};
 use crate::handshake::http::head::check_http_version;
 use crate::handshake::http::target::{Authority, Target, default_port};
 use crate::handshake::http::write;
+use crate::handshake::misuse::HandshakeMisuse;
 use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
 
@@ -47,7 +48,7 @@ pub struct Upgrade<'a> {
     /// What was agreed on compression, and the element that says so.
     #[cfg(feature = "deflate")]
     deflate: Option<(Parameters, String)>,
-    fields: Vec<(String, String)>,
+    fields: Vec<(String, Vec<u8>)>,
 }
 
 impl<'a> Upgrade<'a> {
@@ -71,8 +72,8 @@ impl<'a> Upgrade<'a> {
     /// match Upgrade::from_fields(&Config::new(), "GET", "/chat", (1, 1), fields) {
     ///     Ok(upgrade) => {
     ///         assert_eq!(upgrade.status(), 101);
-    ///         let answer: Vec<(&str, &str)> = upgrade.response_fields().collect();
-    ///         assert_eq!(answer[2], ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    ///         let answer: Vec<(&str, &[u8])> = upgrade.response_fields().collect();
+    ///         assert_eq!(answer[2], ("Sec-WebSocket-Accept", &b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..]));
     ///         let connection = upgrade.into_connection();
     /// #       drop(connection);
     ///     }
@@ -114,7 +115,7 @@ impl<'a> Upgrade<'a> {
     {
         check_http_version(version)?;
         let known = KnownFields::collect_checked(as_bytes(fields), check_line)?;
-        let basics = rules::check_basics(&known, version)?;
+        let basics = rules::check_basics(config, &known, version)?;
         Self::check(config, method, target, basics, known)
     }
 
@@ -140,7 +141,7 @@ impl<'a> Upgrade<'a> {
     /// assert_eq!((upgrade.path(), upgrade.authority()), ("/chat", "example.com"));
     /// // What the stack sends, without END_STREAM; the frames of the connection follow as DATA.
     /// assert_eq!(upgrade.status(), 200);
-    /// assert!(upgrade.response_fields().eq([("sec-websocket-protocol", "chat")]));
+    /// assert!(upgrade.response_fields().eq([("sec-websocket-protocol", &b"chat"[..])]));
     /// let connection = upgrade.into_connection();
     /// # drop(connection);
     /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
@@ -150,7 +151,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// The rule that is broken, with its [`status`](HandshakeError::status) and
     /// [`response_fields`](HandshakeError::response_fields): 501 for another `:protocol`, 417 for a request
-    /// that expects to be asked for its content, otherwise 400. A server may also reset the stream of a
+    /// that expects anything but a 100, otherwise 400. A server may also reset the stream of a
     /// request that is malformed (RFC 9113 section 8.1.1).
     pub fn from_extended_connect<N, V>(
         config: &Config,
@@ -160,7 +161,7 @@ impl<'a> Upgrade<'a> {
         N: AsRef<[u8]> + ?Sized + 'a,
         V: AsRef<[u8]> + ?Sized + 'a,
     {
-        let connect = Connect::read(as_bytes(fields))?;
+        let connect = Connect::read(config, as_bytes(fields))?;
         connect.check()?;
         let Connect { host, target, known } = connect;
         Self::new(config, Opening::ExtendedConnect, host, target, known)
@@ -175,7 +176,11 @@ impl<'a> Upgrade<'a> {
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, basics.version)?;
         let host = rules::require_authority(basics.host, &target)?;
-        rules::check_no_content(&known, basics.has_content)?;
+        // RFC 9112 section 6.3: what follows the head would be content, and frames after it.
+        if basics.has_content {
+            return Err(HandshakeError::UnexpectedContent);
+        }
+        rules::check_expectation(&known)?;
         rules::check_upgrade(&known)?;
         rules::check_version(&known)?;
         let opening = Opening::by_upgrade(rules::check_key(&known)?);
@@ -191,8 +196,8 @@ impl<'a> Upgrade<'a> {
         known: KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
         let origin = rules::check_origin(&known)?;
-        rules::check_protocols(&known.protocol)?;
-        extensions::check_lines(known.extensions.lines())?;
+        rules::check_protocols(config, &known.protocol)?;
+        extensions::check_lines(config, known.extensions.lines())?;
         #[cfg(feature = "deflate")]
         let deflate = config
             .deflate
@@ -232,7 +237,7 @@ impl<'a> Upgrade<'a> {
     /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or
     /// `null`.
     ///
-    /// None for most programs that are no browser. A server that is for its own pages only compares it and
+    /// `None` for most programs that are not browsers; an empty Origin counts as none. A server that is for its own pages only compares it and
     /// rejects others with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops
     /// foreign pages, though not other programs.
     pub fn origin(&self) -> Option<&'a str> {
@@ -270,8 +275,8 @@ impl<'a> Upgrade<'a> {
             _ => return false,
         };
         match (Authority::parse(origin), Authority::parse(self.host)) {
-            (Some(origin), Some(host)) => origin.is_same(&host, default_port(is_secure)),
-            (None, _) | (_, None) => false,
+            (Ok(origin), Ok(host)) => origin.is_same(&host, default_port(is_secure)),
+            (Err(_), _) | (_, Err(_)) => false,
         }
     }
 
@@ -335,20 +340,22 @@ impl<'a> Upgrade<'a> {
     }
 
     /// The extensions of the answer, if there are any.
-    fn answered_extensions(&self) -> Option<(&str, &str)> {
+    fn answered_extensions(&self) -> Option<(&str, &[u8])> {
         #[cfg(feature = "deflate")]
         if let Some((_, element)) = &self.deflate {
-            return Some((self.opening.name_of_extensions(), element));
+            return Some((self.opening.name_of_extensions(), element.as_bytes()));
         }
         None
     }
 
-    /// Adds a field to the answer that accepts, such as `Set-Cookie`.
+    /// Adds a field to the response that accepts, such as `Set-Cookie`. The value is text or bytes: those from 0x80 on,
+    /// such as Latin-1, are sent as they are (RFC 9110 section 5.5).
     ///
     /// # Errors
     ///
-    /// A name that is no token, a value with a control byte, a field that is written by the handshake itself.
-    pub fn with_field(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+    /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+        let value = value.as_ref();
         write::check_field(name, value)?;
         self.fields.push(self.opening.written(name, value));
         Ok(self)
@@ -391,6 +398,31 @@ impl<'a> Upgrade<'a> {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeMisuse> {
+        self.push_rejection(status, fields, body, out)
+    }
+
+    /// Same as [`reject`](Self::reject), with the values of the fields in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`reject`](Self::reject).
+    pub fn reject_bytes(
+        self,
+        status: u16,
+        fields: &[(&str, &[u8])],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        self.push_rejection(status, fields, body, out)
+    }
+
+    fn push_rejection(
+        self,
+        status: u16,
+        fields: &[(&str, impl AsRef<[u8]>)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
         match self.opening {
             Opening::Upgrade { .. } => write::push_response(out, "GET", status, fields, body),
             Opening::ExtendedConnect => Err(HandshakeMisuse::ExtendedConnect),
@@ -406,14 +438,14 @@ impl<'a> Upgrade<'a> {
         }
     }
 
-    /// The fields of the response that accepts, for a caller whose own HTTP server sends it. Those for an
-    /// extended CONNECT have names in small letters.
-    pub fn response_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The fields of the response that accepts, for a caller whose own HTTP server sends it; values are ASCII, but for
+    /// those that the caller added. Those for an extended CONNECT have names in lowercase.
+    pub fn response_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let fixed = match &self.opening {
             Opening::Upgrade { accept } => Some([
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Accept", text(accept)),
+                ("Upgrade", &b"websocket"[..]),
+                ("Connection", b"Upgrade"),
+                ("Sec-WebSocket-Accept", accept),
             ]),
             // RFC 8441 section 5: none of these.
             Opening::ExtendedConnect => None,
@@ -422,14 +454,16 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Those that were chosen or added.
-    fn further_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn further_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
-        let protocol = self.protocol.map(|name| (self.opening.name_of_protocol(), name));
+        let protocol = self
+            .protocol
+            .map(|name| (self.opening.name_of_protocol(), name.as_bytes()));
         let fields = self.fields.iter();
         protocol
             .into_iter()
             .chain(self.answered_extensions())
-            .chain(fields.map(|(name, value)| (name.as_str(), value.as_str())))
+            .chain(fields.map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 
     /// The connection, for a caller whose own HTTP server sends the response.

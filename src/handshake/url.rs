@@ -1,0 +1,304 @@
+//! URLs of WebSocket servers, and references that are resolved against one (RFC 3986, RFC 6455 section 3).
+
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+
+use super::http::grammar::is_target_byte;
+use super::http::target::Authority;
+
+/// A URL that no request can be made from, with the part that is at fault.
+///
+/// ```
+/// use websocket_proto::handshake::{ClientRequest, UrlPart};
+///
+/// let error = ClientRequest::from_url("ws://example.com:port/").unwrap_err();
+/// assert_eq!(error.part(), UrlPart::Port);
+/// assert_eq!(error.to_string(), "port of the URL is not a number up to 65535");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct UrlError {
+    part: UrlPart,
+}
+
+/// A part of a URL (RFC 3986 section 3).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum UrlPart {
+    /// The scheme is missing, is not `ws`, `wss`, `http` or `https`, or would give up TLS in a redirect.
+    Scheme,
+    /// There is a user name or a password, and it is not asked for, or is not one that Basic credentials can hold.
+    UserInformation,
+    /// The host is missing, is not a name or an address in the form of RFC 3986 section 3.2.2, or has a character
+    /// that needs Punycode.
+    Host,
+    /// The port is not a number up to 65535.
+    Port,
+    /// The path has a character that must be percent-encoded.
+    Path,
+    /// The query has a character that must be percent-encoded.
+    Query,
+    /// There is a fragment (RFC 6455 section 3).
+    Fragment,
+}
+
+impl UrlError {
+    /// The part of the URL that is at fault; the first one if there are several.
+    pub const fn part(&self) -> UrlPart {
+        self.part
+    }
+}
+
+impl From<UrlPart> for UrlError {
+    fn from(part: UrlPart) -> Self {
+        Self { part }
+    }
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.part {
+            UrlPart::Scheme => "scheme of the URL is missing, is not ws, wss, http or https, or gives up TLS",
+            UrlPart::UserInformation => "user information of the URL is not asked for, or is malformed",
+            UrlPart::Host => "host of the URL is missing or malformed",
+            UrlPart::Port => "port of the URL is not a number up to 65535",
+            UrlPart::Path => "path of the URL has a character that must be percent-encoded",
+            UrlPart::Query => "query of the URL has a character that must be percent-encoded",
+            UrlPart::Fragment => "URL has a fragment",
+        })
+    }
+}
+
+impl Error for UrlError {}
+
+/// A URL, or a reference that leaves out parts of one, in its parts (RFC 3986 section 4.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Reference<'a> {
+    scheme: Option<&'a str>,
+    /// With the user information.
+    authority: Option<&'a str>,
+    path: &'a str,
+    query: Option<&'a str>,
+    fragment: Option<&'a str>,
+}
+
+/// A URL that a request can be made from.
+pub(super) struct Url<'a> {
+    pub(super) secure: bool,
+    pub(super) user_information: Option<&'a str>,
+    pub(super) authority: Authority<'a>,
+    pub(super) target: String,
+}
+
+impl<'a> Reference<'a> {
+    /// RFC 3986 appendix B: any text has these parts.
+    pub(super) fn split(text: &'a str) -> Self {
+        let (text, fragment) = split_off(text, '#');
+        let (text, query) = split_off(text, '?');
+        let (scheme, text) = match text.split_once(':') {
+            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+            _ => (None, text),
+        };
+        let (authority, path) = match text.strip_prefix("//") {
+            Some(rest) => {
+                let (authority, path) = rest
+                    .split_at_checked(rest.find('/').unwrap_or(rest.len()))
+                    .unwrap_or((rest, ""));
+                (Some(authority), path)
+            }
+            None => (None, text),
+        };
+        Self {
+            scheme,
+            authority,
+            path,
+            query,
+            fragment,
+        }
+    }
+
+    /// A URL of a server (RFC 6455 section 3).
+    pub(super) fn url(&self) -> Result<Url<'a>, UrlPart> {
+        let secure = self.is_secure()?.ok_or(UrlPart::Scheme)?;
+        let (user_information, authority) = self.authority()?.ok_or(UrlPart::Host)?;
+        self.check_resource()?;
+        // RFC 6455 section 3: a fragment means nothing here and must not be used.
+        if self.fragment.is_some() {
+            return Err(UrlPart::Fragment);
+        }
+        // RFC 9112 section 3.2.1: an empty path is sent as `/`.
+        let path = if self.path.is_empty() { "/" } else { self.path };
+        Ok(Url {
+            secure,
+            user_information,
+            authority,
+            target: target(path, self.query),
+        })
+    }
+
+    /// Whether the scheme asks for TLS, if there is a scheme. Those of HTTP mean the same, as for browsers.
+    pub(super) fn is_secure(&self) -> Result<Option<bool>, UrlPart> {
+        let Some(scheme) = self.scheme else {
+            return Ok(None);
+        };
+        let is_any = |names: [&str; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+        match (is_any(["ws", "http"]), is_any(["wss", "https"])) {
+            (true, _) => Ok(Some(false)),
+            (_, true) => Ok(Some(true)),
+            (false, false) => Err(UrlPart::Scheme),
+        }
+    }
+
+    /// The user information and what follows it. What has a scheme has an authority.
+    pub(super) fn authority(&self) -> Result<Option<(Option<&'a str>, Authority<'a>)>, UrlPart> {
+        let Some(text) = self.authority else {
+            return if self.scheme.is_some() {
+                Err(UrlPart::Host)
+            } else {
+                Ok(None)
+            };
+        };
+        let (user_information, text) = match text.rsplit_once('@') {
+            Some((user_information, text)) => (Some(user_information), text),
+            None => (None, text),
+        };
+        let authority = Authority::parse(text)?;
+        if authority.host.is_empty() {
+            return Err(UrlPart::Host);
+        }
+        Ok(Some((user_information, authority)))
+    }
+
+    /// The target of the request that follows the reference, where `base` is the one of the request before (RFC 3986
+    /// section 5.2.2). A fragment is of no use to a server.
+    pub(super) fn resolve_target(&self, base: &str) -> Result<String, UrlPart> {
+        self.check_resource()?;
+        let (base_path, base_query) = split_off(base, '?');
+        let (path, query) = match self.path {
+            _ if self.authority.is_some() => (remove_dot_segments(self.path), self.query),
+            "" => (base_path.into(), self.query.or(base_query)),
+            path if path.starts_with('/') => (remove_dot_segments(path), self.query),
+            path => {
+                let folder = base_path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                (remove_dot_segments(&[folder, "/", path].concat()), self.query)
+            }
+        };
+        Ok(target(&path, query))
+    }
+
+    /// What is sent is what a server of this crate takes: browsers leave several bytes as they are that RFC 3986 wants
+    /// to be percent-encoded.
+    fn check_resource(&self) -> Result<(), UrlPart> {
+        if !self.path.bytes().all(is_target_byte) {
+            return Err(UrlPart::Path);
+        }
+        match self.query {
+            Some(query) if !query.bytes().all(is_target_byte) => Err(UrlPart::Query),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// RFC 6455 section 3: an empty query is left out with its mark.
+fn target(path: &str, query: Option<&str>) -> String {
+    match query {
+        None | Some("") => path.into(),
+        Some(query) => [path, "?", query].concat(),
+    }
+}
+
+/// RFC 3986 section 5.2.4, for a path that is empty or starts with `/`: `.` and `..` are followed. The result starts
+/// with `/`.
+fn remove_dot_segments(path: &str) -> String {
+    let mut result = String::with_capacity(path.len().saturating_add(1));
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => result.truncate(result.rfind('/').unwrap_or(0)),
+            _ => {
+                result.push('/');
+                result.push_str(segment);
+                continue;
+            }
+        }
+        // What is in the place of a folder ends as one.
+        if is_last {
+            result.push('/');
+        }
+    }
+    result
+}
+
+/// The text in front of the first such character, and behind it.
+fn split_off(text: &str, mark: char) -> (&str, Option<&str>) {
+    match text.split_once(mark) {
+        Some((front, rest)) => (front, Some(rest)),
+        None => (text, None),
+    }
+}
+
+/// RFC 3986 section 3.1
+fn is_scheme(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    text.starts_with(|char: char| char.is_ascii_alphabetic()) && text.bytes().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 3986 sections 5.4.1 and 5.4.2: the examples, as far as they have a path on the same server. Decision D61
+    #[test]
+    fn references_resolve_as_in_the_examples() {
+        for (reference, expected) in [
+            ("g", "/b/c/g"),
+            ("./g", "/b/c/g"),
+            ("g/", "/b/c/g/"),
+            ("/g", "/g"),
+            ("//g", "/"),
+            ("?y", "/b/c/d;p?y"),
+            ("g?y", "/b/c/g?y"),
+            ("#s", "/b/c/d;p?q"),
+            ("g#s", "/b/c/g"),
+            ("g?y#s", "/b/c/g?y"),
+            (";x", "/b/c/;x"),
+            ("g;x", "/b/c/g;x"),
+            ("g;x?y#s", "/b/c/g;x?y"),
+            ("", "/b/c/d;p?q"),
+            (".", "/b/c/"),
+            ("./", "/b/c/"),
+            ("..", "/b/"),
+            ("../", "/b/"),
+            ("../g", "/b/g"),
+            ("../..", "/"),
+            ("../../", "/"),
+            ("../../g", "/g"),
+            ("../../../g", "/g"),
+            ("../../../../g", "/g"),
+            ("/./g", "/g"),
+            ("/../g", "/g"),
+            ("g.", "/b/c/g."),
+            (".g", "/b/c/.g"),
+            ("g..", "/b/c/g.."),
+            ("..g", "/b/c/..g"),
+            ("./../g", "/b/g"),
+            ("./g/.", "/b/c/g/"),
+            ("g/./h", "/b/c/g/h"),
+            ("g/../h", "/b/c/h"),
+            ("g;x=1/./y", "/b/c/g;x=1/y"),
+            ("g;x=1/../y", "/b/c/y"),
+            ("g?y/./x", "/b/c/g?y/./x"),
+            ("g?y/../x", "/b/c/g?y/../x"),
+            ("ws://g", "/"),
+            ("ws://g/a/../b", "/b"),
+            ("//g/a//b/..", "/a//"),
+            ("/a//../b", "/a/b"),
+        ] {
+            let resolved = Reference::split(reference).resolve_target("/b/c/d;p?q");
+            assert_eq!(resolved.as_deref(), Ok(expected), "{reference:?}");
+        }
+    }
+}
