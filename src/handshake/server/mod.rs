@@ -1,5 +1,6 @@
 //! The server's side of the transport: bytes in, a request or an error response out.
 
+mod answer;
 mod connect;
 mod request;
 mod rules;

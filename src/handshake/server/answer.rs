@@ -1,0 +1,160 @@
+//! How a request to upgrade is answered: accepted, in bytes or in fields, or rejected.
+
+use alloc::vec::Vec;
+
+use super::upgrade::Upgrade;
+use crate::Connection;
+use crate::handshake::http::write;
+use crate::handshake::misuse::HandshakeMisuse;
+use crate::handshake::opening::Opening;
+
+impl Upgrade<'_> {
+    /// The extensions of the answer, if there are any.
+    fn answered_extensions(&self) -> Option<(&str, &[u8])> {
+        #[cfg(feature = "deflate")]
+        if let Some((_, element)) = &self.deflate {
+            return Some((self.opening.name_of_extensions(), element.as_bytes()));
+        }
+        None
+    }
+
+    /// Adds a field to the response that accepts, such as `Set-Cookie`. The value is text or bytes: those from 0x80 on,
+    /// such as Latin-1, are sent as they are (RFC 9110 section 5.5).
+    ///
+    /// # Errors
+    ///
+    /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+        let value = value.as_ref();
+        write::check_field(name, value)?;
+        self.fields.push(self.opening.written(name, value));
+        Ok(self)
+    }
+
+    /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    ///
+    /// After an extended CONNECT there is no response in bytes to append: the stack has sent it, from
+    /// [`status`](Self::status) and [`response_fields`](Self::response_fields), and `out` is for frames
+    /// alone.
+    #[must_use = "the connection is open, and the client sends to it"]
+    pub fn accept(self, out: &mut Vec<u8>) -> Connection {
+        if let Opening::Upgrade { accept } = &self.opening {
+            out.reserve(ACCEPT_SIZE);
+            out.extend_from_slice(ACCEPT_START);
+            out.extend_from_slice(accept);
+            out.extend_from_slice(b"\r\n");
+            for (name, value) in self.further_fields() {
+                write::push_field(out, name, value);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+        self.into_connection()
+    }
+
+    /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any,
+    /// such as 401, 403 (the origin), 404 (the resource), 503 or a redirect.
+    ///
+    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer
+    /// that accepts are not sent.
+    ///
+    /// # Errors
+    ///
+    /// A status that is not final, a body where the status has none, a field that is malformed or reserved;
+    /// an extended CONNECT, as its response is the stack's to send. `out` is untouched.
+    pub fn reject(
+        self,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        self.push_rejection(status, fields, body, out)
+    }
+
+    /// Same as [`reject`](Self::reject), with the values of the fields in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`reject`](Self::reject).
+    pub fn reject_bytes(
+        self,
+        status: u16,
+        fields: &[(&str, &[u8])],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        self.push_rejection(status, fields, body, out)
+    }
+
+    fn push_rejection(
+        self,
+        status: u16,
+        fields: &[(&str, impl AsRef<[u8]>)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        match self.opening {
+            Opening::Upgrade { .. } => write::push_response(out, "GET", status, fields, body),
+            Opening::ExtendedConnect => Err(HandshakeMisuse::ExtendedConnect),
+        }
+    }
+
+    /// The status of the response that accepts: 101, or 200 for an extended CONNECT, where it is the
+    /// pseudo-field `:status` (RFC 8441 section 5).
+    pub fn status(&self) -> u16 {
+        match self.opening {
+            Opening::Upgrade { .. } => 101,
+            Opening::ExtendedConnect => 200,
+        }
+    }
+
+    /// The fields of the response that accepts, for a caller whose own HTTP server sends it; values are ASCII, but for
+    /// those that the caller added. Those for an extended CONNECT have names in lowercase.
+    pub fn response_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let fixed = match &self.opening {
+            Opening::Upgrade { accept } => Some([
+                ("Upgrade", &b"websocket"[..]),
+                ("Connection", b"Upgrade"),
+                ("Sec-WebSocket-Accept", accept),
+            ]),
+            // RFC 8441 section 5: none of these.
+            Opening::ExtendedConnect => None,
+        };
+        fixed.into_iter().flatten().chain(self.further_fields())
+    }
+
+    /// Those that were chosen or added.
+    fn further_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
+        let protocol = self
+            .protocol
+            .map(|name| (self.opening.name_of_protocol(), name.as_bytes()));
+        let fields = self.fields.iter();
+        protocol
+            .into_iter()
+            .chain(self.answered_extensions())
+            .chain(fields.map(|(name, value)| (name.as_str(), value.as_slice())))
+    }
+
+    /// The connection, for a caller whose own HTTP server sends the response.
+    #[must_use = "the connection is open, and the client sends to it"]
+    pub fn into_connection(self) -> Connection {
+        let connection = Connection::server(&self.config);
+        #[cfg(feature = "deflate")]
+        if let (Some(parameters), Some(config)) = (self.deflate(), &self.config.deflate) {
+            return connection.with_deflate(parameters, config);
+        }
+        connection
+    }
+}
+
+/// The 101 up to the answer to the key: the status line and the first of the fixed fields, which are what
+/// [`Upgrade::response_fields`] begins with. RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no
+/// Transfer-Encoding, as it is reserved.
+const ACCEPT_START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
+
+/// The usual 101, with a subprotocol of moderate length.
+const ACCEPT_SIZE: usize = 192;
