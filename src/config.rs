@@ -48,27 +48,42 @@ pub enum Delivery {
     /// For callers that own a growable buffer for each connection: a message in one frame is then lent in
     /// place whatever its size, and nothing of it is copied; fragments and cut headers are, as ever.
     /// While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input`
-    /// may hold the front of a payload; call again with the same bytes in front and more after them,
-    /// [`remaining`](crate::Connection::remaining) bytes at least. A text is then validated when it is
-    /// whole, not as it comes.
+    /// may hold the front of a payload; call again with the same bytes in front and more after them. A text is then
+    /// validated when it is complete, not as it comes.
+    ///
+    /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
+    /// declares, which is [`remaining`](crate::Connection::remaining). A buffer that stays full must not be read into: a
+    /// read of no bytes returns 0, which looks like the end of the transport.
     ///
     /// ```
+    /// use std::io::Read;
     /// use websocket_proto::{Config, Connection, Delivery, Event};
     ///
     /// let config = Config::new().delivery(Delivery::Held);
     /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
-    /// let (mut buffer, mut out) = (Vec::new(), Vec::new());
-    /// for read in [&b"\x82\x06abc"[..], b"def"] {
-    ///     buffer.extend_from_slice(read); // read behind what is held
-    ///     let mut input = &mut buffer[..];
+    /// let mut transport = &b"\x82\x06abcdef"[..];
+    /// let (mut buffer, mut filled, mut out) = (vec![0; 4], 0, Vec::new()); // 4 KiB, say
+    /// loop {
+    ///     if filled == buffer.len() {
+    ///         buffer.resize(2 * filled, 0);
+    ///     }
+    ///     let size = transport.read(&mut buffer[filled..])?; // after what is held
+    ///     if size == 0 {
+    ///         break; // the end
+    ///     }
+    ///     filled += size;
+    ///     let mut input = &mut buffer[..filled];
     ///     while let Some(Event::Binary(payload)) = connection.receive(&mut input, &mut out)? {
     ///         assert!(payload == b"abcdef" && payload.is_borrowed());
     ///     }
     ///     let held = input.len();
-    ///     buffer.drain(..buffer.len() - held); // keep what is held, and have room for `connection.remaining()` bytes
+    ///     if held < filled {
+    ///         buffer.copy_within(filled - held..filled, 0); // what is held moves to the front
+    ///     }
+    ///     filled = held;
     /// }
-    /// # assert!(buffer.is_empty());
-    /// # Ok::<(), websocket_proto::Error>(())
+    /// assert_eq!((filled, buffer.len()), (0, 8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Held,
     /// In chunks, as they come, as [`Event::TextChunk`](crate::Event::TextChunk) and
@@ -143,9 +158,13 @@ impl Config {
     /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB
     /// (1,048,576).
     ///
-    /// A longer one fails with Close 1009, decided on the header of the frame that passes the limit, before
-    /// its payload is awaited or stored. Any number of fragments may share it; a message may have as many
-    /// empty ones as the limit has bytes, 1,024 at least. What is sent is not limited.
+    /// A longer one fails with Close 1009. If it is not compressed, that is decided on the header of the frame that exceeds
+    /// the limit, before its payload is awaited or stored. If it is compressed, it is decided when the first byte over the
+    /// limit comes out of it. Any number of fragments may share the limit; a message may have as many empty ones as the
+    /// limit has bytes, 1,024 at least. What is sent is not limited.
+    ///
+    /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
+    /// connection.
     ///
     /// The default holds what applications send as one message, and bounds what one connection can make the
     /// receiver hold: a buffer of at most the limit, and the one that it grew from while it grows.

@@ -10,7 +10,9 @@ use common::*;
 use heap::measure;
 use websocket_proto::frame::{Header, Rules, Violation};
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, HandshakeError, ServerHandshake};
-use websocket_proto::{Config, Error, Misuse, State};
+use websocket_proto::{
+    Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared, Role, State,
+};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
@@ -418,6 +420,182 @@ fn chunk_extensions_are_limited() {
             Some(Err(BodyError::ChunkExtensionsTooLarge { limit }))
         );
         assert!(read.used <= limit + 10 * 17, "{}", read.used);
+    }
+}
+
+// ---- faults of 2025 and 2026 ---------------------------------------------------------------------------------------------
+
+/// One key for all frames lets whoever chooses the data choose what is on the wire (RFC 6455 section 10.3).
+#[test]
+fn each_frame_has_a_mask_key_of_its_own() {
+    let mut drawn = 0_u32;
+    let source = move |key: &mut [u8]| {
+        drawn += 1;
+        key.copy_from_slice(&drawn.to_be_bytes());
+    };
+    let (mut client, mut out) = (Connection::client(&Config::new(), source), Vec::new());
+    client.send_text("same", &mut out).unwrap();
+    client.send_text("same", &mut out).unwrap();
+    client
+        .send_fragment(MessageKind::Text, b"same", Fin::More, &mut out)
+        .unwrap();
+    client
+        .send_fragment(MessageKind::Text, b"same", Fin::Last, &mut out)
+        .unwrap();
+    let mut payload = *b"same";
+    client
+        .send_in_place(MessageKind::Binary, &mut payload, &mut out)
+        .unwrap();
+    out.extend(payload);
+    client.send_prepared(&Prepared::text("same"), &mut out).unwrap();
+    client.send_ping(b"same", &mut out).unwrap();
+    client
+        .receive(&mut &mut b"\x89\x04same".to_vec()[..], &mut out)
+        .unwrap();
+    client.close(None, "", &mut out).unwrap();
+    let frames = strict::frames_of(Role::Client, &out);
+    let keys: Vec<_> = frames.iter().map(|frame| frame.key.unwrap()).collect();
+    let fresh: Vec<_> = (1..=9_u32).map(u32::to_be_bytes).collect();
+    assert_eq!(keys, fresh);
+}
+
+/// Measured anew with each fragment, two hundred thousand of them would be twenty thousand million steps.
+#[test]
+fn message_in_fragments_is_not_measured_again_with_each() {
+    for end in both() {
+        let n = 200_000;
+        let mut wire = end.incoming(0x01, b"");
+        wire.extend(end.incoming(0x00, b"x").repeat(n));
+        wire.extend(end.incoming(0x80, b""));
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        let mut input = &mut wire[..];
+        let Ok(Some(Event::Text(text))) = connection.receive(&mut input, &mut out) else {
+            panic!()
+        };
+        assert_eq!(text.len(), n);
+    }
+}
+
+/// A read for each byte of a large frame. `linear.rs` counts the instructions; here it is what is asked of the allocator.
+#[test]
+fn dribbled_read_takes_no_more_memory_and_no_search() {
+    for end in both() {
+        let n = 1 << 18;
+        for first in [0x81, 0x82] {
+            let mut wire = end.incoming(first, &vec![b'x'; n]);
+            let (mut connection, mut out) = (end.open(), Vec::new());
+            let ((), heap) = measure(|| {
+                let (last, front) = wire.split_last_mut().unwrap();
+                for byte in front {
+                    let event = connection.receive(&mut std::slice::from_mut(byte), &mut out);
+                    assert_eq!(event, Ok(None));
+                }
+                let event = connection.receive(&mut std::slice::from_mut(last), &mut out);
+                assert!(matches!(event, Ok(Some(_))));
+            });
+            assert!(heap.calls <= 25 && heap.asked <= 2 * n as u64, "{heap:?}");
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn rsv1_is_for_the_first_frame_of_a_message_alone() {
+    use websocket_proto::deflate::{DeflateConfig, Parameters};
+    let error = Error::Frame(Violation::ReservedBits(4));
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    for end in both() {
+        for first in [0xc8, 0xc9, 0xca, 0xc0, 0x40] {
+            let agreed = end
+                .open()
+                .with_deflate(Parameters::default(), &DeflateConfig::new());
+            // Inside a message, compressed or not, and without any compression.
+            for (mut connection, begin) in [(agreed, 0x42), (end.open(), 0x02)] {
+                let wire = end.all_incoming(&[(begin, hello), (first, b"")]);
+                let run = drive(&mut connection, &wire, &[]);
+                assert_eq!((run.error, run.events), (Some(error), vec![]), "{first:x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_inflated_that_was_not_agreed() {
+    for end in both() {
+        for first in [0xc1, 0xc2, 0x41] {
+            let wire = end.incoming(first, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+            end.receive(&wire)
+                .fails(Error::Frame(Violation::ReservedBits(4)))
+                .sees(&[]);
+        }
+    }
+    // Nor is it agreed to by an answer to no offer.
+    let lines = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    assert!(ask(&Config::new(), lines, b"").0.is_err());
+}
+
+#[test]
+fn unmasked_frame_is_not_handed_out_before_the_failure() {
+    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        let end = server_with(Config::new().delivery(delivery));
+        for wire in [
+            &b"\x81\x05Hello"[..],
+            b"\x82\x05Hello",
+            b"\x01\x05Hello",
+            b"\x89\x05Hello",
+            b"\x88\x02\x03\xe8",
+        ] {
+            let error = Error::Frame(Violation::Unmasked);
+            end.fails_at_byte(2, wire, error);
+            let run = drive(&mut end.open(), wire, &[]);
+            assert_eq!((run.unfinished.len(), run.events.len()), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn messages_before_a_bad_frame_are_handed_out() {
+    for delivery in [Delivery::Whole, Delivery::Chunks] {
+        for end in both_with(Config::new().delivery(delivery)) {
+            for (bad, code) in [
+                (end.incoming(0x83, b""), 1002),
+                (end.incoming(0x81, b"\xff"), 1007),
+            ] {
+                let good = end.all_incoming(&[(0x81, b"one"), (0x89, b"p"), (0x02, b"tw"), (0x80, b"o")]);
+                // `receive` cuts it by reads at every place.
+                let run = end.receive(&[good, bad].concat()).fails_with(code);
+                run.sees(&[text("one"), ping(b"p"), binary(b"two")]);
+            }
+        }
+    }
+}
+
+/// The check of a text was left out when its last fragment was empty, or a read had split it.
+#[test]
+fn text_that_was_split_is_validated() {
+    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for end in both_with(Config::new().delivery(delivery)) {
+            for bad in [&b"ab\xff"[..], b"ab\xe2\x82", b"ab\xed\xa0\x80"] {
+                for frames in [
+                    &[(0x81, bad)][..],
+                    &[(0x01, bad), (0x80, b"")],
+                    &[(0x01, b""), (0x00, bad), (0x00, b""), (0x80, b"")],
+                ] {
+                    let wire = end.all_incoming(frames);
+                    for cut in 0..=wire.len() {
+                        let (mut connection, mut out) = (end.open(), Vec::new());
+                        let run = match delivery {
+                            Delivery::Held => drive_held(&mut connection, &wire, &[cut]),
+                            _ => drive(&mut connection, &wire, &[cut]),
+                        };
+                        assert_eq!(run.error, Some(Error::InvalidUtf8), "{bad:x?} at {cut}");
+                        assert_eq!(run.events, []);
+                        assert!(b"ab".starts_with(&run.unfinished[..]), "what is valid, in chunks");
+                        assert_eq!(connection.send_text("", &mut out), Err(Misuse::Closed));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -20,7 +20,8 @@
 //!    looked at any more.
 //! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows
 //!    a message in the same input is answered with its own event, so the message can be answered before.
-//! 4. Limits are checked on the header, before the payload is awaited or stored.
+//! 4. Limits are checked on the header, before the payload is awaited or stored; that of a compressed message is checked
+//!    while it is inflated, before more is stored.
 //! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close
 //!    frame that tells the peer is already in `out`.
 //!
@@ -452,7 +453,8 @@ impl Connection {
     /// frames and once the connection is closed.
     ///
     /// With [`Delivery::Held`](crate::Delivery::Held) this is how long the input has to become for the frame to
-    /// be whole; otherwise it may serve to size the next read.
+    /// be complete; otherwise it may be used to size the next read. It is what the peer's header declares, up to the limit
+    /// for messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever come.
     pub fn remaining(&self) -> u64 {
         self.receiver.remaining()
     }
