@@ -208,13 +208,13 @@ fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 9] {
     ]
 }
 
-/// Against each peer by itself.
+/// Against the endpoint, and against each peer by itself.
 pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let peers = || {
         let all = contestants.iter().enumerate();
-        all.filter(|(_, contestant)| contestant.side == Side::Peer)
+        all.filter(|(_, contestant)| matches!(contestant.side, Side::OursEndpoint | Side::Peer))
     };
-    let mut head = vec!["ours / peer".to_string()];
+    let mut head = vec!["ours / other".to_string()];
     head.extend(peers().map(|(_, peer)| peer.name.to_string()));
     report.head(&head);
     for row in rows {

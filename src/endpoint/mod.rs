@@ -175,6 +175,7 @@ impl Limits {
         }
     }
 
+    #[inline]
     fn max_buffered(self) -> usize {
         usize::try_from(self.max_buffered).unwrap_or(usize::MAX)
     }
@@ -394,6 +395,7 @@ impl Endpoint {
     }
 
     /// Lends a handle to send by.
+    #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
         let max_buffered = self.limits.max_buffered();
         let max_read_size = self.limits.max_read_size;
@@ -456,6 +458,7 @@ impl Endpoint {
         })
     }
 
+    #[inline]
     fn buffers(&mut self) -> &mut Buffers {
         Buffers::of(&mut self.buffers, self.limits.max_read_size)
     }
@@ -484,6 +487,7 @@ impl Buffers {
         }
     }
 
+    #[inline]
     fn of(buffers: &mut Option<Box<Self>>, max_read_size: u32) -> &mut Self {
         let max_read_size = usize::try_from(max_read_size).unwrap_or(usize::MAX);
         buffers.get_or_insert_with(|| Box::new(Self::new(max_read_size)))

@@ -38,21 +38,25 @@ impl Output {
     }
 
     /// Returns the buffer to append to, for every `out` of this crate. Append only.
+    #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Returns what waits to be written.
+    #[inline]
     pub fn waiting(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
     /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.written)
     }
 
     /// Returns whether nothing waits to be written.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

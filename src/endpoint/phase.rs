@@ -34,6 +34,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    #[inline]
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Open(connection) => Some(connection),

@@ -111,11 +111,13 @@ impl ReadBuffer {
     }
 
     /// Returns the number of unread bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
     }
 
     /// Returns whether there are no unread bytes.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.start >= self.end
     }
@@ -134,6 +136,7 @@ impl ReadBuffer {
     }
 
     /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed.
+    #[inline]
     pub(super) fn cursor(&mut self) -> (&mut [u8], Consumed<'_>) {
         let (start, end) = (self.start, self.end);
         let unread = self.storage.get_mut(start..end).unwrap_or_default();

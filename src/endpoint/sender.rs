@@ -59,6 +59,7 @@ impl Sender<'_> {
     ///
     /// Same as [`send_text`](Self::send_text). A peer that does not keep up with a broadcast shows as
     /// [`SendError::Full`]; [`close`](Self::close) it with [`CloseCode::TRY_AGAIN_LATER`].
+    #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         let (connection, output) = self.for_message()?;
         Ok(connection.send_prepared(prepared, output.buffer())?)
@@ -104,6 +105,7 @@ impl Sender<'_> {
     }
 
     /// Gives the buffer of a message back, as [`Connection::recycle`].
+    #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         if let Some(connection) = &mut self.connection {
             connection.recycle(buffer);
@@ -111,17 +113,20 @@ impl Sender<'_> {
     }
 
     /// Returns whether messages can be sent: the connection is open, and neither side has sent a Close.
+    #[inline]
     pub fn is_open(&self) -> bool {
         let state = self.connection.as_ref().map(|connection| connection.state());
         state == Some(State::Open)
     }
 
     /// Returns whether more output waits than the limit allows, so that a message would be refused.
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.output.len() >= self.max_buffered
     }
 
     /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    #[inline]
     pub fn buffered_amount(&self) -> usize {
         self.output.len()
     }

@@ -167,6 +167,7 @@ impl Endpoint {
     }
 
     /// Returns what waits to be written.
+    #[inline]
     pub fn output(&self) -> &[u8] {
         self.buffers
             .as_ref()

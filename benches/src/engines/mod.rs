@@ -1,6 +1,7 @@
 //! The contestants.
 
 mod bound;
+mod endpoint;
 mod held;
 mod ours;
 #[cfg(feature = "peers")]
@@ -28,6 +29,8 @@ pub enum Side {
     Ours,
     /// Ours in another way, which differs in receiving alone.
     OursHeld,
+    /// Ours as an endpoint.
+    OursEndpoint,
     Peer,
     /// No implementation: what none gets around.
     Bound,
@@ -38,7 +41,7 @@ const LARGE: usize = 4 * 1024;
 
 /// The first one is what the others are compared with.
 pub fn all() -> Vec<Contestant> {
-    let mut all = vec![ours::CONTESTANT, held::CONTESTANT];
+    let mut all = vec![ours::CONTESTANT, held::CONTESTANT, endpoint::CONTESTANT];
     #[cfg(feature = "peers")]
     all.extend(peers::all());
     all.push(bound::CONTESTANT);
