@@ -2,14 +2,15 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::mem::size_of;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use websocket_proto::handshake::{Answer, ClientRequest};
-use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::{CloseCode, Event, OsEntropy};
 
 /// Connections to one address of the server: a system has some 28,000 ports for them.
 const PER_ADDRESS: usize = 20_000;
@@ -20,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Client {
     stream: TcpStream,
-    connection: Connection,
+    endpoint: Endpoint,
+    /// The origin of the endpoint's time.
+    clock: Instant,
 }
 
 /// The server; ends with us.
@@ -35,11 +38,10 @@ pub fn run(count: usize) -> Result<(), Box<dyn Error>> {
         _ => "0.0.0.0:0",
     })?;
     let before = server.memory()?;
-    let mut buffer = vec![0; 64 * 1024];
 
     let started = Instant::now();
     let mut clients = (0..count)
-        .map(|number| Client::connect(number, server.port, &mut buffer))
+        .map(|number| Client::connect(number, server.port))
         .collect::<Result<Vec<_>, _>>()?;
     println!(
         "{count} connections opened in {:.1} s",
@@ -53,7 +55,7 @@ pub fn run(count: usize) -> Result<(), Box<dyn Error>> {
             client.say(&words(number, round))?;
         }
         for (number, client) in clients.iter_mut().enumerate() {
-            client.hear(&words(number, round), &mut buffer)?;
+            client.hear(&words(number, round))?;
         }
     }
     let echoes = ROUNDS * count;
@@ -72,7 +74,7 @@ pub fn run(count: usize) -> Result<(), Box<dyn Error>> {
         client.send_close()?;
     }
     for client in &mut clients {
-        client.hear_close(&mut buffer)?;
+        client.hear_close()?;
     }
     println!("{count} connections closed, all clean");
     match each {
@@ -87,72 +89,79 @@ fn words(number: usize, round: usize) -> String {
 }
 
 impl Client {
-    fn connect(number: usize, port: u16, buffer: &mut [u8]) -> Result<Self, Box<dyn Error>> {
+    fn connect(number: usize, port: u16) -> Result<Self, Box<dyn Error>> {
         let address = format!("127.0.0.{}:{port}", 1 + number / PER_ADDRESS);
-        let mut stream = TcpStream::connect(&address)?;
+        let stream = TcpStream::connect(&address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut out = Vec::new();
+        let clock = Instant::now();
         let request = ClientRequest::new(&address, "/")?;
-        let mut handshake = request.start(&Config::new(), OsEntropy, &mut out);
-        stream.write_all(&out)?;
-        loop {
-            let size = stream.read(buffer)?;
-            if size == 0 {
-                return Err(handshake.receive_eof().into());
-            }
-            match handshake.receive(&mut &mut buffer[..size], &mut out)? {
-                Some(Answer::Accepted { connection, .. }) => return Ok(Self { stream, connection }),
-                Some(Answer::Rejected(response)) => {
-                    return Err(format!("status {}", response.status()).into());
-                }
-                None => {}
-            }
+        let endpoint = Endpoint::client(&EndpointConfig::new(), request, OsEntropy, clock.elapsed());
+        let mut client = Self {
+            stream,
+            endpoint,
+            clock,
+        };
+        if client.drive() == Step::Response {
+            client.endpoint.take_response();
+        }
+        match client.endpoint.sender().is_open() {
+            true => Ok(client),
+            false => Err(client.endpoint.into_end().to_string().into()),
         }
     }
 
     fn say(&mut self, words: &str) -> Result<(), Box<dyn Error>> {
-        let mut out = Vec::new();
-        self.connection.send_text(words, &mut out)?;
-        Ok(self.stream.write_all(&out)?)
+        self.endpoint.sender().send_text(words)?;
+        self.flush();
+        Ok(())
     }
 
-    fn hear(&mut self, words: &str, buffer: &mut [u8]) -> Result<(), Box<dyn Error>> {
-        match self.next(buffer)? {
-            Some(Event::Text(text)) if text == words => Ok(()),
-            other => Err(format!("{other:?} in place of {words:?}").into()),
+    fn hear(&mut self, words: &str) -> Result<(), Box<dyn Error>> {
+        while self.drive() == Step::Event {
+            while let Some((event, _)) = self.endpoint.next_event() {
+                match event {
+                    Event::Text(text) if text == words => return Ok(()),
+                    Event::Ping(_) => {}
+                    other => return Err(format!("{other:?} in place of {words:?}").into()),
+                }
+            }
         }
+        Err(format!("{:?} in place of {words:?}", self.endpoint.end()).into())
     }
 
     fn send_close(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut out = Vec::new();
-        self.connection.close(CloseCode::NORMAL, "", &mut out)?;
-        Ok(self.stream.write_all(&out)?)
+        self.endpoint.sender().close(CloseCode::NORMAL, "")?;
+        self.flush();
+        Ok(())
     }
 
     /// The server's Close, and then the end of its direction.
-    fn hear_close(&mut self, buffer: &mut [u8]) -> Result<(), Box<dyn Error>> {
-        while self.next(buffer)?.is_some() {}
-        let end = self.connection.receive_eof();
-        if end.is_clean() {
-            Ok(())
-        } else {
-            Err(end.to_string().into())
+    fn hear_close(&mut self) -> Result<(), Box<dyn Error>> {
+        while self.drive() == Step::Event {
+            while self.endpoint.next_event().is_some() {}
+        }
+        match self.endpoint.end() {
+            Some(end) if end.is_clean() => Ok(()),
+            end => Err(format!("{end:?}").into()),
         }
     }
 
-    /// The next event, `None` at the end. The server says one thing at a time, so nothing is left in the buffer.
-    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Event<'static>>, Box<dyn Error>> {
+    /// Performs steps until there is one for the caller.
+    fn drive(&mut self) -> Step {
         loop {
-            let size = self.stream.read(buffer)?;
-            if size == 0 {
-                return Ok(None);
+            match self.endpoint.step(self.clock.elapsed()) {
+                step @ (Step::Request | Step::Response | Step::Event | Step::Done) => return step,
+                step => self.endpoint.perform(step, &mut self.stream),
             }
-            let mut input = &mut buffer[..size];
-            if let Some(event) = self.connection.receive(&mut input, &mut Vec::new())? {
-                return Ok(Some(event.into_owned()));
-            }
+        }
+    }
+
+    /// Writes what waits.
+    fn flush(&mut self) {
+        while let step @ (Step::Write | Step::Flush) = self.endpoint.step(self.clock.elapsed()) {
+            self.endpoint.perform(step, &mut self.stream);
         }
     }
 }

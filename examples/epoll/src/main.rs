@@ -1,4 +1,4 @@
-//! An echo server on epoll (mio): one thread, one buffer to read into and one to write from for all connections.
+//! An echo server on epoll (mio): one thread, and one pair of buffers for all connections.
 //!
 //!     cargo run --release -p embedding-epoll -- [ADDR]
 //!     cargo run --release -p embedding-epoll -- --clients N
@@ -6,26 +6,28 @@
 //! The second form starts the first as a process of its own, holds N connections to it, has messages echoed on each, and prints
 //! what memory the server takes for each.
 //!
-//! An idle connection has no buffer. What its socket does not take is kept for it alone, and as long as there is any it is not
-//! read: a client that does not read is not read either.
+//! The buffers are lent to the client whose turn it is. A client keeps them only while its socket does not accept what
+//! waits for it, or while it has sent part of a frame; an idle client has none. While too much waits for a client, the
+//! endpoint does not read from it.
 
 mod client;
 mod load;
 
+use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use client::{Client, not_now};
+use client::Client;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use websocket_proto::endpoint::{Buffers, Step};
 
-/// How often the deadlines are looked at.
+/// How often the deadlines are checked.
 const TICK: Duration = Duration::from_secs(1);
-const BUFFER_SIZE: usize = 64 * 1024;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -53,10 +55,12 @@ struct Server {
     poll: Poll,
     listener: TcpListener,
     clients: Slab<Client>,
-    /// What is read goes here, whoever sent it.
-    buffer: Vec<u8>,
-    /// What is written comes from here, whoever gets it.
-    out: Vec<u8>,
+    /// The clients that may have more to read.
+    unfinished: VecDeque<usize>,
+    /// Lent to the client whose turn it is.
+    buffers: Option<Box<Buffers>>,
+    /// The origin of the time of all endpoints.
+    clock: Instant,
 }
 
 impl Server {
@@ -70,86 +74,93 @@ impl Server {
             poll,
             listener,
             clients: Slab::new(),
-            buffer: vec![0; BUFFER_SIZE],
-            out: Vec::new(),
+            unfinished: VecDeque::new(),
+            buffers: None,
+            clock: Instant::now(),
         })
     }
 
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        let mut ticked = Instant::now();
+        let mut tick = TICK;
         loop {
-            match self.poll.poll(&mut events, Some(TICK)) {
+            let timeout = if self.unfinished.is_empty() {
+                TICK
+            } else {
+                Duration::ZERO
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
+            let now = self.clock.elapsed();
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
-                    Token(key) => self.turn(key),
+                    LISTENER => self.accept(now),
+                    Token(key) => self.turn(key, now),
                 }
             }
-            if ticked.elapsed() >= TICK {
-                ticked = Instant::now();
-                self.drop_the_late(ticked);
-                self.accept(); // there may be descriptors again
+            for _ in 0..self.unfinished.len() {
+                if let Some(key) = self.unfinished.pop_front() {
+                    self.turn(key, now);
+                }
+            }
+            if now >= tick {
+                tick = now + TICK;
+                self.check_deadlines(now);
+                self.accept(now); // there may be descriptors again
             }
         }
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, now: Duration) {
         loop {
             let (mut stream, _) = match self.listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if not_now(&error) => return,
-                Err(error) => return eprintln!("accept: {error}"),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted => continue,
+                    _ => return eprintln!("accept: {error}"),
+                },
             };
             _ = stream.set_nodelay(true);
             let entry = self.clients.vacant_entry();
-            match self
-                .poll
-                .registry()
-                .register(&mut stream, Token(entry.key()), Interest::READABLE)
-            {
-                Ok(()) => _ = entry.insert(Client::new(stream)),
+            let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
+            match self.poll.registry().register(&mut stream, token, both) {
+                Ok(()) => _ = entry.insert(Client::new(stream, now)),
                 Err(error) => eprintln!("register: {error}"),
             }
         }
     }
 
-    /// The socket of a client is ready for something.
-    fn turn(&mut self, key: usize) {
+    /// The socket of a client may be ready, or its deadline has come.
+    fn turn(&mut self, key: usize, now: Duration) {
         let Some(client) = self.clients.get_mut(key) else {
             return; // it left a moment ago
         };
-        self.out.clear();
-        let turned = client.turn(&mut self.buffer, &mut self.out);
-        self.out.shrink_to(BUFFER_SIZE); // what a large message took is given back
-        let result = match turned {
-            // Who registers again is told again of what is still there: one read a turn is enough, and each client has its turn.
-            Ok(Some(interest)) => {
-                let registry = self.poll.registry();
-                registry.reregister(&mut client.stream, Token(key), interest)
-            }
-            Ok(None) => return self.leave(key, "ended"),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            self.leave(key, &error.to_string());
+        if let Some(buffers) = self.buffers.take() {
+            client.endpoint.lend_buffers(buffers);
+        }
+        let step = client.turn(now);
+        self.buffers = client.endpoint.take_buffers();
+        match step {
+            Step::Done => self.leave(key),
+            Step::Read => self.unfinished.push_back(key),
+            _ => {}
         }
     }
 
-    fn leave(&mut self, key: usize, why: &str) {
+    fn leave(&mut self, key: usize) {
         let mut client = self.clients.remove(key);
-        _ = self.poll.registry().deregister(&mut client.stream);
-        eprintln!("{} ({why})", client.into_end());
+        _ = self.poll.registry().deregister(&mut client.socket.0);
+        eprintln!("{}", client.endpoint.into_end());
     }
 
-    fn drop_the_late(&mut self, now: Instant) {
-        let is_late = |client: &Client| client.deadline.is_some_and(|deadline| deadline <= now);
-        let late = self.clients.iter().filter(|(_, client)| is_late(client));
-        for key in late.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.leave(key, "too late");
+    fn check_deadlines(&mut self, now: Duration) {
+        let is_due = |client: &Client| client.endpoint.deadline().is_some_and(|deadline| deadline <= now);
+        let due = self.clients.iter().filter(|(_, client)| is_due(client));
+        for key in due.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.turn(key, now);
         }
     }
 }

@@ -1,38 +1,27 @@
-//! An echo server on smol: one task for each connection, which receives, writes, reads.
+//! An echo server on smol: one task for each connection.
 //!
 //!     cargo run --release -p embedding-smol -- [ADDR]
 //!
-//! A client that does not read stops its own task, and is not read any more.
+//! smol says when a socket is ready, so the driver performs its steps on the plain `TcpStream` of std, and waits only
+//! when the endpoint says for what. While too much waits for a client that does not read, it is not read from.
 
 use std::env;
 use std::error::Error;
-use std::io::{self, ErrorKind};
-use std::net::Shutdown;
-use std::ops::Range;
-use std::time::Duration;
+use std::io;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
-use smol::Timer;
-use smol::future::or;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::{TcpListener, TcpStream};
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Transport};
+use smol::future::{or, yield_now};
+use smol::{Async, Timer};
+use websocket_proto::Event;
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Interest, Step};
 
-/// For the opening handshake, in total.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// For a peer that does not read to take some of what is written.
-const WRITE_TIME: Duration = Duration::from_secs(10);
-/// For the peer to read our last bytes and to close.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-const BUFFER_SIZE: usize = 16 * 1024;
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let address = address.to_socket_addrs()?.next().ok_or("no address")?;
     smol::block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        println!("listening on ws://{}", listener.local_addr()?);
+        let listener = Async::<TcpListener>::bind(address)?;
+        println!("listening on ws://{}", listener.get_ref().local_addr()?);
         loop {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -45,7 +34,7 @@ fn main() -> Result<(), Failure> {
             let client = async move {
                 match serve(stream).await {
                     Ok(end) => eprintln!("{peer}: {end}"),
-                    Err(error) => eprintln!("{peer}: handshake: {error}"),
+                    Err(error) => eprintln!("{peer}: {error}"),
                 }
             };
             smol::spawn(client).detach();
@@ -53,103 +42,55 @@ fn main() -> Result<(), Failure> {
     })
 }
 
-/// One connection, first byte to last. Says how it ended, or why it never opened.
-async fn serve(mut stream: TcpStream) -> Result<String, Failure> {
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let result = match within(HANDSHAKE_TIME, open(&mut stream, &mut buffer)).await {
-        Ok((mut connection, frames)) => {
-            let echoed = echo(&mut stream, &mut connection, &mut buffer, frames).await;
-            let end = connection.receive_eof();
-            Ok(echoed.map_or_else(|error| format!("{end} ({error})"), |()| end.to_string()))
-        }
-        Err(error) => Err(error),
-    };
-    linger(&mut stream, &mut buffer).await;
-    result
-}
-
-/// The opening handshake. Yields the connection, and where in the buffer the bytes are that followed the request: frames.
-async fn open(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(Connection, Range<usize>), Failure> {
-    let mut handshake = ServerHandshake::new(&Config::new());
-    let mut out = Vec::new();
+/// One connection, from the first byte to the last.
+async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
+    stream.get_ref().set_nodelay(true)?;
+    let clock = Instant::now();
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), clock.elapsed());
     loop {
-        let size = stream.read(buffer).await?;
-        if size == 0 {
-            return Err(handshake.receive_eof().into());
-        }
-        let mut input = &mut buffer[..size];
-        let opened = match handshake.receive(&mut input, &mut out) {
-            Ok(None) => continue,
-            Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
-            Err(error) => Err(error),
-        };
-        let frames = size - input.len()..size;
-        write(stream, &mut out).await?; // the 101, or what tells the client of the error
-        return Ok((opened?, frames));
-    }
-}
-
-/// The open connection, until the transport is to be closed.
-async fn echo(
-    stream: &mut TcpStream,
-    connection: &mut Connection,
-    buffer: &mut [u8],
-    frames: Range<usize>,
-) -> Result<(), Failure> {
-    let mut out = Vec::new();
-    let mut input = &mut buffer[frames];
-    loop {
-        // An error ends this loop too: the Close that tells the peer is in `out`.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            match event {
-                Event::Text(text) => connection.send_text(&text, &mut out)?,
-                Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
-                _ => {} // what a Ping or a Close is answered with is in `out`
+        match endpoint.step(clock.elapsed()) {
+            Step::Request => endpoint.accept(),
+            Step::Event => {
+                echo(&mut endpoint);
+                yield_now().await; // a client that always has more to say gives way to the others
             }
+            Step::Wait(interest) => {
+                let deadline = endpoint.deadline().map(|deadline| clock + deadline);
+                or(ready(&stream, interest), sleep_until(deadline)).await?;
+                endpoint.ready();
+            }
+            Step::Done => return Ok(endpoint.into_end()),
+            step => endpoint.perform(step, &mut stream.get_ref()),
         }
-        write(stream, &mut out).await?;
-        if connection.transport() == Transport::Close {
-            return Ok(());
-        }
-        let size = stream.read(buffer).await?;
-        if size == 0 {
-            return Ok(());
-        }
-        input = &mut buffer[..size];
     }
 }
 
-/// Writes all of `out` and empties it.
-async fn write(stream: &mut TcpStream, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let mut rest = &out[..];
-    while !rest.is_empty() {
-        let size = within(WRITE_TIME, stream.write(rest)).await?;
-        rest = &rest[size..];
+/// Sends messages back. Pings and Closes are answered by the endpoint.
+fn echo(endpoint: &mut Endpoint) {
+    while let Some((event, mut sender)) = endpoint.next_event() {
+        // A client that is closing is owed nothing more, so an error here is not one.
+        _ = match event {
+            Event::Text(text) => sender.send_text(&text),
+            Event::Binary(payload) => sender.send_binary(&payload),
+            _ => Ok(()),
+        };
     }
-    out.clear();
-    out.shrink_to(BUFFER_SIZE); // what a large message took is given back
+}
+
+/// Waits until the socket is ready for what the endpoint waits for.
+async fn ready(stream: &Async<TcpStream>, interest: Interest) -> io::Result<()> {
+    match interest {
+        Interest::Nothing => std::future::pending().await,
+        Interest::Readable => stream.readable().await,
+        Interest::Writable => stream.writable().await,
+        Interest::Both => or(stream.readable(), stream.writable()).await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) -> io::Result<()> {
+    match deadline {
+        Some(deadline) => _ = Timer::at(deadline).await,
+        None => std::future::pending().await,
+    }
     Ok(())
-}
-
-/// Ends our direction, then waits for the end of the peer's. A socket that is closed with bytes unread is reset, and the reset may
-/// overtake what was written last.
-async fn linger(stream: &mut TcpStream, buffer: &mut [u8]) {
-    let end = async {
-        stream.shutdown(Shutdown::Write)?;
-        while stream.read(buffer).await? > 0 {}
-        io::Result::Ok(())
-    };
-    _ = within(LINGER_TIME, end).await;
-}
-
-async fn within<T, E: Into<Failure>>(
-    time: Duration,
-    future: impl Future<Output = Result<T, E>>,
-) -> Result<T, Failure> {
-    let late = async {
-        Timer::after(time).await;
-        Err(io::Error::from(ErrorKind::TimedOut).into())
-    };
-    or(async { future.await.map_err(Into::into) }, late).await
 }
