@@ -120,9 +120,9 @@
 //!
 //! # What it leaves to you
 //!
-//! Sockets, TLS (first, for `wss`), proxies (CONNECT first), a clock, authentication (cookies or HTTP
-//! authentication, seen before a request is accepted), whether an [origin](handshake::Upgrade::origin) is
-//! welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
+//! Sockets, TLS (first, for `wss`), the connection to a proxy (`handshake::TunnelRequest` asks it for a tunnel),
+//! a clock, authentication (cookies or HTTP authentication, seen before a request is accepted), whether an
+//! [origin](handshake::Upgrade::origin) is welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
 //!
 //! # Features
 //!
@@ -236,6 +236,8 @@ const _: () = {
     is_send_and_sync::<handshake::Upgrade<'_>>();
     is_send_and_sync::<handshake::ClientRequest>();
     is_send_and_sync::<handshake::ClientHandshake>();
+    is_send_and_sync::<(handshake::TunnelRequest, handshake::TunnelHandshake)>();
+    is_send_and_sync::<handshake::ResponseBody>();
     is_send_and_sync::<keepalive::Keepalive>();
     is_send_and_sync::<endpoint::Endpoint>();
     is_send_and_sync::<handshake::ClientExchange>();

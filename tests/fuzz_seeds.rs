@@ -38,6 +38,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("output_validity", bodies::output_validity),
     ("raw_decoder", bodies::raw_decoder),
     ("protocol_list", bodies::protocol_list),
+    ("proxy_connect", bodies::proxy_connect),
     ("response_body", bodies::response_body),
     ("upgrade_fields", bodies::upgrade_fields),
     ("utf8", bodies::utf8),

@@ -264,6 +264,7 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeMisuse::MalformedExtension,
             &HandshakeMisuse::UnusableStatus,
             &HandshakeMisuse::UnexpectedBody,
+            &HandshakeMisuse::MalformedCredentials,
             &HandshakeMisuse::ExtendedConnect,
             &HandshakeMisuse::NoRequest,
         ],

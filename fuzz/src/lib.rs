@@ -23,6 +23,7 @@ mod memory;
 mod operations;
 mod output;
 mod timers;
+mod tunnel;
 mod utf8;
 
 pub use arguments::handshake_arguments;
@@ -39,4 +40,5 @@ pub use memory::memory;
 pub use operations::operations;
 pub use output::output_validity;
 pub use timers::keepalive;
+pub use tunnel::proxy_connect;
 pub use utf8::utf8;

@@ -16,6 +16,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | `receive_eof` of both | yes | nothing |
 /// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
 /// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
+/// | [`TunnelHandshake`](super::TunnelHandshake) | yes | nothing |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
@@ -193,7 +194,8 @@ pub enum HandshakeError {
     /// The Sec-WebSocket-Version of an extended CONNECT is missing, or not exactly `13` (RFC 8441 section 5).
     UnsupportedConnectVersion,
 
-    /// A 101 to an extended CONNECT: HTTP/2 and HTTP/3 have none (RFC 9113 section 8.6).
+    /// A 101 to an extended CONNECT, as HTTP/2 and HTTP/3 have none (RFC 9113 section 8.6); or to the CONNECT for a
+    /// tunnel, which asks for no other protocol (RFC 9110 section 15.2.2).
     SwitchedProtocols,
     /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
     MissingAccept,
@@ -402,7 +404,7 @@ impl fmt::Display for HandshakeError {
             Self::UnsupportedConnectVersion => {
                 "Sec-WebSocket-Version of the extended CONNECT is missing or not 13"
             }
-            Self::SwitchedProtocols => "server answered 101 to an extended CONNECT",
+            Self::SwitchedProtocols => "server answered 101 to a CONNECT",
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",

@@ -42,6 +42,8 @@ pub enum HandshakeMisuse {
     UnusableStatus,
     /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
     UnexpectedBody,
+    /// A user name with a colon, or a user name or a password with a control character (RFC 7617 section 2).
+    MalformedCredentials,
     /// A response of HTTP/1.1 to an extended CONNECT.
     ExtendedConnect,
     /// An answer on an [`Endpoint`](crate::endpoint::Endpoint) on which no request waits for one.
@@ -64,6 +66,7 @@ impl fmt::Display for HandshakeMisuse {
             Self::MalformedExtension => "extension is not one name with its parameters",
             Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
+            Self::MalformedCredentials => "user name has a colon, or it or the password a control character",
             Self::ExtendedConnect => "response to an extended CONNECT is the stack's to send",
             Self::NoRequest => "no request waits for an answer",
         })

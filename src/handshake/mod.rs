@@ -12,6 +12,13 @@
 //!            Connection                                           Connection
 //! ```
 //!
+//! Around that, for a client:
+//!
+//! | | |
+//! |---|---|
+//! | [`TunnelRequest`] | before it: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
+//! | [`ResponseBody`] | after a rejection, of a server or of a proxy: reads what it says about why |
+//!
 //! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes
 //! to send are appended to `out`, and what follows the head stays in the input, as it is frames. Heads are
 //! read as they come, however they are cut, with work that is linear in their size, within the limits of
@@ -103,7 +110,10 @@ mod url;
 #[cfg(feature = "alloc")]
 pub use self::{
     body::{BodyError, ResponseBody},
-    client::{Answer, ClientExchange, ClientHandshake, ClientRequest, Response},
+    client::{
+        Answer, ClientExchange, ClientHandshake, ClientRequest, Response, TunnelAnswer, TunnelHandshake,
+        TunnelRequest,
+    },
     error::HandshakeError,
     extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},
     http::fields::Fields,

@@ -2,7 +2,10 @@
 
 use super::{every_cut, parts};
 use websocket_proto::Config;
-use websocket_proto::handshake::{Answer, ClientRequest, Request, Response, ServerHandshake, Upgrade};
+use websocket_proto::handshake::{
+    Answer, ClientRequest, HandshakeError, Request, Response, ServerHandshake, TunnelAnswer, TunnelRequest,
+    Upgrade,
+};
 
 /// How a handshake went.
 #[derive(Debug, Eq, PartialEq)]
@@ -61,6 +64,12 @@ pub fn ask(config: &Config, request: &ClientRequest, bytes: &[u8], cuts: &[usize
     same(bytes, cuts, |parts| ask_parts(config, request, parts))
 }
 
+/// Answers a client's CONNECT for `example.com:443` with `bytes`.
+#[track_caller]
+pub fn tunnel(config: &Config, bytes: &[u8], cuts: &[usize]) -> Ended {
+    same(bytes, cuts, |parts| tunnel_parts(config, parts))
+}
+
 #[track_caller]
 fn same(bytes: &[u8], cuts: &[usize], run: impl Fn(&[&[u8]]) -> Ended) -> Ended {
     let whole = run(&[bytes]);
@@ -103,6 +112,34 @@ fn ask_parts(config: &Config, request: &ClientRequest, parts: &[&[u8]]) -> Ended
                 format!("{error:?}")
             }
         };
+        Some((result, Vec::new()))
+    })
+}
+
+fn tunnel_parts(config: &Config, parts: &[&[u8]]) -> Ended {
+    let request = ClientRequest::from_url("wss://example.com/").expect("well-formed");
+    let mut client = TunnelRequest::new(request).start(config, &mut Vec::new());
+    Ended::drive(parts, |input| {
+        let describe = |kind: &str, response: &Response, authority: &str| {
+            let fields: Vec<_> = response.fields().collect();
+            format!("{kind} {} {fields:?} {authority}", response.status())
+        };
+        let result = match client.receive(input) {
+            Ok(None) => return None,
+            Ok(Some(TunnelAnswer::Open { request, response })) => {
+                describe("open", &response, TunnelRequest::new(request).authority())
+            }
+            Ok(Some(TunnelAnswer::Rejected { tunnel, response })) => {
+                describe("rejected", &response, tunnel.authority())
+            }
+            Err(error) => {
+                assert_eq!(client.receive(input).map(drop), Err(error), "fused");
+                assert_eq!(client.receive_eof(), error);
+                return Some((format!("{error:?}"), Vec::new()));
+            }
+        };
+        assert_eq!(client.receive(input).map(drop), Err(HandshakeError::Finished));
+        assert_eq!(client.handle_timeout(), HandshakeError::Finished);
         Some((result, Vec::new()))
     })
 }

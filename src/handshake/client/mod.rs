@@ -5,6 +5,7 @@ mod request;
 mod response;
 mod rules;
 mod start;
+mod tunnel;
 mod waiting;
 
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use core::fmt;
 pub use exchange::ClientExchange;
 pub use request::ClientRequest;
 pub use response::Response;
+pub use tunnel::{TunnelAnswer, TunnelHandshake, TunnelRequest};
 use waiting::{Judged, Waiting};
 
 #[cfg(doc)]

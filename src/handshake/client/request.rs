@@ -33,7 +33,8 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 ///
 /// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
 /// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
-/// [`is_secure`](Self::is_secure).
+/// [`is_secure`](Self::is_secure). A tunnel is asked for by a
+/// [`TunnelRequest`](crate::handshake::TunnelRequest).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
@@ -344,6 +345,14 @@ impl ClientRequest {
         write::check_field(name, value)?;
         self.fields.push((name.to_string(), value.to_vec()));
         Ok(self)
+    }
+
+    /// The host and the port, which is written even if it is the scheme's own.
+    pub(super) fn authority_with_port(&self) -> String {
+        let mut authority = String::from(self.written_host());
+        // Writing to a string cannot fail.
+        let _ = write!(authority, ":{}", self.port());
+        authority
     }
 
     /// The host as a URL has it, an IPv6 address in brackets.

@@ -2,9 +2,9 @@
 
 use super::rules::{Kind, Offer};
 use super::{Answer, Response};
-use crate::Connection;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::Head;
+use crate::{Config, Connection};
 
 /// A client that waits for the answer.
 pub(super) struct Waiting {
@@ -18,11 +18,31 @@ pub(super) struct Waiting {
 )]
 enum State {
     Waiting {
-        /// How many more interim responses may come.
-        interim_left: usize,
+        interim: Interim,
         connection: Connection,
     },
     Finished(HandshakeError),
+}
+
+/// How many more interim responses may come.
+pub(super) struct Interim {
+    left: usize,
+    limit: usize,
+}
+
+impl Interim {
+    pub(super) fn new(config: &Config) -> Self {
+        let limit = config.max_interim_responses;
+        Self { left: limit, limit }
+    }
+
+    /// RFC 9110 section 15.2: interim responses may come unasked, and are skipped.
+    pub(super) fn skip(&mut self) -> Result<(), HandshakeError> {
+        let limit = self.limit;
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or(HandshakeError::TooManyInterimResponses { limit })?;
+        Ok(())
+    }
 }
 
 /// What a response is.
@@ -35,7 +55,7 @@ pub(super) enum Judged {
 impl Waiting {
     pub(super) fn new(offer: Offer, connection: Connection) -> Self {
         let state = State::Waiting {
-            interim_left: offer.config.max_interim_responses,
+            interim: Interim::new(&offer.config),
             connection,
         };
         Self { offer, state }
@@ -75,22 +95,14 @@ impl Waiting {
 
     fn try_judge(&mut self, head: Head) -> Result<Judged, HandshakeError> {
         let finished = State::Finished(HandshakeError::Finished);
-        let (interim_left, connection) = match core::mem::replace(&mut self.state, finished) {
-            State::Waiting {
-                interim_left,
-                connection,
-            } => (interim_left, connection),
+        let (mut interim, connection) = match core::mem::replace(&mut self.state, finished) {
+            State::Waiting { interim, connection } => (interim, connection),
             State::Finished(error) => return Err(error),
         };
         match self.offer.kind(head.status())? {
-            // RFC 9110 section 15.2: interim responses may come unasked, and are passed over.
             Kind::Interim => {
-                let limit = self.offer.config.max_interim_responses;
-                let too_many = HandshakeError::TooManyInterimResponses { limit };
-                self.state = State::Waiting {
-                    interim_left: interim_left.checked_sub(1).ok_or(too_many)?,
-                    connection,
-                };
+                interim.skip()?;
+                self.state = State::Waiting { interim, connection };
                 Ok(Judged::Interim(head))
             }
             // RFC 9112 section 6.3: it ends at its empty line, whatever Content-Length says.

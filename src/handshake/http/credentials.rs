@@ -18,12 +18,18 @@ pub(crate) fn of_user_information(text: &str) -> Option<String> {
         return None;
     }
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let (user, password) = (decode(user), decode(password));
+    basic(&decode(user), &decode(password))
+}
+
+/// The value of Authorization or Proxy-Authorization for a user name and a password.
+///
+/// `None` for what Basic credentials cannot hold.
+pub(crate) fn basic(user: &[u8], password: &[u8]) -> Option<String> {
     let is_control = |bytes: &[u8]| bytes.iter().any(u8::is_ascii_control);
-    if user.contains(&b':') || is_control(&user) || is_control(&password) {
+    if user.contains(&b':') || is_control(user) || is_control(password) {
         return None;
     }
-    let pair = [&user[..], b":", &password].concat();
+    let pair = [user, b":", password].concat();
     Some(["Basic ", &Base64Display::new(&pair, &STANDARD).to_string()].concat())
 }
 
