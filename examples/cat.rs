@@ -1,10 +1,11 @@
 //! A client for the command line: each line of stdin is sent as a text message, each text message received is a line of stdout.
 //!
-//!     cargo run --example cat -- URL
+//!     cargo run --example cat -- [--proxy http://[USER:PASSWORD@]HOST:PORT] URL
 //!
 //! Bytes are no problem: a line that is not UTF-8 is sent as a binary message, and binary messages are shown in hex. At the end
 //! of stdin the connection is closed with 1000, and what the server still sends is shown until it closes as well. How the
 //! connection ended is told on stderr; the exit code is 0 only if that was clean. A server that falls silent is found by Pings.
+//! A server that refuses is quoted with its reasons, and so is the proxy, which gets the credentials if it asks for them.
 //!
 //! Who reads must not wait for who writes, or two ends that both send more than the network holds wait for each other for ever.
 //! Hence three threads around one connection: stdin, the reader, and a writer, the only one to wait until the server reads, which
@@ -19,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{env, mem, str, thread};
 
-use websocket_proto::handshake::{Answer, ClientRequest};
+use websocket_proto::handshake::{Answer, ClientRequest, Response, TunnelAnswer, TunnelRequest};
 use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
 use websocket_proto::{CloseCode, Closed, Config, Connection, Event, OsEntropy, Transport};
 
@@ -31,15 +32,22 @@ const WRITE_TIME: Duration = Duration::from_secs(30);
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How much is read at a time, and how much output may wait before stdin has to.
 const BUFFER_SIZE: usize = 64 * 1024;
+/// How many characters are shown of what a server says that refuses.
+const MAX_REASON: usize = 1000;
 /// How many bytes of Pongs may wait, for a server that asks for more and more of them and reads none.
 const MAX_REPLIES: usize = 1024 * 1024;
 
 fn main() -> ExitCode {
-    let Some(url) = env::args().nth(1) else {
-        eprintln!("usage: cat URL");
-        return ExitCode::FAILURE;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (proxy, url) = match &arguments[..] {
+        [url] => (None, url),
+        [option, proxy, url] if option == "--proxy" => (Some(&proxy[..]), url),
+        _ => {
+            eprintln!("usage: cat [--proxy http://[USER:PASSWORD@]HOST:PORT] URL");
+            return ExitCode::FAILURE;
+        }
     };
-    match cat(&url) {
+    match cat(url, proxy) {
         Ok(end) if end.is_clean() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -57,9 +65,15 @@ fn config() -> Config {
     Config::new()
 }
 
-fn cat(url: &str) -> Result<Closed, Box<dyn Error>> {
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let (stream, connection, frames) = open(url, &mut buffer)?;
+fn cat(url: &str, proxy: Option<&str>) -> Result<Closed, Box<dyn Error>> {
+    let (connection, link) = open(url, proxy)?;
+    let Link {
+        stream,
+        mut buffer,
+        unread: frames,
+        ..
+    } = link;
+    stream.set_read_timeout(None)?;
     let line = Arc::new(Line::new(stream, connection));
     for task in [Line::send_stdin, Line::write] {
         let line = Arc::clone(&line);
@@ -74,45 +88,177 @@ fn cat(url: &str) -> Result<Closed, Box<dyn Error>> {
     Ok(end)
 }
 
-/// Connects and performs the opening handshake. Yields also where in the buffer the bytes are that followed the response: frames.
-fn open(url: &str, buffer: &mut [u8]) -> Result<(TcpStream, Connection, Range<usize>), Box<dyn Error>> {
+/// Connects and performs the opening handshake. What is unread then is frames.
+fn open(url: &str, proxy: Option<&str>) -> Result<(Connection, Link), Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;
     if request.is_secure() {
         return Err("this example has no TLS, only ws:// works".into());
     }
-    let mut stream = TcpStream::connect((request.host(), request.port()))?;
-    stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_TIME))?;
     let deadline = Instant::now() + HANDSHAKE_TIME;
+    let (request, mut link) = match proxy {
+        None => {
+            let link = Link::connect((request.host(), request.port()), deadline)?;
+            (request, link)
+        }
+        Some(proxy) => open_tunnel(request, &Proxy::parse(proxy)?, deadline)?,
+    };
     let mut out = Vec::new();
     let mut handshake = request.start(&config(), OsEntropy, &mut out);
-    stream.write_all(&out)?;
+    link.stream.write_all(&out)?;
+    match link.receive(|input| handshake.receive(input, &mut out))? {
+        Received::All(Answer::Accepted { connection, .. }) => Ok((connection, link)),
+        Received::All(Answer::Rejected(response)) => {
+            let (refusal, _) = link.refusal(&response)?;
+            Err(refusal.into())
+        }
+        Received::Eof => Err(handshake.receive_eof().into()),
+        Received::TimedOut => Err(handshake.handle_timeout(&mut out).into()),
+    }
+}
+
+/// Asks the proxy for a tunnel, and once more with credentials if it wants them. Nothing is sent through the tunnel before it is open.
+fn open_tunnel(
+    request: ClientRequest,
+    proxy: &Proxy,
+    deadline: Instant,
+) -> Result<(ClientRequest, Link), Box<dyn Error>> {
+    let connect = || Link::connect((proxy.address.host(), proxy.address.port()), deadline);
+    let mut link = connect()?;
+    let mut tunnel = TunnelRequest::new(request);
+    let mut credentials = proxy.credentials.as_ref();
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(handshake.handle_timeout(&mut out).into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        let size = match stream.read(buffer) {
-            Ok(0) => return Err(handshake.receive_eof().into()),
-            Ok(size) => size,
-            Err(error) => match error.kind() {
-                ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock => continue,
-                _ => return Err(error.into()),
-            },
+        let mut out = Vec::new();
+        let mut handshake = tunnel.start(&config(), &mut out);
+        link.stream.write_all(&out)?;
+        let (again, response) = match link.receive(|input| handshake.receive(input))? {
+            Received::All(TunnelAnswer::Open { request, .. }) => return Ok((request, link)),
+            Received::All(TunnelAnswer::Rejected { tunnel, response }) => (tunnel, response),
+            Received::Eof => return Err(handshake.receive_eof().into()),
+            Received::TimedOut => return Err(handshake.handle_timeout().into()),
         };
-        let mut input = &mut buffer[..size];
-        match handshake.receive(&mut input, &mut out)? {
-            None => {}
-            Some(Answer::Accepted { connection, .. }) => {
-                let frames = size - input.len()..size;
-                stream.set_read_timeout(None)?;
-                return Ok((stream, connection, frames));
-            }
-            Some(Answer::Rejected(response)) => {
-                return Err(format!("refused with status {}", response.status()).into());
-            }
+        let (refusal, is_reusable) = link.refusal(&response)?;
+        tunnel = match credentials.take() {
+            Some((user, password)) if response.status() == 407 => again.basic_credentials(user, password)?,
+            _ => return Err(format!("proxy: {refusal}").into()),
+        };
+        if !is_reusable {
+            link = connect()?;
         }
+    }
+}
+
+/// Where the proxy is, and what to say if it asks who we are.
+struct Proxy {
+    address: ClientRequest,
+    credentials: Option<(String, String)>,
+}
+
+impl Proxy {
+    fn parse(url: &str) -> Result<Self, Box<dyn Error>> {
+        let rest = url.strip_prefix("http://").ok_or("proxy: not an http:// URL")?;
+        let (credentials, address) = match rest.rsplit_once('@') {
+            None => (None, rest),
+            Some((user, address)) => {
+                let (user, password) = user.split_once(':').unwrap_or((user, ""));
+                (Some((decode(user)?, decode(password)?)), address)
+            }
+        };
+        // A URL of another scheme, but host and port are the same.
+        let address = ClientRequest::from_url(&format!("ws://{address}"))?;
+        Ok(Self { address, credentials })
+    }
+}
+
+/// Without the percent-encoding of a URL.
+fn decode(text: &str) -> Result<String, Box<dyn Error>> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).ok_or("proxy: malformed percent-encoding")?;
+        bytes.push(u8::from_str_radix(digits, 16)?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    Ok(String::from_utf8(bytes)?)
+}
+
+/// A transport during the opening handshake, and what was read from it.
+struct Link {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// Where in the buffer the bytes are that nobody has taken yet.
+    unread: Range<usize>,
+    deadline: Instant,
+}
+
+/// What was waited for, or why it does not come.
+enum Received<T> {
+    All(T),
+    Eof,
+    TimedOut,
+}
+
+impl Link {
+    fn connect(address: (&str, u16), deadline: Instant) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(WRITE_TIME))?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; BUFFER_SIZE],
+            unread: 0..0,
+            deadline,
+        })
+    }
+
+    /// Gives `receive` what is unread, then what can be read, until it has a result.
+    fn receive<T, E: Error + 'static>(
+        &mut self,
+        mut receive: impl FnMut(&mut &mut [u8]) -> Result<Option<T>, E>,
+    ) -> Result<Received<T>, Box<dyn Error>> {
+        loop {
+            let end = self.unread.end;
+            let mut input = &mut self.buffer[self.unread.clone()];
+            let result = receive(&mut input);
+            self.unread = end - input.len()..end;
+            if let Some(result) = result? {
+                return Ok(Received::All(result));
+            }
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Received::TimedOut);
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            self.unread = match self.stream.read(&mut self.buffer) {
+                Ok(0) => return Ok(Received::Eof),
+                Ok(size) => 0..size,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock => 0..0,
+                    _ => return Err(error.into()),
+                },
+            };
+        }
+    }
+
+    /// The status and the text of a response that refuses, and whether another request may follow on this transport. The text is
+    /// the server's, so it is escaped.
+    fn refusal(&mut self, response: &Response) -> Result<(String, bool), Box<dyn Error>> {
+        let mut body = response.body_reader(&config());
+        let bytes = match self.receive(|input| Ok::<_, io::Error>(body.receive(input).transpose()))? {
+            Received::All(Ok(bytes)) => bytes,
+            Received::Eof => body.receive_eof().unwrap_or_else(|_| body.received().to_vec()),
+            // Too long, or not what it should be: the front of it is better than nothing.
+            Received::All(Err(_)) | Received::TimedOut => body.received().to_vec(),
+        };
+        let mut refusal = format!("refused with status {}", response.status());
+        let text: String = String::from_utf8_lossy(&bytes)
+            .trim()
+            .chars()
+            .take(MAX_REASON)
+            .collect();
+        if !text.is_empty() {
+            refusal += &format!(": {text:?}");
+        }
+        Ok((refusal, body.is_transport_reusable()))
     }
 }
 
