@@ -26,7 +26,6 @@ pub struct EndpointConfig {
     pub(super) keepalive: KeepaliveConfig,
     pub(super) max_buffered: usize,
     pub(super) max_read_size: usize,
-    pub(super) max_body_size: usize,
     pub(super) write_timeout: Duration,
     pub(super) linger_timeout: Duration,
 }
@@ -39,7 +38,6 @@ impl EndpointConfig {
             keepalive: KeepaliveConfig::new(),
             max_buffered: 1024 * 1024,
             max_read_size: 64 * 1024,
-            max_body_size: 64 * 1024,
             write_timeout: Duration::from_secs(10),
             linger_timeout: Duration::from_secs(2),
         }
@@ -73,12 +71,6 @@ impl EndpointConfig {
     /// [`Delivery::Held`](crate::Delivery::Held) makes it grow beyond this size, up to the message limit.
     pub const fn max_read_size(mut self, bytes: usize) -> Self {
         self.max_read_size = bytes;
-        self
-    }
-
-    /// Sets how many bytes of the body of a rejecting response a client keeps. Default: 64 KiB (65,536).
-    pub const fn max_body_size(mut self, bytes: usize) -> Self {
-        self.max_body_size = bytes;
         self
     }
 

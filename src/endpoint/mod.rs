@@ -113,7 +113,7 @@ pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
 #[cfg(feature = "std")]
 pub use io::Shutdown;
 pub use output::Output;
-use phase::Phase;
+use phase::{Asked, Phase};
 pub use read_buffer::ReadBuffer;
 pub use sender::Sender;
 pub use step::{Interest, Step};
@@ -201,7 +201,11 @@ impl Endpoint {
     ) -> Self {
         let mut output = Output::new();
         let handshake = request.start(&config.connection, entropy, output.buffer());
-        let mut endpoint = Self::new(Phase::AwaitingResponse(Box::new(handshake)), config, now);
+        let asked = Asked {
+            handshake,
+            config: config.connection.clone(),
+        };
+        let mut endpoint = Self::new(Phase::AwaitingResponse(Box::new(asked)), config, now);
         endpoint.buffers().output = output;
         endpoint
     }
@@ -323,6 +327,31 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Returns the body of the rejecting response that [`Step::Response`] announces, before it is taken: what came of it
+    /// up to [`Config::max_body_size`](crate::Config::max_body_size). Empty if the response accepts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+    /// use websocket_proto::handshake::ClientRequest;
+    ///
+    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let request = ClientRequest::from_url("ws://example.com/")?;
+    /// let mut endpoint = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
+    /// endpoint.receive(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nNo.\r\n0\r\n\r\n");
+    /// assert_eq!(endpoint.step(Duration::ZERO), Step::Response);
+    /// assert_eq!(endpoint.response_body(), b"No.");
+    /// assert_eq!(endpoint.take_response().map(|response| response.status()), Some(403));
+    /// assert_eq!(endpoint.into_end().to_string(), "not opened, status 403");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn response_body(&self) -> &[u8] {
+        match &self.phase {
+            Phase::Rejected(rejection) => &rejection.body,
+            _ => &[],
+        }
+    }
+
     /// Takes the response that [`Step::Response`] announces. If it accepts, the connection is open from here on;
     /// otherwise the endpoint ends.
     pub fn take_response(&mut self) -> Option<Response> {
@@ -332,11 +361,11 @@ impl Endpoint {
                 self.opened(connection);
                 Some(response)
             }
-            Phase::Rejected(response) => {
-                let status = response.status();
+            Phase::Rejected(rejection) => {
+                let status = rejection.response.status();
                 self.phase = Phase::Unopened(Outcome::Responded { status });
                 self.finish(None);
-                Some(*response)
+                Some(rejection.response)
             }
             phase => {
                 self.phase = phase;

@@ -1,14 +1,17 @@
 //! Where an endpoint is in its life, and what each phase makes of bytes, of the end of the transport and of a deadline.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::mem;
 
 use super::end::{End, Interruption, Outcome};
 use super::output::Output;
 use super::read_buffer::ReadBuffer;
 use crate::connection::{State, Transport};
-use crate::handshake::{Answer, ClientHandshake, HandshakeError, Request, Response, ServerHandshake};
-use crate::{Connection, Role};
+use crate::handshake::{
+    Answer, ClientHandshake, HandshakeError, Request, Response, ResponseBody, ServerHandshake,
+};
+use crate::{Config, Connection, Role};
 
 /// The phases, in order; [`Open`](Self::Open) and [`Ended`](Self::Ended) are what most endpoints are in.
 #[allow(clippy::large_enum_variant, reason = "the large one is the one that lasts")]
@@ -20,17 +23,62 @@ pub(super) enum Phase {
     /// The caller has taken the request, and decides.
     Deciding,
     /// A client reads the response.
-    AwaitingResponse(Box<ClientHandshake>),
+    AwaitingResponse(Box<Asked>),
+    /// The response rejects, and its body is read.
+    AwaitingBody(Box<Rejecting>),
     /// The response accepts, and waits to be taken.
     Accepted(Box<(Connection, Response)>),
     /// The response rejects, and waits to be taken.
-    Rejected(Box<Response>),
+    Rejected(Box<Rejection>),
     /// The connection is open, or closing.
     Open(Connection),
     /// There is no connection and there will be none: what waits is written, and that is all.
     Unopened(Outcome),
     /// The transport may be dropped.
     Ended(Box<End>),
+}
+
+/// What a client waits for, and the limits of it.
+pub(super) struct Asked {
+    pub(super) handshake: ClientHandshake,
+    pub(super) config: Config,
+}
+
+/// A rejection whose body is not complete.
+pub(super) struct Rejecting {
+    response: Response,
+    reader: ResponseBody,
+}
+
+/// A rejection with its body, as much as came of it within the limit.
+pub(super) struct Rejection {
+    pub(super) response: Response,
+    pub(super) body: Vec<u8>,
+}
+
+impl Rejecting {
+    fn new(response: Response, config: &Config) -> Self {
+        let reader = response.body_reader(config);
+        Self { response, reader }
+    }
+
+    /// The rejection, once its body is complete, or cannot be completed.
+    fn receive(&mut self, input: &mut &mut [u8]) -> Option<Rejection> {
+        let body = self.reader.receive(input).transpose()?;
+        Some(self.rejection(body.ok()))
+    }
+
+    fn receive_eof(&mut self) -> Rejection {
+        let body = self.reader.receive_eof();
+        self.rejection(body.ok())
+    }
+
+    fn rejection(&self, body: Option<Vec<u8>>) -> Rejection {
+        Rejection {
+            response: self.response.clone(),
+            body: body.unwrap_or_else(|| self.reader.received().to_vec()),
+        }
+    }
 }
 
 impl Phase {
@@ -45,9 +93,8 @@ impl Phase {
     /// Whether the opening handshake is not complete, which is what its deadline is for.
     pub(super) fn is_opening(&self) -> bool {
         match self {
-            Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding | Self::AwaitingResponse(_) => {
-                true
-            }
+            Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => true,
+            Self::AwaitingResponse(_) | Self::AwaitingBody(_) => true,
             Self::Accepted(_) | Self::Rejected(_) | Self::Open(_) | Self::Unopened(_) | Self::Ended(_) => {
                 false
             }
@@ -71,60 +118,79 @@ impl Phase {
         }
     }
 
+    /// Whether the peer's part of the opening handshake is read.
+    pub(super) fn reads_handshake(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitingRequest(_) | Self::AwaitingResponse(_) | Self::AwaitingBody(_)
+        )
+    }
+
     /// Whether bytes of the peer are of use.
     pub(super) fn reads(&self) -> bool {
         match self {
-            Self::AwaitingRequest(_) | Self::AwaitingResponse(_) => true,
             // The peer's Close is the last thing that is looked at (RFC 6455 section 5.5.1).
             Self::Open(connection) => connection.receives(),
-            _ => false,
+            _ => self.reads_handshake(),
         }
     }
 
     /// Takes what came during the opening handshake.
     pub(super) fn read_handshake(&mut self, read: &mut ReadBuffer, output: &mut Output) {
         let (mut input, consumed) = read.cursor();
-        let next = match self {
-            Self::AwaitingRequest(handshake) => match handshake.receive(&mut input, output.buffer()) {
+        while let Some(next) = self.next(&mut input, output) {
+            *self = next;
+        }
+        consumed.all_but(input.len());
+    }
+
+    /// The phase that follows from the input; `None` if it is this one still.
+    fn next(&mut self, input: &mut &mut [u8], output: &mut Output) -> Option<Self> {
+        match self {
+            Self::AwaitingRequest(handshake) => match handshake.receive(input, output.buffer()) {
                 Ok(None) => None,
                 Ok(Some(request)) => Some(Self::Requested(Box::new(request))),
                 Err(error) => Some(Self::Unopened(Outcome::Failed(error))),
             },
-            Self::AwaitingResponse(handshake) => match handshake.receive(&mut input, output.buffer()) {
+            Self::AwaitingResponse(asked) => match asked.handshake.receive(input, output.buffer()) {
                 Ok(None) => None,
                 Ok(Some(Answer::Accepted { connection, response })) => {
                     Some(Self::Accepted(Box::new((connection, response))))
                 }
-                Ok(Some(Answer::Rejected(response))) => Some(Self::Rejected(Box::new(response))),
+                Ok(Some(Answer::Rejected(response))) => {
+                    let rejecting = Rejecting::new(response, &asked.config);
+                    Some(Self::AwaitingBody(Box::new(rejecting)))
+                }
                 Err(error) => Some(Self::Unopened(Outcome::Failed(error))),
             },
+            Self::AwaitingBody(rejecting) => {
+                let rejection = rejecting.receive(input)?;
+                Some(Self::Rejected(Box::new(rejection)))
+            }
             _ => None,
-        };
-        consumed.all_but(input.len());
-        if let Some(next) = next {
-            *self = next;
         }
     }
 
     /// The transport has ended, and all that came before is handed out.
     pub(super) fn end_of_transport(&mut self) {
-        let error = match self {
-            Self::AwaitingRequest(handshake) => handshake.receive_eof(),
-            Self::AwaitingResponse(handshake) => handshake.receive_eof(),
-            Self::Open(connection) => {
-                connection.receive_eof();
-                return;
-            }
+        *self = match self {
+            Self::AwaitingRequest(handshake) => Self::Unopened(Outcome::Failed(handshake.receive_eof())),
+            Self::AwaitingResponse(asked) => Self::Unopened(Outcome::Failed(asked.handshake.receive_eof())),
+            Self::AwaitingBody(rejecting) => Self::Rejected(Box::new(rejecting.receive_eof())),
             _ => return,
         };
-        *self = Self::Unopened(Outcome::Failed(error));
     }
 
-    /// The opening handshake took too long. A server has a response to that in `output`.
+    /// The opening handshake took too long. A server has a response to that in `output`, and a client that was rejected has
+    /// what came of the body.
     pub(super) fn opening_timed_out(&mut self, output: &mut Output) {
         let error = match self {
             Self::AwaitingRequest(handshake) => handshake.handle_timeout(output.buffer()),
-            Self::AwaitingResponse(handshake) => handshake.handle_timeout(output.buffer()),
+            Self::AwaitingResponse(asked) => asked.handshake.handle_timeout(output.buffer()),
+            Self::AwaitingBody(rejecting) => {
+                *self = Self::Rejected(Box::new(rejecting.receive_eof()));
+                return;
+            }
             _ => HandshakeError::TimedOut,
         };
         *self = Self::Unopened(Outcome::Failed(error));
@@ -139,12 +205,15 @@ impl Phase {
             }
             Self::Open(mut connection) => Outcome::Closed(connection.receive_eof()),
             Self::Accepted(mut opened) => Outcome::Closed(opened.0.receive_eof()),
-            Self::Rejected(response) => Outcome::Responded {
-                status: response.status(),
+            Self::AwaitingBody(rejecting) => Outcome::Responded {
+                status: rejecting.response.status(),
+            },
+            Self::Rejected(rejection) => Outcome::Responded {
+                status: rejection.response.status(),
             },
             Self::Unopened(outcome) => outcome,
             Self::AwaitingRequest(mut handshake) => Outcome::Failed(handshake.receive_eof()),
-            Self::AwaitingResponse(mut handshake) => Outcome::Failed(handshake.receive_eof()),
+            Self::AwaitingResponse(mut asked) => Outcome::Failed(asked.handshake.receive_eof()),
             Self::Requested(_) | Self::Deciding => Outcome::Failed(HandshakeError::Eof),
         };
         *self = Self::Ended(Box::new(End {
@@ -156,7 +225,8 @@ impl Phase {
     pub(super) fn role(&self) -> Option<Role> {
         match self {
             Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => Some(Role::Server),
-            Self::AwaitingResponse(_) | Self::Accepted(_) | Self::Rejected(_) => Some(Role::Client),
+            Self::AwaitingResponse(_) | Self::AwaitingBody(_) => Some(Role::Client),
+            Self::Accepted(_) | Self::Rejected(_) => Some(Role::Client),
             Self::Open(connection) => Some(connection.role()),
             Self::Unopened(_) | Self::Ended(_) => None,
         }

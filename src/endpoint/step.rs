@@ -297,8 +297,10 @@ impl Endpoint {
 
     fn opening_timed_out(&mut self) {
         match self.phase.role() {
-            Some(Role::Client) => self.time_out(Timeout::Opening),
-            Some(Role::Server) | None => {
+            Some(Role::Client) if !matches!(self.phase, Phase::AwaitingBody(_)) => {
+                self.time_out(Timeout::Opening)
+            }
+            Some(Role::Client | Role::Server) | None => {
                 let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
                 self.phase.opening_timed_out(output);
             }
@@ -319,7 +321,7 @@ impl Endpoint {
     }
 
     fn handshake_step(&mut self) -> Option<Step> {
-        if self.has_input && matches!(self.phase, Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_)) {
+        if self.has_input && self.phase.reads_handshake() {
             self.has_input = false;
             let Buffers { read, output } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
             let role = self.phase.role();
@@ -381,8 +383,9 @@ impl Endpoint {
         match self.reading {
             Reading::Ended => false,
             Reading::Ready | Reading::Blocked => match self.phase {
-                Phase::Open(_) | Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_) => {
-                    !self.is_full() || self.phase.is_finishing()
+                Phase::Open(_) => !self.is_full() || self.phase.is_finishing(),
+                Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_) | Phase::AwaitingBody(_) => {
+                    !self.is_full()
                 }
                 Phase::Unopened(_) => true,
                 Phase::Requested(_)
