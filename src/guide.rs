@@ -7,8 +7,9 @@
 //! - [`limits`]: what a peer can make you hold, and how to change it
 //! - [`security`]: origins, masking, compression and secrets, deadlines
 //! - [`embedding`]: tokio, mio, hyper, TLS, HTTP/2, `no_std`
+//! - [`asynchronous`]: the driver for tokio and other runtimes, and what goes wrong with futures
 //! - [`mistakes`]: common mistakes, and what each looks like
-//! - [`migrating`]: from tungstenite
+//! - [`migrating`]: from tungstenite, tokio-tungstenite and axum
 //! - [`walk`]: one message through the rooms of the source, for those who change it
 
 #[doc = include_str!("guide/endpoint.md")]
@@ -31,6 +32,9 @@ pub mod security {}
 
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
+
+#[doc = include_str!("guide/async.md")]
+pub mod asynchronous {}
 
 #[doc = include_str!("guide/mistakes.md")]
 pub mod mistakes {}

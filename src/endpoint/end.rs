@@ -65,7 +65,7 @@ pub enum Timeout {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not complete, or the endpoint was never opened.
+    /// The opening handshake is not complete, or the endpoint has ended.
     NotOpen,
     /// More output waits than [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows: the peer
     /// reads too slowly.
@@ -149,7 +149,7 @@ impl fmt::Display for Timeout {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOpen => f.write_str("connection is not open yet"),
+            Self::NotOpen => f.write_str("connection is not open"),
             Self::Full { waiting, limit } => {
                 write!(
                     f,

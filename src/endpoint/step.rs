@@ -81,11 +81,7 @@ impl Endpoint {
     ///
     /// The order is that in which nothing is lost and nobody waits: events, output, input.
     pub fn step(&mut self, now: Duration) -> Step {
-        self.now = self.now.max(nanos(now));
-        if self.writing == Writing::Failed {
-            self.drop_output();
-        }
-        self.check_time();
+        self.advance(now);
         if let Some(step) = self.handshake_step() {
             return step;
         }
@@ -103,6 +99,36 @@ impl Endpoint {
             return Step::Done;
         }
         Step::Wait(self.interest())
+    }
+
+    /// Returns the next thing to do so that the output is written and flushed, while events wait to be taken: for a
+    /// caller that waits to send, or for the half of a split transport that only writes.
+    ///
+    /// [`Write`](Step::Write) and [`Flush`](Step::Flush) are to be done, [`Wait`](Step::Wait) is for a transport that
+    /// accepts nothing, and [`Done`](Step::Done) says that the transport failed, or that the endpoint has ended. `None`:
+    /// all output is written and flushed.
+    pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
+        self.advance(now);
+        match self.writing {
+            _ if self.end().is_some() => Some(Step::Done),
+            Writing::Failed => Some(Step::Done),
+            Writing::ShutDown => None,
+            Writing::Ready | Writing::Blocked if self.output().is_empty() => None,
+            _ => self.output_step().or(Some(Step::Wait(Interest::Writable))),
+        }
+    }
+
+    /// Goes on to `now`, and does what is due.
+    fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(nanos(now));
+        if self.writing == Writing::Failed {
+            self.drop_output();
+        }
+        // A peer whose bytes wait for the caller is not silent.
+        if self.has_input {
+            self.keepalive.activity();
+        }
+        self.check_time();
     }
 
     /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is

@@ -186,7 +186,7 @@ ECHO = {
 }
 ROOM = {"what one says, another hears": room}
 
-OWN = {"stream": STREAM, "tokio": ECHO | ROOM}
+OWN = {"stream": STREAM, "room": ECHO | ROOM}
 
 
 def check(case, run):

@@ -1,24 +1,23 @@
-//! Cancel safety: each future is polled once and dropped, whichever await it has come to, and nothing is lost.
+//! The driver: cancel safety, and the wakers of two tasks.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
+use std::time::Duration;
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
 use websocket_proto::{Fin, MessageKind};
 
 use super::*;
 
 /// Polls the future once and drops it, time and again, until a fresh one is ready at once.
 macro_rules! dropped_at_every_await {
-    ($future:expr, $meanwhile:expr) => {
+    ($future:expr) => {
         'ready: {
             for _ in 0..1_000_000 {
                 let mut context = Context::from_waker(Waker::noop());
                 if let Poll::Ready(output) = pin!($future).poll(&mut context) {
                     break 'ready output;
                 }
-                $meanwhile;
                 tokio::task::yield_now().await; // tokio lets a task do so much at a time, then makes it wait for nothing
             }
             panic!("it goes round in circles");
@@ -26,96 +25,248 @@ macro_rules! dropped_at_every_await {
     };
 }
 
-/// A stream that takes and gives a few bytes at a time, and makes wait before each.
+/// A stream that accepts and gives a few bytes at a time, and makes wait before each.
 struct Reluctant {
-    bytes: Vec<u8>,
-    step: usize,
-    ready: bool,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    size: usize,
+    is_ready: bool,
 }
 
-const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-const OTHER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2);
-const STEPS: [usize; 5] = [1, 2, 7, 1000, usize::MAX];
+const SIZES: [usize; 5] = [1, 2, 7, 1000, usize::MAX];
 
+/// RFC 6455 section 5.4: what was read or queued is not lost with the future that awaited it.
 #[tokio::test]
-async fn reader_that_is_dropped_at_every_await_loses_nothing() {
+async fn futures_that_are_dropped_at_every_await_lose_nothing() {
     let wire = conversation();
-    let (events, out) = received_at_once(wire.clone());
-    for step in STEPS {
-        let (orders, mut inbox) = mpsc::channel(1);
-        let (receiver, mut sender) = Connection::server(&Config::new()).split();
-        let mut reader = Reader {
-            stream: Reluctant::new(wire.clone(), step),
-            receiver,
-            buffer: vec![0; 4096],
-            unread: 0..0,
-            orders,
-        };
-        let (mut got, mut replies) = (Vec::new(), Vec::new());
-        // The inbox has room for one, and is emptied when the reader waits.
-        let mut reply = |sender: &mut SendHalf| match inbox.try_recv() {
-            Ok(Order::Reply(reply)) => sender.reply(reply, &mut replies),
-            Ok(Order::Send(_)) => panic!("not the reader's"),
-            Err(_) => {}
-        };
-        while let Some(event) = dropped_at_every_await!(reader.next(), reply(&mut sender)) {
+    let (events, replies) = received_at_once(wire.clone());
+    for size in SIZES {
+        let mut socket = server(Reluctant::new(wire.clone(), size), &EndpointConfig::new());
+        let mut got = Vec::new();
+        while let Some(event) = dropped_at_every_await!(socket.next()) {
             got.push(event);
         }
-        reply(&mut sender);
-        assert_eq!(
-            (got, replies),
-            (events.clone(), out.clone()),
-            "{step} bytes at a time"
-        );
-        assert!(Connection::join(reader.receiver, sender).receive_eof().is_clean());
+        assert!(socket.end().is_some_and(End::is_clean), "{:?}", socket.end());
+        assert_eq!(got, events, "{size} bytes at a time");
+        assert_eq!(socket.stream.output, replies, "{size} bytes at a time");
     }
+}
+
+/// A `send` that is dropped has sent nothing, and one that is ready has sent its message once.
+#[tokio::test]
+async fn sends_that_are_dropped_at_every_await_send_once() {
+    let texts: Vec<_> = (0..20u32)
+        .map(|number| format!("{number} {}", "x".repeat(100 * number as usize)))
+        .collect();
+    for size in SIZES {
+        let config = EndpointConfig::new().max_buffered(64);
+        let mut socket = server(Reluctant::new(b"\x88\x80\0\0\0\0".into(), size), &config);
+        for text in &texts {
+            dropped_at_every_await!(socket.send(&text[..])).expect("it is open");
+        }
+        dropped_at_every_await!(socket.flush()).expect("it is open");
+        while dropped_at_every_await!(socket.next()).is_some() {}
+        let mut client = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
+        let (mut output, mut got, mut out) = (socket.stream.output, Vec::new(), Vec::new());
+        let mut input = &mut output[..];
+        while let Ok(Some(Event::Text(text))) = client.receive(&mut input, &mut out) {
+            got.push(text.into_owned());
+        }
+        assert_eq!(got, texts, "{size} bytes at a time");
+    }
+}
+
+/// How the halves poll the one socket.
+type Split = fn(WebSocket<DuplexStream>) -> (Next, Send);
+type Next = Pin<Box<dyn Stream<Item = Event<'static>> + std::marker::Send>>;
+type Send = Pin<Box<dyn Sink<Message<'static>, Error = SendError> + std::marker::Send>>;
+
+/// A reader that waits for events and a writer that waits for the peer to read: the peer reads, and the writer has to
+/// hear of it, although the reader was polled last; then the peer sends, and the reader has to hear of that.
+async fn both_halves_are_woken(split: Split) -> Result<(), &'static str> {
+    use futures_util::{SinkExt, StreamExt};
+    let (stream, mut peer) = duplex(1000);
+    let (mut reader, mut writer) = split(server(stream, &EndpointConfig::new()));
+    let writing = tokio::spawn(async move { writer.send(vec![7; 10_000].into()).await.map(|()| writer) });
+    tokio::task::yield_now().await; // the writer waits for the transport
+    let reading = tokio::spawn(async move { reader.next().await });
+    tokio::task::yield_now().await; // and now the reader waits
+    let patience = Duration::from_secs(1);
+    let mut frame = vec![0; 10_004];
+    let read = timeout(patience, peer.read_exact(&mut frame)).await;
+    read.map_err(|_| "nothing more is written")?
+        .expect("the transport is good");
+    let written = timeout(patience, writing).await.map_err(|_| "the writer hangs")?;
+    let _writer = written.expect("no panic").expect("it is open");
+    peer.write_all(b"\x81\x80\0\0\0\0")
+        .await
+        .expect("the transport is good");
+    let event = timeout(patience, reading).await.map_err(|_| "the reader hangs")?;
+    assert_eq!(event.expect("no panic"), Some(Event::Text("".into())));
+    Ok(())
 }
 
 #[tokio::test]
-async fn writer_that_is_dropped_at_every_await_loses_nothing() {
-    for step in STEPS {
-        let (orders, inbox) = mpsc::channel(1);
-        let room = broadcast::Sender::new(BACKLOG);
-        let mut writer = Writer {
-            stream: Reluctant::new(Vec::new(), step),
-            peer: PEER,
-            sender: Connection::server(&Config::new()).split().1,
-            out: Vec::new(),
-            written: 0,
-            orders: inbox,
-            room: room.subscribe(),
-        };
-        for message in texts("others") {
-            let message = Arc::new(Prepared::text(&message));
-            _ = room.send(Said {
-                by: PEER,
-                message: message.clone(),
-            }); // its own words are ordered, not heard
-            _ = room.send(Said { by: OTHER, message });
-        }
-        let own = texts("own").map(|text| Order::Send(Arc::new(Prepared::text(&text))));
-        let mut own = own.chain([reply_to_close()]).collect::<Vec<_>>().into_iter();
-        let written = dropped_at_every_await!(writer.run(), {
-            let all_heard = writer.room.is_empty();
-            if let (Ok(room), true) = (orders.try_reserve(), own.len() > 1 || all_heard) {
-                if let Some(order) = own.next() {
-                    room.send(order);
-                }
+async fn both_halves_of_a_split_socket_are_woken() {
+    let own: Split = |socket| {
+        let (reader, writer) = socket.split();
+        (Box::pin(reader), Box::pin(writer))
+    };
+    assert_eq!(both_halves_are_woken(own).await, Ok(()));
+}
+
+#[tokio::test]
+async fn both_halves_of_a_socket_that_futures_splits_are_woken() {
+    let futures: Split = |socket| {
+        let (writer, reader) = futures_util::StreamExt::split(socket);
+        (Box::pin(reader), Box::pin(writer))
+    };
+    assert_eq!(both_halves_are_woken(futures).await, Ok(()));
+}
+
+/// The last waker wins where the socket is polled with that of the task. This is what the test above has to find.
+#[tokio::test(start_paused = true)]
+async fn naive_adapter_loses_a_waker() {
+    let naive: Split = |socket| {
+        let (writer, reader) = futures_util::StreamExt::split(Naive(socket));
+        (Box::pin(reader), Box::pin(writer))
+    };
+    assert_eq!(both_halves_are_woken(naive).await, Err("the writer hangs"));
+}
+
+/// The adapter that everybody writes first.
+struct Naive(WebSocket<DuplexStream>);
+
+impl Stream for Naive {
+    type Item = Event<'static>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some((event, _)) = self.0.next_event() {
+                return Poll::Ready(Some(event.into_owned()));
             }
-        });
-        written.expect("the peer has closed");
-        let got = received_texts(writer.stream.bytes);
-        let (of_others, of_own): (Vec<_>, Vec<_>) =
-            got.into_iter().partition(|text| text.starts_with("others"));
-        assert!(
-            of_others.into_iter().eq(texts("others")),
-            "{step} bytes at a time"
-        );
-        assert!(of_own.into_iter().eq(texts("own")), "{step} bytes at a time");
+            if ready!(self.0.poll_drive(cx)) == Step::Done {
+                return Poll::Ready(None);
+            }
+        }
     }
 }
 
-/// What a client sends, as bytes: whole messages, fragments, control frames in between, large and small.
+impl Sink<Message<'static>> for Naive {
+    type Error = SendError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.0.poll_output(cx, |endpoint| !endpoint.sender().is_full())
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message<'static>) -> Result<(), SendError> {
+        message.send(self.0.endpoint.sender())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.0.poll_output(cx, |_| false)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_flush(cx)
+    }
+}
+
+/// One waits until the transport is ready, and does not ask it time and again.
+#[tokio::test(start_paused = true)]
+async fn waiting_is_not_polling() {
+    let (stream, _peer) = duplex(1000);
+    let mut socket = server(stream, &EndpointConfig::new());
+    let mut polls = 0;
+    let next = timeout(
+        Duration::from_secs(19),
+        poll_fn(|cx| {
+            polls += 1;
+            socket.poll_event(cx)
+        }),
+    );
+    assert!(next.await.is_err(), "nothing came");
+    assert_eq!(polls, 2, "at the start, and at the end of the timeout");
+}
+
+/// RFC 6455 section 5.5.2: a Ping is sent when it is due, and a peer that shows no sign of life is given up.
+#[tokio::test(start_paused = true)]
+async fn timers_run_while_the_socket_waits() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream, &EndpointConfig::new());
+    let began = Instant::now();
+    assert_eq!(socket.next().await, None);
+    assert_eq!(
+        began.elapsed().as_secs(),
+        40,
+        "a Ping after 20 s, and 20 s for the Pong"
+    );
+    assert_eq!(
+        socket.into_end().to_string(),
+        "peer sent nothing after a ping, not clean"
+    );
+    let mut sent = Vec::new();
+    peer.read_to_end(&mut sent).await.expect("the transport is good");
+    assert_eq!(sent[0], 0x89, "a Ping");
+}
+
+/// The write timeout runs too while only the writer is polled.
+#[tokio::test(start_paused = true)]
+async fn writer_alone_gives_up_a_peer_that_does_not_read() {
+    let (stream, _peer) = duplex(1000);
+    let (_reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+    writer.send(vec![7; 10_000]).await.expect("it is open");
+    let began = Instant::now();
+    assert_eq!(writer.flush().await, Err(SendError::NotOpen));
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert_eq!(
+        writer.with(|socket| socket.end().map(End::to_string)).as_deref(),
+        Some("peer did not read, not clean")
+    );
+}
+
+/// `send` waits for the peer, `try_send` says that it would have to.
+#[tokio::test(start_paused = true)]
+async fn full_output_holds_the_sender_up() {
+    let (stream, mut peer) = duplex(1000);
+    let (_reader, mut writer) = server(stream, &EndpointConfig::new().max_buffered(500)).split();
+    writer.send(vec![7; 2000]).await.expect("it is open");
+    let full = writer.try_send("more");
+    assert_eq!(
+        full,
+        Err(SendError::Full {
+            waiting: 1004,
+            limit: 500
+        })
+    );
+    assert!(
+        timeout(Duration::from_secs(1), writer.send("more"))
+            .await
+            .is_err(),
+        "there is no space"
+    );
+    let read = tokio::spawn(async move {
+        let mut sent = vec![0; 2011];
+        peer.read_exact(&mut sent).await.map(|_| sent)
+    });
+    writer.send("again").await.expect("it is open");
+    writer.flush().await.expect("it is open");
+    let sent = tokio::time::timeout(Duration::from_secs(1), read).await;
+    let sent = sent
+        .expect("all of it is written")
+        .expect("no panic")
+        .expect("the transport is good");
+    assert!(
+        sent.ends_with(b"\x07\x81\x05again"),
+        "the message that was given up was not sent"
+    );
+}
+
+fn server<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &EndpointConfig) -> WebSocket<S> {
+    WebSocket::open(stream, Connection::server(&Config::new()), config)
+}
+
+/// What a client sends, as bytes: complete messages, fragments, control frames in between, large and small.
 fn conversation() -> Vec<u8> {
     let mut client = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
     let mut out = Vec::new();
@@ -147,43 +298,23 @@ fn received_at_once(mut wire: Vec<u8>) -> (Vec<Event<'static>>, Vec<u8>) {
     (events, out)
 }
 
-fn texts(by: &'static str) -> impl ExactSizeIterator<Item = String> {
-    (0..20).map(move |number| format!("{by} {number} {}", "x".repeat(number * number)))
-}
-
-fn reply_to_close() -> Order {
-    let (mut receiver, _) = Connection::server(&Config::new()).split();
-    let mut input = *b"\x88\x80\0\0\0\0";
-    Order::Reply(receiver.receive(&mut &mut input[..]).1)
-}
-
-/// The texts that a client is sent before the Close.
-fn received_texts(mut wire: Vec<u8>) -> Vec<String> {
-    let mut client = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
-    let (mut input, mut texts, mut out) = (&mut wire[..], Vec::new(), Vec::new());
-    while let Some(event) = client.receive(&mut input, &mut out).expect("it is valid") {
-        match event {
-            Event::Text(text) => texts.push(text.into_owned()),
-            Event::Close(_) => return texts,
-            other => panic!("unexpected {other:?}"),
-        }
-    }
-    panic!("no Close");
-}
-
 impl Reluctant {
-    fn new(bytes: Vec<u8>, step: usize) -> Self {
+    fn new(input: Vec<u8>, size: usize) -> Self {
         Self {
-            bytes,
-            step,
-            ready: false,
+            input,
+            output: Vec::new(),
+            size,
+            is_ready: false,
         }
     }
 
     /// Every other time.
-    fn is_ready(&mut self) -> bool {
-        self.ready = !self.ready;
-        !self.ready
+    fn poll_ready(&mut self) -> Poll<io::Result<()>> {
+        self.is_ready = !self.is_ready;
+        match self.is_ready {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -194,12 +325,10 @@ impl AsyncRead for Reluctant {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        if !stream.is_ready() {
-            return Poll::Pending;
-        }
-        let size = stream.step.min(stream.bytes.len()).min(buffer.remaining());
-        buffer.put_slice(&stream.bytes[..size]);
-        stream.bytes.drain(..size);
+        ready!(stream.poll_ready())?;
+        let size = stream.size.min(stream.input.len()).min(buffer.remaining());
+        buffer.put_slice(&stream.input[..size]);
+        stream.input.drain(..size);
         Poll::Ready(Ok(()))
     }
 }
@@ -207,22 +336,17 @@ impl AsyncRead for Reluctant {
 impl AsyncWrite for Reluctant {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if !stream.is_ready() {
-            return Poll::Pending;
-        }
-        let size = stream.step.min(bytes.len());
-        stream.bytes.extend_from_slice(&bytes[..size]);
+        ready!(stream.poll_ready())?;
+        let size = stream.size.min(bytes.len());
+        stream.output.extend_from_slice(&bytes[..size]);
         Poll::Ready(Ok(size))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut().is_ready() {
-            true => Poll::Ready(Ok(())),
-            false => Poll::Pending,
-        }
+        self.get_mut().poll_ready()
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        self.get_mut().poll_ready()
     }
 }

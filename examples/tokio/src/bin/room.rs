@@ -1,0 +1,136 @@
+//! A room behind axum: what one client says goes to all, itself included.
+//!
+//!     cargo run --release -p embedding-tokio --bin embedding-room -- [ADDR]
+//!
+//! A client that does not read what the others say is closed with 1013, and dropped if it does not read that either.
+//! Ctrl-C closes all with 1001, and waits for them.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use embedding_tokio::{CloseCode, Config, End, EndpointConfig, Event, Message, SendError, WebSocket, Writer};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use websocket_proto::connection::{Close, Prepared};
+use websocket_proto::handshake::Upgrade;
+
+const CONFIG: Config = Config::new();
+
+/// Each client holds a sender until it is gone.
+type Presence = mpsc::Sender<()>;
+type Socket = WebSocket<TokioIo<Upgraded>>;
+type Clients = HashMap<u64, Writer<TokioIo<Upgraded>>>;
+
+/// Who is here; `None` once the room is closed.
+struct Room {
+    clients: Mutex<Option<Clients>>,
+    next_id: AtomicU64,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    let room = Arc::new(Room {
+        clients: Mutex::new(Some(Clients::new())),
+        next_id: AtomicU64::new(0),
+    });
+    let (presence, mut all_gone) = mpsc::channel(1);
+    let app = Router::new()
+        .route("/", any(enter))
+        .with_state((room.clone(), presence));
+    let shutdown = async move {
+        _ = tokio::signal::ctrl_c().await;
+        room.close();
+    };
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown)
+        .await?;
+    all_gone.recv().await;
+    Ok(())
+}
+
+/// Accepts a client, whose connection begins when hyper has sent the response.
+async fn enter(
+    State((room, presence)): State<(Arc<Room>, Presence)>,
+    request: Request,
+) -> Result<Response, Response> {
+    let upgrade = Upgrade::from_http(&CONFIG, &request, None)
+        .map_err(|error| error.to_http().map(|()| Body::from(format!("{error}\n"))))?;
+    if upgrade.origin().is_some() && !upgrade.is_same_origin() {
+        return Err((StatusCode::FORBIDDEN, "foreign origin\n").into_response());
+    }
+    let (response, connection) = upgrade
+        .accept_http()
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+    let upgraded = hyper::upgrade::on(request); // after `accept_http`, as `upgrade` borrows the request
+    tokio::spawn(async move {
+        let _presence = presence;
+        match upgraded.await {
+            Ok(stream) => {
+                let socket = WebSocket::open(TokioIo::new(stream), connection, &EndpointConfig::new());
+                eprintln!("{}", room.serve(socket).await);
+            }
+            Err(error) => eprintln!("upgrade: {error}"),
+        }
+    });
+    Ok(response.map(|()| Body::empty()))
+}
+
+impl Room {
+    /// Serves one client, and says how it ended.
+    async fn serve(&self, socket: Socket) -> String {
+        let (mut reader, writer) = socket.split();
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        match &mut *self.clients() {
+            Some(clients) => _ = clients.insert(id, writer),
+            None => _ = writer.try_send(going_away()),
+        }
+        while let Some(event) = reader.next().await {
+            match event {
+                Event::Text(text) => self.say(Prepared::text(&text)),
+                Event::Binary(payload) => self.say(Prepared::binary(&payload)),
+                _ => {}
+            }
+        }
+        self.clients().as_mut().and_then(|clients| clients.remove(&id));
+        reader
+            .with(|socket| socket.end().map(End::to_string))
+            .unwrap_or_default()
+    }
+
+    /// Queues a message for all. It waits for nobody: who has too much waiting is closed.
+    fn say(&self, message: Prepared) {
+        let message = Message::from(Arc::new(message));
+        for client in self.clients().iter().flat_map(HashMap::values) {
+            if let Err(SendError::Full { .. }) = client.try_send(message.clone()) {
+                _ = client.try_send(Close::new(CloseCode::TRY_AGAIN_LATER, "too slow"));
+            }
+        }
+    }
+
+    fn close(&self) {
+        for client in self.clients().take().iter().flat_map(HashMap::values) {
+            _ = client.try_send(going_away());
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Option<Clients>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn going_away() -> Close<'static> {
+    Close::new(CloseCode::GOING_AWAY, "shutting down")
+}

@@ -1,0 +1,206 @@
+//! The opening handshake, by either role.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::{fmt, io};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use websocket_proto::OsEntropy;
+use websocket_proto::handshake::{ClientRequest, HandshakeMisuse, Request, Response, Upgrade};
+
+use crate::{End, Endpoint, EndpointConfig, Step, WebSocket};
+
+/// Why there is no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no transport: the name has no address, TCP or TLS failed, or the URL is for the other function.
+    Io(io::Error),
+    /// The server did not accept the request. The response has the status and the fields.
+    Rejected(Box<Response>),
+    /// The opening handshake did not succeed.
+    Failed(Box<End>),
+}
+
+/// Connects to a `ws:` URL.
+///
+/// Only the opening handshake has a deadline; for all of it, wrap the future in `tokio::time::timeout`.
+///
+/// # Errors
+///
+/// Each way to fail, see [`OpenError`].
+pub async fn connect(
+    request: ClientRequest,
+    config: &EndpointConfig,
+) -> Result<(WebSocket<TcpStream>, Response), OpenError> {
+    if request.is_secure() {
+        let error = "a `wss:` URL needs TLS: call `connect_tls`";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, error).into());
+    }
+    client(tcp(&request).await?, request, config).await
+}
+
+/// Connects to a `wss:` URL. The certificate is checked against the host of the URL.
+///
+/// # Errors
+///
+/// Each way to fail, see [`OpenError`].
+#[cfg(feature = "tls")]
+pub async fn connect_tls(
+    request: ClientRequest,
+    config: &EndpointConfig,
+    tls: std::sync::Arc<tokio_rustls::rustls::ClientConfig>,
+) -> Result<(WebSocket<tokio_rustls::client::TlsStream<TcpStream>>, Response), OpenError> {
+    use tokio_rustls::rustls::pki_types::ServerName;
+    let host = ServerName::try_from(request.host().to_owned());
+    let host = host.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let stream = tcp(&request).await?;
+    let stream = tokio_rustls::TlsConnector::from(tls)
+        .connect(host, stream)
+        .await?;
+    client(stream, request, config).await
+}
+
+async fn tcp(request: &ClientRequest) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((request.host(), request.port())).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Opens a connection as a client, on a transport that is connected already: TLS, a Unix socket, a proxy's tunnel.
+///
+/// # Errors
+///
+/// Each way to fail, see [`OpenError`].
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: ClientRequest,
+    config: &EndpointConfig,
+) -> Result<(WebSocket<S>, Response), OpenError> {
+    let mut socket = WebSocket::new(stream, |now| Endpoint::client(config, request, OsEntropy, now));
+    let _ = poll_fn(|cx| socket.poll_drive(cx)).await;
+    match socket.endpoint.take_response() {
+        Some(response) if response.status() == 101 => Ok((socket, response)),
+        Some(response) => Err(OpenError::Rejected(Box::new(response))),
+        None => Err(OpenError::Failed(Box::new(socket.into_end()))),
+    }
+}
+
+/// Opens a connection as a server, for any path and any origin.
+///
+/// A server that is open to browsers looks at the request first, see [`Incoming`]: any page may connect to it.
+///
+/// # Errors
+///
+/// How it ended instead. The client was told.
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    config: &EndpointConfig,
+) -> Result<WebSocket<S>, Box<End>> {
+    Incoming::read(stream, config).await?.accept().await
+}
+
+/// A request that waits to be accepted or rejected.
+///
+/// ```no_run
+/// # use embedding_tokio::{End, EndpointConfig, Incoming, WebSocket};
+/// # async fn serve(stream: tokio::net::TcpStream, config: &EndpointConfig) -> Result<WebSocket<tokio::net::TcpStream>, Box<End>> {
+/// let incoming = Incoming::read(stream, config).await?;
+/// if incoming.request().path() != "/chat" {
+///     return Err(incoming.reject(404, &[], b"not found\n").await);
+/// }
+/// incoming
+///     .accept_with(|upgrade| Ok(upgrade.select_subprotocol(&["chat.v2", "chat.v1"])))
+///     .await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Incoming<S> {
+    socket: WebSocket<S>,
+    request: Request,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
+    /// Reads the request.
+    ///
+    /// # Errors
+    ///
+    /// How it ended instead: there was no HTTP request, or none in time.
+    pub async fn read(stream: S, config: &EndpointConfig) -> Result<Self, Box<End>> {
+        let mut socket = WebSocket::new(stream, |now| Endpoint::server(config, now));
+        let _ = poll_fn(|cx| socket.poll_drive(cx)).await;
+        match socket.endpoint.take_request() {
+            Some(request) => Ok(Self { socket, request }),
+            None => Err(Box::new(socket.into_end())),
+        }
+    }
+
+    /// Returns the request, to look at its path, its origin, its cookies. It need not be for WebSocket.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Accepts the request.
+    ///
+    /// # Errors
+    ///
+    /// How it ended instead: the request breaks a rule of RFC 6455, and the response said so.
+    pub async fn accept(self) -> Result<WebSocket<S>, Box<End>> {
+        self.accept_with(|upgrade| Ok(upgrade)).await
+    }
+
+    /// Accepts the request, with what `choose` adds to the response: a subprotocol, fields. If it fails, the response is
+    /// a 500.
+    ///
+    /// # Errors
+    ///
+    /// How it ended instead.
+    pub async fn accept_with(
+        mut self,
+        choose: impl FnOnce(Upgrade<'_>) -> Result<Upgrade<'_>, HandshakeMisuse>,
+    ) -> Result<WebSocket<S>, Box<End>> {
+        match self.socket.endpoint.upgrade(&self.request).map(choose) {
+            Ok(Ok(upgrade)) => _ = self.socket.endpoint.accept_upgrade(upgrade),
+            Ok(Err(_)) => return Err(self.reject(500, &[], b"").await),
+            Err(_) => return Err(self.socket.finish().await),
+        }
+        match self.socket.flush().await {
+            Ok(()) => Ok(self.socket),
+            Err(_) => Err(self.socket.finish().await),
+        }
+    }
+
+    /// Answers the request with any other response: an error, a page, a health check.
+    pub async fn reject(mut self, status: u16, fields: &[(&str, &str)], body: &[u8]) -> Box<End> {
+        let responded = self.socket.endpoint.respond(&self.request, status, fields, body);
+        debug_assert!(responded.is_ok(), "{responded:?}");
+        self.socket.finish().await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Writes the response, and waits for the end of the transport.
+    async fn finish(mut self) -> Box<End> {
+        while poll_fn(|cx| self.poll_drive(cx)).await != Step::Done {}
+        Box::new(self.into_end())
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Rejected(response) => write!(f, "rejected with status {}", response.status()),
+            Self::Failed(end) => end.fmt(f),
+        }
+    }
+}
+
+impl Error for OpenError {}

@@ -1,0 +1,183 @@
+//! Two halves for two tasks, and the wakers of both.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{Event, Message, SendError, WebSocket};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Half {
+    Reader,
+    Writer,
+}
+
+/// The wakers of the two tasks that may wait for one socket.
+///
+/// A transport keeps one waker for each of its directions, and both halves use both directions: a reader writes Pongs,
+/// and a writer may have to wait for what a reader began to write. So the transport is polled with one waker, that wakes
+/// both; polled with that of the task, it would forget the other task.
+#[derive(Default)]
+pub(crate) struct Wakers {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl Half {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Reader => Self::Writer,
+            Self::Writer => Self::Reader,
+        }
+    }
+}
+
+impl Wakers {
+    pub(crate) fn register(&self, half: Half, waker: &Waker) {
+        let mut slot = self.slot(half);
+        match &mut *slot {
+            Some(known) => known.clone_from(waker), // the same one costs nothing
+            empty => *empty = Some(waker.clone()),
+        }
+    }
+
+    pub(crate) fn clear(&self, half: Half) {
+        self.slot(half).take();
+    }
+
+    pub(crate) fn wake_one(&self, half: Half) {
+        let waker = self.slot(half).take(); // unlocked before it wakes
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn slot(&self, half: Half) -> MutexGuard<'_, Option<Waker>> {
+        let slot = match half {
+            Half::Reader => &self.reader,
+            Half::Writer => &self.writer,
+        };
+        slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_one(Half::Reader);
+        self.wake_one(Half::Writer);
+    }
+}
+
+/// The half that reads, of [`WebSocket::split`]. It is to be polled all the time: it also writes what is queued.
+#[derive(Debug)]
+pub struct Reader<S>(Arc<Mutex<WebSocket<S>>>);
+
+/// The half that writes, of [`WebSocket::split`].
+#[derive(Debug)]
+pub struct Writer<S>(Arc<Mutex<WebSocket<S>>>);
+
+pub(crate) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
+    let shared = Arc::new(Mutex::new(socket));
+    (Reader(shared.clone()), Writer(shared))
+}
+
+/// Locked for a poll, and never across an await.
+fn lock<S>(shared: &Mutex<WebSocket<S>>) -> MutexGuard<'_, WebSocket<S>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
+    /// Waits for the next event, as [`WebSocket::next`].
+    pub async fn next(&mut self) -> Option<Event<'static>> {
+        poll_fn(|cx| lock(&self.0).poll_event(cx)).await
+    }
+
+    /// Looks at the socket, such as at its [`end`](WebSocket::end).
+    pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
+        look(&mut lock(&self.0))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
+    /// Sends a message, as [`WebSocket::send`].
+    ///
+    /// # Errors
+    ///
+    /// Same as [`WebSocket::send`].
+    pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        poll_fn(|cx| lock(&self.0).poll_space(cx)).await?;
+        self.try_send(message)
+    }
+
+    /// Sends a message now, or not at all, as [`WebSocket::try_send`]. For a broadcast: it waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`WebSocket::try_send`].
+    pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        lock(&self.0).try_send(message)
+    }
+
+    /// Waits until all that was sent is written and flushed.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`WebSocket::flush`].
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| lock(&self.0).poll_flushed(cx)).await
+    }
+
+    /// Has the socket end at once, without a Close: the reader gets `None`.
+    pub fn abort(&self) {
+        let mut socket = lock(&self.0);
+        socket.endpoint.abort();
+        socket.waker.wake_by_ref();
+    }
+
+    /// Looks at the socket, such as at its [`end`](WebSocket::end), or sends by its
+    /// [`endpoint`](WebSocket::endpoint) what the reader then writes.
+    pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
+        let mut socket = lock(&self.0);
+        let looked = look(&mut socket);
+        socket.waker.wake_by_ref();
+        looked
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Reader<S> {
+    type Item = Event<'static>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        lock(&self.0).poll_event(cx)
+    }
+}
+
+impl<'m, S: AsyncRead + AsyncWrite + Unpin> Sink<Message<'m>> for Writer<S> {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut *lock(&self.0)).poll_ready(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message<'m>) -> Result<(), SendError> {
+        Pin::new(&mut *lock(&self.0)).start_send(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Sink::<Message<'m>>::poll_flush(Pin::new(&mut *lock(&self.0)), cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Sink::<Message<'m>>::poll_close(Pin::new(&mut *lock(&self.0)), cx)
+    }
+}

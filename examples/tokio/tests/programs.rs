@@ -1,0 +1,221 @@
+//! The programs of this package, run as a user runs them, on the loopback interface.
+#![cfg(all(feature = "axum", feature = "tls"))]
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedding_tokio::{ClientRequest, CloseCode, Config, EndpointConfig, Event, WebSocket, accept, connect};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+const ROOM: &str = env!("CARGO_BIN_EXE_embedding-room");
+const FEED: &str = env!("CARGO_BIN_EXE_embedding-feed");
+const TUNNEL: &str = env!("CARGO_BIN_EXE_embedding-tunnel");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A feed that is dropped, then rejected by TCP, is connected again; the delay grows and then starts over.
+#[tokio::test]
+async fn feed_reconnects() -> Result {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()])?;
+    let file = std::env::temp_dir().join(format!("embedding-feed-{}.pem", std::process::id()));
+    std::fs::write(&file, cert.pem())?;
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    let tls = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.into()], key)?;
+    let tls = TlsAcceptor::from(Arc::new(tls));
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("wss://localhost:{}/", listener.local_addr()?.port());
+    let mut feed = Command::new(FEED)
+        .args([&url, file.to_str().ok_or("not UTF-8")?])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(feed.stdout.take().ok_or("no output")?).lines();
+    for attempt in 0..3 {
+        let (stream, _) = timeout(PATIENCE, listener.accept()).await??;
+        let Ok(stream) = tls.accept(stream).await else {
+            continue;
+        };
+        let mut socket = accept(stream, &EndpointConfig::new())
+            .await
+            .map_err(|end| end.to_string())?;
+        socket.send(&format!("line {attempt}")[..]).await?;
+        socket.flush().await?;
+        assert_eq!(
+            timeout(PATIENCE, lines.next_line()).await??,
+            Some(format!("line {attempt}"))
+        );
+        match attempt {
+            0 => drop(socket), // as a server that crashes
+            _ => _ = socket.close(CloseCode::SERVICE_RESTART, "").await?,
+        }
+    }
+    std::fs::remove_file(file)?;
+    Ok(())
+}
+
+/// What one says, all hear; who does not read is closed, and the others do not wait; at the end all get 1001.
+#[tokio::test(flavor = "multi_thread")]
+async fn room_drops_a_slow_reader_and_closes_all() -> Result {
+    let (mut room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
+    let (mut speaker, mut listener) = (enter(address).await?, enter(address).await?);
+    let slow = enter(address).await?; // says and reads nothing
+    let message = vec![7; 100_000];
+    // More than the sockets and the limit of the output take.
+    for _ in 0..200 {
+        speaker.send(&message[..]).await?;
+        for client in [&mut speaker, &mut listener] {
+            let event = timeout(PATIENCE, client.next()).await?;
+            assert_eq!(event, Some(Event::Binary(message.clone().into())));
+        }
+    }
+    // It was closed meanwhile: what it still has to read ends with 1013, or with a reset if it took too long.
+    let mut slow = slow;
+    let mut events = 0;
+    let code = loop {
+        match timeout(PATIENCE, slow.next()).await? {
+            Some(Event::Binary(_)) => events += 1,
+            Some(Event::Close(close)) => break close.code,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, Some(CloseCode::TRY_AGAIN_LATER));
+    assert!(events < 200, "{events} of 200 messages");
+
+    let pid = room.id().ok_or("it has ended")?.to_string();
+    Command::new("kill").args(["-INT", &pid]).status().await?;
+    for mut client in [speaker, listener] {
+        match timeout(PATIENCE, client.next()).await? {
+            Some(Event::Close(close)) => assert_eq!(close.code, Some(CloseCode::GOING_AWAY)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(client.next().await, None);
+        assert!(client.into_end().is_clean());
+    }
+    assert!(timeout(PATIENCE, room.wait()).await??.success());
+    Ok(())
+}
+
+/// A page of another origin does not get in (RFC 6455 section 10.2), nor does what is not for WebSocket.
+#[tokio::test]
+async fn room_is_closed_to_other_origins() -> Result {
+    let (_room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
+    let request = ClientRequest::from_url(&format!("ws://{address}/"))?.origin("https://example.com")?;
+    let error = connect(request, &EndpointConfig::new())
+        .await
+        .expect_err("it is foreign");
+    assert_eq!(error.to_string(), "rejected with status 403");
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
+    Ok(())
+}
+
+/// The bytes and the FIN of each direction arrive while the other goes on, and the memory does not grow with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn tunnel_carries_each_direction_to_its_end() -> Result {
+    let size: u64 = if cfg!(debug_assertions) {
+        256 << 20
+    } else {
+        1 << 30
+    };
+    let service = TcpListener::bind("127.0.0.1:0").await?;
+    let (far, far_address) = start(
+        TUNNEL,
+        &["--to", &service.local_addr()?.to_string(), "127.0.0.1:0"],
+    )
+    .await?;
+    let url = format!("ws://{far_address}/");
+    let (near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = service.accept().await?;
+        // It answers once it has the request's FIN, slowly at first.
+        let received = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+        stream.write_all(received.to_string().as_bytes()).await?;
+        stream.shutdown().await
+    });
+    let mut stream = TcpStream::connect(near_address).await?;
+    tokio::io::copy(&mut tokio::io::repeat(7).take(size), &mut stream).await?;
+    stream.shutdown().await?;
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await??;
+    assert_eq!(answer, size.to_string());
+    serving.await??;
+    for tunnel in [far, near] {
+        let memory = peak_memory(&tunnel)?;
+        assert!(memory < 16 << 10, "{memory} KiB");
+        println!("{size} bytes through {memory} KiB");
+    }
+    Ok(())
+}
+
+/// A reset of one side is a reset of the other, not a FIN that looks like the end of the data.
+#[tokio::test]
+async fn tunnel_passes_a_reset_on() -> Result {
+    let service = TcpListener::bind("127.0.0.1:0").await?;
+    let (_far, far_address) = start(
+        TUNNEL,
+        &["--to", &service.local_addr()?.to_string(), "127.0.0.1:0"],
+    )
+    .await?;
+    let url = format!("ws://{far_address}/");
+    let (_near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
+    let mut stream = TcpStream::connect(near_address).await?;
+    let (mut accepted, _) = timeout(PATIENCE, service.accept()).await??;
+    accepted.write_all(b"7").await?;
+    assert_eq!(timeout(PATIENCE, stream.read_u8()).await??, b'7');
+    accepted.set_zero_linger()?;
+    drop(accepted);
+    let read = timeout(PATIENCE, stream.read(&mut [0; 16])).await?;
+    assert!(read.is_err(), "{read:?}");
+    Ok(())
+}
+
+/// Starts a program, and waits until it listens.
+async fn start(program: &str, args: &[&str]) -> Result<(Child, SocketAddr)> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
+    timeout(PATIENCE, output.read_line(&mut line)).await??;
+    let address = line
+        .trim_end()
+        .strip_prefix("listening on ws://")
+        .ok_or("it does not listen")?;
+    Ok((child, address.parse()?))
+}
+
+async fn enter(address: SocketAddr) -> Result<WebSocket<TcpStream>> {
+    let config = EndpointConfig::new().connection(Config::new());
+    let request = ClientRequest::from_url(&format!("ws://{address}/"))?;
+    Ok(connect(request, &config).await?.0)
+}
+
+/// The most memory that a process has had, in KiB.
+fn peak_memory(child: &Child) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().ok_or("it has ended")?))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
