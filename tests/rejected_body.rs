@@ -177,6 +177,7 @@ fn malformed_chunks_are_refused() {
         b"0x",
         b"3\n",
         b"3\rx",
+        b"0\rx",
         b"3 x",
         b"3;a\rx",
         b"00000000000000001",
