@@ -1,0 +1,163 @@
+//! The opening handshake of an endpoint: requests and responses.
+
+use core::time::Duration;
+
+#[cfg(doc)]
+use super::Step;
+use super::phase::Phase;
+use super::{Endpoint, Outcome};
+use crate::Connection;
+use crate::handshake::{HandshakeError, HandshakeMisuse, Request, Response, Upgrade};
+
+impl Endpoint {
+    /// Takes the request that [`Step::Request`] announces. Until the caller answers it by
+    /// [`accept_upgrade`](Self::accept_upgrade), [`reject`](Self::reject) or [`respond`](Self::respond), nothing is read.
+    pub fn take_request(&mut self) -> Option<Request> {
+        match core::mem::replace(&mut self.phase, Phase::Deciding) {
+            Phase::Requested(request) => Some(*request),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    /// Takes the request, checks it, and opens the connection if it keeps the rules; otherwise the response that says
+    /// what is wrong is sent: 426 to a request that does not ask for WebSocket, 400 to most others.
+    ///
+    /// For servers that have nothing else on the port and look at neither path nor origin.
+    pub fn accept(&mut self) {
+        let Some(request) = self.take_request() else {
+            return;
+        };
+        if let Ok(upgrade) = self.upgrade(&request) {
+            _ = self.accept_upgrade(upgrade);
+        }
+    }
+
+    /// Checks the rules of a WebSocket request, as [`Request::upgrade`] does. After an error the response is sent, and
+    /// the endpoint ends.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the request breaks.
+    pub fn upgrade<'r>(&mut self, request: &'r Request) -> Result<Upgrade<'r>, HandshakeError> {
+        let Phase::Deciding = self.phase else {
+            return Err(HandshakeError::Finished);
+        };
+        let result = request.upgrade(self.buffers().output.buffer());
+        if let Err(error) = result {
+            self.phase = Phase::Unopened(Outcome::Failed(error));
+        }
+        result
+    }
+
+    /// Accepts: the 101 is sent, and the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer.
+    pub fn accept_upgrade(&mut self, upgrade: Upgrade<'_>) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        let connection = upgrade.accept(self.buffers().output.buffer());
+        self.opened(connection);
+        Ok(())
+    }
+
+    /// Rejects a request for WebSocket with any other response, as [`Upgrade::reject`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer, and those of [`Upgrade::reject`].
+    pub fn reject(
+        &mut self,
+        upgrade: Upgrade<'_>,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        upgrade.reject(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::Unopened(Outcome::Responded { status });
+        Ok(())
+    }
+
+    /// Responds to a request that is not for WebSocket, as [`Request::respond`]: a page, a health check, a redirect.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer, and those of [`Request::respond`].
+    pub fn respond(
+        &mut self,
+        request: &Request,
+        status: u16,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        request.respond(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::Unopened(Outcome::Responded { status });
+        Ok(())
+    }
+
+    /// Returns the body of the rejecting response that [`Step::Response`] announces, before it is taken: what came of it
+    /// up to [`Config::max_body_size`](crate::Config::max_body_size). Empty if the response accepts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+    /// use websocket_proto::handshake::ClientRequest;
+    ///
+    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let request = ClientRequest::from_url("ws://example.com/")?;
+    /// let mut endpoint = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
+    /// endpoint.receive(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nNo.\r\n0\r\n\r\n");
+    /// assert_eq!(endpoint.step(Duration::ZERO), Step::Response);
+    /// assert_eq!(endpoint.response_body(), b"No.");
+    /// assert_eq!(endpoint.take_response().map(|response| response.status()), Some(403));
+    /// assert_eq!(endpoint.into_end().to_string(), "not opened, status 403");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn response_body(&self) -> &[u8] {
+        match &self.phase {
+            Phase::Rejected(rejection) => &rejection.body,
+            _ => &[],
+        }
+    }
+
+    /// Takes the response that [`Step::Response`] announces. If it accepts, the connection is open from here on;
+    /// otherwise the endpoint ends.
+    pub fn take_response(&mut self) -> Option<Response> {
+        match core::mem::replace(&mut self.phase, Phase::Deciding) {
+            Phase::Accepted(opened) => {
+                let (connection, response) = *opened;
+                self.opened(connection);
+                Some(response)
+            }
+            Phase::Rejected(rejection) => {
+                let status = rejection.response.status();
+                self.phase = Phase::Unopened(Outcome::Responded { status });
+                self.finish(None);
+                Some(rejection.response)
+            }
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    fn check_deciding(&self) -> Result<(), HandshakeMisuse> {
+        match self.phase {
+            Phase::Deciding => Ok(()),
+            _ => Err(HandshakeMisuse::NoRequest),
+        }
+    }
+
+    /// The opening handshake is complete. What was read behind it are frames.
+    fn opened(&mut self, connection: Connection) {
+        self.phase = Phase::Open(connection);
+        self.keepalive.opened(Duration::from_nanos(self.now));
+        self.has_input = true;
+    }
+}
