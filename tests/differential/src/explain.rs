@@ -29,7 +29,7 @@ pub struct Row {
     /// `None`: it is in the code below.
     pub seen: Option<Trait>,
     pub does: Does,
-    /// A decision of the requirements (D1 to D46); `fault`: the peer breaks a rule of the RFCs, or leaves it to the application;
+    /// A decision of the requirements (`D` and a number); `fault`: the peer breaks a rule of the RFCs, or leaves it to the application;
     /// `late`, `early`, `order`: both refuse, at another byte or for another one of several faults, as the texts leave open.
     pub id: &'static str,
     pub why: &'static str,
@@ -256,9 +256,7 @@ pub static ROWS: &[Row] = &[
     row(HTTPARSE, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
     row(WEBSOCKETS, T::ResponseFold, Refuses, "D37", "a folded line of a response is refused"),
     row(WSPROTO, T::Control, Takes, "fault", "control bytes in values pass"),
-    row(TUNGSTENITE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
-    row(HTTPARSE, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
-    row(WSPROTO, T::StatusWithoutSpace, Takes, "fault", "no space is wanted behind the status"),
+    row(WEBSOCKETS, T::StatusWithoutSpace, Refuses, "D56", "a space is wanted behind the status"),
     row(HTTPARSE, T::StatusBelow100, Takes, "fault", "any three digits are a status"),
     row(HTTPARSE, T::TargetFragment, Takes, "fault", "targets are not looked into"),
     row(HTTPARSE, T::TargetForm, Takes, "fault", "targets are not looked into"),

@@ -194,7 +194,9 @@ fn request(line: &[u8], fields: &[Field], facts: &mut Facts) {
     }
     content(&all("content-length"), facts);
     facts.fault(Trait::TransferEncoding, !all("transfer-encoding").is_empty());
-    facts.fault(Trait::Expect, !all("expect").is_empty());
+    let (expectations, _) = list(&all("expect"));
+    let is_continue = |one: &&[u8]| one.eq_ignore_ascii_case(b"100-continue");
+    facts.fault(Trait::Expect, !expectations.iter().all(is_continue));
     upgrade(&all("upgrade"), &all("connection"), facts);
 
     let versions = all("sec-websocket-version");
@@ -260,7 +262,7 @@ fn status(line: &[u8], facts: &mut Facts) -> u16 {
     facts.fault(Trait::StatusBelow100, status < 100);
     facts.oddity(Trait::StatusAbove599, status > 599);
     match words.next() {
-        None => facts.fault(Trait::StatusWithoutSpace, true),
+        None => facts.oddity(Trait::StatusWithoutSpace, true),
         Some(reason) => {
             facts.fault(
                 Trait::ControlSpace,
@@ -550,5 +552,5 @@ fn is_token(bytes: &[u8]) -> bool {
 }
 
 fn is_printable(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
+    bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
