@@ -5,7 +5,7 @@ use core::error::Error;
 use core::fmt;
 
 use super::http::grammar::is_target_byte;
-use super::http::target::Authority;
+use super::http::target::{Authority, split_before};
 
 /// A URL that no request can be made from, with the part that is at fault.
 ///
@@ -94,17 +94,15 @@ pub(super) struct Url<'a> {
 impl<'a> Reference<'a> {
     /// RFC 3986 appendix B: any text has these parts.
     pub(super) fn split(text: &'a str) -> Self {
-        let (text, fragment) = split_off(text, '#');
-        let (text, query) = split_off(text, '?');
-        let (scheme, text) = match text.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        let (text, fragment) = split_off(text, b'#');
+        let (text, query) = split_off(text, b'?');
+        let (scheme, text) = match split_off(text, b':') {
+            (scheme, Some(rest)) if is_scheme(scheme) => (Some(scheme), rest),
             _ => (None, text),
         };
         let (authority, path) = match text.strip_prefix("//") {
             Some(rest) => {
-                let (authority, path) = rest
-                    .split_at_checked(rest.find('/').unwrap_or(rest.len()))
-                    .unwrap_or((rest, ""));
+                let (authority, path) = split_before(rest, |byte| byte == b'/');
                 (Some(authority), path)
             }
             None => (None, text),
@@ -174,7 +172,7 @@ impl<'a> Reference<'a> {
     /// section 5.2.2). A fragment is of no use to a server.
     pub(super) fn resolve_target(&self, base: &str) -> Result<String, UrlPart> {
         self.check_resource()?;
-        let (base_path, base_query) = split_off(base, '?');
+        let (base_path, base_query) = split_off(base, b'?');
         let (path, query) = match self.path {
             _ if self.authority.is_some() => (remove_dot_segments(self.path), self.query),
             "" => (base_path.into(), self.query.or(base_query)),
@@ -232,12 +230,10 @@ fn remove_dot_segments(path: &str) -> String {
     result
 }
 
-/// The text in front of the first such character, and behind it.
-fn split_off(text: &str, mark: char) -> (&str, Option<&str>) {
-    match text.split_once(mark) {
-        Some((front, rest)) => (front, Some(rest)),
-        None => (text, None),
-    }
+/// The text in front of the first such byte, which is ASCII, and behind it.
+fn split_off(text: &str, mark: u8) -> (&str, Option<&str>) {
+    let (front, rest) = split_before(text, |byte| byte == mark);
+    (front, rest.get(1..))
 }
 
 /// RFC 3986 section 3.1

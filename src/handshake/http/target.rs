@@ -107,6 +107,10 @@ impl<'a> Host<'a> {
     pub(crate) fn written(&self) -> Option<String> {
         let name = match self {
             Self::Address { address, .. } => return Some(["[", address, "]"].concat()),
+            // Most have nothing to decode, which is seen without an early exit, and so by vector code.
+            Self::Name(name) if name.bytes().fold(true, |all, byte| all & (byte != b'%')) => {
+                return Some(String::from(*name));
+            }
             Self::Name(name) => name,
         };
         let mut written = String::with_capacity(name.len());
@@ -276,7 +280,7 @@ fn is_known_scheme(scheme: &str) -> bool {
 }
 
 /// At the first such byte, which is ASCII; what is searched is short.
-fn split_before(text: &str, is_end: impl Fn(u8) -> bool) -> (&str, &str) {
+pub(crate) fn split_before(text: &str, is_end: impl Fn(u8) -> bool) -> (&str, &str) {
     let end = text.bytes().position(is_end).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
