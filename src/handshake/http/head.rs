@@ -178,15 +178,14 @@ impl HeadReader {
             if self.state.is_kept() {
                 self.head.bytes.extend_from_slice(run);
             }
-            let Some((&byte, after)) = after.split_first() else {
+            let Some((&byte, behind)) = after.split_first() else {
                 *rest = &[];
                 return Ok(());
             };
-            *rest = after;
-            if byte == b'\n' && self.bare_line_feeds && !self.state.is_after_cr() {
-                self.state = self.turn(b'\r')?;
-            }
-            self.state = self.turn(byte)?;
+            // Such an LF is read as if there was a CR in front of it, and then once more.
+            let is_bare = byte == b'\n' && self.bare_line_feeds && !self.state.is_after_cr();
+            *rest = if is_bare { after } else { behind };
+            self.state = self.turn(if is_bare { b'\r' } else { byte })?;
         }
         Ok(())
     }
