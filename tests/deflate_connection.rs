@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
 use websocket_proto::frame::Violation;
 use websocket_proto::{
-    CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Prepared, Role,
+    CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared, Role,
 };
 
 fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
@@ -403,11 +403,11 @@ fn both_compress_nothing_by_a_window_of_8_bits_but_take_it() {
     }
 }
 
-// A broadcast is compressed once, and what a connection compresses after it refers to nothing before it.
+// A broadcast is compressed once, for every connection.
 #[test]
 fn both_send_a_message_that_was_compressed_before() {
     let config = DeflateConfig::new().threshold(0);
-    let news = Prepared::text("news news news news").deflate(15, &config);
+    let news = Prepared::text("news news news news").deflate(Window::default(), &config);
     for (sender, peer) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
         let mut peer = open(peer, &Config::new(), Parameters::default());
         let mut connection = open(sender, &Config::new(), Parameters::default());
@@ -437,23 +437,137 @@ fn both_send_a_message_that_was_compressed_before() {
     }
 }
 
-// With a number of bits that no window has, or none that is compressed by, there is nothing for anybody to inflate; what is
-// compressed last is sent.
+// With a window that nothing is compressed by, there is nothing for anybody to inflate; what is compressed last is sent.
+// D48: nor is there for what is below a threshold, or does not get smaller.
 #[test]
-fn both_send_as_it_is_what_no_window_can_be_compressed_by() {
-    let (config, text) = (DeflateConfig::new(), "news news news news");
-    let first_byte = |news: &Prepared| {
+fn both_send_as_it_is_what_is_not_worth_compressing() {
+    let config = DeflateConfig::new().threshold(19);
+    let send = |news: &Prepared, own: &DeflateConfig| {
         let mut out = Vec::new();
-        let mut server = open(Role::Server, &Config::new(), Parameters::default());
+        let server = Connection::server(&Config::new());
+        let mut server = server.with_deflate(Parameters::default(), own);
         server.send_prepared(news, &mut out).unwrap();
         out[0]
     };
-    for bits in 0..=255 {
-        let compressed = (9..=15).contains(&bits);
-        let expected = if compressed { 0xc1 } else { 0x81 };
-        assert_eq!(first_byte(&Prepared::text(text).deflate(bits, &config)), expected);
-        let again = Prepared::text(text).deflate(9, &config).deflate(bits, &config);
-        assert_eq!(first_byte(&again), expected, "the last call counts");
+    let news = "news news news news";
+    for bits in 8..=15 {
+        let expected = if bits > 8 { 0xc1 } else { 0x81 };
+        for takeover in [true, false] {
+            let made = Prepared::text(news).deflate(window(bits, takeover), &config);
+            assert_eq!(send(&made, &config), expected);
+            let again = Prepared::text(news).deflate(Window::default(), &config);
+            let again = again.deflate(window(bits, takeover), &config);
+            assert_eq!(send(&again, &config), expected, "the last call counts");
+        }
+    }
+    let prepare =
+        |text: &str, config: &DeflateConfig| Prepared::text(text).deflate(Window::default(), config);
+    let higher = config.clone().threshold(20);
+    assert_eq!(send(&prepare(news, &higher), &config), 0x81);
+    assert_eq!(send(&prepare(news, &config), &higher), 0x81);
+    for incompressible in ["", "a", "abcdefghijklmnopqrstuvwxyz0123456789"] {
+        let none = DeflateConfig::new().threshold(0);
+        assert_eq!(
+            send(&prepare(incompressible, &none), &none),
+            0x81,
+            "{incompressible}"
+        );
+    }
+}
+
+/// The JSON of the next round.
+fn round(n: usize) -> String {
+    format!(
+        r#"{{"kind":"state","round":{n},"players":[{{"name":"alpha","x":12.5,"y":7.25,"health":90}},{{"name":"beta","x":3.5,"y":9.75,"health":75}}]}}"#
+    )
+}
+
+// D48: what the receiver's window holds of a broadcast, the sender's history holds: the connection's own messages are as small as
+// without one, in which they differ in a number, and one that says what the broadcast said is smaller.
+#[test]
+fn broadcasts_extend_the_history() {
+    let news =
+        "The match between the red team and the blue team begins in 10 minutes on the main stage. ".repeat(2);
+    for (keep, takeover, bits) in [
+        (false, true, 15),
+        (true, true, 15),
+        (false, true, 12),
+        (true, true, 12),
+        (false, true, 10),
+        (true, true, 10),
+        (false, false, 12),
+        (true, false, 12),
+    ] {
+        let (agreed, config) = (window(bits, takeover), DeflateConfig::new().keep_engine(keep));
+        let news_prepared = Prepared::text(&news).deflate(window(9, true), &config);
+        let parameters = Parameters::new(agreed, agreed);
+        for (sender, receiver) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+            let send = |broadcast: bool| {
+                let mut receiver = open(receiver, &Config::new(), parameters);
+                let mut sender = open_plain(sender, &Config::new()).with_deflate(parameters, &config);
+                let mut sizes = Vec::new();
+                for n in 0..4 {
+                    let mut wire = Vec::new();
+                    sender.send_text(&round(n), &mut wire).unwrap();
+                    sizes.push(wire.len());
+                    if broadcast {
+                        sender.send_prepared(&news_prepared, &mut wire).unwrap();
+                    }
+                    let own = round(n);
+                    let expected = [text(&own), text(&news)];
+                    assert_eq!(
+                        receive(&mut receiver, &wire, usize::MAX).unwrap(),
+                        expected[..1 + usize::from(broadcast)]
+                    );
+                }
+                let mut wire = Vec::new();
+                sender.send_text(&news, &mut wire).unwrap();
+                assert_eq!(receive(&mut receiver, &wire, 7).unwrap(), [text(&news)]);
+                (sizes, wire.len())
+            };
+            let ((alone, news_alone), (between, news_again)) = (send(false), send(true));
+            assert!(
+                alone
+                    .iter()
+                    .zip(&between)
+                    .all(|(alone, between)| *between <= alone + 3),
+                "{alone:?} {between:?}"
+            );
+            match takeover {
+                true => assert!(between[1] < between[0] / 3 && news_again < news_alone / 3),
+                false => assert_eq!((alone, news_alone), (between, news_again)),
+            }
+        }
+    }
+}
+
+// D48: never inside another message (RFC 6455 section 5.4), and then the history is as it was.
+#[test]
+fn broadcast_inside_a_message_is_refused_and_changes_nothing() {
+    let config = DeflateConfig::new().threshold(0);
+    let news = Prepared::text("news news news news").deflate(Window::default(), &config);
+    for keep in [true, false] {
+        let config = config.clone().keep_engine(keep);
+        let send = |broadcast: bool| {
+            let server = Connection::server(&Config::new());
+            let mut server = server.with_deflate(Parameters::default(), &config);
+            let mut out = Vec::new();
+            server
+                .send_fragment(MessageKind::Text, b"first half, ", Fin::More, &mut out)
+                .unwrap();
+            if broadcast {
+                assert_eq!(
+                    server.send_prepared(&news, &mut out),
+                    Err(Misuse::UnfinishedMessage)
+                );
+            }
+            server
+                .send_fragment(MessageKind::Text, b"second half", Fin::Last, &mut out)
+                .unwrap();
+            server.send_text("first half, second half", &mut out).unwrap();
+            out
+        };
+        assert_eq!(send(true), send(false));
     }
 }
 
@@ -493,7 +607,7 @@ proptest! {
         windows in [any_window(), any_window()],
         messages in prop::collection::vec(any_sent(), 0..12),
         by_client in any::<bool>(),
-        keep in any::<bool>(),
+        (keep, level, made_by) in (any::<bool>(), 1..=9u8, any_window()),
         cut in 1..2000usize,
     ) {
         let parameters = Parameters::new(windows[0], windows[1]);
@@ -501,7 +615,7 @@ proptest! {
             true => (Role::Client, Role::Server),
             false => (Role::Server, Role::Client),
         };
-        let config = DeflateConfig::new().threshold(20).keep_engine(keep);
+        let config = DeflateConfig::new().threshold(20).keep_engine(keep).level(level);
         let mut receiver = open(receiver, &Config::new(), parameters);
         let mut sender = match sender {
             Role::Server => Connection::server(&Config::new()),
@@ -512,8 +626,12 @@ proptest! {
         for Sent { kind, parts, compression, prepared } in messages {
             sender.set_compression(compression);
             let whole = parts.concat();
-            if prepared && kind == MessageKind::Text {
-                sender.send_prepared(&Prepared::text(&whole).deflate(9, &config), &mut wire).unwrap();
+            if prepared {
+                let message = match kind {
+                    MessageKind::Text => Prepared::text(&whole),
+                    MessageKind::Binary => Prepared::binary(whole.as_bytes()),
+                };
+                sender.send_prepared(&message.deflate(made_by, &config), &mut wire).unwrap();
             } else {
                 let last = parts.len() - 1;
                 for (at, part) in parts.iter().enumerate() {
@@ -734,7 +852,8 @@ proptest! {
 fn server_sends_what_was_compressed_before_to_whom_can_inflate_it() {
     let message = "news ".repeat(100);
     for (made, agreed) in (9..=15).flat_map(|made| (8..=15).map(move |agreed| (made, agreed))) {
-        let news = Prepared::text(&message).deflate(made, &DeflateConfig::new());
+        let made_by = Window::new(made).unwrap();
+        let news = Prepared::text(&message).deflate(made_by, &DeflateConfig::new());
         let window = Window::new(agreed).unwrap();
         let mut connection = open(Role::Server, &Config::new(), Parameters::new(window, window));
         let mut out = Vec::new();

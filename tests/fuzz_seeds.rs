@@ -20,6 +20,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("connection_server", bodies::connection_server),
     ("decoder", bodies::decoder),
     #[cfg(feature = "deflate")]
+    ("deflate_isolation", bodies::deflate_isolation),
+    #[cfg(feature = "deflate")]
     ("deflate_negotiation", bodies::deflate_negotiation),
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
@@ -45,7 +47,12 @@ const TARGETS: &[(&str, Body)] = &[
 ];
 
 /// What a build without `deflate` has no body for.
-const DEFLATED: [&str; 3] = ["deflate_negotiation", "deflate_round_trip", "inflate"];
+const DEFLATED: [&str; 4] = [
+    "deflate_isolation",
+    "deflate_negotiation",
+    "deflate_round_trip",
+    "inflate",
+];
 
 /// What compares with peers, which are no dependencies here: `tests/differential` has the bodies, and replays the seeds.
 const WITH_PEERS: [&str; 2] = ["differential_frames", "differential_heads"];

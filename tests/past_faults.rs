@@ -597,6 +597,56 @@ fn text_that_was_split_is_validated() {
             }
         }
     }
+/// What one connection compressed is not to be read from the size of what another compresses: the RFC's attack of section 8, without
+/// a secret of its own in the window.
+///
+/// An engine that two connections use one after the other hashes what the first left behind the end of the second's history. The
+/// thief has the server repeat words of any size that end in a marker, and then the marker with each letter: the letter that stood
+/// behind is not found again, and takes a byte more.
+// D47
+#[cfg(feature = "deflate")]
+#[test]
+fn text_of_another_connection_cannot_be_read() {
+    use websocket_proto::deflate::{Compressor, DeflateConfig, Window};
+    const ALPHABET: &[u8; 16] = b"0123456789abcdef";
+    let words: Vec<u8> = ALPHABET
+        .iter()
+        .flat_map(|&letter| [b'~', b'#', b'~', letter, b' '])
+        .collect();
+    let front = "a session of somebody, and much more than that. ".repeat(10);
+    let mut read = Vec::new();
+    for (bits, level) in [(12, 2), (12, 6), (15, 6), (15, 8)] {
+        let (window, config) = (Window::new(bits).unwrap(), DeflateConfig::new().level(level));
+        let compressor = || Compressor::new(window, &config).unwrap();
+        // The letter whose probe alone has a size of its own.
+        let stolen = |victim: &str, place: usize| {
+            let bait = [&front.as_bytes()[..place - words.len() - 3], &words, b"~#~"].concat();
+            let sizes = ALPHABET.map(|letter| {
+                let (mut thief, mut out) = (compressor(), Vec::new());
+                thief.compress(&bait, &mut out);
+                compressor().compress(victim.as_bytes(), &mut out);
+                out.clear();
+                thief.compress(&[b'~', b'#', b'~', letter], &mut out);
+                out.len()
+            });
+            let alone = |size: usize| sizes.iter().filter(|&&other| other == size).count() == 1;
+            let found = ALPHABET.iter().zip(sizes).find(|&(_, size)| alone(size));
+            found.map_or('?', |(&letter, _)| char::from(letter))
+        };
+        let steal = |token: &str| -> String {
+            let victim = format!("{front}{token}, and what follows it");
+            (front.len()..)
+                .take(token.len())
+                .map(|place| stolen(&victim, place))
+                .collect()
+        };
+        let tokens = ["2b7e151628aed2a6", "f0c1d9e83a5b4c76"];
+        let found = tokens.map(steal);
+        if found[0] != found[1] {
+            read.push((bits, level, found));
+        }
+    }
+    assert!(read.is_empty(), "{read:#?}");
 }
 
 // ---- the table -----------------------------------------------------------------------------------------------------------

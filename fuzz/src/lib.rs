@@ -19,6 +19,8 @@ mod fields;
 mod frame;
 mod handshake;
 mod input;
+#[cfg(feature = "deflate")]
+mod isolation;
 mod memory;
 mod operations;
 mod output;
@@ -36,6 +38,8 @@ pub use extensions::extension_list;
 pub use fields::{protocol_list, upgrade_fields};
 pub use frame::{decoder, header, mask, raw_decoder};
 pub use handshake::{handshake_client, handshake_server};
+#[cfg(feature = "deflate")]
+pub use isolation::deflate_isolation;
 pub use memory::memory;
 pub use operations::operations;
 pub use output::output_validity;

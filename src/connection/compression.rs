@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::prepared::Prepared;
 use super::send::Fin;
 use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
 use crate::error::Error;
@@ -140,17 +141,19 @@ impl Deflating {
         self.compressor()
     }
 
-    /// Whether the peer can inflate what was compressed on its own with a window of so many bits. It then goes
-    /// into the peer's window, so nothing before it is referred to any more.
-    pub(super) fn takes_prepared(&mut self, bits: u8) -> bool {
-        let (Self::Agreed(window, _) | Self::Active(window, _)) = self else {
-            return false;
+    /// What of a prepared message the peer gets compressed, if it can inflate it and it is worth it. It then goes into
+    /// the peer's window.
+    pub(super) fn take_prepared<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p [u8]> {
+        let deflated = prepared.deflated()?;
+        let (Self::Agreed(window, _) | Self::Active(window, _)) = *self else {
+            return None;
         };
-        let takes = bits <= window.bits();
-        if let (true, Self::Active(_, compressor)) = (takes, self) {
-            compressor.forget();
+        if deflated.window.bits() > window.bits() {
+            return None;
         }
-        takes
+        self.for_message(prepared.payload().len())?
+            .extend_window(prepared.payload());
+        Some(&deflated.payload)
     }
 
     fn compressor(&mut self) -> Option<&mut Compressor> {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
+use super::prepared::Prepared;
 use super::send::Fin;
 use crate::error::Error;
 use crate::message::Assembler;
@@ -44,6 +45,10 @@ impl Deflating {
     }
 
     pub(super) fn for_message(&mut self, _: usize) -> Option<&mut Infallible> {
+        None
+    }
+
+    pub(super) fn take_prepared<'p>(&mut self, _: &'p Prepared) -> Option<&'p [u8]> {
         None
     }
 

@@ -31,9 +31,16 @@ pub struct Prepared {
     kind: MessageKind,
     header_size: usize,
     frame: Vec<u8>,
-    /// The payload compressed on its own, by a window of so many bits.
     #[cfg(feature = "deflate")]
-    deflated: Option<(u8, Vec<u8>)>,
+    deflated: Option<Deflated>,
+}
+
+/// The payload compressed on its own: smaller than it was.
+#[cfg(feature = "deflate")]
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(super) struct Deflated {
+    pub(super) window: Window,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Prepared {
@@ -61,16 +68,33 @@ impl Prepared {
         }
     }
 
-    /// Compresses the message as well, once, for all connections that agreed on a window of at least this many
-    /// bits (9 to 15) for what this side sends; the others get it as it is, and so do all with any other number of
-    /// bits. A second call replaces the first.
+    /// Compresses the message as well, once, for all connections that agreed to send with a window of at least this
+    /// size. A second call replaces the first.
+    ///
+    /// The compressed message refers to nothing before it, so context takeover in `window` makes no difference. Of
+    /// `config`, [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
+    ///
+    /// A server's connection sends the plain [`frame`](Self::frame) instead if
+    /// - it did not agree on compression, or on a smaller window,
+    /// - [`Compression::Off`](crate::Compression::Off) is set,
+    /// - the message is smaller than the threshold, here or of the connection,
+    /// - the compressed payload is not smaller than the plain one, or
+    /// - `window` has 8 bits, with which nothing is compressed, see [`Compressor::new`].
+    ///
+    /// A client's connection then sends the message as [`send_text`](crate::Connection::send_text) or
+    /// [`send_binary`](crate::Connection::send_binary) would.
+    ///
+    /// What is sent compressed is in the receiver's window, and a connection with context takeover takes note of it,
+    /// so that its next messages can refer to it and to those before it. For that the connection copies at most its
+    /// window's size of the message. A server that only broadcasts saves this copy and its memory by
+    /// [`DeflateConfig::server_no_context_takeover`].
     ///
     /// ```
-    /// use websocket_proto::deflate::{DeflateConfig, Parameters};
+    /// use websocket_proto::deflate::{DeflateConfig, Parameters, Window};
     /// use websocket_proto::{Config, Connection, Prepared};
     ///
-    /// let config = DeflateConfig::new();
-    /// let news = Prepared::text("news, news, news, news").deflate(12, &config);
+    /// let config = DeflateConfig::new().threshold(16);
+    /// let news = Prepared::text("news, news, news, news").deflate(Window::default(), &config);
     /// let server = Connection::server(&Config::new());
     /// let mut server = server.with_deflate(Parameters::default(), &config);
     /// let mut out = Vec::new();
@@ -80,23 +104,23 @@ impl Prepared {
     /// ```
     #[cfg(feature = "deflate")]
     #[must_use = "the compressed message is in the value that is returned"]
-    pub fn deflate(mut self, bits: u8, config: &DeflateConfig) -> Self {
-        let window = Window::new(bits).map(Window::no_context_takeover);
-        let compressor =
-            window.and_then(|window| Compressor::new(window, &config.clone().send_window_bits(bits)));
-        self.deflated = compressor.map(|mut compressor| {
-            let mut payload = Vec::new();
+    pub fn deflate(mut self, window: Window, config: &DeflateConfig) -> Self {
+        let mut payload = Vec::new();
+        let config = config.clone().send_window_bits(window.bits());
+        let compressor = Compressor::new(window.no_context_takeover(), &config);
+        if let Some(mut compressor) =
+            compressor.filter(|compressor| compressor.is_worth(self.payload().len()))
+        {
             compressor.compress(self.payload(), &mut payload);
-            (bits, payload)
-        });
+        }
+        let is_smaller = !payload.is_empty() && payload.len() < self.payload().len();
+        self.deflated = is_smaller.then_some(Deflated { window, payload });
         self
     }
 
     #[cfg(feature = "deflate")]
-    pub(super) fn deflated(&self) -> Option<(u8, &[u8])> {
-        self.deflated
-            .as_ref()
-            .map(|(bits, payload)| (*bits, &payload[..]))
+    pub(super) fn deflated(&self) -> Option<&Deflated> {
+        self.deflated.as_ref()
     }
 
     /// Text or binary.

@@ -326,13 +326,14 @@ impl SendHalf {
     }
 
     fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        #[cfg(feature = "deflate")]
-        if let (Compression::On, Some((bits, payload))) = (self.compression, prepared.deflated()) {
-            if self.deflating.takes_prepared(bits) {
-                let header = Header::new(prepared.kind().opcode(), payload.len() as u64);
-                self.masking.frame(deflated(header), payload, out);
-                return Ok(());
-            }
+        let payload = match self.compression {
+            Compression::On => self.deflating.take_prepared(prepared),
+            Compression::Off => None,
+        };
+        if let Some(payload) = payload {
+            let header = Header::new(prepared.kind().opcode(), payload.len() as u64);
+            self.masking.frame(deflated(header), payload, out);
+            return Ok(());
         }
         match self.masking {
             Masking::Server => {

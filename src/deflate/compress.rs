@@ -1,13 +1,10 @@
 //! Deflating: messages in, the payload of their frames out.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use zlib_rs::{Deflate, DeflateFlush, Status};
-
+use super::deflater::{Deflater, MAX_COUNT, store};
 use super::history::History;
-use super::pool;
 use super::{DeflateConfig, TAIL, Window};
 
 /// Compresses the messages of one direction (RFC 7692 section 7.2.1).
@@ -27,22 +24,25 @@ use super::{DeflateConfig, TAIL, Window};
 /// assert!(first.ends_with(b"\x00\x00\xff\xff") && !last.ends_with(b"\x00\x00\xff\xff"));
 /// ```
 pub struct Compressor {
-    /// What the next message may refer to, if the engine is not kept between messages.
+    /// What the receiver's window holds and the engine has not seen.
     history: History,
     /// Inside a message, and between messages if it is kept.
-    engine: Option<Box<Deflater>>,
+    engine: Option<Deflater>,
+    kept: Kept,
     bits: u8,
     level: u8,
-    takeover: bool,
-    keep_engine: bool,
     threshold: usize,
 }
 
-/// The engine, with what it was made for.
-pub(super) struct Deflater {
-    deflate: Deflate,
-    bits: u8,
-    level: u8,
+/// What is there between messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kept {
+    /// Without context takeover.
+    Nothing,
+    /// The history. Inside a message the engine has seen all of it.
+    Window,
+    /// The engine. The history has what others compressed meanwhile.
+    Engine,
 }
 
 impl Compressor {
@@ -58,14 +58,17 @@ impl Compressor {
             return None;
         }
         let window = window.at_most(config.send_window_bits);
-        let history = window.takeover() && !config.keep_engine;
+        let (kept, history) = match window.takeover() {
+            false => (Kept::Nothing, 0),
+            true if config.keep_engine => (Kept::Engine, window.size()),
+            true => (Kept::Window, window.size()),
+        };
         Some(Self {
-            history: History::new(if history { window.size() } else { 0 }),
+            history: History::new(history),
             engine: None,
+            kept,
             bits: window.bits(),
             level: config.level,
-            takeover: window.takeover(),
-            keep_engine: config.keep_engine,
             threshold: config.threshold,
         })
     }
@@ -80,22 +83,43 @@ impl Compressor {
     /// What is appended is the payload of a frame that is not the message's last; it may be cut into more. A
     /// part without a byte appends nothing.
     pub fn push(&mut self, part: &[u8], out: &mut Vec<u8>) {
-        if part.is_empty() {
-            return;
+        for piece in part.chunks(MAX_COUNT) {
+            self.push_piece(piece, out);
         }
+    }
+
+    fn push_piece(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
-        let engine = self
-            .engine
-            .get_or_insert_with(|| Deflater::begin(self.bits, self.level, &self.history));
-        if engine.deflate(part, out) {
-            self.history.extend(part);
-        } else {
+        let done = self.engine().deflate(piece, out);
+        match (done, self.kept) {
+            (true, Kept::Window) => self.history.extend(piece),
+            (true, Kept::Nothing | Kept::Engine) => {}
             // Not known to happen. What follows refers to nothing before it.
-            out.truncate(start);
-            self.engine = None;
-            self.history.take();
-            store(part, out);
+            (false, _) => {
+                out.truncate(start);
+                self.forget();
+                store(piece, out);
+            }
         }
+    }
+
+    /// The engine, which has seen all that the next piece may refer to.
+    fn engine(&mut self) -> &mut Deflater {
+        if self.engine.as_ref().is_some_and(Deflater::is_spent) {
+            self.engine = None;
+        }
+        let new = || Deflater::new(self.bits, self.level);
+        let is_behind = self.engine.is_none() || self.kept == Kept::Engine;
+        let engine = self.engine.get_or_insert_with(new);
+        if is_behind && !engine.prime(&self.history) {
+            // Not known to happen. One that has seen nothing refers to nothing.
+            debug_assert!(false);
+            *engine = new();
+        }
+        if self.kept == Kept::Engine {
+            self.history.take();
+        }
+        engine
     }
 
     /// Compresses a whole message, or the last part of one, and appends it to `out`. It is never empty: an
@@ -108,24 +132,50 @@ impl Compressor {
             // Each flush ends with the tail.
             false => out.truncate(out.len().saturating_sub(TAIL.len())),
         }
-        if !(self.takeover && self.keep_engine) {
-            self.give_engine_back();
+        if self.kept != Kept::Engine {
+            self.engine = None;
         }
+    }
+
+    /// Takes note of a message on this connection that another compressor compressed on its own, such as a
+    /// broadcast: the receiver's window holds it, so that the next messages can refer to it, and to those before.
+    /// Between messages only.
+    ///
+    /// ```
+    /// use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, Window};
+    ///
+    /// let config = DeflateConfig::new();
+    /// let broadcast = "the same for all connections";
+    /// let mut wire = Vec::new();
+    /// Compressor::new(Window::default().no_context_takeover(), &config)
+    ///     .unwrap()
+    ///     .compress(broadcast.as_bytes(), &mut wire);
+    ///
+    /// let mut compressor = Compressor::new(Window::default(), &config).unwrap();
+    /// compressor.extend_window(broadcast.as_bytes());
+    /// let mut next = Vec::new();
+    /// compressor.compress(broadcast.as_bytes(), &mut next);
+    /// assert!(next.len() < 8);
+    ///
+    /// let mut decompressor = Decompressor::new(Window::default());
+    /// for payload in [wire, next] {
+    ///     let mut text = Vec::new();
+    ///     decompressor.decompress(&payload, 1024, &mut text)?;
+    ///     assert_eq!(text, broadcast.as_bytes());
+    /// }
+    /// # Ok::<(), websocket_proto::deflate::InflateError>(())
+    /// ```
+    pub fn extend_window(&mut self, message: &[u8]) {
+        self.history.extend(message);
     }
 
     /// Forgets all earlier messages, so that the next one refers to nothing before it. Between messages only.
     ///
-    /// Needed after a message on this connection that another compressor made: the receiver's window has moved
-    /// then, and this one has not.
+    /// Needed after a compressed message on this connection that neither this compressor made nor
+    /// [`extend_window`](Self::extend_window) was told of: the receiver's window has moved then, and this one has not.
     pub fn forget(&mut self) {
         self.history.take();
-        self.give_engine_back();
-    }
-
-    fn give_engine_back(&mut self) {
-        if let Some(engine) = self.engine.take() {
-            pool::deflaters().give(engine);
-        }
+        self.engine = None;
     }
 }
 
@@ -133,107 +183,8 @@ impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compressor")
             .field("bits", &self.bits)
-            .field("takeover", &self.takeover)
+            .field("takeover", &(self.kept != Kept::Nothing))
             .field("level", &self.level)
             .finish_non_exhaustive()
-    }
-}
-
-impl Deflater {
-    fn begin(bits: u8, level: u8, history: &History) -> Box<Self> {
-        let pooled = pool::deflaters().take(|engine| (engine.bits, engine.level) == (bits, level));
-        let mut engine = match pooled {
-            Some(mut engine) => {
-                engine.deflate.reset();
-                engine
-            }
-            None => Box::new(Self {
-                deflate: make(bits, level),
-                bits,
-                level,
-            }),
-        };
-        for part in history.parts() {
-            if !part.is_empty() {
-                // A raw stream takes any history between blocks. If it did not, it would not refer to it.
-                let primed = engine.deflate.set_dictionary(part);
-                debug_assert!(primed.is_ok());
-            }
-        }
-        engine
-    }
-
-    /// Appends `part`, flushed. Whether the engine did so.
-    fn deflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> bool {
-        // Room for what cannot be compressed, so that one call does for most messages.
-        let mut room = part.len().saturating_add(64).min(MAX_ROOM);
-        loop {
-            let start = out.len();
-            out.resize(start.saturating_add(room), 0);
-            let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
-            let free = out.get_mut(start..).unwrap_or_default();
-            let status = self.deflate.compress(part, free, DeflateFlush::SyncFlush);
-            let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(0);
-            let read = since(self.deflate.total_in(), read);
-            let written = since(self.deflate.total_out(), written);
-            out.truncate(start.saturating_add(written));
-            part = part.get(read..).unwrap_or_default();
-            match status {
-                Ok(Status::Ok | Status::BufError) if part.is_empty() && written < room => {
-                    return out.ends_with(&TAIL);
-                }
-                // The engine may have taken all of it, and still have much to give.
-                Ok(Status::Ok) if written > 0 => room = MAX_ROOM,
-                _ => return false,
-            }
-        }
-    }
-}
-
-/// The most that is asked of the engine at once.
-const MAX_ROOM: usize = 16 * 1024;
-
-/// The smallest block buffers are for 2,048 symbols: smaller ones make twice the work, as each block has its
-/// own code, and save little beside the hash table, which has 128 KiB for any window.
-fn make(bits: u8, level: u8) -> Deflate {
-    Deflate::new_with_config(zlib_rs::DeflateConfig {
-        level: i32::from(level),
-        window_bits: i32::from(bits).saturating_neg(),
-        mem_level: i32::from(bits).saturating_sub(7).max(5),
-        ..zlib_rs::DeflateConfig::default()
-    })
-}
-
-/// Appends `part` as it is, in stored blocks, and what a flush ends with.
-#[cold]
-fn store(part: &[u8], out: &mut Vec<u8>) {
-    for block in part.chunks(usize::from(u16::MAX)).chain([&[][..]]) {
-        let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
-        out.push(0x00);
-        out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(&(!len).to_le_bytes());
-        out.extend_from_slice(block);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Decompressor;
-    use super::*;
-    use alloc::vec;
-
-    #[test]
-    fn stored_parts_can_be_read() {
-        for size in [1, 65534, 65535, 65536, 200_000] {
-            let part = vec![7; size];
-            let (mut wire, mut out) = (Vec::new(), Vec::new());
-            store(&part, &mut wire);
-            assert!(wire.ends_with(&TAIL));
-            wire.truncate(wire.len() - TAIL.len());
-            Decompressor::new(Window::default())
-                .decompress(&wire, u64::MAX, &mut out)
-                .unwrap();
-            assert!(out == part);
-        }
     }
 }

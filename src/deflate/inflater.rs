@@ -82,7 +82,7 @@ struct Step {
 
 impl Inflater {
     pub(super) fn begin(history: &mut History, takeover: bool, free_final_blocks: u64) -> Box<Self> {
-        let mut inflater = match pool::inflaters().take(|_| true) {
+        let mut inflater = match pool::take() {
             Some(mut inflater) => {
                 inflater.inflate.reset(false);
                 inflater
@@ -117,7 +117,7 @@ impl Inflater {
         if !takeover {
             self.spare = history.take();
         }
-        pool::inflaters().give(self);
+        pool::give(self);
     }
 
     /// The engine sees the history as what it inflated last.

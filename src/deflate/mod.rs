@@ -131,6 +131,7 @@
 mod compress;
 mod config;
 mod decompress;
+mod deflater;
 mod history;
 mod inflater;
 mod negotiation;

@@ -1,94 +1,65 @@
-//! Engines between two messages: a few for each thread, since making one costs more than a small message.
+//! What inflates, between two messages: a few for each thread, since making one costs more than a small message.
+//!
+//! An engine that inflates can be used again by another connection, as what comes out of it is what the payload and
+//! the history say: it counts how much of its window is of the current stream, and a reference to before that is
+//! an error. One that deflates cannot: see `deflater`.
 
 #[cfg(feature = "std")]
-pub(super) use with_std::{deflaters, inflaters};
+pub(super) use with_std::{give, take};
 
 #[cfg(not(feature = "std"))]
-pub(super) use without_std::{deflaters, inflaters};
+pub(super) use without_std::{give, take};
 
 #[cfg(feature = "std")]
 mod with_std {
     use core::cell::RefCell;
     use std::boxed::Box;
-    use std::thread::LocalKey;
     use std::vec::Vec;
 
-    use super::super::compress::Deflater;
     use super::super::inflater::Inflater;
 
     /// Messages that are handled in one call need one; more are of use to messages that reads have cut.
     const SIZE: usize = 2;
 
-    type Shelf<T> = RefCell<Vec<Box<T>>>;
+    #[allow(clippy::vec_box, reason = "the boxes go to the connections and come back")]
+    type Shelf = Vec<Box<Inflater>>;
 
     std::thread_local! {
-        static INFLATERS: Shelf<Inflater> = const { RefCell::new(Vec::new()) };
-        static DEFLATERS: Shelf<Deflater> = const { RefCell::new(Vec::new()) };
+        static SHELF: RefCell<Shelf> = const { RefCell::new(Vec::new()) };
     }
 
-    pub(in super::super) fn inflaters() -> Pool<Inflater> {
-        Pool(&INFLATERS)
+    /// The last one given: it is in the cache.
+    pub(in super::super) fn take() -> Option<Box<Inflater>> {
+        with(Vec::pop).flatten()
     }
 
-    pub(in super::super) fn deflaters() -> Pool<Deflater> {
-        Pool(&DEFLATERS)
+    /// A full pool drops it.
+    pub(in super::super) fn give(inflater: Box<Inflater>) {
+        with(|shelf| {
+            if shelf.len() < SIZE {
+                shelf.push(inflater);
+            }
+        });
     }
 
-    pub(in super::super) struct Pool<T: 'static>(&'static LocalKey<Shelf<T>>);
-
-    impl<T> Pool<T> {
-        /// One that fits, the last one given first: it is in the cache.
-        pub(in super::super) fn take(&self, fits: impl Fn(&T) -> bool) -> Option<Box<T>> {
-            let take = |shelf: &mut Vec<Box<T>>| {
-                let found = shelf.iter().rposition(|engine| fits(engine))?;
-                Some(shelf.remove(found))
-            };
-            self.with(take).flatten()
-        }
-
-        /// In a full pool, the one unused for longest makes way.
-        pub(in super::super) fn give(&self, engine: Box<T>) {
-            let dropped = self.with(|shelf| {
-                let oldest = (shelf.len() >= SIZE).then(|| shelf.remove(0));
-                shelf.push(engine);
-                oldest
-            });
-            drop(dropped);
-        }
-
-        /// `None` while the thread ends; what `work` holds is dropped then.
-        fn with<R>(&self, work: impl FnOnce(&mut Vec<Box<T>>) -> R) -> Option<R> {
-            let run = |shelf: &Shelf<T>| shelf.try_borrow_mut().ok().map(|mut shelf| work(&mut shelf));
-            self.0.try_with(run).ok().flatten()
-        }
+    /// `None` while the thread ends; what `work` holds is dropped then.
+    fn with<R>(work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
+        let run = |shelf: &RefCell<Shelf>| shelf.try_borrow_mut().ok().map(|mut shelf| work(&mut shelf));
+        SHELF.try_with(run).ok().flatten()
     }
 }
 
+/// There are no threads to keep anything for.
 #[cfg(not(feature = "std"))]
 mod without_std {
     use alloc::boxed::Box;
-    use core::marker::PhantomData;
 
-    use super::super::compress::Deflater;
     use super::super::inflater::Inflater;
 
-    pub(in super::super) fn inflaters() -> Pool<Inflater> {
-        Pool(PhantomData)
+    pub(in super::super) fn take() -> Option<Box<Inflater>> {
+        None
     }
 
-    pub(in super::super) fn deflaters() -> Pool<Deflater> {
-        Pool(PhantomData)
-    }
-
-    /// There are no threads to keep anything for.
-    pub(in super::super) struct Pool<T>(PhantomData<T>);
-
-    impl<T> Pool<T> {
-        pub(in super::super) fn take(&self, _fits: impl Fn(&T) -> bool) -> Option<Box<T>> {
-            None
-        }
-
-        #[allow(clippy::boxed_local, reason = "with std it is kept")]
-        pub(in super::super) fn give(&self, _engine: Box<T>) {}
-    }
+    #[allow(clippy::boxed_local, reason = "with std it is kept")]
+    pub(in super::super) fn give(_inflater: Box<Inflater>) {}
 }

@@ -5,6 +5,8 @@
 pub mod bodies;
 mod drive;
 pub mod handshakes;
+#[cfg(feature = "deflate")]
+pub mod isolation;
 pub mod lists;
 #[cfg(feature = "deflate")]
 pub mod miniz;

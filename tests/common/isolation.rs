@@ -1,0 +1,78 @@
+//! What one connection compresses and inflates, to be compared with what it does where nothing was before it.
+
+use std::thread;
+
+use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Parameters, Window};
+use websocket_proto::{Config, Connection, Fin, MessageKind, Prepared};
+
+#[derive(Clone, Copy, Debug)]
+pub enum Sending {
+    Messages,
+    /// Each in two fragments.
+    Fragments,
+    /// Every second one was prepared for many.
+    Prepared,
+}
+
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub window: Window,
+    pub config: DeflateConfig,
+    pub sending: Sending,
+}
+
+/// On a thread of its own, on which nothing was compressed or inflated before.
+pub fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+/// All that a connection writes.
+pub fn send(setting: &Setting, messages: &[&[u8]]) -> Vec<u8> {
+    let parameters = Parameters::new(Window::default(), setting.window);
+    let mut server = Connection::server(&Config::new()).with_deflate(parameters, &setting.config);
+    let mut out = Vec::new();
+    for (n, message) in messages.iter().enumerate() {
+        let sent = match setting.sending {
+            Sending::Fragments => {
+                let (first, last) = message.split_at(message.len() / 3);
+                let mut send = |part, fin| server.send_fragment(MessageKind::Binary, part, fin, &mut out);
+                send(first, Fin::More).and_then(|()| send(last, Fin::Last))
+            }
+            Sending::Prepared if n % 2 == 1 => {
+                let prepared = Prepared::binary(message).deflate(setting.window, &setting.config);
+                server.send_prepared(&prepared, &mut out)
+            }
+            Sending::Messages | Sending::Prepared => server.send_binary(message, &mut out),
+        };
+        sent.unwrap();
+    }
+    out
+}
+
+/// The payloads of a connection's messages.
+pub fn compress(window: Window, messages: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut compressor = Compressor::new(window, &DeflateConfig::new()).unwrap();
+    let compress = |message: &&[u8]| {
+        let mut wire = Vec::new();
+        compressor.compress(message, &mut wire);
+        wire
+    };
+    messages.iter().map(compress).collect()
+}
+
+/// What comes out of each payload, given in two parts, and how it ends.
+pub fn receive(window: Window, wires: &[Vec<u8>]) -> Vec<(Vec<u8>, Result<(), InflateError>)> {
+    let mut decompressor = Decompressor::new(window);
+    let mut inflate = |wire: &Vec<u8>| {
+        let mut out = Vec::new();
+        let (front, back) = wire.split_at(wire.len() / 2);
+        let result = [front, back].into_iter().try_for_each(|part| {
+            decompressor.push(part, 1 << 20, |piece| {
+                out.extend_from_slice(piece);
+                Ok(())
+            })
+        });
+        (out, result.and_then(|()| decompressor.finish()))
+    };
+    wires.iter().map(&mut inflate).collect()
+}
