@@ -58,7 +58,10 @@ fn deflate(connection: Connection) -> Connection {
 fn prepared() -> Prepared {
     let prepared = Prepared::text(TEXT);
     #[cfg(feature = "deflate")]
-    let prepared = prepared.deflate(15, &websocket_proto::deflate::DeflateConfig::new());
+    let prepared = {
+        use websocket_proto::deflate::{DeflateConfig, Window};
+        prepared.deflate(Window::default(), &DeflateConfig::new().threshold(0))
+    };
     prepared
 }
 

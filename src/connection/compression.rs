@@ -141,9 +141,9 @@ impl Deflating {
         self.compressor()
     }
 
-    /// What of a prepared message the peer gets compressed, if it can inflate it and it is worth it. It then goes into
-    /// the peer's window.
-    pub(super) fn take_prepared<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p [u8]> {
+    /// The compressed payload of a prepared message, if the peer can inflate it and it is worth it. Once it is sent,
+    /// it is to [extend the window](Self::extend_window).
+    pub(super) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p [u8]> {
         let deflated = prepared.deflated()?;
         let (Self::Agreed(window, _) | Self::Active(window, _)) = *self else {
             return None;
@@ -151,9 +151,15 @@ impl Deflating {
         if deflated.window.bits() > window.bits() {
             return None;
         }
-        self.for_message(prepared.payload().len())?
-            .extend_window(prepared.payload());
+        self.for_message(prepared.payload().len())?;
         Some(&deflated.payload)
+    }
+
+    /// The peer's window has `message` now, which was compressed elsewhere.
+    pub(super) fn extend_window(&mut self, message: &[u8]) {
+        if let Some(compressor) = self.compressor() {
+            compressor.extend_window(message);
+        }
     }
 
     fn compressor(&mut self) -> Option<&mut Compressor> {

@@ -48,9 +48,11 @@ impl Deflating {
         None
     }
 
-    pub(super) fn take_prepared<'p>(&mut self, _: &'p Prepared) -> Option<&'p [u8]> {
+    pub(super) fn prepared<'p>(&mut self, _: &'p Prepared) -> Option<&'p [u8]> {
         None
     }
+
+    pub(super) fn extend_window(&mut self, _: &[u8]) {}
 
     pub(super) fn for_fragments(&mut self) -> Option<&mut Infallible> {
         None

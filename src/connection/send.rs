@@ -327,12 +327,13 @@ impl SendHalf {
 
     fn prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
         let payload = match self.compression {
-            Compression::On => self.deflating.take_prepared(prepared),
+            Compression::On => self.deflating.prepared(prepared),
             Compression::Off => None,
         };
         if let Some(payload) = payload {
             let header = Header::new(prepared.kind().opcode(), payload.len() as u64);
             self.masking.frame(deflated(header), payload, out);
+            self.deflating.extend_window(prepared.payload());
             return Ok(());
         }
         match self.masking {
