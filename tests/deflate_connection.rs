@@ -498,7 +498,10 @@ fn broadcasts_extend_the_history() {
         (false, false, 12),
         (true, false, 12),
     ] {
-        let (agreed, config) = (window(bits, takeover), DeflateConfig::new().keep_engine(keep));
+        let (agreed, config) = (
+            window(bits, takeover),
+            DeflateConfig::new().keep_engine(keep).send_window_bits(15),
+        );
         let news_prepared = Prepared::text(&news).deflate(window(9, true), &config);
         let parameters = Parameters::new(agreed, agreed);
         for (sender, receiver) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
@@ -615,7 +618,7 @@ proptest! {
             true => (Role::Client, Role::Server),
             false => (Role::Server, Role::Client),
         };
-        let config = DeflateConfig::new().threshold(20).keep_engine(keep).level(level);
+        let config = DeflateConfig::new().threshold(20).keep_engine(keep).level(level).send_window_bits(15);
         let mut receiver = open(receiver, &Config::new(), parameters);
         let mut sender = match sender {
             Role::Server => Connection::server(&Config::new()),

@@ -50,6 +50,7 @@ fn settings(bits: u8, level: u8) -> impl Iterator<Item = Setting> {
         window: window(bits, n & 1 == 0),
         config: DeflateConfig::new()
             .level(level)
+            .send_window_bits(15)
             .keep_engine(n & 2 == 0)
             .threshold(0),
         sending: [Sending::Messages, Sending::Fragments, Sending::Prepared][n / 4],

@@ -616,7 +616,10 @@ fn text_of_another_connection_cannot_be_read() {
     let front = "a session of somebody, and much more than that. ".repeat(10);
     let mut read = Vec::new();
     for (bits, level) in [(12, 2), (12, 6), (15, 6), (15, 8)] {
-        let (window, config) = (Window::new(bits).unwrap(), DeflateConfig::new().level(level));
+        let (window, config) = (
+            Window::new(bits).unwrap(),
+            DeflateConfig::new().level(level).send_window_bits(bits),
+        );
         let compressor = || Compressor::new(window, &config).unwrap();
         // The letter whose probe alone has a size of its own.
         let stolen = |victim: &str, place: usize| {

@@ -11,6 +11,7 @@ fn setting(input: &mut Input) -> Setting {
         window: window(9 + (flags & 7) % 7, flags & 8 == 0),
         config: DeflateConfig::new()
             .level(level % 10)
+            .send_window_bits(15)
             .keep_engine(flags & 16 != 0)
             .threshold(0),
         sending: match flags >> 5 & 3 {

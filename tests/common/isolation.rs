@@ -51,7 +51,7 @@ pub fn send(setting: &Setting, messages: &[&[u8]]) -> Vec<u8> {
 
 /// The payloads of a connection's messages.
 pub fn compress(window: Window, messages: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut compressor = Compressor::new(window, &DeflateConfig::new()).unwrap();
+    let mut compressor = Compressor::new(window, &DeflateConfig::new().send_window_bits(15)).unwrap();
     let compress = |message: &&[u8]| {
         let mut wire = Vec::new();
         compressor.compress(message, &mut wire);
