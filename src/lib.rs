@@ -110,7 +110,7 @@
 //! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses
 //!   nothing.
 //! - **Threads.** Everything is `Send` and `Sync`. Connections share nothing but what each thread pools: random bytes for
-//!   mask keys, and the engines of compression.
+//!   mask keys, and what inflates. No connection's output depends on what another one sent or received.
 //! - **Memory.** An idle connection holds no heap but what you gave it. A message that lies whole in the
 //!   input is lent from there; one that came in pieces takes at most twice as much as has come of it, never
 //!   what its header declares, and never more than [`Config::max_message_size`].

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
 use websocket_proto::frame::Violation;
 use websocket_proto::{
-    CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared, Role,
+    CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared,
+    Role,
 };
 
 fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {

@@ -597,6 +597,8 @@ fn text_that_was_split_is_validated() {
             }
         }
     }
+}
+
 /// What one connection compressed is not to be read from the size of what another compresses: the RFC's attack of section 8, without
 /// a secret of its own in the window.
 ///
