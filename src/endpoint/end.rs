@@ -110,6 +110,8 @@ impl fmt::Display for End {
                 write!(f, "{interruption}, not clean")
             }
             (outcome, None) => outcome.fmt(f),
+            // It says so itself.
+            (outcome @ Outcome::Failed(HandshakeError::TimedOut), Some(_)) => outcome.fmt(f),
             (outcome, Some(interruption)) => write!(f, "{outcome} ({interruption})"),
         }
     }

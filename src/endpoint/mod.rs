@@ -336,7 +336,12 @@ impl Endpoint {
     }
 
     /// Lends buffers to the endpoint. Those that it has already are kept if they hold anything.
-    pub fn lend_buffers(&mut self, buffers: Box<Buffers>) {
+    ///
+    /// Nothing that the buffers held before can be seen through this endpoint: what was read into them is overwritten
+    /// with zeros.
+    pub fn lend_buffers(&mut self, mut buffers: Box<Buffers>) {
+        buffers.read.wipe();
+        buffers.output.clear();
         if self.buffers.is_none() || self.take_buffers().is_some() {
             self.buffers = Some(buffers);
         }

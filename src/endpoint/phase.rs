@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::end::{End, Interruption, Outcome};
+use super::end::{End, Interruption, Outcome, Timeout};
 use super::output::Output;
 use super::read_buffer::ReadBuffer;
 use crate::connection::{State, Transport};
@@ -216,9 +216,13 @@ impl Phase {
             Self::AwaitingResponse(mut asked) => Outcome::Failed(asked.handshake.receive_eof()),
             Self::Requested(_) | Self::Deciding => Outcome::Failed(HandshakeError::Eof),
         };
+        let opening = match outcome {
+            Outcome::Failed(HandshakeError::TimedOut) => Some(Interruption::TimedOut(Timeout::Opening)),
+            _ => None,
+        };
         *self = Self::Ended(Box::new(End {
             outcome,
-            interruption,
+            interruption: opening.or(interruption),
         }));
     }
 

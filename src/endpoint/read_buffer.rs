@@ -35,6 +35,8 @@ pub struct ReadBuffer {
     storage: Vec<u8>,
     start: usize,
     end: usize,
+    /// How far the storage holds bytes that were read, consumed or not.
+    used: usize,
     max_read_size: usize,
 }
 
@@ -56,6 +58,7 @@ impl ReadBuffer {
             storage: Vec::new(),
             start: 0,
             end: 0,
+            used: 0,
             max_read_size,
         }
     }
@@ -84,6 +87,7 @@ impl ReadBuffer {
     /// largest size of a read.
     pub fn filled(&mut self, size: usize) {
         self.end = self.end.saturating_add(size).min(self.storage.len());
+        self.used = self.used.max(self.end);
     }
 
     /// Appends bytes that were read elsewhere, such as those that an HTTP server read behind the head of a request.
@@ -132,7 +136,16 @@ impl ReadBuffer {
         if self.is_empty() && self.storage.len() > self.max_read_size {
             self.storage.truncate(self.max_read_size);
             self.storage.shrink_to(self.max_read_size);
+            self.used = self.used.min(self.max_read_size);
         }
+    }
+
+    /// Overwrites all that was read, consumed or not: the next owner's space shows none of it.
+    pub(super) fn wipe(&mut self) {
+        if let Some(used) = self.storage.get_mut(..self.used) {
+            used.fill(0);
+        }
+        (self.start, self.end, self.used) = (0, 0, 0);
     }
 
     /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed.

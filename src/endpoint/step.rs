@@ -202,10 +202,11 @@ impl Endpoint {
 
     /// Takes note that the transport accepted the first `size` bytes of [`output`](Self::output).
     pub fn written(&mut self, size: usize) {
-        if size == 0 || self.writing == Writing::Failed {
+        let waiting = self.output().len();
+        if size == 0 || waiting == 0 {
             return;
         }
-        if size < self.output().len() {
+        if size < waiting {
             // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
             // answer to a Ping behind it.
             self.keepalive.activity();
@@ -322,14 +323,12 @@ impl Endpoint {
     }
 
     fn opening_timed_out(&mut self) {
-        match self.phase.role() {
-            Some(Role::Client) if !matches!(self.phase, Phase::AwaitingBody(_)) => {
-                self.time_out(Timeout::Opening)
-            }
-            Some(Role::Client | Role::Server) | None => {
-                let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
-                self.phase.opening_timed_out(output);
-            }
+        let role = self.phase.role();
+        let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
+        self.phase.opening_timed_out(output);
+        // A server still writes its response, and a client has its caller take a body that was cut short.
+        if let (Some(Role::Client), Phase::Unopened(_)) = (role, &self.phase) {
+            self.finish(None);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod miniz;
 pub mod model;
 pub mod naive;
 pub mod naive_deflate;
+pub mod pair;
 pub mod strict;
 #[cfg(feature = "deflate")]
 pub mod windows;

@@ -1,0 +1,463 @@
+//! `Endpoint` by examples: every step, every deadline, every way to end. `endpoint_model` has the sequences.
+#![cfg(feature = "alloc")]
+
+mod common;
+#[path = "common/heap.rs"]
+mod heap;
+
+use common::pair::{Act, Link, Pair};
+use common::*;
+use std::time::Duration;
+use websocket_proto::endpoint::{
+    Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, SendError, Step, Timeout,
+};
+use websocket_proto::handshake::{ClientRequest, HandshakeError};
+use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role};
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// An endpoint that is open, at the time 0.
+fn opened(role: Role, config: &EndpointConfig, connection: Config) -> Endpoint {
+    Endpoint::open(config, open(role, &connection), &[], Duration::ZERO)
+}
+
+fn server_endpoint() -> Endpoint {
+    opened(Role::Server, &EndpointConfig::new(), Config::new())
+}
+
+/// Bytes of the peer arrive.
+fn feed(endpoint: &mut Endpoint, now: Duration, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        assert_eq!(endpoint.step(now), Step::Read);
+        let space = endpoint.read_space();
+        let size = space.len().min(bytes.len());
+        space[..size].copy_from_slice(&bytes[..size]);
+        endpoint.received(size);
+        bytes = &bytes[size..];
+    }
+}
+
+fn events(endpoint: &mut Endpoint, now: Duration) -> Vec<Seen> {
+    assert_eq!(endpoint.step(now), Step::Event);
+    let mut seen = Vec::new();
+    while let Some((event, _)) = endpoint.next_event() {
+        seen.push(event.into());
+    }
+    seen
+}
+
+/// Writes and flushes all output.
+fn write_all(endpoint: &mut Endpoint, now: Duration) -> Vec<u8> {
+    assert_eq!(endpoint.step(now), Step::Write);
+    let output = endpoint.output().to_vec();
+    endpoint.written(output.len());
+    assert_eq!(endpoint.step(now), Step::Flush);
+    endpoint.flushed();
+    output
+}
+
+/// The orderly end: nothing waits, so writing is shut down, and the peer ends its direction.
+fn shut_down(endpoint: &mut Endpoint, now: Duration) {
+    assert_eq!(endpoint.step(now), Step::Shutdown);
+    endpoint.shut_down();
+    assert_eq!(endpoint.step(now), Step::Read);
+    endpoint.received(0);
+    if endpoint.step(now) == Step::Event {
+        assert!(
+            endpoint.next_event().is_none(),
+            "nothing but the end of the transport"
+        );
+    }
+    assert_eq!(endpoint.step(now), Step::Done);
+}
+
+// RFC 6455 section 7.1.1: a server, from its request to the end, each step in its turn
+#[test]
+fn server_goes_through_every_step() {
+    let now = Duration::ZERO;
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+    assert_eq!(endpoint.sender().send_text("early"), Err(SendError::NotOpen));
+    feed(&mut endpoint, now, REQUEST);
+    assert_eq!(endpoint.step(now), Step::Request);
+    endpoint.accept();
+    assert_eq!(events(&mut endpoint, now), []);
+    assert!(write_all(&mut endpoint, now).starts_with(b"HTTP/1.1 101 "));
+    feed(
+        &mut endpoint,
+        now,
+        &server().all_incoming(&[(0x89, b"p"), (0x81, b"hi"), (0x88, b"\x03\xe8")]),
+    );
+    assert_eq!(
+        events(&mut endpoint, now),
+        [ping(b"p"), text("hi"), close(1000, "")]
+    );
+    assert_eq!(write_all(&mut endpoint, now), b"\x8a\x01p\x88\x02\x03\xe8");
+    shut_down(&mut endpoint, now);
+    let end = endpoint.into_end();
+    assert!(end.is_clean() && end.interruption.is_none());
+}
+
+// RFC 6455 section 4.2.1: what is not a request for WebSocket is answered, and the endpoint ends
+#[test]
+fn server_answers_what_is_no_websocket() {
+    let now = Duration::ZERO;
+    let plain = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (request, status) in [(&plain[..], "426 "), (b"\x16\x03\x01\r\n\r\n", "400 ")] {
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+        feed(&mut endpoint, now, request);
+        if endpoint.step(now) == Step::Request {
+            endpoint.accept();
+        }
+        let response = write_all(&mut endpoint, now);
+        assert!(response.starts_with(format!("HTTP/1.1 {status}").as_bytes()));
+        shut_down(&mut endpoint, now);
+        assert!(matches!(endpoint.into_end().outcome, Outcome::Failed(_)));
+    }
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+    feed(&mut endpoint, now, plain);
+    assert_eq!(endpoint.step(now), Step::Request);
+    let request = endpoint.take_request().unwrap();
+    endpoint.respond(&request, 200, &[], b"page").unwrap();
+    assert!(write_all(&mut endpoint, now).ends_with(b"page"));
+    shut_down(&mut endpoint, now);
+    assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 200 });
+}
+
+// D85: both roles end by their opening deadline in the same way, the server with a 408
+#[test]
+fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {
+    let mut server = Endpoint::server(&EndpointConfig::new(), Duration::ZERO);
+    feed(&mut server, Duration::ZERO, b"GET / HTTP/1.1\r\n");
+    assert_eq!(server.step(Duration::ZERO), Step::Read);
+    server.read_blocked();
+    assert_eq!(server.step(Duration::ZERO), Step::Wait(Interest::Readable));
+    assert_eq!(server.deadline(), Some(seconds(10)));
+    server.ready();
+    assert!(write_all(&mut server, seconds(10)).starts_with(b"HTTP/1.1 408 "));
+    shut_down(&mut server, seconds(10));
+
+    let request = ClientRequest::from_url("ws://h").unwrap();
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut client = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
+    write_all(&mut client, Duration::ZERO);
+    assert_eq!(client.step(seconds(10)), Step::Done);
+
+    for end in [server.into_end(), client.into_end()] {
+        assert_eq!(end.outcome, Outcome::Failed(HandshakeError::TimedOut));
+        assert_eq!(end.timeout(), Some(Timeout::Opening));
+        assert_eq!(
+            end.to_string(),
+            "opening handshake failed: head was not complete in time"
+        );
+    }
+}
+
+// D86: a peer that reads slowly is given time as long as it reads; the closing time starts when the Close is written
+#[test]
+fn slow_reader_of_a_large_message_gets_it_and_the_close() {
+    let mut endpoint = server_endpoint();
+    endpoint.sender().send_binary(&vec![1; 10_000_000]).unwrap();
+    endpoint.sender().close(CloseCode::NORMAL, "").unwrap();
+    let mut now = Duration::ZERO;
+    while !endpoint.output().is_empty() {
+        assert_eq!(endpoint.step(now), Step::Write);
+        endpoint.written(200_000);
+        endpoint.write_blocked();
+        if endpoint.step(now) == Step::Read {
+            endpoint.read_blocked();
+        }
+        assert_eq!(
+            endpoint.step(now),
+            Step::Wait(if endpoint.output().len() < 1 << 20 {
+                Interest::Both
+            } else {
+                Interest::Writable
+            })
+        );
+        now += seconds(9);
+        endpoint.ready();
+    }
+    assert!(now > seconds(400));
+    assert_eq!(endpoint.step(now), Step::Flush);
+    endpoint.flushed();
+    feed(&mut endpoint, now, &server().incoming(0x88, b"\x03\xe8"));
+    assert_eq!(events(&mut endpoint, now), [close(1000, "")]);
+    shut_down(&mut endpoint, now);
+    assert!(endpoint.into_end().is_clean());
+}
+
+// D86: a transport that accepts nothing
+#[test]
+fn peer_that_does_not_read_is_given_up_after_the_write_timeout() {
+    let mut endpoint = server_endpoint();
+    endpoint.sender().send_text("x").unwrap();
+    assert_eq!(endpoint.step(seconds(1)), Step::Write);
+    endpoint.write_blocked();
+    assert_eq!(endpoint.deadline(), Some(seconds(11)));
+    assert_eq!(endpoint.step(seconds(11)), Step::Done);
+    assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
+}
+
+// RFC 6455 section 5.5.2: a peer that is silent after a Ping
+#[test]
+fn silent_peer_is_given_up_after_a_ping() {
+    let mut endpoint = server_endpoint();
+    assert_eq!(write_all(&mut endpoint, seconds(20))[0], 0x89);
+    assert_eq!(endpoint.step(seconds(20)), Step::Read);
+    endpoint.read_blocked();
+    assert_eq!(endpoint.step(seconds(20)), Step::Wait(Interest::Readable));
+    assert_eq!(endpoint.deadline(), Some(seconds(40)));
+    endpoint.ready();
+    if endpoint.step(seconds(40)) == Step::Read {
+        endpoint.read_blocked();
+    }
+    assert_eq!(endpoint.step(seconds(40)), Step::Done);
+    assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Ping));
+}
+
+// D87: a write fails, and the peer's Close, which came before, is still read
+#[test]
+fn close_of_the_peer_is_read_after_a_write_failed() {
+    let mut endpoint = server_endpoint();
+    let now = Duration::ZERO;
+    endpoint.sender().close(CloseCode::GOING_AWAY, "").unwrap();
+    write_all(&mut endpoint, now);
+    endpoint.sender().send_ping(b"").unwrap();
+    assert_eq!(endpoint.step(now), Step::Write);
+    endpoint.write_failed("broken pipe");
+    feed(&mut endpoint, now, &server().incoming(0x88, b"\x03\xe9"));
+    assert_eq!(events(&mut endpoint, now), [close(1001, "")]);
+    assert_eq!(endpoint.step(now), Step::Read);
+    endpoint.read_failed("reset");
+    while endpoint.step(now) == Step::Event {
+        assert!(endpoint.next_event().is_none());
+    }
+    assert_eq!(endpoint.step(now), Step::Done);
+    let end = endpoint.into_end();
+    assert!(end.is_clean());
+    assert!(
+        matches!(&end.interruption, Some(Interruption::Transport(error)) if error.to_string() == "broken pipe")
+    );
+}
+
+// D87: what is read after a failed write is bounded in time
+#[test]
+fn reading_after_a_failed_write_ends_after_the_linger_timeout() {
+    let mut endpoint = server_endpoint();
+    endpoint.sender().send_text("x").unwrap();
+    assert_eq!(endpoint.step(seconds(1)), Step::Write);
+    endpoint.write_failed("broken pipe");
+    assert_eq!(endpoint.step(seconds(1)), Step::Read);
+    endpoint.read_blocked();
+    assert_eq!(endpoint.step(seconds(1)), Step::Wait(Interest::Readable));
+    assert_eq!(endpoint.deadline(), Some(seconds(3)));
+    assert_eq!(endpoint.step(seconds(3)), Step::Done);
+}
+
+// D88: output over the bound: no reading, no messages, but the Close and what is read on after it is written
+#[test]
+fn full_output_stops_reading_and_messages_but_no_close() {
+    let config = EndpointConfig::new().max_buffered(100);
+    let mut endpoint = opened(Role::Server, &config, Config::new());
+    let now = Duration::ZERO;
+    endpoint.sender().send_binary(&[1; 98]).unwrap();
+    let full = SendError::Full {
+        waiting: 100,
+        limit: 100,
+    };
+    assert_eq!(endpoint.sender().send_text("x"), Err(full));
+    assert_eq!(endpoint.sender().send_prepared(&Prepared::text("all")), Err(full));
+    assert!(full.to_string().contains("100 bytes wait") && full.to_string().contains("max_buffered is 100"));
+    assert_eq!(endpoint.step(now), Step::Write);
+    endpoint.write_blocked();
+    assert_eq!(endpoint.step(now), Step::Wait(Interest::Writable));
+    endpoint.written(1);
+    endpoint.write_blocked();
+    assert_eq!(endpoint.step(now), Step::Read, "it goes on below the bound");
+    endpoint.read_blocked();
+    endpoint.sender().send_text("x").unwrap();
+    endpoint
+        .sender()
+        .close(CloseCode::TRY_AGAIN_LATER, "too slow")
+        .unwrap();
+    endpoint.ready();
+    assert_eq!(endpoint.step(now), Step::Write);
+    assert!(endpoint.output().ends_with(b"\x03\xf5too slow"));
+}
+
+// RFC 6455 section 5.5.1: the peer's Close, left to the caller, and a Ping that nobody answers
+#[test]
+fn caller_answers_the_close_if_it_wants_to() {
+    let connection = Config::new()
+        .auto_close(false)
+        .auto_pong(websocket_proto::AutoPong::Off);
+    let mut endpoint = opened(Role::Server, &EndpointConfig::new(), connection);
+    let now = Duration::ZERO;
+    feed(
+        &mut endpoint,
+        now,
+        &server().all_incoming(&[(0x89, b""), (0x88, b"\x03\xe8")]),
+    );
+    assert_eq!(events(&mut endpoint, now), [ping(b""), close(1000, "")]);
+    assert!(endpoint.output().is_empty());
+    endpoint.sender().close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(write_all(&mut endpoint, now), b"\x88\x02\x03\xe8");
+    shut_down(&mut endpoint, now);
+    assert!(endpoint.into_end().is_clean());
+}
+
+// D89: nothing of one endpoint reaches another through its buffers
+#[test]
+fn buffers_that_are_lent_show_nothing_of_the_endpoint_before() {
+    let mut first = server_endpoint();
+    let now = Duration::ZERO;
+    feed(&mut first, now, &server().incoming(0x81, b"secret"));
+    assert_eq!(events(&mut first, now), [text("secret")]);
+    let buffers = first.take_buffers().expect("it is idle");
+    assert_eq!(first.capacity(), 0);
+    let mut second = server_endpoint();
+    second.lend_buffers(buffers);
+    assert!(second.read_space().iter().all(|byte| *byte == 0));
+
+    let mut filled = Buffers::new(4096);
+    filled.read.extend(&server().incoming(0x81, b"of another"));
+    filled.output.buffer().extend(b"of another");
+    let mut third = server_endpoint();
+    third.lend_buffers(Box::new(filled));
+    assert_eq!(third.step(now), Step::Read);
+    assert!(third.output().is_empty());
+    assert!(third.take_buffers().is_some(), "it holds nothing");
+}
+
+// Design 2, section 1: an idle endpoint holds no heap
+#[test]
+fn idle_endpoint_without_buffers_has_no_heap() {
+    let config = EndpointConfig::new();
+    let (endpoint, heap) = heap::measure(|| {
+        let connection = open(Role::Server, &Config::new());
+        let mut endpoint = Endpoint::open(&config, connection, &[], Duration::ZERO);
+        feed(&mut endpoint, Duration::ZERO, &server().incoming(0x8a, b""));
+        assert_eq!(endpoint.step(Duration::ZERO), Step::Event);
+        while let Some((event, _)) = endpoint.next_event() {
+            assert!(matches!(event, Event::Pong(_)));
+        }
+        drop(endpoint.take_buffers());
+        endpoint
+    });
+    assert_eq!(heap.held, 0);
+    assert!(cfg!(feature = "deflate") || size_of_val(&endpoint) <= 320);
+}
+
+// D90: whatever the driver reports after the end, nothing comes of it
+#[test]
+fn reports_that_nobody_asked_for_change_nothing() {
+    let now = Duration::ZERO;
+    let mut endpoint = server_endpoint();
+    feed(&mut endpoint, now, &server().incoming(0x88, b""));
+    assert_eq!(events(&mut endpoint, now), [Seen::Close(None, String::new())]);
+    write_all(&mut endpoint, now);
+    endpoint.written(7);
+    assert_eq!(endpoint.step(now), Step::Shutdown);
+    endpoint.shut_down();
+    endpoint.written(7);
+    endpoint.flushed();
+    endpoint.write_blocked();
+    assert_eq!(endpoint.step(now), Step::Read);
+    endpoint.received(usize::MAX);
+    assert_eq!(
+        events(&mut endpoint, now),
+        [],
+        "what follows the Close is dropped"
+    );
+    assert_eq!(endpoint.step(now), Step::Read);
+    endpoint.received(0);
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert!(endpoint.next_event().is_none());
+    assert_eq!(endpoint.step(now), Step::Done);
+    endpoint.written(usize::MAX);
+    endpoint.ready();
+    assert_eq!(endpoint.step(now), Step::Done);
+    assert_eq!(endpoint.capacity(), 0);
+}
+
+// Times at the ends of their types, and a clock that goes backwards
+#[test]
+fn any_time_will_do() {
+    let extremes = [
+        Duration::ZERO,
+        Duration::from_nanos(1),
+        Duration::from_nanos(u64::MAX),
+        Duration::MAX,
+    ];
+    for timeout in extremes {
+        for start in extremes {
+            for now in extremes {
+                let config = EndpointConfig::new()
+                    .write_timeout(timeout)
+                    .linger_timeout(timeout);
+                let mut endpoint = Endpoint::open(&config, open(Role::Server, &Config::new()), &[], start);
+                endpoint.sender().send_text("x").unwrap();
+                let (step, deadline) = (endpoint.step(now), endpoint.deadline());
+                assert!(matches!(step, Step::Write | Step::Done));
+                endpoint.write_blocked();
+                _ = endpoint.step(Duration::ZERO);
+                assert!(endpoint.end().is_some() || endpoint.deadline() >= deadline);
+            }
+        }
+    }
+}
+
+// D40: frames that another library read behind its handshake, in each delivery
+#[test]
+fn bytes_behind_a_foreign_handshake_are_the_first_events() {
+    for delivery in [Delivery::Whole, Delivery::Held] {
+        let frames = server().all_incoming(&[(0x81, b"first"), (0x02, b"se"), (0x80, b"cond")]);
+        let connection = open(Role::Server, &Config::new().delivery(delivery));
+        let (before, after) = frames.split_at(9);
+        let mut endpoint = Endpoint::open(&EndpointConfig::new(), connection, before, Duration::ZERO);
+        let mut seen = events(&mut endpoint, Duration::ZERO);
+        feed(&mut endpoint, Duration::ZERO, after);
+        seen.extend(events(&mut endpoint, Duration::ZERO));
+        assert_eq!(seen, [text("first"), binary(b"second")]);
+    }
+}
+
+// Design 2, section 1: however the transport splits what it moves, the same is seen
+#[test]
+fn splits_change_nothing() {
+    let run = |link| {
+        let config = EndpointConfig::new().max_read_size(128);
+        let mut pair = Pair::new(&config, link, 1 << 16);
+        for act in [Act::Send(300), Act::Ping, Act::Send(0), Act::Send(130)] {
+            pair.act(0, act);
+            pair.act(1, act);
+        }
+        pair.act(1, Act::Close);
+        pair.finish()
+            .map(|side| (side.received, side.endpoint.into_end().to_string()))
+    };
+    let whole = run(Link {
+        chunk: 1 << 16,
+        capacity: 1 << 16,
+        buffers: false,
+    });
+    assert!(whole[0].0.len() == 5 && whole[0].1.contains("clean"));
+    for chunk in [1, 2, 3, 7, 64, 127, 129, 1000] {
+        for buffers in [false, true] {
+            assert_eq!(
+                run(Link {
+                    chunk,
+                    capacity: 2000,
+                    buffers
+                }),
+                whole
+            );
+        }
+    }
+}
