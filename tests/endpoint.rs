@@ -461,3 +461,43 @@ fn splits_change_nothing() {
         }
     }
 }
+
+// D90: the end of the transport is awaited after ours, and what comes until then is dropped, but not for ever
+#[test]
+fn linger_reads_and_drops_until_the_peer_ends_or_its_time_is_over() {
+    for ends in [true, false] {
+        let mut endpoint = server_endpoint();
+        let now = seconds(5);
+        feed(&mut endpoint, now, &server().incoming(0x88, b""));
+        events(&mut endpoint, now);
+        write_all(&mut endpoint, now);
+        assert_eq!(endpoint.step(now), Step::Shutdown);
+        endpoint.shut_down();
+        feed(&mut endpoint, now, &server().incoming(0x81, b"late"));
+        assert_eq!(events(&mut endpoint, now), []);
+        assert_eq!(endpoint.step(now), Step::Read);
+        endpoint.read_blocked();
+        assert_eq!(endpoint.step(now), Step::Wait(Interest::Readable));
+        assert_eq!(endpoint.deadline(), Some(seconds(7)));
+        if ends {
+            endpoint.read_failed("reset");
+            _ = events(&mut endpoint, now);
+        }
+        assert_eq!(endpoint.step(if ends { now } else { seconds(7) }), Step::Done);
+        let end = endpoint.into_end();
+        assert!(end.is_clean() && end.interruption.is_some() == ends, "{end}");
+    }
+}
+
+// D91: a caller that was busy for longer than a Ping may take finds the answer in the transport
+#[test]
+fn answer_that_is_not_read_yet_is_looked_for_before_a_peer_is_given_up() {
+    let mut endpoint = server_endpoint();
+    let sent = write_all(&mut endpoint, seconds(20));
+    assert_eq!(sent[0], 0x89);
+    let late = seconds(41);
+    feed(&mut endpoint, late, &server().incoming(0x8a, &sent[2..]));
+    assert_eq!(events(&mut endpoint, late), [pong(&sent[2..])]);
+    assert_eq!(endpoint.step(late), Step::Write, "the next Ping is due");
+    assert!(endpoint.end().is_none());
+}

@@ -298,7 +298,7 @@ impl Endpoint {
         if self.phase.is_closing() && self.output().is_empty() {
             self.keepalive.closing(now);
         }
-        if self.is_timed() {
+        if self.is_timed() && !self.may_have_heard(now) {
             match self.keepalive.tick(now) {
                 Ok(Action::Wait) => {}
                 Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
@@ -315,6 +315,15 @@ impl Endpoint {
                 self.time_out(Timeout::Write);
             }
         }
+    }
+
+    /// Whether a Ping is out of time, but its answer may be in the transport: the caller was busy, and what came is read first.
+    fn may_have_heard(&self, now: Duration) -> bool {
+        let is_due = self.keepalive.next_deadline().is_some_and(|due| due <= now);
+        is_due
+            && self.reading == Reading::Ready
+            && self.wants_to_read()
+            && self.keepalive.clone().tick(now) == Err(Expired::Ping)
     }
 
     /// Whether the deadlines of the handshakes and of Pings hold: not after the end, whose deadline is that of progress.
