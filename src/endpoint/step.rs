@@ -81,7 +81,7 @@ impl Endpoint {
     ///
     /// The order is that in which nothing is lost and nobody waits: events, output, input.
     pub fn step(&mut self, now: Duration) -> Step {
-        self.advance(now);
+        self.advance(now, true);
         if let Some(step) = self.handshake_step() {
             return step;
         }
@@ -108,7 +108,7 @@ impl Endpoint {
     /// accepts nothing, and [`Done`](Step::Done) says that the transport failed, or that the endpoint has ended. `None`:
     /// all output is written and flushed.
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
-        self.advance(now);
+        self.advance(now, false);
         match self.writing {
             _ if self.end().is_some() => Some(Step::Done),
             Writing::Failed => Some(Step::Done),
@@ -118,8 +118,8 @@ impl Endpoint {
         }
     }
 
-    /// Goes on to `now`, and does what is due.
-    fn advance(&mut self, now: Duration) {
+    /// Goes on to `now`, and does what is due. `reads` is whether the transport can be read in the next step.
+    fn advance(&mut self, now: Duration, reads: bool) {
         self.now = self.now.max(nanos(now));
         if self.writing == Writing::Failed {
             self.drop_output();
@@ -128,7 +128,7 @@ impl Endpoint {
         if self.has_input {
             self.keepalive.activity();
         }
-        self.check_time();
+        self.check_time(reads);
     }
 
     /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is
@@ -292,13 +292,13 @@ impl Endpoint {
     }
 
     /// Does what is due.
-    fn check_time(&mut self) {
+    fn check_time(&mut self, reads: bool) {
         let now = Duration::from_nanos(self.now);
         // A Close that waits behind a large message has its time once it is written.
         if self.phase.is_closing() && self.output().is_empty() {
             self.keepalive.closing(now);
         }
-        if self.is_timed() && !self.may_have_heard(now) {
+        if self.is_timed() && !(reads && self.may_have_heard(now)) {
             match self.keepalive.tick(now) {
                 Ok(Action::Wait) => {}
                 Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
