@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use h2::Ping;
 use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
-use h2::{Ping, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use websocket_proto::handshake::{Answer, ClientRequest, extended};
 use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
 
-use crate::stream::carry;
+use crate::stream::{self, Stream, carry};
 use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
 
 const CONFIG: Config = Config::new();
@@ -34,8 +34,8 @@ pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: u
         let stream = tls::connector(certificate)?.connect(name, stream).await?;
         open(stream, request).await
     };
-    let (connection, send, receive) = timeout(HANDSHAKE_TIME, opening).await??;
-    println!("{}", echo(connection, send, receive, messages, size).await?);
+    let (connection, stream) = timeout(HANDSHAKE_TIME, opening).await??;
+    println!("{}", echo(connection, stream, messages, size).await?);
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: u
 async fn open(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: ClientRequest,
-) -> Result<(Connection, SendStream<Bytes>, RecvStream), Failure> {
+) -> Result<(Connection, Stream), Failure> {
     let handshake = Builder::new()
         .enable_push(false)
         .initial_window_size(WINDOW_SIZE)
@@ -70,7 +70,10 @@ async fn open(
     let (response, send) = http.send_request(request, false)?;
     let response = response.await?;
     match exchange.receive_http(&response)? {
-        Some(Answer::Accepted { connection, .. }) => Ok((connection, send, response.into_body())),
+        Some(Answer::Accepted { connection, .. }) => {
+            let receive = response.into_body();
+            Ok((connection, Stream { send, receive }))
+        }
         Some(Answer::Rejected(response)) => Err(format!("rejected with {}", response.status()).into()),
         None => Err("h2 keeps the interim ones".into()),
     }
@@ -78,38 +81,36 @@ async fn open(
 
 /// Has as many messages on the way as may be, until all have come back.
 async fn echo(
-    mut connection: Connection,
-    mut send: SendStream<Bytes>,
-    mut receive: RecvStream,
+    connection: Connection,
+    stream: Stream,
     messages: usize,
     size: usize,
 ) -> Result<String, Failure> {
     let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
-    let mut out = Vec::new();
+    let (mut endpoint, clock) = stream::open(connection);
     let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
     for number in 0..sent {
-        connection.send_binary(&message(number), &mut out)?;
+        endpoint.sender().send_binary(&message(number))?;
     }
     let (mut received, mut wrong) = (0, 0);
-    let react = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| {
+    let began = Instant::now();
+    carry(&mut endpoint, clock, stream, |event, mut sender| {
         let Event::Binary(payload) = event else {
-            return Ok(());
+            return;
         };
         wrong += usize::from(payload != message(received));
         received += 1;
+        // What cannot be sent does not come back, which shows at the end.
         if sent < messages {
             sent += 1;
-            return connection.send_binary(&message(sent - 1), out);
+            _ = sender.send_binary(&message(sent - 1));
+        } else if received == messages {
+            _ = sender.close(CloseCode::NORMAL, "");
         }
-        if received == messages {
-            return connection.close(CloseCode::NORMAL, "", out);
-        }
-        Ok(())
-    };
-    let began = Instant::now();
-    carry(&mut connection, &mut send, &mut receive, out, react).await?;
+    })
+    .await;
     let time = began.elapsed().as_millis();
-    let end = connection.receive_eof();
+    let end = endpoint.into_end();
     if wrong > 0 || received < messages || !end.is_clean() {
         return Err(
             format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),

@@ -20,7 +20,7 @@ mod server;
 mod stream;
 mod tls;
 
-/// For each opening handshake, of TLS, of HTTP/2 and of a stream; and for the closing one.
+/// For each opening handshake, of TLS, of HTTP/2 and of a stream. What follows has the deadlines of the endpoint.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How many streams a peer may have open at a time.
 const MAX_STREAMS: u32 = 100;

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use websocket_proto::handshake::Upgrade;
-use websocket_proto::{Config, Connection, Event};
+use websocket_proto::{Config, Event};
 
-use crate::stream::carry;
+use crate::stream::{self, Stream, carry};
 use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
 
 const CONFIG: Config = Config::new();
@@ -106,26 +106,28 @@ async fn open(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) ->
     if let Some((status, why)) = refusal {
         return reply(respond, Response::builder().status(status).body(())?, why);
     }
-    let (response, mut connection) = upgrade.accept_http()?;
-    let mut send = respond.send_response(response, false)?;
-    let mut receive = request.into_body();
-    let (mut messages, mut bytes) = (0, 0);
-    let echo = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| {
-        let size = match event {
-            Event::Text(text) => connection.send_text(&text, out).map(|()| text.len())?,
-            Event::Binary(payload) => connection.send_binary(&payload, out).map(|()| payload.len())?,
-            _ => return Ok(()), // what a Ping is answered with is in `out`
-        };
-        messages += 1;
-        bytes += size;
-        Ok(())
+    let (response, connection) = upgrade.accept_http()?;
+    let stream = Stream {
+        send: respond.send_response(response, false)?,
+        receive: request.into_body(),
     };
-    let carried = carry(&mut connection, &mut send, &mut receive, Vec::new(), echo).await;
-    let end = connection.receive_eof();
-    let failure = carried.err().map(|error| format!(" ({error})"));
+    let (mut endpoint, clock) = stream::open(connection);
+    let (mut messages, mut bytes) = (0, 0);
+    carry(&mut endpoint, clock, stream, |event, mut sender| {
+        let (sent, size) = match event {
+            Event::Text(text) => (sender.send_text(&text), text.len()),
+            Event::Binary(payload) => (sender.send_binary(&payload), payload.len()),
+            _ => return, // Pings and Closes are answered by the endpoint
+        };
+        if sent.is_ok() {
+            messages += 1;
+            bytes += size;
+        }
+    })
+    .await;
     Ok(format!(
-        "{messages} messages, {bytes} bytes, {end}{}",
-        failure.unwrap_or_default()
+        "{messages} messages, {bytes} bytes, {}",
+        endpoint.into_end()
     ))
 }
 

@@ -1,98 +1,108 @@
-//! A connection over the two directions of one stream, for either role.
+//! An endpoint over the two directions of one stream, for either role.
 
 use std::future::poll_fn;
-use std::mem;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
-use tokio::select;
-use tokio::time::{Instant, sleep_until, timeout};
-use websocket_proto::{CloseCode, Connection, Event, Misuse, Transport};
+use tokio::time::{Instant, sleep};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Sender, Step};
+use websocket_proto::{Connection, Event};
 
-use crate::{Failure, HANDSHAKE_TIME};
-
-/// For the peer to neither send nor take anything.
-const IDLE_TIME: Duration = Duration::from_secs(10 * 60);
-/// For the peer to end its direction.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-/// How much output may wait before we read no more, so that a peer that does not read has to stop sending.
+/// How much output may wait before nothing is read, so that a peer that does not read has to stop sending.
 const MAX_OUTPUT: usize = 64 * 1024;
+/// The timer of an endpoint that has no deadline.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Receives and sends until the connection is over: `out` first, and then whatever `react` makes of what
-/// comes. It is called while the connection is open.
-///
-/// After an error both directions are to be dropped, which resets the stream with CANCEL.
+/// The two directions of a stream. If they are dropped before both have ended, the stream is reset with CANCEL.
+pub struct Stream {
+    pub send: SendStream<Bytes>,
+    pub receive: RecvStream,
+}
+
+/// The endpoint of a stream on which the request was accepted, and the origin of its time.
+pub fn open(connection: Connection) -> (Endpoint, Instant) {
+    let config = EndpointConfig::new().max_buffered(MAX_OUTPUT);
+    let clock = Instant::now();
+    (Endpoint::open(&config, connection, &[], clock.elapsed()), clock)
+}
+
+/// Receives and sends until the endpoint is done. `react` makes of each event what it likes.
 pub async fn carry(
-    connection: &mut Connection,
-    send: &mut SendStream<Bytes>,
-    receive: &mut RecvStream,
-    mut out: Vec<u8>,
-    mut react: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), Misuse>,
-) -> Result<(), Failure> {
-    let mut due = Bytes::new(); // the next to be sent; `out` is gathered in the meantime
-    let mut deadline = Instant::now();
-    loop {
-        if due.is_empty() {
-            due = mem::take(&mut out).into();
-        }
-        let transport = connection.transport();
-        match transport {
-            Transport::Open => deadline = Instant::now() + IDLE_TIME,
-            Transport::AwaitPeer => {} // a byte now and then does not prolong it
-            Transport::Close if due.is_empty() => break,
-            Transport::Close => {}
-        }
-        let reads = transport != Transport::Close && out.len() < MAX_OUTPUT;
-        select! {
-            data = receive.data(), if reads => match data {
-                Some(data) => {
-                    let mut data = BytesMut::from(data?);
-                    let mut input = &mut data[..];
-                    // An error ends this loop too: the Close that tells the peer is in `out`.
-                    while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-                        if connection.transport() == Transport::Open {
-                            react(connection, event, &mut out)?;
-                        }
+    endpoint: &mut Endpoint,
+    clock: Instant,
+    mut stream: Stream,
+    mut react: impl FnMut(Event<'_>, Sender<'_>),
+) {
+    let mut timer = pin!(sleep(Duration::ZERO));
+    poll_fn(|context| {
+        endpoint.ready();
+        loop {
+            match endpoint.step(clock.elapsed()) {
+                Step::Event => {
+                    while let Some((event, sender)) = endpoint.next_event() {
+                        react(event, sender);
                     }
-                    receive.flow_control().release_capacity(data.len())?;
                 }
-                None => _ = connection.receive_eof(),
-            },
-            size = writable(send, due.len()), if !due.is_empty() => {
-                send.send_data(due.split_to(size?), false)?;
-            }
-            () = sleep_until(deadline) => {
-                if transport != Transport::Open {
-                    return Err("the peer does not close".into());
+                Step::Wait(_) => {
+                    let deadline = endpoint.deadline().unwrap_or(FOREVER);
+                    timer.as_mut().reset(clock + deadline);
+                    ready!(timer.as_mut().poll(context));
+                    endpoint.ready();
                 }
-                connection.close(CloseCode::GOING_AWAY, "idle", &mut out)?;
-                deadline = Instant::now() + HANDSHAKE_TIME;
+                Step::Done => return Poll::Ready(()),
+                step => perform(endpoint, step, &mut stream, context),
             }
         }
-    }
-    send.send_data(Bytes::new(), true)?; // END_STREAM
-    _ = timeout(LINGER_TIME, drain(receive)).await;
-    Ok(())
+    })
+    .await;
 }
 
-/// Drops what still comes until the peer has ended its direction: a stream that is given up before is reset,
-/// which may overtake what was sent last.
-async fn drain(receive: &mut RecvStream) -> Result<(), h2::Error> {
-    while let Some(data) = receive.data().await {
-        receive.flow_control().release_capacity(data?.len())?;
+/// Performs one step on the stream, and reports the result.
+fn perform(endpoint: &mut Endpoint, step: Step, stream: &mut Stream, context: &mut Context<'_>) {
+    match step {
+        Step::Read => match stream.receive.poll_data(context) {
+            Poll::Ready(Some(Ok(data))) if data.is_empty() => {} // a frame without data is not the end
+            Poll::Ready(Some(Ok(data))) => {
+                endpoint.receive(&data);
+                if let Err(error) = stream.receive.flow_control().release_capacity(data.len()) {
+                    endpoint.read_failed(error);
+                }
+            }
+            Poll::Ready(Some(Err(error))) => endpoint.read_failed(error),
+            Poll::Ready(None) => endpoint.received(0),
+            Poll::Pending => endpoint.read_blocked(),
+        },
+        Step::Write => match poll_send(&mut stream.send, endpoint.output(), context) {
+            Poll::Ready(Ok(size)) => endpoint.written(size),
+            Poll::Ready(Err(error)) => endpoint.write_failed(error),
+            Poll::Pending => endpoint.write_blocked(),
+        },
+        Step::Flush => endpoint.flushed(), // the HTTP/2 connection has a task that writes
+        Step::Shutdown => match stream.send.send_data(Bytes::new(), true) {
+            Ok(()) => endpoint.shut_down(), // by END_STREAM
+            Err(error) => endpoint.write_failed(error),
+        },
+        Step::Request | Step::Response | Step::Event | Step::Wait(_) | Step::Done => {}
     }
-    Ok(())
 }
 
-/// Waits until some of so many bytes may be sent, by the windows of the stream and of the HTTP/2 connection.
-async fn writable(send: &mut SendStream<Bytes>, size: usize) -> Result<usize, h2::Error> {
-    send.reserve_capacity(size);
+/// Sends as many bytes as the windows of the stream and of the HTTP/2 connection allow.
+fn poll_send(
+    send: &mut SendStream<Bytes>,
+    bytes: &[u8],
+    context: &mut Context<'_>,
+) -> Poll<Result<usize, h2::Error>> {
+    send.reserve_capacity(bytes.len());
     while send.capacity() == 0 {
-        match poll_fn(|context| send.poll_capacity(context)).await {
+        match ready!(send.poll_capacity(context)) {
             Some(capacity) => _ = capacity?,
-            None => return Err(Reason::STREAM_CLOSED.into()),
+            None => return Poll::Ready(Err(Reason::STREAM_CLOSED.into())),
         }
     }
-    Ok(send.capacity().min(size))
+    let size = send.capacity().min(bytes.len());
+    send.send_data(Bytes::copy_from_slice(&bytes[..size]), false)?;
+    Poll::Ready(Ok(size))
 }

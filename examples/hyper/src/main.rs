@@ -3,15 +3,17 @@
 //!     cargo run --release -p embedding-hyper -- [ADDR]
 //!
 //! Open the address that it prints. hyper reads the requests. For one that `Upgrade` accepts it sends the
-//! response and then hands over the socket, which is a transport as any other: what is left is a `Connection`
-//! and a loop.
+//! response and then hands over the socket, which is a transport as any other: an `Endpoint` that is open from
+//! the start drives it.
 
 use std::env;
 use std::error::Error;
-use std::future::ready;
-use std::io;
+use std::future::{poll_fn, ready};
+use std::io::{self, ErrorKind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -20,23 +22,18 @@ use hyper::http::{self, Method, Request, Response, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
 use websocket_proto::handshake::Upgrade;
-use websocket_proto::{CloseCode, Config, Connection, Event, Transport};
+use websocket_proto::{Config, Connection, Event};
 
-/// For a request to arrive, and for the closing handshake, each in total.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// For a client that does not read to take some of what is written.
-const WRITE_TIME: Duration = Duration::from_secs(10);
-/// For a client to say nothing at all.
-const IDLE_TIME: Duration = Duration::from_secs(10 * 60);
-/// For the client to read our last bytes and to close.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-/// How much is read at a time, and how much output is gathered before it is written.
-const BUFFER_SIZE: usize = 16 * 1024;
+/// For a request to arrive. What follows it has the deadlines of the endpoint.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
+/// The timer of an endpoint that has no deadline.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 const CONFIG: Config = Config::new();
 const PAGE: &str = include_str!("page.html");
 
@@ -70,7 +67,7 @@ async fn main() -> Result<(), Failure> {
         let service = service_fn(move |request| ready(answer(request, &counts)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HANDSHAKE_TIME)
+            .header_read_timeout(REQUEST_TIME)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::spawn(async move {
@@ -121,95 +118,89 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
     Ok(response.map(|()| Full::default()))
 }
 
-/// The open connection, first byte to last. Says how it ended.
+/// The open connection, from the first byte to the last.
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    mut connection: Connection,
+    connection: Connection,
     counts: &Counts,
-) -> String {
-    let result = echo(&mut stream, &mut connection, counts).await;
-    let end = connection.receive_eof();
-    match result {
-        Ok(()) => end.to_string(),
-        Err(error) => format!("{end} ({error})"),
-    }
-}
-
-/// Sends back what comes, until the transport is to be closed.
-async fn echo(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    connection: &mut Connection,
-    counts: &Counts,
-) -> Result<(), Failure> {
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let mut out = Vec::new();
-    let mut input: &mut [u8] = &mut [];
-    let mut deadline = Instant::now();
-    loop {
-        // An error ends this loop too: the Close that tells the peer is in `out`, and `receive_eof` tells us.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            match event {
-                _ if connection.transport() != Transport::Open => {} // nothing follows our Close
-                Event::Text(text) => {
-                    counts.add(text.len());
-                    connection.send_text(&text, &mut out)?;
+) -> End {
+    let config = EndpointConfig::new().connection(CONFIG);
+    let clock = Instant::now();
+    let mut endpoint = Endpoint::open(&config, connection, &[], clock.elapsed());
+    let mut timer = pin!(sleep(Duration::ZERO));
+    poll_fn(|context| {
+        endpoint.ready();
+        loop {
+            match endpoint.step(clock.elapsed()) {
+                Step::Event => echo(&mut endpoint, counts),
+                Step::Wait(_) => {
+                    let deadline = endpoint.deadline().unwrap_or(FOREVER);
+                    timer.as_mut().reset(clock + deadline);
+                    ready!(timer.as_mut().poll(context));
+                    endpoint.ready();
                 }
-                Event::Binary(payload) => {
-                    counts.add(payload.len());
-                    connection.send_binary(&payload, &mut out)?;
-                }
-                _ => {} // what a Ping or a Close is answered with is in `out`
-            }
-            if out.len() > BUFFER_SIZE {
-                write(stream, &mut out).await?;
+                Step::Done => return Poll::Ready(()),
+                step => perform(&mut endpoint, step, Pin::new(&mut stream), context),
             }
         }
-        write(stream, &mut out).await?;
-        match connection.transport() {
-            Transport::Open => deadline = Instant::now() + IDLE_TIME,
-            Transport::AwaitPeer => {} // a byte now and then does not prolong it
-            Transport::Close => return linger(stream, &mut buffer).await,
-        }
-        match timeout_at(deadline, stream.read(&mut buffer)).await {
-            Ok(Ok(0)) => return Ok(()),
-            Ok(size) => input = &mut buffer[..size?],
-            Err(late) if connection.transport() == Transport::AwaitPeer => return Err(late.into()),
-            Err(_) => {
-                connection.close(CloseCode::GOING_AWAY, "idle", &mut out)?;
-                deadline = Instant::now() + HANDSHAKE_TIME;
-                input = &mut [];
-            }
-        }
-    }
-}
-
-/// Writes all of `out` and empties it. What a large message took is given back.
-async fn write(stream: &mut (impl AsyncWrite + Unpin), out: &mut Vec<u8>) -> io::Result<()> {
-    let mut rest = &out[..];
-    while !rest.is_empty() {
-        match timeout(WRITE_TIME, stream.write(rest)).await?? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            size => rest = &rest[size..],
-        }
-    }
-    timeout(WRITE_TIME, stream.flush()).await??;
-    out.clear();
-    out.shrink_to(BUFFER_SIZE);
-    Ok(())
-}
-
-/// Ends our direction, then waits for the end of the client's. A socket that is closed with bytes unread is
-/// reset, and the reset may overtake what was written last.
-async fn linger(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    buffer: &mut [u8],
-) -> Result<(), Failure> {
-    stream.shutdown().await?;
-    _ = timeout(LINGER_TIME, async {
-        while stream.read(buffer).await.is_ok_and(|size| size > 0) {}
     })
     .await;
-    Ok(())
+    endpoint.into_end()
+}
+
+/// Sends messages back. Pings and Closes are answered by the endpoint.
+fn echo(endpoint: &mut Endpoint, counts: &Counts) {
+    while let Some((event, mut sender)) = endpoint.next_event() {
+        // A client that is closing is owed nothing more, so an error here is not one.
+        _ = match event {
+            Event::Text(text) => {
+                counts.add(text.len());
+                sender.send_text(&text)
+            }
+            Event::Binary(payload) => {
+                counts.add(payload.len());
+                sender.send_binary(&payload)
+            }
+            _ => Ok(()),
+        };
+    }
+}
+
+/// Performs one step on the transport, and reports the result.
+fn perform(
+    endpoint: &mut Endpoint,
+    step: Step,
+    stream: Pin<&mut (impl AsyncRead + AsyncWrite)>,
+    context: &mut Context<'_>,
+) {
+    match step {
+        Step::Read => {
+            let mut space = ReadBuf::new(endpoint.read_space());
+            let read = stream.poll_read(context, &mut space);
+            match read.map_ok(|()| space.filled().len()) {
+                Poll::Ready(Ok(size)) => endpoint.received(size),
+                Poll::Ready(Err(error)) => endpoint.read_failed(error),
+                Poll::Pending => endpoint.read_blocked(),
+            }
+        }
+        Step::Write => match stream.poll_write(context, endpoint.output()) {
+            Poll::Ready(Ok(0)) => endpoint.write_failed(io::Error::from(ErrorKind::WriteZero)),
+            Poll::Ready(Ok(size)) => endpoint.written(size),
+            Poll::Ready(Err(error)) => endpoint.write_failed(error),
+            Poll::Pending => endpoint.write_blocked(),
+        },
+        Step::Flush => match stream.poll_flush(context) {
+            Poll::Ready(Ok(())) => endpoint.flushed(),
+            Poll::Ready(Err(error)) => endpoint.write_failed(error),
+            Poll::Pending => endpoint.write_blocked(),
+        },
+        Step::Shutdown => match stream.poll_shutdown(context) {
+            Poll::Ready(Ok(())) => endpoint.shut_down(),
+            Poll::Ready(Err(error)) => endpoint.write_failed(error),
+            Poll::Pending => endpoint.write_blocked(),
+        },
+        Step::Request | Step::Response | Step::Event | Step::Wait(_) | Step::Done => {}
+    }
 }
 
 impl Counts {

@@ -1,25 +1,20 @@
 //! The server, where there is io_uring.
 
 use std::error::Error;
-use std::io;
+use std::future::pending;
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
-use std::ops::Range;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, mem};
 
-use tokio::time::{sleep, timeout};
-use tokio_uring::buf::BoundedBuf;
+use tokio::select;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_uring::net::{TcpListener, TcpStream};
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Transport};
+use websocket_proto::Event;
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
 
-/// For the opening handshake, in total.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// For a peer that does not read to take some of what is written.
-const WRITE_TIME: Duration = Duration::from_secs(10);
-/// For the peer to read our last bytes and to close.
-const LINGER_TIME: Duration = Duration::from_secs(2);
 const BUFFER_SIZE: usize = 16 * 1024;
 
 type Failure = Box<dyn Error>;
@@ -59,120 +54,104 @@ async fn listen(address: SocketAddr) -> Result<(), Failure> {
             }
         };
         tokio_uring::spawn(async move {
-            match serve(Link::new(stream)).await {
+            match serve(stream).await {
                 Ok(end) => eprintln!("{peer}: {end}"),
-                Err(error) => eprintln!("{peer}: handshake: {error}"),
+                Err(error) => eprintln!("{peer}: {error}"),
             }
         });
     }
 }
 
-/// One connection, first byte to last. Says how it ended, or why it never opened.
-async fn serve(mut link: Link) -> Result<String, Failure> {
-    link.stream.set_nodelay(true)?;
-    let opened = timeout(HANDSHAKE_TIME, open(&mut link)).await;
-    let result = match opened.unwrap_or_else(|late| Err(late.into())) {
-        Ok((mut connection, frames)) => {
-            let echoed = echo(&mut link, &mut connection, frames).await;
-            let end = connection.receive_eof();
-            Ok(echoed.map_or_else(|error| format!("{end} ({error})"), |()| end.to_string()))
-        }
-        Err(error) => Err(error),
-    };
-    link.linger().await;
-    result
-}
-
-/// The opening handshake. Yields the connection, and where in the buffer the bytes are that followed the request: frames.
-async fn open(link: &mut Link) -> Result<(Connection, Range<usize>), Failure> {
-    let mut handshake = ServerHandshake::new(&Config::new());
+/// One connection, from the first byte to the last.
+///
+/// The kernel owns a buffer while it reads or writes, so what it reads is copied into the endpoint, and what it writes
+/// out of it. A step starts the operation and reports the transport as blocked; `Wait` is where operations complete.
+async fn serve(stream: TcpStream) -> io::Result<End> {
+    stream.set_nodelay(true)?;
+    let clock = Instant::now();
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), clock.elapsed());
+    let (mut input, mut output) = (vec![0; BUFFER_SIZE], Vec::new());
+    let (mut reading, mut writing) = (pin!(None), pin!(None));
     loop {
-        let size = link.read().await?;
-        if size == 0 {
-            return Err(handshake.receive_eof().into());
-        }
-        let Link { buffer, out, .. } = link;
-        let mut input = &mut buffer[..size];
-        let opened = match handshake.receive(&mut input, out) {
-            Ok(None) => continue,
-            Ok(Some(request)) => request.upgrade(out).map(|upgrade| upgrade.accept(out)),
-            Err(error) => Err(error),
-        };
-        let frames = size - input.len()..size;
-        link.write().await?; // the 101, or what tells the client of the error
-        return Ok((opened?, frames));
-    }
-}
-
-/// The open connection, until the transport is to be closed.
-async fn echo(link: &mut Link, connection: &mut Connection, mut frames: Range<usize>) -> Result<(), Failure> {
-    loop {
-        let Link { buffer, out, .. } = link;
-        let mut input = &mut buffer[frames];
-        // An error ends this loop too: the Close that tells the peer is in `out`.
-        while let Ok(Some(event)) = connection.receive(&mut input, out) {
-            match event {
-                Event::Text(text) => connection.send_text(&text, out)?,
-                Event::Binary(payload) => connection.send_binary(&payload, out)?,
-                _ => {} // what a Ping or a Close is answered with is in `out`
+        match endpoint.step(clock.elapsed()) {
+            Step::Request => endpoint.accept(),
+            Step::Response => {} // of a client
+            Step::Event => echo(&mut endpoint),
+            Step::Read => {
+                if reading.is_none() {
+                    reading.set(Some(stream.read(mem::take(&mut input))));
+                }
+                endpoint.read_blocked();
+            }
+            Step::Write => {
+                if writing.is_none() {
+                    output.extend_from_slice(endpoint.output());
+                    writing.set(Some(stream.write(mem::take(&mut output)).submit()));
+                }
+                endpoint.write_blocked();
+            }
+            Step::Flush => endpoint.flushed(),
+            Step::Shutdown => match stream.shutdown(Shutdown::Write) {
+                Ok(()) => endpoint.shut_down(),
+                Err(error) => endpoint.write_failed(error),
+            },
+            Step::Wait(_) => {
+                select! {
+                    (result, buffer) = completion(reading.as_mut()) => {
+                        reading.set(None);
+                        match result {
+                            Ok(size) => endpoint.receive(&buffer[..size]),
+                            Err(error) => endpoint.read_failed(error),
+                        }
+                        input = buffer;
+                    }
+                    (result, buffer) = completion(writing.as_mut()) => {
+                        writing.set(None);
+                        match result {
+                            Ok(0) => endpoint.write_failed(io::Error::from(ErrorKind::WriteZero)),
+                            Ok(size) => endpoint.written(size),
+                            Err(error) => endpoint.write_failed(error),
+                        }
+                        output = buffer;
+                        output.clear();
+                        output.shrink_to(BUFFER_SIZE); // what a large message took is given back
+                    }
+                    () = deadline(&endpoint, clock) => {}
+                }
+                endpoint.ready();
+            }
+            Step::Done => {
+                // The operations that the kernel still has end with this.
+                _ = stream.shutdown(Shutdown::Both);
+                return Ok(endpoint.into_end());
             }
         }
-        link.write().await?;
-        if connection.transport() == Transport::Close {
-            return Ok(());
-        }
-        frames = 0..link.read().await?;
-        if frames.is_empty() {
-            return Ok(());
-        }
     }
 }
 
-/// A stream and its buffers, which the kernel has while it works on them.
-///
-/// A read that is given up for being late keeps the buffer and the socket until it ends; to shut the socket down ends it.
-struct Link {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    out: Vec<u8>,
+/// Sends messages back. Pings and Closes are answered by the endpoint.
+fn echo(endpoint: &mut Endpoint) {
+    while let Some((event, mut sender)) = endpoint.next_event() {
+        // A client that is closing is owed nothing more, so an error here is not one.
+        _ = match event {
+            Event::Text(text) => sender.send_text(&text),
+            Event::Binary(payload) => sender.send_binary(&payload),
+            _ => Ok(()),
+        };
+    }
 }
 
-impl Link {
-    fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            buffer: vec![0; BUFFER_SIZE],
-            out: Vec::new(),
-        }
+/// Waits for an operation of the kernel, if it has one.
+async fn completion<F: Future>(operation: Pin<&mut Option<F>>) -> F::Output {
+    match operation.as_pin_mut() {
+        Some(operation) => operation.await,
+        None => pending().await,
     }
+}
 
-    async fn read(&mut self) -> io::Result<usize> {
-        let (size, buffer) = self.stream.read(mem::take(&mut self.buffer)).await;
-        self.buffer = buffer;
-        size
-    }
-
-    /// Writes all of `out` and empties it.
-    async fn write(&mut self) -> Result<(), Failure> {
-        let mut written = 0;
-        while written < self.out.len() {
-            let rest = mem::take(&mut self.out).slice(written..);
-            let (size, rest) = timeout(WRITE_TIME, self.stream.write(rest).submit()).await?;
-            self.out = rest.into_inner();
-            written += size?;
-        }
-        self.out.clear();
-        self.out.shrink_to(BUFFER_SIZE); // what a large message took is given back
-        Ok(())
-    }
-
-    /// Ends our direction, then waits for the end of the peer's. A socket that is closed with bytes unread is reset, and the reset
-    /// may overtake what was written last.
-    async fn linger(&mut self) {
-        if self.stream.shutdown(Shutdown::Write).is_ok() {
-            let end = async { while self.read().await.is_ok_and(|size| size > 0) {} };
-            _ = timeout(LINGER_TIME, end).await;
-        }
-        _ = self.stream.shutdown(Shutdown::Both);
+async fn deadline(endpoint: &Endpoint, clock: Instant) {
+    match endpoint.deadline() {
+        Some(deadline) => sleep_until(clock + deadline).await,
+        None => pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! Sends one message, piece by piece, and compares the server's answer.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,12 +9,15 @@ use std::{env, fs};
 
 use crc32fast::Hasher;
 use websocket_proto::deflate::DeflateConfig;
-use websocket_proto::handshake::{Answer, ClientRequest};
-use websocket_proto::{CloseCode, Closed, Config, Connection, Event, Fin, MessageKind, OsEntropy};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::keepalive::KeepaliveConfig;
+use websocket_proto::{CloseCode, Config, Event, Fin, MessageKind, OsEntropy};
 
 use crate::BUFFER_SIZE;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For one call of the socket; the deadlines are those of the endpoint.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// In KiB, for either end.
 const MOST_MEMORY: u64 = 8 * 1024;
 /// In front of each piece, so that no two are alike.
@@ -27,6 +30,9 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<(), Box<dyn Error>> {
         true => Config::new().deflate(DeflateConfig::new()),
         false => Config::new(),
     };
+    // Nothing is read while the message is sent, so no Pong would be seen.
+    let keepalive = KeepaliveConfig::new().ping_interval(Duration::MAX);
+    let config = EndpointConfig::new().connection(config).keepalive(keepalive);
     let mut upload = Upload::connect(&server.address, &config)?;
     let began = Instant::now();
     let sent = upload.send(mebibytes * PIECES_IN_MEBIBYTE)?;
@@ -50,90 +56,92 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<(), Box<dyn Error>> {
 /// The client's end.
 struct Upload {
     stream: TcpStream,
-    connection: Connection,
-    buffer: Vec<u8>,
+    endpoint: Endpoint,
+    /// The origin of the endpoint's time.
+    clock: Instant,
 }
 
 impl Upload {
-    fn connect(address: &str, config: &Config) -> Result<Self, Box<dyn Error>> {
-        let mut stream = TcpStream::connect(address)?;
+    fn connect(address: &str, config: &EndpointConfig) -> Result<Self, Box<dyn Error>> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut buffer = vec![0; BUFFER_SIZE];
-        let mut out = Vec::new();
-        let mut handshake = ClientRequest::new(address, "/")?.start(config, OsEntropy, &mut out);
-        stream.write_all(&out)?;
-        loop {
-            let size = stream.read(&mut buffer)?;
-            if size == 0 {
-                return Err(handshake.receive_eof().into());
-            }
-            // The server says nothing on its own, so nothing follows the answer.
-            match handshake.receive(&mut &mut buffer[..size], &mut out)? {
-                Some(Answer::Accepted { connection, .. }) => {
-                    return Ok(Self {
-                        stream,
-                        connection,
-                        buffer,
-                    });
-                }
-                Some(Answer::Rejected(response)) => {
-                    return Err(format!("status {}", response.status()).into());
-                }
-                None => {}
-            }
+        let clock = Instant::now();
+        let request = ClientRequest::new(address, "/")?;
+        let endpoint = Endpoint::client(config, request, OsEntropy, clock.elapsed());
+        let mut upload = Self {
+            stream,
+            endpoint,
+            clock,
+        };
+        if upload.drive() == Step::Response {
+            upload.endpoint.take_response();
+        }
+        match upload.endpoint.sender().is_open() {
+            true => Ok(upload),
+            false => Err(upload.endpoint.into_end().to_string().into()),
         }
     }
 
     /// One message, and the server's answer to it. Yields how many bytes it took on the wire.
     fn send(&mut self, pieces: usize) -> Result<usize, Box<dyn Error>> {
-        let (mut piece, mut out) = (text(), Vec::new());
+        let mut piece = text();
         let (mut checksum, mut sent) = (Hasher::new(), 0);
         for number in 1..=pieces {
             piece[..NUMBER_SIZE].copy_from_slice(format!("{number:NUMBER_SIZE$}").as_bytes());
             checksum.update(&piece);
             let fin = if number == pieces { Fin::Last } else { Fin::More };
-            self.connection
-                .send_fragment(MessageKind::Text, &piece, fin, &mut out)?;
-            if let Err(error) = self.stream.write_all(&out) {
-                return Err(format!("{error}; {}", self.end()).into()); // the server may have said why
+            let mut sender = self.endpoint.sender();
+            if let Err(error) = sender.send_fragment(MessageKind::Text, &piece, fin) {
+                return Err(format!("{error}; {}", self.end()?).into()); // the server may have said why
             }
-            sent += out.len();
-            out.clear();
+            sent += sender.buffered_amount();
+            self.flush();
         }
         let expected = crate::answer((pieces * BUFFER_SIZE) as u64, checksum);
-        match self.next() {
-            Some(Event::Text(answer)) if answer == expected => Ok(sent),
-            Some(other) => Err(format!("{other:?} in place of {expected:?}").into()),
-            None => Err(self.end().to_string().into()),
+        while self.drive() == Step::Event {
+            while let Some((event, _)) = self.endpoint.next_event() {
+                match event {
+                    Event::Text(answer) if answer == expected => return Ok(sent),
+                    Event::Ping(_) | Event::Pong(_) => {}
+                    other => return Err(format!("{other:?} in place of {expected:?}").into()),
+                }
+            }
         }
+        Err(self.end()?.to_string().into())
     }
 
-    fn close(mut self) -> Result<Closed, Box<dyn Error>> {
-        let mut out = Vec::new();
-        self.connection.close(CloseCode::NORMAL, "", &mut out)?;
-        self.stream.write_all(&out)?;
-        match self.end() {
-            end if end.is_clean() => Ok(end),
+    fn close(mut self) -> Result<String, Box<dyn Error>> {
+        self.endpoint.sender().close(CloseCode::NORMAL, "")?;
+        match self.end()? {
+            end if end.is_clean() => Ok(end.to_string()),
             end => Err(end.to_string().into()),
         }
     }
 
     /// The end of the connection, whatever comes before it.
-    fn end(&mut self) -> Closed {
-        while self.next().is_some() {}
-        self.connection.receive_eof()
+    fn end(&mut self) -> Result<&End, Box<dyn Error>> {
+        while self.drive() == Step::Event {
+            while self.endpoint.next_event().is_some() {}
+        }
+        self.endpoint.end().ok_or("the response was not taken".into())
     }
 
-    /// The next event, `None` at the end. The server says one thing at a time, so nothing is left in the buffer.
-    fn next(&mut self) -> Option<Event<'static>> {
+    /// Performs steps until there is one for the caller.
+    fn drive(&mut self) -> Step {
         loop {
-            let size = self.stream.read(&mut self.buffer).ok().filter(|&size| size > 0)?;
-            let mut input = &mut self.buffer[..size];
-            if let Some(event) = self.connection.receive(&mut input, &mut Vec::new()).ok()? {
-                return Some(event.into_owned());
+            match self.endpoint.step(self.clock.elapsed()) {
+                step @ (Step::Request | Step::Response | Step::Event | Step::Done) => return step,
+                step => self.endpoint.perform(step, &mut self.stream),
             }
+        }
+    }
+
+    /// Writes what waits.
+    fn flush(&mut self) {
+        while let step @ (Step::Write | Step::Flush) = self.endpoint.step(self.clock.elapsed()) {
+            self.endpoint.perform(step, &mut self.stream);
         }
     }
 }

@@ -6,14 +6,13 @@
 //!
 //!     NODE_EXTRA_CA_CERTS=FILE npx wscat -c wss://localhost:9001
 //!
-//! The protocol needs to know nothing of TLS: it is handed what was decrypted, and what it says is encrypted.
+//! To the endpoint, TLS is a transport as any other: `StreamOwned` reads and writes, and `close_notify` shuts it down.
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::ops::Range;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,20 +20,13 @@ use std::time::{Duration, Instant};
 use rcgen::CertifiedKey;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, Transport};
+use websocket_proto::Event;
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Shutdown, Step};
 
-/// For the handshake of TLS and the opening handshake together.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// For a peer that does not read to take some of what is written.
-const WRITE_TIME: Duration = Duration::from_secs(10);
-/// For the peer to read our last bytes and to close.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-const BUFFER_SIZE: usize = 16 * 1024;
+/// For the handshake of TLS. All that follows has the deadlines of the endpoint.
+const TLS_TIME: Duration = Duration::from_secs(10);
 
-type Failure = Box<dyn Error + Send + Sync>;
-
-fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let address = args.next().unwrap_or_else(|| "127.0.0.1:9001".into());
     let CertifiedKey { cert, signing_key } =
@@ -63,7 +55,7 @@ fn main() -> Result<(), Failure> {
         let tls = Arc::clone(&tls);
         let connection = move || match serve(stream, tls) {
             Ok(end) => eprintln!("{peer}: {end}"),
-            Err(error) => eprintln!("{peer}: handshake: {error}"),
+            Err(error) => eprintln!("{peer}: {error}"),
         };
         if let Err(error) = thread::Builder::new().spawn(connection) {
             eprintln!("{peer}: no thread: {error}");
@@ -71,132 +63,118 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// One connection, first byte to last. Says how it ended, or why it never opened.
-fn serve(stream: TcpStream, tls: Arc<ServerConfig>) -> Result<String, Failure> {
+/// One connection, from the first byte to the last.
+fn serve(stream: TcpStream, tls: Arc<ServerConfig>) -> Result<End, Box<dyn Error>> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_TIME))?;
-    let deadline = Some(Instant::now() + HANDSHAKE_TIME);
-    let mut stream = StreamOwned::new(ServerConnection::new(tls)?, Socket { stream, deadline });
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let result = match open(&mut stream, &mut buffer) {
-        Ok((mut connection, frames)) => {
-            stream.sock.deadline = None; // an open connection may be idle for ever
-            let echoed = echo(&mut stream, &mut connection, &mut buffer, frames);
-            let end = connection.receive_eof();
-            Ok(echoed.map_or_else(|error| format!("{end} ({error})"), |()| end.to_string()))
-        }
-        Err(error) => Err(error),
-    };
-    stream.conn.send_close_notify();
-    _ = stream.flush();
-    stream.sock.linger(&mut buffer);
-    result
-}
-
-/// The opening handshake. Yields the connection, and where in the buffer the bytes are that followed the request: frames.
-fn open(stream: &mut (impl Read + Write), buffer: &mut [u8]) -> Result<(Connection, Range<usize>), Failure> {
-    let mut handshake = ServerHandshake::new(&Config::new());
-    let mut out = Vec::new();
+    let clock = Instant::now();
+    let deadline = Some(clock + TLS_TIME);
+    let mut stream = Tls(StreamOwned::new(
+        ServerConnection::new(tls)?,
+        Socket { stream, deadline },
+    ));
+    stream.handshake()?;
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), clock.elapsed());
     loop {
-        let size = stream.read(buffer)?;
-        if size == 0 {
-            return Err(handshake.receive_eof().into());
-        }
-        let mut input = &mut buffer[..size];
-        let opened = match handshake.receive(&mut input, &mut out) {
-            Ok(None) => continue,
-            Ok(Some(request)) => request.upgrade(&mut out).map(|upgrade| upgrade.accept(&mut out)),
-            Err(error) => Err(error),
-        };
-        let frames = size - input.len()..size;
-        write(stream, &mut out)?; // the 101, or what tells the client of the error
-        return Ok((opened?, frames));
-    }
-}
-
-/// The open connection, until the transport is to be closed.
-fn echo(
-    stream: &mut (impl Read + Write),
-    connection: &mut Connection,
-    buffer: &mut [u8],
-    frames: Range<usize>,
-) -> Result<(), Failure> {
-    let mut out = Vec::new();
-    let mut input = &mut buffer[frames];
-    loop {
-        // An error ends this loop too: the Close that tells the peer is in `out`.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
-            match event {
-                Event::Text(text) => connection.send_text(&text, &mut out)?,
-                Event::Binary(payload) => connection.send_binary(&payload, &mut out)?,
-                _ => {} // what a Ping or a Close is answered with is in `out`
+        match endpoint.step(clock.elapsed()) {
+            Step::Request => endpoint.accept(),
+            Step::Event => echo(&mut endpoint),
+            Step::Done => return Ok(endpoint.into_end()),
+            step => {
+                stream.0.sock.deadline = endpoint.deadline().map(|deadline| clock + deadline);
+                endpoint.perform(step, &mut stream);
             }
         }
-        write(stream, &mut out)?;
-        if connection.transport() == Transport::Close {
-            return Ok(());
-        }
-        let size = stream.read(buffer)?;
-        if size == 0 {
-            return Ok(());
-        }
-        input = &mut buffer[..size];
     }
 }
 
-/// Writes all of `out` and empties it.
-fn write(stream: &mut impl Write, out: &mut Vec<u8>) -> io::Result<()> {
-    stream.write_all(out)?;
-    stream.flush()?; // what TLS has encrypted and not sent yet
-    out.clear();
-    out.shrink_to(BUFFER_SIZE); // what a large message took is given back
-    Ok(())
+/// Sends messages back. Pings and Closes are answered by the endpoint.
+fn echo(endpoint: &mut Endpoint) {
+    while let Some((event, mut sender)) = endpoint.next_event() {
+        // A client that is closing is owed nothing more, so an error here is not one.
+        _ = match event {
+            Event::Text(text) => sender.send_text(&text),
+            Event::Binary(payload) => sender.send_binary(&payload),
+            _ => Ok(()),
+        };
+    }
 }
 
-/// A stream that is read up to a deadline, however many reads TLS takes.
+/// A stream of rustls as a transport of `Endpoint::perform`.
+struct Tls(StreamOwned<ServerConnection, Socket>);
+
+impl Tls {
+    fn handshake(&mut self) -> Result<(), Box<dyn Error>> {
+        let Self(StreamOwned { conn, sock }) = self;
+        match conn.complete_io(sock) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("handshake of TLS: {error}").into()),
+        }
+    }
+}
+
+impl Read for Tls {
+    /// Many programs end a connection without `close_notify`. WebSocket has its own Close, so nothing can go missing
+    /// unnoticed.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+            result => result,
+        }
+    }
+}
+
+impl Write for Tls {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Sends what TLS has encrypted and not sent yet.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Shutdown for Tls {
+    fn shut_down(&mut self) -> io::Result<()> {
+        self.0.conn.send_close_notify();
+        self.0.flush()?;
+        self.0.sock.stream.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+/// A socket whose calls return at a deadline, however many of them TLS makes.
 struct Socket {
     stream: TcpStream,
     deadline: Option<Instant>,
 }
 
 impl Socket {
-    /// Ends our direction, then waits for the end of the peer's. A socket that is closed with bytes unread is reset, and the reset
-    /// may overtake what was written last.
-    fn linger(&mut self, buffer: &mut [u8]) {
-        self.deadline = Some(Instant::now() + LINGER_TIME);
-        if self.stream.shutdown(Shutdown::Write).is_ok() {
-            while self.read(buffer).is_ok_and(|size| size > 0) {}
+    /// The time that is left, as the timeout of a socket, for which zero would mean none.
+    fn timeout(&self) -> io::Result<Option<Duration>> {
+        match self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        {
+            Some(Duration::ZERO) => Err(ErrorKind::WouldBlock.into()),
+            left => Ok(left),
         }
     }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left == Some(Duration::ZERO) {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(left)?;
-        self.stream.read(buffer).map_err(timed_out)
+        self.stream.set_read_timeout(self.timeout()?)?;
+        self.stream.read(buffer)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes).map_err(timed_out)
+        self.stream.set_write_timeout(self.timeout()?)?;
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
-    }
-}
-
-/// Some systems tell the timeout of a socket by another name, which to TLS means to try again.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
     }
 }
