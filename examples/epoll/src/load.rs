@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Interest, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Event, OsEntropy};
 
@@ -158,10 +158,16 @@ impl Client {
         }
     }
 
-    /// Writes what waits.
+    /// Writes what waits. Events that come before are not what the caller waits for.
     fn flush(&mut self) {
-        while let step @ (Step::Write | Step::Flush) = self.endpoint.step(self.clock.elapsed()) {
-            self.endpoint.perform(step, &mut self.stream);
+        loop {
+            match self.endpoint.step(self.clock.elapsed()) {
+                Step::Event => while self.endpoint.next_event().is_some() {},
+                step @ (Step::Write | Step::Flush | Step::Wait(Interest::Writable | Interest::Both)) => {
+                    self.endpoint.perform(step, &mut self.stream);
+                }
+                _ => return,
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use crc32fast::Hasher;
 use websocket_proto::deflate::DeflateConfig;
-use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Interest, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Event, Fin, MessageKind, OsEntropy};
@@ -138,10 +138,16 @@ impl Upload {
         }
     }
 
-    /// Writes what waits.
+    /// Writes what waits. Events that come before are not what the caller waits for.
     fn flush(&mut self) {
-        while let step @ (Step::Write | Step::Flush) = self.endpoint.step(self.clock.elapsed()) {
-            self.endpoint.perform(step, &mut self.stream);
+        loop {
+            match self.endpoint.step(self.clock.elapsed()) {
+                Step::Event => while self.endpoint.next_event().is_some() {},
+                step @ (Step::Write | Step::Flush | Step::Wait(Interest::Writable | Interest::Both)) => {
+                    self.endpoint.perform(step, &mut self.stream);
+                }
+                _ => return,
+            }
         }
     }
 }
