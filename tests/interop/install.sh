@@ -3,13 +3,13 @@
 # apt-get. To be sourced after common.sh.
 
 npm_packages=(ws@8.23.0 undici@7.30.2 playwright-core@1.65.1)
-pypi_packages=(websockets==17.4 aiohttp==3.14.5 picows==2.3.1 pycurl==7.49.0)
+pypi_packages=(websockets==17.4 aiohttp==3.14.5 picows==2.3.1 pycurl==7.49.0 tornado==6.6.1 websocket-client==1.9.2)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto-interop
 missing=()
 
-# need COMMAND PACKAGE: a command that must be here, from Debian's PACKAGE if it is not.
+# need COMMAND PACKAGE: a command, or a file by its path, that must be here, from Debian's PACKAGE if it is not.
 need() {
-  command -v "$1" >/dev/null && return
+  is_here "$1" && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing Debian's $2"
     # shellcheck disable=SC2154 # of common.sh
@@ -17,7 +17,24 @@ need() {
       >"$work/apt.log" 2>&1 || tail -n 5 "$work/apt.log" >&2
     hash -r
   fi
-  command -v "$1" >/dev/null || { missing+=("$1 (Debian: $2)"); return 0; }
+  is_here "$1" || { missing+=("$1 (Debian: $2)"); return 0; }
+}
+
+is_here() {
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# build_bridges FOLDER: the peers in Go and Java (python/bridged.py) into the folder, from Debian's packages alone.
+build_bridges() {
+  local here
+  here=$(dirname "${BASH_SOURCE[0]}")
+  mkdir -p "$1"
+  GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' go build -o "$1/bridge" "$here/go/bridge.go"
+  javac -nowarn -cp "$(printf '/usr/share/java/netty-%s.jar:' buffer codec codec-http common handler resolver transport)" \
+    -d "$1" "$here/java/Bridge.java"
 }
 
 # install_peers RUNNER: leaves the peers where node and python3 find them, or ends the run.

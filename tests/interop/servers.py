@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PYTHON = ["websockets", "aiohttp", "picows"]
+PYTHON = ["websockets", "aiohttp", "picows", "tornado", "gorilla", "nhooyr", "netty"]
 RUST = ["tungstenite", "fastwebsockets"]
 # Those with compression, for those cells; yawc for no others.
 COMPRESSING_SERVERS = ["ws", "websockets", "aiohttp", "yawc"]
@@ -28,7 +28,7 @@ SERVERS = {
 CLIENTS = {
     "ours": rust("ours", "client"),
     **{name: ["node", HERE / "node/client.js", name] for name in ["ws", "undici", "chromium"]},
-    **{name: [sys.executable, HERE / "python/client.py", name] for name in [*PYTHON, "curl"]},
+    **{name: [sys.executable, HERE / "python/client.py", name] for name in [*PYTHON, "curl", "websocket-client"]},
     **{name: rust(name, "client") for name in RUST},
 }
 

@@ -8,6 +8,9 @@ end() -> (code, reason) of the peer's Close, 1006 if none came; protocol.
 import asyncio
 import contextlib
 import importlib
+import os
+
+from bridged import Bridged
 
 TIME = 10
 MAX_MESSAGE = 32 * 1024 * 1024
@@ -312,7 +315,202 @@ class Curl:
             curl.close()
 
 
+class TornadoSocket:
+    send_fragments = None  # no fragments in its interface
+
+    def __init__(self, connection, protocol):
+        self.connection, self.protocol = connection, protocol or None
+        self.messages, self.pongs, self.over = asyncio.Queue(), asyncio.Queue(), False
+        connection.on_pong = self.pongs.put_nowait
+
+    async def receive(self):
+        message = None if self.over else await asyncio.wait_for(self.messages.get(), TIME)
+        self.over = message is None
+        return message
+
+    async def send(self, message):
+        await self.connection.write_message(message, binary=isinstance(message, bytes))
+
+    async def pings(self, payloads):
+        for payload in payloads:
+            self.connection.ping(payload)
+        for payload in payloads:
+            pong = await asyncio.wait_for(self.pongs.get(), TIME)
+            if pong != payload.encode():
+                raise AssertionError(f"got {pong!r:.80}, expected pong {payload!r}")
+        return len(payloads)
+
+    async def close(self, code, reason):
+        self.connection.close(code, reason)
+
+    async def end(self):
+        while await self.receive() is not None:
+            pass
+        # Those of the peer's Close; none came if the transport ended without.
+        return self.connection.close_code or 1006, self.connection.close_reason or ""
+
+
+class Tornado:
+    def __init__(self):
+        self.websocket = importlib.import_module("tornado.websocket")
+        self.web = importlib.import_module("tornado.web")
+        self.errors = importlib.import_module("tornado.httpclient")
+
+    def can_ask(self, setting):
+        return setting == "defaults"
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, protocols=(), pongs=False, compression=None):
+        try:
+            connection = await self.websocket.websocket_connect(
+                url,
+                subprotocols=list(protocols) or None,
+                max_message_size=MAX_MESSAGE,
+                compression_options={} if compression else None,
+            )
+        except self.errors.HTTPClientError as error:
+            raise Rejected(error.code) from None
+        socket = TornadoSocket(connection, connection.selected_subprotocol)
+
+        async def read():
+            while (message := await connection.read_message()) is not None:
+                socket.messages.put_nowait(message)
+            socket.messages.put_nowait(None)
+
+        reading = asyncio.ensure_future(read())
+        try:
+            yield socket
+        finally:
+            reading.cancel()
+
+    async def serve(self, behave):
+        class Handler(self.websocket.WebSocketHandler):
+            async def get(self, *arguments):
+                if status := rejection(self.request.path):
+                    self.set_status(status)
+                    self.finish(REJECTION_BODY)
+                else:
+                    await super().get(*arguments)
+
+            def select_subprotocol(self, offered):
+                return offered[0] if offered and offered[0] else None
+
+            def get_compression_options(self):
+                return {} if self.request.path.startswith("/compression/") else None
+
+            def open(self, *arguments):
+                self.socket = TornadoSocket(self, None)
+                self.behaving = asyncio.ensure_future(behave(self.request.uri, self.socket))
+
+            def on_message(self, message):
+                self.socket.messages.put_nowait(message)
+
+            def on_close(self):
+                self.socket.messages.put_nowait(None)
+
+        app = self.web.Application([(r"/.*", Handler)], websocket_max_message_size=MAX_MESSAGE)
+        server = app.listen(0, "127.0.0.1")
+        return next(iter(server._sockets.values())).getsockname()[1]
+
+
+class WebsocketClientSocket:
+    """Of `websocket-client`, which blocks: each call in a thread. It has no compression."""
+
+    def __init__(self, module, connection):
+        self.abnf, self.connection = module.ABNF, connection
+        self.protocol, self.closed = connection.getsubprotocol(), None
+
+    async def next(self):
+        opcode, payload = await asyncio.to_thread(self.connection.recv_data, True)
+        if opcode == self.abnf.OPCODE_CLOSE:
+            self.closed = (int.from_bytes(payload[:2], "big"), payload[2:].decode()) if payload else (1005, "")
+        return opcode, payload
+
+    async def receive(self):
+        while not self.closed:
+            opcode, payload = await self.next()
+            if opcode == self.abnf.OPCODE_TEXT:
+                return payload.decode()
+            if opcode == self.abnf.OPCODE_BINARY:
+                return bytes(payload)
+        return None
+
+    async def send(self, message):
+        binary = isinstance(message, bytes)
+        opcode = self.abnf.OPCODE_BINARY if binary else self.abnf.OPCODE_TEXT
+        await asyncio.to_thread(self.connection.send, message, opcode)
+
+    async def send_fragments(self, parts):
+        opcode = self.abnf.OPCODE_TEXT if isinstance(parts[0], str) else self.abnf.OPCODE_BINARY
+        for at, part in enumerate(parts):
+            part = part.encode() if isinstance(part, str) else part
+            self.connection.send_frame(self.abnf.create_frame(part, opcode, int(at == len(parts) - 1)))
+            opcode = self.abnf.OPCODE_CONT
+
+    async def pings(self, payloads):
+        for payload in payloads:
+            self.connection.ping(payload)
+        for payload in payloads:
+            opcode, pong = await self.next()
+            if (opcode, pong) != (self.abnf.OPCODE_PONG, payload.encode()):
+                raise AssertionError(f"got {pong!r:.80}, expected pong {payload!r}")
+        return len(payloads)
+
+    async def close(self, code, reason):
+        self.connection.send_close(code, reason.encode())
+
+    async def end(self):
+        while not self.closed:
+            await self.receive()
+        return self.closed
+
+
+class WebsocketClient:
+    """A client only."""
+
+    def __init__(self):
+        self.module = importlib.import_module("websocket")
+
+    def can_ask(self, setting):
+        return False
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, protocols=(), pongs=False, compression=None):
+        def connect():
+            return self.module.create_connection(url, subprotocols=list(protocols) or None, timeout=TIME)
+
+        try:
+            connection = await asyncio.to_thread(connect)
+        except self.module.WebSocketBadStatusException as error:
+            raise Rejected(error.status_code, error.resp_body or None) from None
+        try:
+            yield WebsocketClientSocket(self.module, connection)
+        finally:
+            connection.shutdown()
+
+
+def bridged(command, *settings, fragments=False):
+    return lambda: Bridged(command, settings, Rejected, TIME, fragments)
+
+
+# What tests/interop/run has built.
+BRIDGES = os.environ.get("BRIDGES", "")
+GO = f"{BRIDGES}/bridge"
+JARS = [f"/usr/share/java/netty-{name}.jar" for name in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport")]
+
+
+def netty(*more):
+    return ["java", "-cp", ":".join([BRIDGES, *JARS, *more]), "Bridge"]
+
+
 PEERS = {
+    "tornado": Tornado,
+    "websocket-client": WebsocketClient,
+    "gorilla": bridged([GO, "gorilla"], "no-takeover"),
+    "nhooyr": bridged([GO, "nhooyr"], "no-takeover", "defaults"),
+    "netty": bridged(netty(), "defaults", "no-takeover", fragments=True),
+    # With the library by which it can have windows of other sizes.
+    "netty-jzlib": bridged(netty("/usr/share/java/jzlib.jar"), "defaults", "no-takeover", fragments=True),
     "websockets": lambda: Websockets("websockets"),
     "picows": lambda: Websockets("picows.websockets"),
     "aiohttp": Aiohttp,

@@ -21,6 +21,7 @@ const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
 fn config(compression: &str) -> Result<Config> {
     let windows = |bits| {
         DeflateConfig::new()
+            .send_window_bits(15)
             .client_max_window_bits(bits)
             .server_max_window_bits(bits)
     };
