@@ -94,6 +94,7 @@ def all_cases(peer, url):
     check(peer, "a refused handshake: told, exit code not 0", refused)
 
 
-for peer in ["ws", "websockets"]:
-    with serving(SERVERS[peer]) as url:
-        all_cases(f"cat/{peer}", url)
+if __name__ == "__main__":
+    for peer in ["ws", "websockets"]:
+        with serving(SERVERS[peer]) as url:
+            all_cases(f"cat/{peer}", url)
