@@ -617,7 +617,7 @@ fn text_of_another_connection_cannot_be_read() {
         .collect();
     let front = "a session of somebody, and much more than that. ".repeat(10);
     let mut read = Vec::new();
-    for (bits, level) in [(12, 2), (12, 6), (15, 6), (15, 8)] {
+    for (bits, level) in [(12, 6), (15, 8)] {
         let (window, config) = (
             Window::new(bits).unwrap(),
             DeflateConfig::new().level(level).send_window_bits(bits),
@@ -645,7 +645,7 @@ fn text_of_another_connection_cannot_be_read() {
                 .map(|place| stolen(&victim, place))
                 .collect()
         };
-        let tokens = ["2b7e151628aed2a6", "f0c1d9e83a5b4c76"];
+        let tokens = ["2b7e1516", "f0c1d9e8"];
         let found = tokens.map(steal);
         if found[0] != found[1] {
             read.push((bits, level, found));
