@@ -10,8 +10,7 @@
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct DeflateConfig {
-    /// `None`: a client gives no number, a server answers its own if it is let choose.
-    pub(super) client_max_window_bits: Option<u8>,
+    pub(super) client_max_window_bits: u8,
     pub(super) server_max_window_bits: u8,
     pub(super) offer_client_max_window_bits: bool,
     pub(super) send_window_bits: u8,
@@ -27,7 +26,7 @@ impl DeflateConfig {
     /// level 6.
     pub const fn new() -> Self {
         Self {
-            client_max_window_bits: None,
+            client_max_window_bits: 15,
             server_max_window_bits: 15,
             offer_client_max_window_bits: true,
             send_window_bits: 12,
@@ -51,21 +50,22 @@ impl DeflateConfig {
     }
 
     /// The largest window of what the client sends, 8 to 15 bits; a number outside is taken for the nearest
-    /// one. Default: a client gives no number, and a server answers 12 (4 KiB) to a client that lets it choose.
+    /// one. Default: 15, for which a client gives no number and a server answers none.
     ///
     /// A client announces the number as a hint, and keeps to it, whatever is answered (RFC 7692 section 7.1.2.2). That is
     /// for the server's memory; for the client's own, there is [`send_window_bits`](Self::send_window_bits). Some servers
     /// fail the handshake on a hint below a setting of theirs.
     ///
-    /// For a server it limits the memory that receiving takes. It answers the number to a client that lets it choose, as
-    /// browsers do, or the client's hint if that is smaller. Any other client it tells to do without context takeover,
-    /// if the number was set here and is below 15, and some clients fail the handshake on that. By default they may send
-    /// by 15 bits, and the server holds up to 32 KiB for each of them.
+    /// For a server it limits the memory that receiving takes: up to 32 KiB for each client with 15 bits, 4 KiB with 12.
+    /// It answers a number below 15 to a client that lets it choose, as browsers do, or the client's hint if that is
+    /// smaller. Any other client it tells to do without context takeover. Some clients fail the handshake on either, and
+    /// Netty 4.1 lets the server choose though the JDK's zlib cannot: it opens the connection and fails to send. A server
+    /// of browsers can do with 12.
     ///
     /// RFC 7692 section 7.3 advises at least 10 bits. With 8 the client sends everything as it is, see
     /// [`Compressor::new`](super::Compressor::new).
     pub const fn client_max_window_bits(mut self, bits: u8) -> Self {
-        self.client_max_window_bits = Some(clamp(bits, 8, 15));
+        self.client_max_window_bits = clamp(bits, 8, 15);
         self
     }
 
@@ -151,12 +151,7 @@ impl DeflateConfig {
 
     /// The number that a client gives for its own window; 15 goes without saying.
     pub(super) fn hint(&self) -> Option<u8> {
-        self.client_max_window_bits.filter(|&bits| bits < 15)
-    }
-
-    /// The largest window of a client that lets the server choose.
-    pub(super) fn chosen_for_client(&self) -> u8 {
-        self.client_max_window_bits.unwrap_or(12)
+        Some(self.client_max_window_bits).filter(|&bits| bits < 15)
     }
 }
 

@@ -66,17 +66,16 @@
 //! # What is offered and answered
 //!
 //! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that opens for a
-//! browser opens for it. A server names no window that the client has not asked for; a client that lets it choose, as
-//! browsers do, gets 12 bits. Nobody is told of the window that this side sends by,
+//! browser opens for it. A server names no window that the client has not given a number for: some clients let it choose
+//! and cannot keep to what it chooses. Nobody is told of the window that this side sends by,
 //! [`DeflateConfig::send_window_bits`], which may be smaller than the agreed one (RFC 7692 section 7.1.2). Limits on what
 //! the peer sends by have to be agreed on, and some peers fail the handshake on them; they save the memory of receiving:
 //!
 //! | setting | offer of a client | answer of a server |
 //! |---|---|---|
-//! | the defaults | `client_max_window_bits` | `client_max_window_bits=12` if it may choose |
+//! | the defaults | `client_max_window_bits` | nothing |
 //! | [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits) | `server_max_window_bits=12`, then the default offer | `server_max_window_bits=12` |
 //! | [`client_max_window_bits(10)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits=10`, then the default offer | `client_max_window_bits=10` if it may choose, else `client_no_context_takeover` |
-//! | [`client_max_window_bits(15)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits` | nothing |
 //! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | nothing but the name | as without |
 //!
 //! # Memory
@@ -98,10 +97,12 @@
 //!
 //! A message that is compressed without `keep_engine` takes one allocation, that of an engine, whatever windows the
 //! connections of a server agreed on. With the feature `std` each thread keeps up to two engines that inflate, for all
-//! of its connections, so that inflating allocates nothing. A server with 10,000 connections of browsers and the default
-//! settings holds 80 MB for all of them, and less than 200 KB for each thread. A connection whose peer may send by 15
-//! bits, as all of a client's by default, and those of a server with clients that do not offer
-//! `client_max_window_bits`, holds up to 36 KiB in place of 8.
+//! of its connections, so that inflating allocates nothing: less than 200 KB for each thread.
+//!
+//! With the defaults the peer may send by 15 bits, and a connection holds up to 36 KiB once 32 KiB have come: 360 MB for
+//! 10,000 such connections. A server sets
+//! [`client_max_window_bits(12)`](DeflateConfig::client_max_window_bits) to hold 8 KiB for each browser, 80 MB for
+//! 10,000; a client sets [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits).
 //!
 //! # Time
 //!

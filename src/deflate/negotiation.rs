@@ -251,7 +251,11 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
 /// assert_eq!(answer, "permessage-deflate; server_max_window_bits=10");
 ///
 /// let browser = ExtensionList::parse("permessage-deflate; client_max_window_bits")?;
-/// let (parameters, answer) = deflate::accept(browser, &DeflateConfig::new()).unwrap();
+/// let (parameters, answer) = deflate::accept(browser.clone(), &DeflateConfig::new()).unwrap();
+/// assert_eq!(parameters.sent_by(Role::Client).bits(), 15);
+/// assert_eq!(answer, "permessage-deflate");
+///
+/// let (parameters, answer) = deflate::accept(browser, &DeflateConfig::new().client_max_window_bits(12)).unwrap();
 /// assert_eq!(parameters.sent_by(Role::Client).bits(), 12);
 /// assert_eq!(answer, "permessage-deflate; client_max_window_bits=12");
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
@@ -272,7 +276,7 @@ pub fn accept<'a>(
         takeover: !(offer.server_no_context_takeover || config.server_no_context_takeover),
     };
     let bits = match offer.client_max_window_bits {
-        Some(hint) => hint.unwrap_or(15).min(config.chosen_for_client()),
+        Some(hint) => hint.unwrap_or(15).min(config.client_max_window_bits),
         None => 15,
     };
     let client = Window {
