@@ -2,7 +2,8 @@
 # The peers of node and Python, for the runners that need them: into the user's cache folder, and as root what else is missing with
 # apt-get. To be sourced after common.sh.
 
-npm_packages=(ws@8.23.0 undici@7.30.2 playwright-core@1.65.1)
+# Those of `ws` differ in what they answer to a window of the client.
+npm_packages=(ws@8.23.0 ws818@npm:ws@8.18.0 ws821@npm:ws@8.21.0 undici@7.30.2 playwright-core@1.65.1)
 pypi_packages=(websockets==17.4 aiohttp==3.14.5 picows==2.3.1 pycurl==7.49.0 tornado==6.6.1 websocket-client==1.9.2)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto-interop
 missing=()

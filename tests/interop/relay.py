@@ -150,6 +150,10 @@ def check(ends, settings):
         left_alone = side == "client" and "client_max_window_bits" not in offer
         if not left_alone and takeover == ("no-takeover" in settings):
             return said, f"takeover by the {side}: {takeover}"
+        # `client-N`: a limit on the client's window alone, and `hint-N` its own below that. 15 need not be said.
+        limits = [int(setting.split("-")[1]) for setting in settings if setting.startswith(("client-", "hint-"))]
+        if limits and side == "client" and bits != min(limits):
+            return said, f"a window of {bits} bits by the client"
         # One whose offer has no number for its own window has asked for the server's alone.
         asked = side == "server" or settings[0] == "15-bits" or offer.get("client_max_window_bits")
         if wanted and asked and bits != min(map(int, wanted)):

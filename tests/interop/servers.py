@@ -12,6 +12,23 @@ RUST = ["tungstenite", "fastwebsockets"]
 # Those with compression, for those cells; yawc for no others.
 COMPRESSING_SERVERS = ["ws", "websockets", "aiohttp", "yawc"]
 COMPRESSING_CLIENTS = ["chromium", *COMPRESSING_SERVERS]
+VERSIONS = ["ws818", "ws821"]
+# These have fewer settings: the cells, and groups of cells, that they can run. `ws818` and `ws821` are earlier versions of `ws`.
+WINDOWED_SERVERS = ["ws", *VERSIONS, "netty"]
+WINDOWED_CLIENTS = ["ws", *VERSIONS]
+OFFERED_TO = {
+    **{name: ["compression, defaults"] for name in (*VERSIONS, "tornado", "netty")},
+    "gorilla": ["compression, defaults, to a server without takeover"],
+    "nhooyr": ["compression, defaults", "compression, defaults, to a server without takeover"],
+}
+ANSWERED = {
+    **{name: ["compression, defaults"] for name in (*VERSIONS, "tornado", "netty")},
+    "gorilla": ["compression, no takeover, as the client asks"],
+    "nhooyr": ["compression, defaults", "compression, no takeover, as the client asks"],
+}
+for windowed, run in ((WINDOWED_SERVERS, OFFERED_TO), (WINDOWED_CLIENTS, ANSWERED)):
+    for name in windowed:
+        run.setdefault(name, []).append("windows")
 
 
 def rust(name, role):
@@ -32,7 +49,11 @@ CLIENTS = {
     **{name: rust(name, "client") for name in RUST},
 }
 
-YAWC = {role: rust("yawc", role) for role in ("client", "server")}
+# Those that run no cells but those of compression.
+COMPRESSING_ONLY = {
+    "client": {"yawc": rust("yawc", "client"), **{name: ["node", HERE / "node/client.js", name] for name in VERSIONS}},
+    "server": {"yawc": rust("yawc", "server"), **{name: ["node", HERE / "node/server.js", name] for name in VERSIONS}},
+}
 
 
 @contextlib.contextmanager

@@ -165,6 +165,8 @@ globalThis.runCells = async (open, url, selected, print) => {
     ["compression", "compression, windows of 9 bits, as the server answers", compression("15-bits", "9-bits")],
     ["compression", "compression, windows of 10 bits, as the client asks", compression("10-bits", "defaults")],
     ["compression", "compression, windows of 10 bits, as the server answers", compression("15-bits", "10-bits")],
+    ...[10, 11, 12, 13, 14, 15].map((bits) => (
+      ["windows", `compression, ${bits} bits of the client's own, as it asks`, compression(`client-${bits}`, "defaults")])),
   ];
 
   for (const [group, name, run] of cells) {

@@ -1,4 +1,4 @@
-// client.js PEER URL GROUP_OR_CELL...: the cells of the matrix, by `ws`, `undici` or a page in `chromium`.
+// client.js PEER URL GROUP_OR_CELL...: the cells of the matrix, by `ws`, one of its versions, `undici` or a page in `chromium`.
 // Prints one line per cell: verdict, cell and what is wrong, with tabs between.
 "use strict";
 const http = require("node:http");
@@ -10,7 +10,7 @@ const print = (line) => console.log(line);
 
 // `ws` has the interface of browsers too, and more than that below.
 function openWs(url, protocols, compression) {
-  const WebSocket = require("ws");
+  const WebSocket = require(peer);
   let body = null;
   let status;
   const open = globalThis.openWith(class extends WebSocket {
@@ -63,7 +63,7 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 const skipUndici = async () => print(`skip\tall cells\tneeds node 20.18, this is ${process.versions.node}`);
 
 const run = {
-  ws: () => globalThis.runCells(openWs, url, selected, print),
+  ...Object.fromEntries(["ws", "ws818", "ws821"].map((name) => [name, () => globalThis.runCells(openWs, url, selected, print)])),
   undici: () => globalThis.runCells(globalThis.openWith(require("undici").WebSocket), url, selected, print),
   chromium: runInPage,
 };

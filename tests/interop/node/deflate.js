@@ -1,6 +1,7 @@
 // The settings of compression for `ws`, by their names in the matrix. All but its own compress short messages too.
 "use strict";
 
+const client = (bits) => [`client-${bits}`, { threshold: 0, clientMaxWindowBits: bits }];
 const bits = (bits) => ({ threshold: 0, serverMaxWindowBits: bits, clientMaxWindowBits: bits });
 
 module.exports = {
@@ -9,4 +10,5 @@ module.exports = {
   "no-takeover": { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true },
   "9-bits": bits(9),
   "10-bits": bits(10),
+  ...Object.fromEntries([10, 11, 12, 13, 14, 15].map(client)),
 };

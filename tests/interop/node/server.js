@@ -1,7 +1,8 @@
-// server.js: a server on `ws` whose path says how it behaves. Paths and texts are those of the servers in Rust and Python.
+// server.js [PACKAGE]: a server on `ws`, or a version of it, whose path says how it behaves. Paths and texts are those of the
+// servers in Rust and Python.
 "use strict";
 const http = require("node:http");
-const { WebSocketServer } = require("ws");
+const { WebSocketServer } = require(process.argv[2] ?? "ws");
 
 const ended = new Map(); // how the connections ended whose URL has a query, which is their name
 

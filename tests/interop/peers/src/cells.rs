@@ -143,6 +143,46 @@ fn cells<C: Client>() -> Vec<Cell<C>> {
         ("compression", "compression, defaults", |run| {
             run.compresses("defaults", "defaults")
         }),
+        (
+            "untaken",
+            "compression, defaults, to a server without takeover",
+            |run| run.compresses("defaults", "no-takeover"),
+        ),
+        (
+            "windows",
+            "compression, 10 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-10"),
+        ),
+        (
+            "windows",
+            "compression, 11 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-11"),
+        ),
+        (
+            "windows",
+            "compression, 12 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-12"),
+        ),
+        (
+            "windows",
+            "compression, 13 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-13"),
+        ),
+        (
+            "windows",
+            "compression, 14 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-14"),
+        ),
+        (
+            "windows",
+            "compression, 15 bits of the client, as the server answers",
+            |run| run.compresses("defaults", "client-15"),
+        ),
+        (
+            "windows",
+            "compression, a hint below what the server answers",
+            |run| run.compresses("hint-12", "client-14"),
+        ),
         ("compression", "compression, windows of 15 bits", |run| {
             run.compresses("15-bits", "15-bits")
         }),

@@ -31,6 +31,7 @@ fn config(compression: &str) -> Result<Config> {
             .client_no_context_takeover(true)
             .server_no_context_takeover(true),
         "15-bits" => windows(15),
+        "hint-12" => DeflateConfig::new().client_max_window_bits(12),
         "10-bits" => windows(10),
         "9-bits" => windows(9),
         _ => return Err("no such settings".into()),
