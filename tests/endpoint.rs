@@ -172,14 +172,7 @@ fn slow_reader_of_a_large_message_gets_it_and_the_close() {
         if endpoint.step(now) == Step::Read {
             endpoint.read_blocked();
         }
-        assert_eq!(
-            endpoint.step(now),
-            Step::Wait(if endpoint.output().len() < 1 << 20 {
-                Interest::Both
-            } else {
-                Interest::Writable
-            })
-        );
+        assert_eq!(endpoint.step(now), Step::Wait(Interest::Both));
         now += seconds(9);
         endpoint.ready();
     }
@@ -260,9 +253,9 @@ fn reading_after_a_failed_write_ends_after_the_linger_timeout() {
     assert_eq!(endpoint.step(seconds(3)), Step::Done);
 }
 
-// D88: output over the bound: no reading, no messages, but the Close and what is read on after it is written
+// D88: output over the bound: no messages, but the Close; reading goes on, as both ends may have much to send
 #[test]
-fn full_output_stops_reading_and_messages_but_no_close() {
+fn full_output_stops_messages_but_no_close() {
     let config = EndpointConfig::new().max_buffered(100);
     let mut endpoint = opened(Role::Server, &config, Config::new());
     let now = Duration::ZERO;
@@ -276,11 +269,10 @@ fn full_output_stops_reading_and_messages_but_no_close() {
     assert!(full.to_string().contains("100 bytes wait") && full.to_string().contains("max_buffered is 100"));
     assert_eq!(endpoint.step(now), Step::Write);
     endpoint.write_blocked();
-    assert_eq!(endpoint.step(now), Step::Wait(Interest::Writable));
-    endpoint.written(1);
-    endpoint.write_blocked();
-    assert_eq!(endpoint.step(now), Step::Read, "it goes on below the bound");
+    assert_eq!(endpoint.step(now), Step::Read);
     endpoint.read_blocked();
+    assert_eq!(endpoint.step(now), Step::Wait(Interest::Both));
+    endpoint.written(1);
     endpoint.sender().send_text("x").unwrap();
     endpoint
         .sender()
@@ -289,6 +281,35 @@ fn full_output_stops_reading_and_messages_but_no_close() {
     endpoint.ready();
     assert_eq!(endpoint.step(now), Step::Write);
     assert!(endpoint.output().ends_with(b"\x03\xf5too slow"));
+}
+
+// D88: replies over the bound: no event and no reading until some of them are written
+#[test]
+fn replies_over_the_bound_stop_events_and_reading() {
+    let config = EndpointConfig::new().max_buffered(100);
+    let mut endpoint = opened(Role::Server, &config, Config::new());
+    let now = Duration::ZERO;
+    let message = [7; 60];
+    let wire = server().all_incoming(&[(0x82, &message), (0x82, &message), (0x82, &message)]);
+    endpoint.receive(&wire);
+    let echo = |endpoint: &mut Endpoint| {
+        let mut events = 0;
+        while let Some((Event::Binary(payload), mut sender)) = endpoint.next_event() {
+            sender
+                .send_binary(&payload)
+                .expect("each event may be replied to");
+            events += 1;
+        }
+        events
+    };
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert_eq!(echo(&mut endpoint), 2);
+    assert_eq!(endpoint.step(now), Step::Write);
+    endpoint.write_blocked();
+    assert_eq!(endpoint.step(now), Step::Wait(Interest::Writable));
+    endpoint.written(62);
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert_eq!(echo(&mut endpoint), 1);
 }
 
 // RFC 6455 section 5.5.1: the peer's Close, left to the caller, and a Ping that nobody answers

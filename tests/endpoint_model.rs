@@ -12,9 +12,9 @@ use websocket_proto::endpoint::EndpointConfig;
 
 const MAX_BUFFERED: usize = 200;
 
-/// What `EndpointConfig::max_buffered` and `max_read_size` state: all that may wait, a message over it, Pings and a Close, twice
-/// while memory grows, and one read.
-const CAPACITY: usize = 2 * (MAX_BUFFERED + MAX_MESSAGE + 14 + 512) + 128;
+/// What `EndpointConfig::max_buffered` and `max_read_size` state: all that may wait, a message over it, Pings and a Close, four
+/// times while it grows and is written, and one read. (No event is replied to here, so the limit counts once.)
+const CAPACITY: usize = 4 * (MAX_BUFFERED + MAX_MESSAGE + 14 + 512) + 128;
 
 const ACTS: [Act; 8] = [
     Act::Send(MAX_MESSAGE),

@@ -6,9 +6,7 @@ mod common;
 
 use common::lists::{List, pairs};
 use websocket_proto::Config;
-use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, HandshakeError, Response, ServerHandshake, Upgrade,
-};
+use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, Response, ServerHandshake, Upgrade};
 
 type Setting = fn(Config) -> Config;
 type Field = (&'static str, &'static str);
@@ -554,7 +552,7 @@ fn answer_bytes(
 
 #[cfg(feature = "http")]
 fn answer_http(
-    mut client: ClientExchange,
+    mut client: websocket_proto::handshake::ClientExchange,
     status: u16,
     version: http::Version,
     fields: &List,

@@ -55,11 +55,13 @@ impl EndpointConfig {
         self
     }
 
-    /// Sets how many bytes of output may wait to be written before the endpoint stops reading and refuses messages
-    /// with [`SendError::Full`](super::SendError::Full). Default: 1 MiB (1,048,576).
+    /// Sets how many bytes of output may wait to be written. Default: 1 MiB (1,048,576).
     ///
-    /// The limit is compared with what waits before a message is added, so that one message may exceed it. Control
-    /// frames are always accepted; those that answer the peer are bounded because reading has stopped.
+    /// While so many bytes of replies wait, which are what events have caused, the endpoint hands out no event and reads
+    /// nothing. A message that is sent without an event is refused with [`SendError::Full`](super::SendError::Full) while so
+    /// many bytes wait in all. The limit is compared before a message is added, so the output is at most twice the limit and
+    /// two messages, in at most four times as much memory while it grows and is written. Control frames are always
+    /// accepted.
     pub const fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes;
         self

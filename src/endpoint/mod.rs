@@ -75,8 +75,9 @@
 //! - **Opening.** A server reads any HTTP/1.1 request, which the caller takes and answers: by
 //!   [`accept`](Endpoint::accept), or by [`take_request`](Endpoint::take_request) and any response. A client sends its
 //!   request and reads the response. Where another library speaks HTTP, [`Endpoint::open`] takes its connection.
-//! - **Flow.** While more output waits than [`EndpointConfig::max_buffered`], nothing is read and no event is handed out,
-//!   so replies cannot grow without bound; messages that are sent beside that are refused with [`SendError::Full`].
+//! - **Flow.** While more replies wait than [`EndpointConfig::max_buffered`], nothing is read and no event is handed out,
+//!   so they cannot grow without bound. Messages that are sent without an event are refused with [`SendError::Full`]
+//!   once so much output waits, and do not stop reading: two ends that both have much to send would wait for each other.
 //! - **Time.** One [`deadline`](Endpoint::deadline) covers the opening handshake, the next Ping, its answer, a write that
 //!   makes no progress, the closing handshake and the end of the transport.
 //! - **The end.** After the last byte is written and flushed, writing is shut down, and what the peer still sends is
@@ -116,6 +117,7 @@ pub use io::Shutdown;
 pub use output::Output;
 use phase::{Asked, Phase};
 pub use read_buffer::ReadBuffer;
+use sender::Cause;
 pub use sender::Sender;
 pub use step::{Interest, Step};
 use step::{Reading, Writing};
@@ -258,7 +260,7 @@ impl Endpoint {
         };
         let Buffers { read, output } = &mut **buffers.as_mut()?;
         let max_buffered = limits.max_buffered();
-        if output.len() >= max_buffered {
+        if output.replies() >= max_buffered {
             return None;
         }
         let (mut input, consumed) = read.cursor();
@@ -275,6 +277,7 @@ impl Endpoint {
                     connection,
                     output,
                     max_buffered,
+                    cause: Cause::Event,
                 },
             ));
         }
@@ -294,6 +297,7 @@ impl Endpoint {
             connection: self.phase.connection(),
             output: &mut Buffers::of(&mut self.buffers, max_read_size).output,
             max_buffered,
+            cause: Cause::Caller,
         }
     }
 

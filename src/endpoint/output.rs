@@ -23,6 +23,8 @@ use core::fmt;
 pub struct Output {
     bytes: Vec<u8>,
     written: usize,
+    /// How many of the bytes that wait are no replies to the peer. At most as many as wait.
+    unsolicited: usize,
 }
 
 /// How much memory is kept whatever was written last.
@@ -34,6 +36,7 @@ impl Output {
         Self {
             bytes: Vec::new(),
             written: 0,
+            unsolicited: 0,
         }
     }
 
@@ -53,6 +56,18 @@ impl Output {
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.written)
+    }
+
+    /// How many bytes wait that reading has caused.
+    #[inline]
+    pub(super) fn replies(&self) -> usize {
+        self.len().saturating_sub(self.unsolicited)
+    }
+
+    /// The last `size` bytes are no replies to the peer.
+    #[inline]
+    pub(super) fn add_unsolicited(&mut self, size: usize) {
+        self.unsolicited = self.unsolicited.saturating_add(size);
     }
 
     /// Returns whether nothing waits to be written.
@@ -78,16 +93,18 @@ impl Output {
             if used < self.bytes.capacity() / 4 {
                 self.bytes.shrink_to(used.max(KEPT_SIZE));
             }
-        } else if self.written >= KEPT_SIZE && self.written > self.len() {
+        } else if self.written > self.len() {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
+        self.unsolicited = self.unsolicited.min(self.len());
     }
 
     /// Drops what waits.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.written = 0;
+        self.unsolicited = 0;
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sending on an endpoint, also while one of its events is held.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::SendError;
 use super::output::Output;
 use crate::connection::{Compression, Fin, Prepared};
 use crate::message::{MessageKind, Payload};
-use crate::{CloseCode, Connection, State};
+use crate::{CloseCode, Connection, Misuse, State};
 
 /// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by
 /// [`Endpoint::sender`](super::Endpoint::sender).
@@ -17,6 +18,16 @@ pub struct Sender<'e> {
     pub(super) connection: Option<&'e mut Connection>,
     pub(super) output: &'e mut Output,
     pub(super) max_buffered: usize,
+    pub(super) cause: Cause,
+}
+
+/// Why something is sent. Reading waits for what it caused itself, and for nothing else: two ends that both have much to
+/// send would wait for each other.
+#[derive(Clone, Copy)]
+pub(super) enum Cause {
+    /// An event that is held.
+    Event,
+    Caller,
 }
 
 impl Sender<'_> {
@@ -27,8 +38,7 @@ impl Sender<'_> {
     /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of [`Connection::send_text`].
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        let (connection, output) = self.for_message()?;
-        Ok(connection.send_text(text, output.buffer())?)
+        self.message(|connection, out| connection.send_text(text, out))
     }
 
     /// Sends a binary message in one frame.
@@ -38,8 +48,7 @@ impl Sender<'_> {
     /// Same as [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let (connection, output) = self.for_message()?;
-        Ok(connection.send_binary(payload, output.buffer())?)
+        self.message(|connection, out| connection.send_binary(payload, out))
     }
 
     /// Sends the next fragment of a message, and begins the message if none is being sent.
@@ -49,8 +58,7 @@ impl Sender<'_> {
     /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of
     /// [`Connection::send_fragment`].
     pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: Fin) -> Result<(), SendError> {
-        let (connection, output) = self.for_message()?;
-        Ok(connection.send_fragment(kind, payload, fin, output.buffer())?)
+        self.message(|connection, out| connection.send_fragment(kind, payload, fin, out))
     }
 
     /// Sends a message that was encoded before, as for a broadcast.
@@ -61,8 +69,7 @@ impl Sender<'_> {
     /// [`SendError::Full`]; [`close`](Self::close) it with [`CloseCode::TRY_AGAIN_LATER`].
     #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        let (connection, output) = self.for_message()?;
-        Ok(connection.send_prepared(prepared, output.buffer())?)
+        self.message(|connection, out| connection.send_prepared(prepared, out))
     }
 
     /// Sends a Ping with at most 125 bytes of payload. The endpoint sends its own Pings, see
@@ -122,7 +129,7 @@ impl Sender<'_> {
     /// Returns whether more output waits than the limit allows, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.output.len() >= self.max_buffered
+        self.counted() >= self.max_buffered
     }
 
     /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
@@ -139,14 +146,32 @@ impl Sender<'_> {
         }
     }
 
+    /// The bytes that wait, as far as the limit holds for them.
     #[inline]
-    fn for_message(&mut self) -> Result<(&mut Connection, &mut Output), SendError> {
-        let waiting = self.output.len();
-        if waiting >= self.max_buffered {
-            let limit = self.max_buffered;
+    fn counted(&self) -> usize {
+        match self.cause {
+            Cause::Event => self.output.replies(),
+            Cause::Caller => self.output.len(),
+        }
+    }
+
+    #[inline]
+    fn message(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
+    ) -> Result<(), SendError> {
+        let (waiting, limit) = (self.counted(), self.max_buffered);
+        if waiting >= limit {
             return Err(SendError::Full { waiting, limit });
         }
-        self.open()
+        let cause = self.cause;
+        let (connection, output) = self.open()?;
+        let before = output.len();
+        send(connection, output.buffer())?;
+        if let Cause::Caller = cause {
+            output.add_unsolicited(output.len().saturating_sub(before));
+        }
+        Ok(())
     }
 }
 

@@ -387,7 +387,11 @@ impl Endpoint {
     }
 
     fn is_full(&self) -> bool {
-        self.output().len() >= self.limits.max_buffered()
+        let replies = self
+            .buffers
+            .as_ref()
+            .map_or(0, |buffers| buffers.output.replies());
+        replies >= self.limits.max_buffered()
     }
 
     fn output_step(&mut self) -> Option<Step> {
