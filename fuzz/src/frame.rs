@@ -64,7 +64,8 @@ pub fn header(bytes: &[u8]) {
     } else {
         Role::Client
     });
-    let read = Header::parse(&encoded, &masked.permessage_deflate(true));
+    let lenient = masked.permessage_deflate(true).accept_rsv1_on_control(true);
+    let read = Header::parse(&encoded, &lenient);
     assert_eq!(read, Ok(Some((header, encoded.len()))));
 }
 

@@ -35,7 +35,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of [`Connection::send_text`].
+    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`] of [`Connection::send_text`].
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
         self.message(|connection, out| connection.send_text(text, out))
@@ -55,7 +55,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`](crate::Misuse) of
+    /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`] of
     /// [`Connection::send_fragment`].
     pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: Fin) -> Result<(), SendError> {
         self.message(|connection, out| connection.send_fragment(kind, payload, fin, out))
@@ -77,7 +77,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::send_ping`].
+    /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::send_ping`].
     pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         let (connection, output) = self.open()?;
         Ok(connection.send_ping(payload, output.buffer())?)
@@ -87,7 +87,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::send_pong`].
+    /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::send_pong`].
     pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         let (connection, output) = self.open()?;
         Ok(connection.send_pong(payload, output.buffer())?)
@@ -98,7 +98,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], or the [`Misuse`](crate::Misuse) of [`Connection::close`].
+    /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::close`].
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
         let (connection, output) = self.open()?;
         Ok(connection.close(code, reason, output.buffer())?)
