@@ -11,13 +11,9 @@ missing=()
 # need COMMAND PACKAGE: a command, or a file by its path, that must be here, from Debian's PACKAGE if it is not.
 need() {
   is_here "$1" && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing Debian's $2"
-    # shellcheck disable=SC2154 # of common.sh
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"; } \
-      >"$work/apt.log" 2>&1 || tail -n 5 "$work/apt.log" >&2
-    hash -r
-  fi
+  echo "installing Debian's $2"
+  .ci/debian "$2" || true
+  hash -r
   is_here "$1" || { missing+=("$1 (Debian: $2)"); return 0; }
 }
 
@@ -51,8 +47,12 @@ install_peers() {
   export NODE_PATH=$cache/node_modules PYTHONPATH=$cache/python PYTHONDONTWRITEBYTECODE=1
 }
 
+# One at a time, as two runners may need it at once.
 fill_cache() {
-  local wanted="${npm_packages[*]} ${pypi_packages[*]}" python=python3
+  local wanted="${npm_packages[*]} ${pypi_packages[*]}" python=python3 lock
+  mkdir -p "${cache%/*}"
+  exec {lock}>"$cache.lock"
+  flock "$lock"
   [ "$(cat "$cache/installed" 2>/dev/null)" != "$wanted" ] || return 0
   rm -rf "$cache" && mkdir -p "$cache"
   npm install --silent --no-audit --no-fund --prefix "$cache" "${npm_packages[@]}" \
@@ -64,4 +64,5 @@ fill_cache() {
   "$python" -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: \
     --target "$cache/python" "${pypi_packages[@]}" || missing+=("PyPI packages: ${pypi_packages[*]}")
   [ ${#missing[@]} -gt 0 ] || echo "$wanted" >"$cache/installed"
+  exec {lock}>&-
 }
