@@ -623,19 +623,36 @@ fn server_rejects_upgrade_with_expectation() {
     assert_refused(&with_content, HandshakeError::UnexpectedContent, 400);
 }
 
-// RFC 9110 section 7.8: 9110-7.8-06, and section 10.1.1: without content the 100 may be left out. Decision D58
+// RFC 9110 section 7.8: 9110-7.8-06. The 100 comes before the 101, though section 10.1.1 would do without it where there is no
+// content. Decision D58
 #[test]
-fn server_answers_an_expectation_without_content() {
+fn server_answers_an_expectation_before_the_101() {
     for line in [
         "Expect: 100-continue",
         "Expect: 100-Continue",
         "Expect: 100-continue\r\nContent-Length: 0",
         "Expect: ,100-continue ,",
         "Expect: 100-continue\r\nExpect: 100-continue",
-        "Expect:",
     ] {
-        assert_accepts(&with(line.as_bytes()));
+        let expected = [b"HTTP/1.1 100 Continue\r\n\r\n", ACCEPTED].concat();
+        assert_eq!(accepted(&with(line.as_bytes())), expected, "{line:?}");
     }
+    for line in ["Expect:", "Expect: ,"] {
+        assert_eq!(accepted(&with(line.as_bytes())), ACCEPTED, "{line:?}");
+    }
+}
+
+// RFC 9110 section 10.1.1: a final response takes the place of the 100. Decision D58
+#[test]
+fn server_rejects_in_place_of_the_100() {
+    let request = request(&with(b"Expect: 100-continue"));
+    let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+    let mut out = Vec::new();
+    upgrade.reject(403, &[], b"", &mut out).unwrap();
+    assert_response(&out, 403);
+    let mut out = Vec::new();
+    request.respond(200, &[], b"", &mut out).unwrap();
+    assert_response(&out, 200);
 }
 
 // RFC 9110 section 5.5: 9110-5.5-02; decision D68. What came in can be sent on.

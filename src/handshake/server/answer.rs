@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::rules::Awaited;
 use super::upgrade::Upgrade;
 use crate::Connection;
 use crate::handshake::http::write;
@@ -33,12 +34,19 @@ impl Upgrade<'_> {
 
     /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
     ///
+    /// If the client expects a 100, that is appended first (RFC 9110 section 7.8).
+    ///
     /// After an extended CONNECT there is no response in bytes to append: the stack has sent it, from
     /// [`status`](Self::status) and [`response_fields`](Self::response_fields), and `out` is for frames
     /// alone.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
         if let Opening::Upgrade { accept } = &self.opening {
+            // RFC 9110 section 7.8: "the server MUST send a 100 (Continue) response before sending a 101". Section 10.1.1
+            // would do without it where there is no content; a client has to be able to read both.
+            if let Awaited::Continue = self.awaited {
+                out.extend_from_slice(CONTINUE);
+            }
             out.reserve(ACCEPT_SIZE);
             out.extend_from_slice(ACCEPT_START);
             out.extend_from_slice(accept);
@@ -147,6 +155,8 @@ impl Upgrade<'_> {
         connection
     }
 }
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The 101 up to the answer to the key: the status line and the first of the fixed fields, which are what
 /// [`Upgrade::response_fields`] begins with. RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no

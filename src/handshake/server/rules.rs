@@ -17,6 +17,14 @@ pub(super) struct Basics<'a> {
     pub(super) has_content: bool,
 }
 
+/// What the client waits for.
+#[derive(Clone, Copy)]
+pub(super) enum Awaited {
+    /// A 100, and then the response (RFC 9110 section 10.1.1).
+    Continue,
+    Response,
+}
+
 /// RFC 9112: one Host, and one length.
 pub(super) fn check_basics<'a>(
     config: &Config,
@@ -112,13 +120,20 @@ pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeErro
     Ok(())
 }
 
-/// RFC 9110 section 10.1.1, for a request without content: the client should not expect a 100 then, and it may be left
-/// out, as the final response follows at once. No other expectation is known.
+/// RFC 9110 section 10.1.1: no other expectation than that of a 100 is known.
 pub(super) fn check_expectation(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
     let mut expectations = known.expect.elements();
     match expectations.all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
         true => Ok(()),
         false => Err(HandshakeError::UnmetExpectation),
+    }
+}
+
+/// What is awaited, by an expectation that has been checked.
+pub(super) fn awaited(known: &KnownFields<'_>) -> Awaited {
+    match known.expect.elements().next() {
+        Some(_) => Awaited::Continue,
+        None => Awaited::Response,
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::connect::Connect;
-use super::rules::{self, Basics};
+use super::rules::{self, Awaited, Basics};
 use crate::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Parameters};
@@ -42,6 +42,7 @@ pub struct Upgrade<'a> {
     origin: Option<&'a str>,
     protocols: Lines<'a>,
     extensions: Lines<'a>,
+    pub(super) awaited: Awaited,
     pub(super) opening: Opening,
     pub(super) protocol: Option<&'a str>,
     /// What was agreed on compression, and the element that says so.
@@ -56,6 +57,9 @@ impl<'a> Upgrade<'a> {
     /// `target` is the request target; path and query alone will do. `version` is the major and the minor
     /// number. A field that stands several times comes several times, in order. Names and values are
     /// whatever has bytes, such as `&str`, `&[u8]`, or what a `&http::HeaderMap` gives.
+    ///
+    /// If the request has `Expect: 100-continue`, a server that sends the 101 itself sends a 100 before it (RFC 9110
+    /// section 7.8); [`accept`](Self::accept) does so.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -203,6 +207,7 @@ impl<'a> Upgrade<'a> {
             .as_ref()
             .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), config));
         Ok(Self {
+            awaited: rules::awaited(&known),
             config: config.clone(),
             path: target.path,
             query: target.query,
