@@ -1,5 +1,6 @@
 //! Holds `REQUIREMENTS.md` and the tests together: each row has a proof; a test that a row names is there and cites the row's id
-//! in a comment, right above the function or inside it; and a test that cites an id is named by its row.
+//! in a comment, right above the function or inside it; and a test that cites an id is named by its row. `THREAT_MODEL.md` is
+//! compared with the tests, fuzz targets and scripts that it names.
 //!
 //! `UPDATE_REQUIREMENTS=1 cargo test --test requirements` writes the tests that cite an id into its row.
 
@@ -36,6 +37,47 @@ fn every_requirement_has_its_proof() {
     // Not `eprintln`, which the test harness would keep to itself.
     std::io::stderr().write_all(summary(&rows).as_bytes()).unwrap();
     assert!(faults.is_empty(), "REQUIREMENTS.md:\n  {}", faults.join("\n  "));
+}
+
+/// Each row of `THREAT_MODEL.md` names what holds it: tests, `fuzz/TARGET` and scripts. Each fuzz target is in a row.
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn every_threat_has_its_proof() {
+    let tests = Sources::read().tests;
+    let targets: BTreeSet<_> = rust_files(&root().join("fuzz/fuzz_targets"))
+        .into_iter()
+        .map(|target| format!("fuzz/{}", module(Path::new(target.file_name().unwrap()))))
+        .collect();
+    let exists = |proof: &str| {
+        tests.contains(proof)
+            || targets.contains(proof)
+            || proof.contains('/') && root().join(proof).is_file()
+    };
+
+    let rows = include_str!("THREAT_MODEL.md")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| an attacker can | "));
+    let (mut faults, mut named) = (Vec::new(), BTreeSet::new());
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [threat, guarantee, proofs] = cells[..] else {
+            panic!("three cells: {row}")
+        };
+        assert!(!threat.is_empty() && !guarantee.is_empty(), "{row}");
+        for proof in proofs.split(", ").map(|proof| proof.trim_matches('`')) {
+            if !exists(proof) {
+                faults.push(format!("{threat}: there is no {proof:?}"));
+            }
+            named.insert(proof.to_owned());
+        }
+    }
+    faults.extend(
+        targets
+            .difference(&named)
+            .map(|target| format!("{target} is in no row")),
+    );
+    assert!(named.len() > 100, "the rows are found: {}", named.len());
+    assert!(faults.is_empty(), "THREAT_MODEL.md:\n  {}", faults.join("\n  "));
 }
 
 struct Row {

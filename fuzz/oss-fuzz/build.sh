@@ -1,0 +1,13 @@
+#!/bin/bash -eu
+# Builds every fuzz target for OSS-Fuzz, each with its seeds and its dictionary. SRC is the folder of the checkout, OUT takes the results.
+cd "$SRC/websocket-proto"
+
+cargo fuzz build -O --debug-assertions
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+for source in fuzz/fuzz_targets/*.rs; do
+  target=$(basename "$source" .rs)
+  cp "fuzz/target/$host/release/$target" "$OUT/"
+  cp "fuzz/$(fuzz/dictionaries/choose "$target")" "$OUT/$target.dict"
+  (cd "fuzz/seeds/$target" && zip --quiet --recurse-paths "$OUT/${target}_seed_corpus.zip" .)
+done
