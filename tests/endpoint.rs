@@ -11,7 +11,8 @@ use std::time::Duration;
 use websocket_proto::endpoint::{
     Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, SendError, Step, Timeout,
 };
-use websocket_proto::handshake::{ClientRequest, HandshakeError};
+use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse};
+use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role};
 
 const REQUEST: &[u8] =
@@ -521,4 +522,158 @@ fn answer_that_is_not_read_yet_is_looked_for_before_a_peer_is_given_up() {
     assert_eq!(events(&mut endpoint, late), [pong(&sent[2..])]);
     assert_eq!(endpoint.step(late), Step::Write, "the next Ping is due");
     assert!(endpoint.end().is_none());
+}
+
+// RFC 6455 section 7.1.4, D92: clean is an end with both Closes on the wire, not with one in the output
+#[test]
+fn close_that_was_not_written_and_flushed_makes_no_clean_end() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Left {
+        Queued,
+        CutShort,
+        Unflushed,
+        Flushed,
+        FlushedBeforeAPing,
+    }
+    use Left::*;
+    for ours_first in [false, true] {
+        for left in [Queued, CutShort, Unflushed, Flushed, FlushedBeforeAPing] {
+            for fails in [false, true] {
+                let config = Config::new().auto_pong(websocket_proto::AutoPong::UntilPeerCloses);
+                let mut endpoint = opened(Role::Client, &EndpointConfig::new(), config);
+                let now = Duration::ZERO;
+                if ours_first {
+                    endpoint.sender().close(CloseCode::NORMAL, "").unwrap();
+                } else {
+                    feed(&mut endpoint, now, &client().incoming(0x88, b"\x03\xe8"));
+                    events(&mut endpoint, now);
+                }
+                assert_eq!(endpoint.step(now), Step::Write);
+                let size = endpoint.output().len();
+                match left {
+                    Queued => {}
+                    CutShort => endpoint.written(size - 1),
+                    Unflushed => endpoint.written(size),
+                    Flushed | FlushedBeforeAPing => {
+                        endpoint.written(size);
+                        assert_eq!(endpoint.step(now), Step::Flush);
+                        endpoint.flushed();
+                    }
+                }
+                if ours_first {
+                    if left == FlushedBeforeAPing {
+                        endpoint.sender().send_ping(b"").unwrap();
+                        endpoint.written(1);
+                    }
+                    endpoint.write_blocked();
+                    feed(&mut endpoint, now, &client().incoming(0x88, b"\x03\xe8"));
+                    events(&mut endpoint, now);
+                }
+                if fails {
+                    endpoint.write_failed("broken pipe");
+                    assert_eq!(
+                        endpoint.take_buffers().is_some(),
+                        matches!(left, Flushed | FlushedBeforeAPing)
+                    );
+                }
+                let end = endpoint.into_end();
+                let is_sent = matches!(left, Flushed | FlushedBeforeAPing);
+                assert_eq!(end.is_clean(), is_sent, "{end} {left:?} {ours_first} {fails}");
+                let closed = end.closed().unwrap();
+                assert_eq!(closed.code_sent().is_some(), is_sent);
+                assert_eq!(closed.code_received(), Some(CloseCode::NORMAL));
+                assert_eq!(end.into_result().is_ok(), is_sent);
+            }
+        }
+    }
+}
+
+// RFC 9110 section 15.6.4, D93: the client did its part in time, and the caller did not
+#[test]
+fn request_that_the_caller_does_not_answer_in_time_gets_a_503() {
+    for takes in [true, false] {
+        let now = seconds(10);
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), Duration::ZERO);
+        feed(&mut endpoint, Duration::ZERO, REQUEST);
+        assert_eq!(endpoint.step(Duration::ZERO), Step::Request);
+        let request = takes.then(|| endpoint.take_request().unwrap());
+        if takes {
+            assert_eq!(endpoint.step(seconds(9)), Step::Wait(Interest::Nothing));
+        }
+        assert_eq!(endpoint.deadline(), Some(now));
+        let response = write_all(&mut endpoint, now);
+        assert_eq!(
+            response,
+            b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        assert!(endpoint.take_request().is_none());
+        if let Some(request) = request {
+            let upgrade = request.upgrade(&mut Vec::new()).unwrap();
+            let late = endpoint.accept_upgrade(upgrade);
+            assert_eq!(late, Err(HandshakeMisuse::NoRequest));
+        }
+        shut_down(&mut endpoint, now);
+        let end = endpoint.into_end();
+        assert_eq!(end.outcome, Outcome::Responded { status: 503 });
+        assert_eq!(end.timeout(), Some(Timeout::Opening));
+        assert_eq!(
+            end.to_string(),
+            "not opened, status 503 (opening handshake took too long)"
+        );
+    }
+}
+
+// D86: nothing ends before its time, and an instant is one
+#[test]
+fn timeouts_are_rounded_up() {
+    let millis = Duration::from_millis;
+    let cases = [
+        (Duration::ZERO, Some(Duration::ZERO)),
+        (Duration::from_nanos(1), Some(millis(1))),
+        (millis(2), Some(millis(2))),
+        (Duration::from_nanos(2_000_001), Some(millis(3))),
+        (Duration::MAX, None),
+    ];
+    for (timeout, due) in cases {
+        let keepalive = KeepaliveConfig::new().ping_interval(Duration::MAX);
+        let config = EndpointConfig::new()
+            .write_timeout(timeout)
+            .linger_timeout(timeout)
+            .keepalive(keepalive);
+        let mut endpoint = opened(Role::Server, &config, Config::new());
+        endpoint.sender().send_text("x").unwrap();
+        assert_eq!(endpoint.step(Duration::ZERO), Step::Write);
+        assert_eq!(endpoint.deadline(), due);
+        endpoint.write_failed("broken pipe");
+        assert_eq!(endpoint.deadline(), due, "that of lingering");
+    }
+}
+
+// Design 2, section 1: what a large message took is given back when nothing more comes
+#[test]
+fn read_buffer_shrinks_once_the_transport_has_nothing() {
+    let config = EndpointConfig::new().max_read_size(1024);
+    let mut endpoint = opened(Role::Server, &config, Config::new().delivery(Delivery::Held));
+    let now = Duration::ZERO;
+    let message = [7; 100_000];
+    let wire = server().incoming(0x82, &message);
+    let mut rest = &wire[..];
+    loop {
+        match endpoint.step(now) {
+            Step::Read if rest.is_empty() => break,
+            Step::Read => {
+                let space = endpoint.read_space();
+                let size = space.len().min(rest.len());
+                space[..size].copy_from_slice(&rest[..size]);
+                endpoint.received(size);
+                rest = &rest[size..];
+            }
+            Step::Event => while endpoint.next_event().is_some() {},
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(endpoint.capacity() >= message.len());
+    endpoint.read_blocked();
+    assert_eq!(endpoint.capacity(), 1024);
+    assert_eq!(endpoint.step(now), Step::Wait(Interest::Readable));
 }

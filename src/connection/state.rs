@@ -329,6 +329,14 @@ impl Closed {
         }
     }
 
+    /// The end, if the Close that this side made was never written.
+    pub(crate) fn without_our_close(self) -> Self {
+        Self {
+            send: SendState::Open,
+            ..self
+        }
+    }
+
     /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had
     /// none, 1006 if none came. So it is 1006 also after a failure that this side found; what it then
     /// sent is [`code_sent`](Self::code_sent).

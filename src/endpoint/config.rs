@@ -77,14 +77,14 @@ impl EndpointConfig {
     }
 
     /// Sets how long the transport may accept none of the output that waits. Default: 10 seconds; `Duration::MAX`
-    /// disables the timeout.
+    /// disables the timeout. Rounded up to milliseconds; 49 days and more disable it as well.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self
     }
 
     /// Sets how long the endpoint reads and drops what the peer still sends after the last byte was written, so that
-    /// a reset of the transport does not overtake that byte. Default: 2 seconds.
+    /// a reset of the transport does not overtake that byte. Default: 2 seconds. Rounded up to milliseconds.
     pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.linger_timeout = timeout;
         self

@@ -11,6 +11,8 @@ use crate::{Closed, ClosedBy, Misuse};
 pub type TransportError = Box<dyn Error + Send + Sync>;
 
 /// The end of an endpoint, as one fact. [`Display`](fmt::Display) gives one line for the log.
+///
+/// It is an [`Error`] for programs that leave by `?` at any end but a clean one: see [`into_result`](Self::into_result).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct End {
@@ -88,7 +90,37 @@ impl End {
         }
     }
 
-    /// Returns whether the closing handshake was complete (RFC 6455 section 7.1.4; `wasClean` in browsers).
+    /// Returns how the connection closed if the closing handshake was complete, and otherwise this end as an error.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{End, Endpoint, EndpointConfig};
+    ///
+    /// fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ///     let endpoint = Endpoint::server(&EndpointConfig::new(), Duration::ZERO);
+    ///     // drive it until `Step::Done`
+    ///     let closed = endpoint.into_end().into_result()?;
+    ///     println!("closed with code {}", closed.code());
+    ///     Ok(())
+    /// }
+    /// let error = run().unwrap_err();
+    /// assert_eq!(error.to_string(), "opening handshake failed: transport ended before the head was complete (aborted)");
+    /// assert!(error.is::<End>());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every end that is not [clean](Self::is_clean). The code of a clean one is for the caller to look at: a server that
+    /// goes away by 1001 closes cleanly.
+    pub fn into_result(self) -> Result<Closed, Self> {
+        match self.outcome {
+            Outcome::Closed(closed) if closed.is_clean() => Ok(closed),
+            outcome => Err(Self { outcome, ..self }),
+        }
+    }
+
+    /// Returns whether the closing handshake was complete (RFC 6455 section 7.1.4; `wasClean` in browsers): the peer's
+    /// Close came, and this side's was written and flushed. A Close that still waited to be written counts as not sent.
     pub fn is_clean(&self) -> bool {
         self.closed().is_some_and(Closed::is_clean)
     }
@@ -164,6 +196,9 @@ impl fmt::Display for SendError {
 }
 
 impl Error for SendError {}
+
+/// Its one line includes the errors that caused it, so that it has no `source`; the fields have them.
+impl Error for End {}
 
 impl From<Misuse> for SendError {
     fn from(misuse: Misuse) -> Self {

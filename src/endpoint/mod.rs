@@ -167,7 +167,11 @@ struct Limits {
 impl Limits {
     fn new(config: &EndpointConfig) -> Self {
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        // Rounded up: nothing ends before its time.
+        let millis = |time: Duration| {
+            let millis = time.as_nanos().div_ceil(u128::from(step::NANOS_PER_MILLI));
+            u32::try_from(millis).unwrap_or(u32::MAX)
+        };
         Self {
             max_buffered: bytes(config.max_buffered).max(1),
             max_read_size: bytes(config.max_read_size),
@@ -264,8 +268,15 @@ impl Endpoint {
             return None;
         }
         let (mut input, consumed) = read.cursor();
+        let before = output.len();
         let received = connection.receive(&mut input, output.buffer());
         consumed.all_but(input.len());
+        if let Ok(Some(Event::Close(_))) | Err(_) = &received {
+            // A Close, or what is wrong, is answered by a Close and by nothing else.
+            if output.len() > before {
+                output.ends_with_close();
+            }
+        }
         if let Ok(Some(event)) = received {
             if let Event::Pong(payload) = &event {
                 keepalive.pong(payload, Duration::from_nanos(*now));
@@ -335,8 +346,7 @@ impl Endpoint {
     /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has none, or if they hold
     /// anything.
     pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
-        self.buffers
-            .take_if(|buffers| buffers.read.is_empty() && buffers.output.is_empty())
+        self.buffers.take_if(|buffers| buffers.hold_nothing())
     }
 
     /// Lends buffers to the endpoint. Those that it has already are kept if they hold anything.
@@ -371,6 +381,11 @@ impl Buffers {
             read: ReadBuffer::new(max_read_size),
             output: Output::new(),
         }
+    }
+
+    /// Whether nothing depends on them: no bytes, and no Close whose fate is open.
+    fn hold_nothing(&self) -> bool {
+        self.read.is_empty() && self.output.is_empty() && !self.output.holds_close()
     }
 
     #[inline]

@@ -2,16 +2,19 @@
 
 use core::time::Duration;
 
+use super::Endpoint;
 #[cfg(doc)]
 use super::Step;
 use super::phase::Phase;
-use super::{Endpoint, Outcome};
 use crate::Connection;
 use crate::handshake::{HandshakeError, HandshakeMisuse, Request, Response, Upgrade};
 
 impl Endpoint {
     /// Takes the request that [`Step::Request`] announces. Until the caller answers it by
     /// [`accept_upgrade`](Self::accept_upgrade), [`reject`](Self::reject) or [`respond`](Self::respond), nothing is read.
+    ///
+    /// The deadline of the opening handshake includes the time that the caller takes. If it is missed, the client gets a 503
+    /// (RFC 9110 section 15.6.4), and an answer that comes later is refused with [`HandshakeMisuse::NoRequest`].
     pub fn take_request(&mut self) -> Option<Request> {
         match core::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Requested(request) => Some(*request),
@@ -47,7 +50,7 @@ impl Endpoint {
         };
         let result = request.upgrade(self.buffers().output.buffer());
         if let Err(error) = result {
-            self.phase = Phase::Unopened(Outcome::Failed(error));
+            self.phase = Phase::failed(error);
         }
         result
     }
@@ -78,7 +81,7 @@ impl Endpoint {
     ) -> Result<(), HandshakeMisuse> {
         self.check_deciding()?;
         upgrade.reject(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::Unopened(Outcome::Responded { status });
+        self.phase = Phase::responded(status);
         Ok(())
     }
 
@@ -96,7 +99,7 @@ impl Endpoint {
     ) -> Result<(), HandshakeMisuse> {
         self.check_deciding()?;
         request.respond(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::Unopened(Outcome::Responded { status });
+        self.phase = Phase::responded(status);
         Ok(())
     }
 
@@ -136,7 +139,7 @@ impl Endpoint {
             }
             Phase::Rejected(rejection) => {
                 let status = rejection.response.status();
-                self.phase = Phase::Unopened(Outcome::Responded { status });
+                self.phase = Phase::responded(status);
                 self.finish(None);
                 Some(rejection.response)
             }

@@ -25,6 +25,9 @@ pub struct Output {
     written: usize,
     /// How many of the bytes that wait are no replies to the peer. At most as many as wait.
     unsolicited: usize,
+    /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet, or it
+    /// is flushed.
+    close: Option<usize>,
 }
 
 /// How much memory is kept whatever was written last.
@@ -37,6 +40,7 @@ impl Output {
             bytes: Vec::new(),
             written: 0,
             unsolicited: 0,
+            close: None,
         }
     }
 
@@ -70,6 +74,28 @@ impl Output {
         self.unsolicited = self.unsolicited.saturating_add(size);
     }
 
+    /// The last frame that was appended is our Close.
+    pub(super) fn ends_with_close(&mut self) {
+        self.close = Some(self.len());
+    }
+
+    /// Whether our Close waits here, or is not flushed, or was dropped.
+    pub(super) fn holds_close(&self) -> bool {
+        self.close.is_some()
+    }
+
+    /// What was written is flushed.
+    pub(super) fn flushed(&mut self) {
+        self.close = self.close.filter(|waiting| *waiting > 0);
+    }
+
+    /// Drops what waits, as the transport takes no more: a Close among it is not written, and will not be.
+    pub(super) fn drop_waiting(&mut self) {
+        let close = self.close;
+        self.clear();
+        self.close = close;
+    }
+
     /// Returns whether nothing waits to be written.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -86,10 +112,12 @@ impl Output {
     /// Memory is given back when all is written and less than a quarter of it was used, and the part that is written
     /// is dropped once it is the larger one, so that the memory is at most twice what waits.
     pub fn written(&mut self, size: usize) {
-        self.written = self.written.saturating_add(size).min(self.bytes.len());
+        let size = size.min(self.len());
+        self.written = self.written.saturating_add(size);
+        self.close = self.close.map(|waiting| waiting.saturating_sub(size));
         if self.is_empty() {
             let used = self.bytes.len();
-            self.clear();
+            self.drop_waiting();
             if used < self.bytes.capacity() / 4 {
                 self.bytes.shrink_to(used.max(KEPT_SIZE));
             }
@@ -105,6 +133,7 @@ impl Output {
         self.bytes.clear();
         self.written = 0;
         self.unsolicited = 0;
+        self.close = None;
     }
 }
 

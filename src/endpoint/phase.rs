@@ -32,8 +32,9 @@ pub(super) enum Phase {
     Rejected(Box<Rejection>),
     /// The connection is open, or closing.
     Open(Connection),
-    /// There is no connection and there will be none: what waits is written, and that is all.
-    Unopened(Outcome),
+    /// There is no connection and there will be none: what waits is written, and that is all. The deadline was missed, if
+    /// that is why.
+    Unopened(Outcome, Option<Timeout>),
     /// The transport may be dropped.
     Ended(Box<End>),
 }
@@ -81,6 +82,11 @@ impl Rejecting {
     }
 }
 
+/// What a server says whose caller did not answer a request in time (RFC 9110 section 15.6.4): the client did its part, so
+/// 408 would be wrong. Without a body, as the method may be HEAD.
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
 impl Phase {
     #[inline]
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
@@ -95,9 +101,8 @@ impl Phase {
         match self {
             Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => true,
             Self::AwaitingResponse(_) | Self::AwaitingBody(_) => true,
-            Self::Accepted(_) | Self::Rejected(_) | Self::Open(_) | Self::Unopened(_) | Self::Ended(_) => {
-                false
-            }
+            Self::Accepted(_) | Self::Rejected(_) | Self::Open(_) => false,
+            Self::Unopened(..) | Self::Ended(_) => false,
         }
     }
 
@@ -113,7 +118,7 @@ impl Phase {
     pub(super) fn is_finishing(&self) -> bool {
         match self {
             Self::Open(connection) => connection.transport() == Transport::Close,
-            Self::Unopened(_) => true,
+            Self::Unopened(..) => true,
             _ => false,
         }
     }
@@ -150,7 +155,7 @@ impl Phase {
             Self::AwaitingRequest(handshake) => match handshake.receive(input, output.buffer()) {
                 Ok(None) => None,
                 Ok(Some(request)) => Some(Self::Requested(Box::new(request))),
-                Err(error) => Some(Self::Unopened(Outcome::Failed(error))),
+                Err(error) => Some(Self::failed(error)),
             },
             Self::AwaitingResponse(asked) => match asked.handshake.receive(input, output.buffer()) {
                 Ok(None) => None,
@@ -161,7 +166,7 @@ impl Phase {
                     let rejecting = Rejecting::new(response, &asked.config);
                     Some(Self::AwaitingBody(Box::new(rejecting)))
                 }
-                Err(error) => Some(Self::Unopened(Outcome::Failed(error))),
+                Err(error) => Some(Self::failed(error)),
             },
             Self::AwaitingBody(rejecting) => {
                 let rejection = rejecting.receive(input)?;
@@ -174,8 +179,8 @@ impl Phase {
     /// The transport has ended, and all that came before is handed out.
     pub(super) fn end_of_transport(&mut self) {
         *self = match self {
-            Self::AwaitingRequest(handshake) => Self::Unopened(Outcome::Failed(handshake.receive_eof())),
-            Self::AwaitingResponse(asked) => Self::Unopened(Outcome::Failed(asked.handshake.receive_eof())),
+            Self::AwaitingRequest(handshake) => Self::failed(handshake.receive_eof()),
+            Self::AwaitingResponse(asked) => Self::failed(asked.handshake.receive_eof()),
             Self::AwaitingBody(rejecting) => Self::Rejected(Box::new(rejecting.receive_eof())),
             _ => return,
         };
@@ -184,26 +189,49 @@ impl Phase {
     /// The opening handshake took too long. A server has a response to that in `output`, and a client that was rejected has
     /// what came of the body.
     pub(super) fn opening_timed_out(&mut self, output: &mut Output) {
-        let error = match self {
-            Self::AwaitingRequest(handshake) => handshake.handle_timeout(output.buffer()),
-            Self::AwaitingResponse(asked) => asked.handshake.handle_timeout(output.buffer()),
+        let outcome = match self {
+            Self::AwaitingRequest(handshake) => Outcome::Failed(handshake.handle_timeout(output.buffer())),
+            Self::AwaitingResponse(asked) => Outcome::Failed(asked.handshake.handle_timeout(output.buffer())),
             Self::AwaitingBody(rejecting) => {
                 *self = Self::Rejected(Box::new(rejecting.receive_eof()));
                 return;
             }
-            _ => HandshakeError::TimedOut,
+            Self::Requested(_) | Self::Deciding => {
+                output.buffer().extend_from_slice(UNAVAILABLE);
+                Outcome::Responded { status: 503 }
+            }
+            Self::Accepted(_) | Self::Rejected(_) | Self::Open(_) | Self::Unopened(..) | Self::Ended(_) => {
+                return;
+            }
         };
-        *self = Self::Unopened(Outcome::Failed(error));
+        *self = Self::Unopened(outcome, Some(Timeout::Opening));
     }
 
-    /// What an endpoint comes to that ends in this phase.
-    pub(super) fn end(&mut self, interruption: Option<Interruption>) {
+    /// The opening handshake failed.
+    pub(super) fn failed(error: HandshakeError) -> Self {
+        Self::Unopened(Outcome::Failed(error), None)
+    }
+
+    /// The server responded to the request without opening a connection.
+    pub(super) fn responded(status: u16) -> Self {
+        Self::Unopened(Outcome::Responded { status }, None)
+    }
+
+    /// What an endpoint comes to that ends in this phase. A Close in `unwritten` was never sent.
+    pub(super) fn end(&mut self, interruption: Option<Interruption>, unwritten: Option<&Output>) {
+        let mut timeout = None;
         let outcome = match mem::replace(self, Self::Deciding) {
             Self::Ended(end) => {
                 *self = Self::Ended(end);
                 return;
             }
-            Self::Open(mut connection) => Outcome::Closed(connection.receive_eof()),
+            Self::Open(mut connection) => {
+                let closed = connection.receive_eof();
+                Outcome::Closed(match unwritten.is_some_and(Output::holds_close) {
+                    true => closed.without_our_close(),
+                    false => closed,
+                })
+            }
             Self::Accepted(mut opened) => Outcome::Closed(opened.0.receive_eof()),
             Self::AwaitingBody(rejecting) => Outcome::Responded {
                 status: rejecting.response.status(),
@@ -211,18 +239,17 @@ impl Phase {
             Self::Rejected(rejection) => Outcome::Responded {
                 status: rejection.response.status(),
             },
-            Self::Unopened(outcome) => outcome,
+            Self::Unopened(outcome, missed) => {
+                timeout = missed;
+                outcome
+            }
             Self::AwaitingRequest(mut handshake) => Outcome::Failed(handshake.receive_eof()),
             Self::AwaitingResponse(mut asked) => Outcome::Failed(asked.handshake.receive_eof()),
             Self::Requested(_) | Self::Deciding => Outcome::Failed(HandshakeError::Eof),
         };
-        let opening = match outcome {
-            Outcome::Failed(HandshakeError::TimedOut) => Some(Interruption::TimedOut(Timeout::Opening)),
-            _ => None,
-        };
         *self = Self::Ended(Box::new(End {
             outcome,
-            interruption: opening.or(interruption),
+            interruption: timeout.map(Interruption::TimedOut).or(interruption),
         }));
     }
 
@@ -232,7 +259,7 @@ impl Phase {
             Self::AwaitingResponse(_) | Self::AwaitingBody(_) => Some(Role::Client),
             Self::Accepted(_) | Self::Rejected(_) => Some(Role::Client),
             Self::Open(connection) => Some(connection.role()),
-            Self::Unopened(_) | Self::Ended(_) => None,
+            Self::Unopened(..) | Self::Ended(_) => None,
         }
     }
 }

@@ -101,7 +101,9 @@ impl Sender<'_> {
     /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::close`].
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
         let (connection, output) = self.open()?;
-        Ok(connection.close(code, reason, output.buffer())?)
+        connection.close(code, reason, output.buffer())?;
+        output.ends_with_close();
+        Ok(())
     }
 
     /// Sets whether messages are compressed, from the next one on, if compression was agreed on.

@@ -70,7 +70,7 @@ pub(super) enum Writing {
 
 /// A time that does not come.
 pub(super) const NEVER: u64 = u64::MAX;
-const NANOS_PER_MILLI: u64 = 1_000_000;
+pub(super) const NANOS_PER_MILLI: u64 = 1_000_000;
 
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(NEVER)
@@ -189,6 +189,14 @@ impl Endpoint {
     pub fn read_blocked(&mut self) {
         if self.reading == Reading::Ready {
             self.reading = Reading::Blocked;
+            self.shrink();
+        }
+    }
+
+    /// What a large message took is given back once nothing follows it.
+    fn shrink(&mut self) {
+        if let Some(buffers) = &mut self.buffers {
+            buffers.read.shrink();
         }
     }
 
@@ -230,6 +238,7 @@ impl Endpoint {
         if let Writing::Unflushed | Writing::UnflushedBlocked = self.writing {
             self.writing = Writing::Ready;
             self.progress_due = NEVER;
+            self.buffers().output.flushed();
         }
     }
 
@@ -272,7 +281,7 @@ impl Endpoint {
 
     fn drop_output(&mut self) {
         if let Some(buffers) = &mut self.buffers {
-            buffers.output.clear();
+            buffers.output.drop_waiting();
         }
     }
 
@@ -336,7 +345,7 @@ impl Endpoint {
         let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
         self.phase.opening_timed_out(output);
         // A server still writes its response, and a client has its caller take a body that was cut short.
-        if let (Some(Role::Client), Phase::Unopened(_)) = (role, &self.phase) {
+        if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
             self.finish(None);
         }
     }
@@ -348,7 +357,8 @@ impl Endpoint {
     /// The endpoint ends now, and gives its memory back.
     pub(super) fn finish(&mut self, interruption: Option<Interruption>) {
         let failure = self.failure.take().map(|error| Interruption::Transport(*error));
-        self.phase.end(failure.or(interruption));
+        let unwritten = self.buffers.as_ref().map(|buffers| &buffers.output);
+        self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;
         self.has_input = false;
         self.progress_due = NEVER;
@@ -364,7 +374,7 @@ impl Endpoint {
                 self.phase.end_of_transport();
             }
             // A client sends nothing after a handshake that failed (RFC 6455 section 7.1.7).
-            if let (Some(Role::Client), Phase::Unopened(_)) = (role, &self.phase) {
+            if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
                 self.finish(None);
             }
         }
@@ -425,7 +435,7 @@ impl Endpoint {
                 Phase::AwaitingRequest(_) | Phase::AwaitingResponse(_) | Phase::AwaitingBody(_) => {
                     !self.is_full()
                 }
-                Phase::Unopened(_) => true,
+                Phase::Unopened(..) => true,
                 Phase::Requested(_)
                 | Phase::Deciding
                 | Phase::Accepted(_)
