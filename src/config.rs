@@ -310,7 +310,7 @@ impl Config {
     }
 
     /// Leniency for a server: the IPv6 address in Host and in `:authority` may have a zone, as in
-    /// `[fe80::1%25eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove it).
+    /// `[fe80::1%25eth0]:8080` or `[fe80::1%eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove it).
     ///
     /// For clients on a local network that copy the host from the URL that they were given. The zone stays in
     /// [`Upgrade::authority`](crate::handshake::Upgrade::authority);
@@ -333,8 +333,9 @@ impl Config {
     /// Leniency for a client: a line of the response may end with an LF without a CR. Default: `false` (RFC 9112 section
     /// 2.2 leaves the choice to the recipient).
     ///
-    /// For scripts that print a response by hand. A server never accepts it: two ideas of where a line ends are how
-    /// requests are smuggled past a proxy.
+    /// For scripts that print a response by hand. The lines of a chunked body always end with both, as they say where
+    /// the body ends (section 7.1), but for its trailers. A server never accepts it: two ideas of where a line ends are
+    /// how requests are smuggled past a proxy.
     pub const fn accept_bare_line_feeds(mut self, accept: bool) -> Self {
         self.accept_bare_line_feeds = accept;
         self

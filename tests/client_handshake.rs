@@ -157,7 +157,7 @@ fn client_refuses_urls() {
                 "ws://::1/",
                 "ws://fe80::1/",
                 "ws://[::1/",
-                "ws://[::1%eth0]/",
+                "ws://[::1%ee0]/",
                 "ws://[::1%25]/",
                 "ws://[]/",
                 "ws://[h]/",
@@ -238,13 +238,17 @@ fn client_decodes_what_of_a_host_is_encoded_without_need() {
     assert_eq!(refused, HandshakeMisuse::MalformedAuthority);
 }
 
-// RFC 6874 section 3; decision D63
+// RFC 6874 section 3: also behind a bare `%`, unless two hexadecimal digits follow. Decision D63
 #[test]
 fn client_keeps_the_zone_to_itself() {
     for (authority, zone, host) in [
         ("[fe80::1%25eth0]:8080", Some("eth0"), "[fe80::1]:8080"),
         ("[fe80::1%25eth0]", Some("eth0"), "[fe80::1]"),
         ("[fe80::1%251]", Some("1"), "[fe80::1]"),
+        ("[fe80::1%eth0]:8080", Some("eth0"), "[fe80::1]:8080"),
+        ("[fe80::1%en1]", Some("en1"), "[fe80::1]"),
+        ("[fe80::1%1]", Some("1"), "[fe80::1]"),
+        ("[fe80::1%25ee1]", Some("ee1"), "[fe80::1]"),
         ("[fe80::1]", None, "[fe80::1]"),
         ("h", None, "h"),
     ] {
@@ -258,6 +262,38 @@ fn client_keeps_the_zone_to_itself() {
             assert_eq!(request.clone().secure(true).zone(), zone);
             assert!(written(request).starts_with(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n")));
         }
+    }
+    for authority in [
+        "[fe80::1%ee1]",
+        "[fe80::1%25]",
+        "[fe80::1%]",
+        "[fe80::1%a%b]",
+        "[%eth0]",
+        "[fe80::1%e/]",
+    ] {
+        let error = ClientRequest::from_url(&format!("ws://{authority}")).unwrap_err();
+        assert_eq!(error.part(), UrlPart::Host, "{authority}");
+    }
+}
+
+// RFC 6874 section 1: a zone means something to the client's machine only, so that a server that redirects to itself cannot have
+// it in the Location. Decision D61
+#[test]
+fn client_is_redirected_within_its_zone() {
+    for (location, zone, is_same) in [
+        ("/x", Some("eth0"), true),
+        ("http://[fe80::1]/x", Some("eth0"), true),
+        ("http://[FE80::1]/x", Some("eth0"), true),
+        ("http://[fe80::1]:81/x", Some("eth0"), false),
+        ("http://[fe80::1%25eth0]/x", Some("eth0"), true),
+        ("http://[fe80::1%25eth1]/x", Some("eth1"), false),
+        ("http://[fe80::2]/x", None, false),
+        ("http://h/x", None, false),
+    ] {
+        let request = ClientRequest::from_url_with_credentials("ws://u:p@[fe80::1%25eth0]/").unwrap();
+        let next = request.redirect(location).unwrap();
+        assert_eq!(next.zone(), zone, "{location}");
+        assert_eq!(written(next).contains("Authorization"), is_same, "{location}");
     }
 }
 

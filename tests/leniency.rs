@@ -4,9 +4,12 @@
 
 mod common;
 
+use common::bodies::read_body;
 use common::lists::{List, pairs};
 use websocket_proto::Config;
-use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, Response, ServerHandshake, Upgrade};
+use websocket_proto::handshake::{
+    Answer, BodyError, ClientRequest, HandshakeError, Response, ServerHandshake, Upgrade,
+};
 
 type Setting = fn(Config) -> Config;
 type Field = (&'static str, &'static str);
@@ -31,8 +34,13 @@ const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 /// Fields, the leniency that takes them, and the error without it.
-const FIELDS: [(&[Field], Setting, HandshakeError); 13] = [
+const FIELDS: [(&[Field], Setting, HandshakeError); 14] = [
     (&[(PROTOCOL, "")], EMPTY_LISTS, HandshakeError::EmptySubprotocols),
+    (
+        &[(PROTOCOL, " , ,")],
+        EMPTY_LISTS,
+        HandshakeError::EmptySubprotocols,
+    ),
     (
         &[(PROTOCOL, " \t")],
         EMPTY_LISTS,
@@ -220,7 +228,13 @@ fn client_offers_any_value_and_server_reads_it() {
 // RFC 6874 section 3; decision D63
 #[test]
 fn server_accepts_a_zone_by_leniency_only() {
-    for host in ["[fe80::1%25eth0]:8080", "[fe80::1%25eth0]", "[FE80::1%25a-._~9]:"] {
+    for host in [
+        "[fe80::1%25eth0]:8080",
+        "[fe80::1%25eth0]",
+        "[FE80::1%25a-._~9]:",
+        "[fe80::1%eth0]:8080",
+        "[fe80::1%1]",
+    ] {
         let request = Asked {
             host,
             ..Asked::default()
@@ -238,7 +252,8 @@ fn server_accepts_a_zone_by_leniency_only() {
     }
     for host in [
         "[fe80::1%25]",
-        "[fe80::1%eth0]",
+        "[fe80::1%]",
+        "[fe80::1%ee1]",
         "[fe80::1%25a b]",
         "[fe80::1%25a%25b]",
         "[%25eth0]",
@@ -344,6 +359,26 @@ fn client_accepts_bare_line_feeds_by_leniency_only() {
     let mut bytes = b"GET / HTTP/1.1\n".to_vec();
     let result = ServerHandshake::new(&config).receive(&mut &mut bytes[..], &mut Vec::new());
     assert_eq!(result.err(), Some(HandshakeError::BareLineFeed));
+}
+
+// RFC 9112 section 2.2 lets a recipient take an LF for the end of the first line and of a field line; the lines of chunks, which say
+// where a body ends, always need both. Decision D67
+#[test]
+fn client_accepts_no_bare_line_feed_between_chunks() {
+    let head = b"HTTP/1.1 403\nTransfer-Encoding: chunked\n\n";
+    let config = LINE_FEEDS(Config::new());
+    for (body, expected) in [
+        (&b"3\r\nno!\r\n0\r\nX: y\n\n"[..], Ok(b"no!".to_vec())),
+        (b"3\nno!\r\n0\r\n\r\n", Err(BodyError::MalformedChunkSize)),
+        (b"3;a\nno!\r\n0\r\n\r\n", Err(BodyError::MalformedChunkExtension)),
+        (b"3\r\nno!\n0\r\n\r\n", Err(BodyError::MalformedChunkEnd)),
+        (b"3\r\nno!\r\n0\n\n", Err(BodyError::MalformedChunkSize)),
+    ] {
+        let read = read_body(&config, head, body, &[]);
+        assert_eq!(read.result, Some(expected), "{body:?}");
+    }
+    let read = read_body(&config, b"HTTP/1.1 403\nContent-Length: 3\n\n", b"no!", &[]);
+    assert_eq!(read.result, Some(Ok(b"no!".to_vec())));
 }
 
 // ---- the ways in --------------------------------------------------------------------------------------------------------

@@ -147,7 +147,9 @@ impl ClientRequest {
     /// The request that follows a redirect: the same one to the URL that the field Location of a response has, which may
     /// leave out what stays the same (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
     ///
-    /// If the scheme, the host or the port is another, the fields Authorization, Cookie and Proxy-Authorization are
+    /// A location with the address of before and without a [`zone`](Self::zone) is in the zone of before.
+    ///
+    /// If the scheme, the host, its zone or the port is another, the fields Authorization, Cookie and Proxy-Authorization are
     /// dropped, as they are meant for the server before. A fragment is dropped too. Limit how many redirects
     /// you follow: this does not.
     ///
@@ -196,15 +198,23 @@ impl ClientRequest {
             fields: self.fields.clone(),
             ..Self::from_parts(authority, target, secure)?
         };
+        // RFC 6874 section 1: a zone means something to this machine only, so that the server cannot know it.
+        if next.zone.is_none() && next.has_host_of(&self) {
+            next.zone.clone_from(&self.zone);
+        }
         if !next.is_for_server_of(&self) {
             next.fields.retain(|(name, _)| !credentials::is_credential(name));
         }
         Ok(next)
     }
 
+    fn has_host_of(&self, other: &Self) -> bool {
+        self.host().eq_ignore_ascii_case(other.host())
+    }
+
     fn is_for_server_of(&self, other: &Self) -> bool {
-        let is_same_host = self.host().eq_ignore_ascii_case(other.host());
-        is_same_host && (self.secure, self.port()) == (other.secure, other.port())
+        let is_same_zone = self.zone == other.zone;
+        self.has_host_of(other) && is_same_zone && (self.secure, self.port()) == (other.secure, other.port())
     }
 
     fn of_url(url: Url<'_>) -> Result<Self, UrlPart> {
@@ -245,6 +255,8 @@ impl ClientRequest {
 
     /// The zone of an IPv6 address that is local to a link, such as `eth0` in `ws://[fe80::1%25eth0]/` (RFC 6874): the
     /// name or the number of the interface to connect by. It is never sent.
+    ///
+    /// The `%` in front of it may be written as it is, as in `[fe80::1%eth0]`, unless two hexadecimal digits follow.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }

@@ -48,11 +48,11 @@ impl Response {
 
     /// The subprotocol that the server chose, of those that were offered; none in a rejection.
     pub fn subprotocol(&self) -> Option<&str> {
-        let field = self.field("Sec-WebSocket-Protocol");
-        // One that is empty has been accepted as none.
-        field
-            .filter(|name| self.is_accepting && !name.is_empty())
-            .map(text)
+        let field = self
+            .field("Sec-WebSocket-Protocol")
+            .filter(|_| self.is_accepting)?;
+        // One that is empty has been accepted as none; otherwise it is one name.
+        list(field).next().map(text)
     }
 
     /// The extensions that the server chose, in the order in which they apply, over all lines; none in a

@@ -8,6 +8,7 @@ use crate::deflate;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::KnownFields;
+use crate::handshake::http::grammar::list;
 use crate::handshake::http::head::Head;
 use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
@@ -121,9 +122,10 @@ impl Offer {
     fn check_protocol(&self, known: &KnownFields<'_>) -> Result<(), HandshakeError> {
         // RFC 6455 section 11.3.4: at most once in a response.
         let chosen = known.protocol.at_most_one(HandshakeError::SeveralSubprotocols)?;
-        match chosen.filter(|chosen| !chosen.is_empty() || !self.config.accept_empty_lists) {
+        let is_empty = |chosen: &[u8]| list(chosen).next().is_none();
+        match chosen.filter(|chosen| !is_empty(chosen) || !self.config.accept_empty_lists) {
             // RFC 6455 section 4.3: a token.
-            Some([]) => Err(HandshakeError::EmptySubprotocols),
+            Some(chosen) if is_empty(chosen) => Err(HandshakeError::EmptySubprotocols),
             // RFC 6455 section 4.1, item 6: one of those offered; case matters.
             Some(protocol)
                 if !self

@@ -94,6 +94,12 @@ pub(crate) fn next_octet(rest: &mut Bytes<'_>) -> Option<(u8, bool)> {
     Some((u8::try_from(octet).unwrap_or_default(), true))
 }
 
+/// Whether this starts with two hexadecimal digits, as what follows a `%` has to.
+pub(crate) fn is_octet(text: &str) -> bool {
+    let digits = text.as_bytes().first_chunk::<2>();
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// A target with all percent-encoded that RFC 3986 sections 3.3 and 3.4 do not allow in a path and a query. A `%` stays.
 #[cfg(feature = "http")]
 pub(crate) fn percent_encoded(target: &str) -> alloc::string::String {

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::net::Ipv6Addr;
 
-use super::grammar::{is_encoded, is_target_byte, is_unreserved, next_octet};
+use super::grammar::{is_encoded, is_octet, is_target_byte, is_unreserved, next_octet};
 use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::url::UrlPart;
@@ -23,7 +23,7 @@ pub(crate) enum Host<'a> {
     /// An IPv6 address, without its brackets.
     Address {
         address: &'a str,
-        /// RFC 6874 section 2: what follows `%25`. It means something to the client's own machine only.
+        /// RFC 6874: what follows `%25` or `%`. It means something to the client's own machine only.
         zone: Option<&'a str>,
     },
 }
@@ -78,10 +78,7 @@ impl<'a> Host<'a> {
     }
 
     fn of_address(text: &'a str) -> Result<Self, UrlPart> {
-        let (address, zone) = match text.split_once("%25") {
-            Some((address, zone)) => (address, Some(zone)),
-            None => (text, None),
-        };
+        let (address, zone) = split_zone(text);
         let is_zone = |zone: &str| !zone.is_empty() && zone.bytes().all(is_unreserved);
         match address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_zone) {
             true => Ok(Self::Address { address, zone }),
@@ -245,6 +242,18 @@ impl<'a> Target<'a> {
             path,
             query,
         }
+    }
+}
+
+/// The address and the zone behind `%25` (RFC 6874 section 2), or behind a bare `%` that is not followed by two hexadecimal
+/// digits (section 3): those would be an encoded byte to another reader.
+fn split_zone(text: &str) -> (&str, Option<&str>) {
+    if let Some((address, zone)) = text.split_once("%25") {
+        return (address, Some(zone));
+    }
+    match text.split_once('%') {
+        Some((address, zone)) if !is_octet(zone) => (address, Some(zone)),
+        _ => (text, None),
     }
 }
 
