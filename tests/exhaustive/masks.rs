@@ -1,0 +1,94 @@
+//! Every phase of the key, length and alignment, by each kernel that there is here. That of AVX2 begins at 512 bytes, with the
+//! features `simd` and `std`; all else goes by the other one.
+
+use crate::{Form, count};
+use websocket_proto::frame::mask;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Where the kernel for what is large begins.
+const LARGE: usize = 512;
+
+const ALIGNMENT: usize = 64;
+
+#[repr(align(64))]
+struct Aligned([u8; 4096]);
+
+// RFC 6455 section 5.3: 6455-5.3-02
+#[test]
+#[cfg_attr(miri, ignore = "hundreds of thousands")]
+fn every_phase_length_and_alignment_is_masked_as_the_byte_loop_masks_it() {
+    count("masks", |form| {
+        let longest = match form {
+            Form::Edges => 20,
+            Form::Short => 300,
+            Form::All => 1300,
+        };
+        let lengths: Vec<usize> = (0..=longest).chain(LARGE..=LARGE + longest).collect();
+        let mut checked = [0, 0];
+        let noise: Vec<u8> = (0..4096).map(|i| (i * 31 % 251) as u8).collect();
+        let mut buffer = Aligned([0; 4096]);
+        for &len in &lengths {
+            for alignment in 0..ALIGNMENT {
+                for phase in 0..4 {
+                    let key = mask::advance(KEY, phase);
+                    let source = &noise[alignment..][..len];
+                    let expected: Vec<u8> =
+                        (phase..).zip(source).map(|(i, byte)| byte ^ KEY[i % 4]).collect();
+                    check_in_place(&mut buffer.0, alignment, source, key, &expected);
+                    #[cfg(feature = "alloc")]
+                    check_append(&mut buffer.0, alignment, source, key, &expected);
+                    checked[usize::from(len >= LARGE)] += 1;
+                }
+            }
+        }
+        let [short, long] = checked;
+        format!(
+            "{short} short, {long} of {LARGE} bytes or more, each {}",
+            twice_or_once()
+        )
+    });
+}
+
+const fn twice_or_once() -> &'static str {
+    match cfg!(feature = "alloc") {
+        true => "in place and appended",
+        false => "in place",
+    }
+}
+
+fn check_in_place(buffer: &mut [u8], alignment: usize, source: &[u8], key: [u8; 4], expected: &[u8]) {
+    let end = alignment + source.len();
+    let around = end + ALIGNMENT;
+    buffer[..around].fill(0xee);
+    buffer[alignment..end].copy_from_slice(source);
+    mask::apply(&mut buffer[alignment..end], key);
+    assert_eq!(
+        buffer[alignment..end],
+        *expected,
+        "{} bytes at {alignment}",
+        source.len()
+    );
+    let untouched = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xee);
+    assert!(
+        untouched(&buffer[..alignment]) && untouched(&buffer[end..around]),
+        "{alignment}"
+    );
+}
+
+/// From each alignment of the source; where the output is aligned, the allocator and what is in front decide.
+#[cfg(feature = "alloc")]
+fn check_append(buffer: &mut [u8], alignment: usize, source: &[u8], key: [u8; 4], expected: &[u8]) {
+    let source_at = &mut buffer[alignment..][..source.len()];
+    source_at.copy_from_slice(source);
+    let mut out = Vec::with_capacity(alignment + source.len());
+    out.resize(alignment, 0xee);
+    mask::append(&mut out, source_at, key);
+    assert!(out[..alignment].iter().all(|byte| *byte == 0xee));
+    assert_eq!(
+        out[alignment..],
+        *expected,
+        "{} bytes from {alignment}",
+        source.len()
+    );
+}
