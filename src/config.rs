@@ -163,6 +163,10 @@ impl Config {
     /// limit comes out of it. Any number of fragments may share the limit; a message may have as many empty ones as the
     /// limit has bytes, 1,024 at least. What is sent is not limited.
     ///
+    /// A compressed message also fails with Close 1009 if its payload is longer than 64 KiB and 16 bytes for each byte that
+    /// has come out of it. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, neither its payload nor its
+    /// content may reach 4 GiB, however large the limit is.
+    ///
     /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
     /// connection.
     ///

@@ -243,6 +243,28 @@ fn both_limit_what_comes_out_while_it_does() {
     }
 }
 
+// RFC 7692 section 8: 7692-8-03; D49: in one frame and in fragments, whole and in chunks
+#[test]
+fn both_fail_on_a_message_that_goes_on_and_produces_nothing() {
+    let limit = 64 * 1024;
+    let endless = b"\x00\x00\x00\xff\xff".repeat(20_000);
+    for role in [Role::Server, Role::Client] {
+        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+            for (fragment, read) in [(endless.len(), usize::MAX), (endless.len(), 4096), (5, 1000)] {
+                let config = Config::new().delivery(delivery);
+                let mut connection = open(role, &config, Parameters::default());
+                let fragments = endless.chunks(fragment).enumerate();
+                let wire: Vec<u8> = fragments
+                    .flat_map(|(i, part)| incoming(&connection, if i == 0 { 0x41 } else { 0 }, part))
+                    .collect();
+                let error = Error::Deflate(deflate::InflateError::Overlong { limit });
+                assert_eq!(receive(&mut connection, &wire, read), Err(error));
+                assert_eq!(connection.receive_eof().code_sent(), Some(CloseCode::TOO_BIG));
+            }
+        }
+    }
+}
+
 // RFC 6455 section 10.4: 6455-10.4-01: the header alone decides, with room for what compression adds
 #[test]
 fn both_limit_compressed_frames_on_their_header() {

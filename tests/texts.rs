@@ -283,10 +283,11 @@ fn errors_of_compression_print_what_is_wrong() {
             &InflateError::Truncated,
             &InflateError::TooBig { limit: 1001 },
             &InflateError::TooManyFinalBlocks { limit: 1002 },
+            &InflateError::Overlong { limit: 1003 },
             &InflateError::Refused,
         ],
         variants(include_str!("../src/deflate/mod.rs"), "InflateError"),
-        &[1001, 1002],
+        &[1001, 1002, 1003],
     );
     let parameter = Parameter::ServerMaxWindowBits;
     let larger = NegotiationError::LargerThanOffered {

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ffi::c_ulong;
 use core::panic::UnwindSafe;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
@@ -29,6 +30,30 @@ const FREE_FINAL_BLOCKS_PER_MESSAGE: u64 = 2;
 /// Each further final block has to come with so many bytes, of what went in and came out, that its cost is as
 /// small as theirs.
 const BYTES_PER_FINAL_BLOCK: u64 = 256;
+
+/// A message may have so many bytes of payload that produce nothing, and so many more for each byte that comes out.
+///
+/// Blocks can be empty, so without a limit a message that produces nothing could go on for ever. Senders that flush more
+/// often than they need stay below it: a byte alone takes 7 bytes of payload, a block with a code of its own choice and
+/// the empty block of the flush, or 11 where both are stored blocks; an empty fragment that is flushed takes 5, so that
+/// 13,000 of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
+const FREE_PAYLOAD: u64 = 64 * 1024;
+const PAYLOAD_PER_BYTE: u64 = 16;
+
+/// The most that the engine may count. zlib-rs 0.6.8 adds up what goes into a stream in a `c_ulong`, which has 32 bits on
+/// Windows and on targets of 32 bits, and lets the sum overflow. What comes out is in another one, which wraps around;
+/// it is not relied on that it will.
+#[allow(clippy::unnecessary_cast, reason = "it has 64 bits here")]
+const MAX_COUNT: u64 = match cfg!(test) {
+    false => c_ulong::MAX as u64,
+    true => 1 << 20,
+};
+
+/// One byte more is asked for, to see whether it comes.
+const MAX_CONTENT: u64 = MAX_COUNT - 1;
+
+/// The end of a message is found out with up to 12 bytes more.
+const MAX_PAYLOAD: u64 = MAX_COUNT - 12;
 
 /// What is needed inside a message.
 ///
@@ -159,6 +184,11 @@ impl Inflater {
             match self.flow {
                 Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
                 Flow::Stopped(error) => return Err(error),
+                Flow::Drained | Flow::Ended if self.consumed >= self.max_payload() => {
+                    return Err(InflateError::Overlong {
+                        limit: self.max_payload(),
+                    });
+                }
                 Flow::Ended => self.go_on_after_final_block(history)?,
                 Flow::Drained | Flow::Full => {}
             }
@@ -176,10 +206,14 @@ impl Inflater {
 
     /// Calls the engine once, and tells how many bytes it put out that are within the limit.
     fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
+        let limit = limit.min(MAX_CONTENT);
         let left = limit.saturating_sub(self.produced);
         // One byte more than may come tells that it would.
         let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
-        let step = self.step(wire, room, InflateFlush::NoFlush);
+        // More may go in once something came out, so the limit is reached at the same byte however the payload is cut.
+        let may_go_in = self.max_payload().saturating_sub(self.consumed);
+        let given = usize::try_from(may_go_in).map_or(wire.len(), |size| size.min(wire.len()));
+        let step = self.step(wire.get(..given).unwrap_or_default(), room, InflateFlush::NoFlush);
         let (taken, rest) = wire.split_at(step.consumed.min(wire.len()));
         self.remember_last(taken);
         *wire = rest;
@@ -191,7 +225,7 @@ impl Inflater {
         self.flow = match step.status {
             _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
             Ok(Status::StreamEnd) => Flow::Ended,
-            Ok(_) if wire.is_empty() && step.produced < room => Flow::Drained,
+            Ok(_) if step.consumed == given && step.produced < room => Flow::Drained,
             Ok(Status::Ok) => Flow::Full,
             // No progress, though there is room and something to take, so that another call would make none either.
             Ok(Status::BufError) | Err(()) => Flow::Stopped(InflateError::Corrupt),
@@ -199,7 +233,15 @@ impl Inflater {
         Ok(allowed)
     }
 
-    /// Whether nothing more comes of what was given.
+    /// How many bytes of payload may go in, with what has come out so far.
+    fn max_payload(&self) -> u64 {
+        self.produced
+            .saturating_mul(PAYLOAD_PER_BYTE)
+            .saturating_add(FREE_PAYLOAD)
+            .min(MAX_PAYLOAD)
+    }
+
+    /// Whether nothing more comes of what was taken.
     pub(super) fn is_drained(&self) -> bool {
         matches!(self.flow, Flow::Drained | Flow::Ended)
     }
@@ -279,5 +321,82 @@ impl Inflater {
             produced: since(self.inflate.total_out(), produced),
             status: status.map_err(|_| ()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Decompressor, Window};
+    use super::*;
+    use crate::deflate::deflater::store;
+
+    /// What the engine counted, what came out, and how it ended.
+    fn inflate(wire: &[u8]) -> ([u64; 2], u64, Result<(), InflateError>) {
+        let mut history = History::new(1 << 15);
+        let mut inflater = Inflater::begin(&mut history, true, 0);
+        let mut came = 0;
+        let result = inflater.inflate(&mut history, wire, u64::MAX, &mut |piece| {
+            came += piece.len() as u64;
+            Ok::<(), InflateError>(())
+        });
+        let result = match result {
+            Ok(()) if inflater.is_complete() => Ok(()),
+            Ok(()) => Err(InflateError::Truncated),
+            Err(Stop::Inflate(error) | Stop::Sink(error)) => Err(error),
+        };
+        (
+            [inflater.inflate.total_in(), inflater.inflate.total_out()],
+            came,
+            result,
+        )
+    }
+
+    /// `size` zeros, two symbols for each 258 of them: a fixed block.
+    fn zeros(size: u64) -> Vec<u8> {
+        let mut wire = Vec::new();
+        super::super::Compressor::new(Window::default(), &super::super::DeflateConfig::new())
+            .unwrap()
+            .compress(&vec![0; usize::try_from(size).unwrap()], &mut wire);
+        wire
+    }
+
+    // RFC 7692 section 8; D49
+    #[test]
+    fn the_engine_never_counts_more_than_it_can() {
+        let wire = zeros(MAX_CONTENT);
+        let (counts, came, result) = inflate(&wire);
+        assert_eq!((came, result), (MAX_CONTENT, Ok(())));
+        assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
+        let (counts, came, result) = inflate(&zeros(2 * MAX_COUNT));
+        let error = InflateError::TooBig { limit: MAX_CONTENT };
+        assert_eq!((came, result), (MAX_CONTENT, Err(error)));
+        assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
+    }
+
+    // RFC 7692 section 8; D49: with all that can be tried to find the end
+    #[test]
+    fn the_engine_never_counts_more_payload_than_it_can() {
+        let mut wire = Vec::new();
+        while (wire.len() as u64) < MAX_PAYLOAD {
+            store(&[7; 1000], &mut wire);
+        }
+        let limit = MAX_PAYLOAD;
+        let (counts, _, result) = inflate(&wire);
+        assert_eq!(result, Err(InflateError::Overlong { limit }));
+        assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
+        // Ended anywhere up to the limit.
+        let last = usize::try_from(MAX_PAYLOAD).unwrap();
+        for end in last - 40..=last {
+            let (counts, _, result) = inflate(&wire[..end]);
+            assert!(
+                matches!(result, Ok(()) | Err(InflateError::Truncated)),
+                "{result:?}"
+            );
+            assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
+        }
+        let mut decompressor = Decompressor::new(Window::default());
+        let pushed = decompressor.push(&wire, u64::MAX, |_| Ok(()));
+        assert_eq!(pushed, Err(InflateError::Overlong { limit }));
+        assert_eq!(decompressor.finish(), Err(InflateError::Overlong { limit }));
     }
 }

@@ -61,7 +61,7 @@
 //! window goes on, and an end that was left on. Anything else that does not end where a message can end is an
 //! error, [`InflateError::Truncated`], and so is any reference to before what was sent. Inflated bytes are counted as
 //! they come out, so that a small message cannot become a large one; the work is linear in what goes in and
-//! what comes out.
+//! what comes out. A message that goes on and produces nothing ends with [`InflateError::Overlong`] after 64 KiB.
 //!
 //! # What is offered and answered
 //!
@@ -169,7 +169,8 @@ pub enum InflateError {
     Corrupt,
     /// The message ends inside its data.
     Truncated,
-    /// The message inflates to more than the limit.
+    /// The message inflates to more than the limit, or to 4 GiB where `c_ulong` has 32 bits, on Windows and on targets of 32
+    /// bits.
     TooBig {
         /// The limit, in bytes.
         limit: u64,
@@ -178,6 +179,13 @@ pub enum InflateError {
     /// time, whatever its size.
     TooManyFinalBlocks {
         /// The limit, in blocks.
+        limit: u64,
+    },
+    /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be empty, so a
+    /// message could go on for ever otherwise. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, a payload
+    /// of 4 GiB is too long as well.
+    Overlong {
+        /// The limit, in bytes of payload, of all fragments together.
         limit: u64,
     },
     /// An earlier piece was refused by the function it was given to.
@@ -189,7 +197,9 @@ impl InflateError {
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Corrupt | Self::Truncated | Self::Refused => CloseCode::INVALID_DATA,
-            Self::TooBig { .. } | Self::TooManyFinalBlocks { .. } => CloseCode::TOO_BIG,
+            Self::TooBig { .. } | Self::TooManyFinalBlocks { .. } | Self::Overlong { .. } => {
+                CloseCode::TOO_BIG
+            }
         }
     }
 }
@@ -209,6 +219,12 @@ impl fmt::Display for InflateError {
                 write!(
                     f,
                     "compressed message has more than the limit of {limit} final blocks"
+                )
+            }
+            Self::Overlong { limit } => {
+                write!(
+                    f,
+                    "compressed message inflates to too little for more than {limit} bytes"
                 )
             }
             Self::Refused => f.write_str("an earlier piece of the message was refused"),
