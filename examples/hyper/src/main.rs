@@ -3,37 +3,30 @@
 //!     cargo run --release -p embedding-hyper -- [ADDR]
 //!
 //! Open the address that it prints. hyper reads the requests. For one that `Upgrade` accepts it sends the
-//! response and then hands over the socket, which is a transport as any other: an `Endpoint` that is open from
-//! the start drives it.
+//! response and then hands over the socket, which is a transport as any other: the library in `examples/tokio`
+//! drives an endpoint on it that is open from the start.
 
 use std::env;
 use std::error::Error;
-use std::future::{poll_fn, ready};
-use std::io::{self, ErrorKind};
-use std::pin::{Pin, pin};
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use embedding_tokio::{Config, EndpointConfig, Event, WebSocket};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::{self, Method, Request, Response, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
-use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
+use tokio::time::sleep;
 use websocket_proto::handshake::Upgrade;
-use websocket_proto::{Config, Connection, Event};
 
 /// For a request to arrive. What follows it has the deadlines of the endpoint.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-
-/// The timer of an endpoint that has no deadline.
-const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 const CONFIG: Config = Config::new();
 const PAGE: &str = include_str!("page.html");
 
@@ -110,7 +103,11 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
     tokio::spawn(async move {
         counts.connections.fetch_add(1, Relaxed);
         match upgraded.await {
-            Ok(stream) => eprintln!("{}", serve(TokioIo::new(stream), connection, &counts).await),
+            Ok(stream) => {
+                let mut socket = WebSocket::open(TokioIo::new(stream), connection, &EndpointConfig::new());
+                echo(&mut socket, &counts).await;
+                eprintln!("{}", socket.into_end());
+            }
             Err(error) => eprintln!("upgrade: {error}"),
         }
         counts.connections.fetch_sub(1, Relaxed);
@@ -118,88 +115,23 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
     Ok(response.map(|()| Full::default()))
 }
 
-/// The open connection, from the first byte to the last.
-async fn serve(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    connection: Connection,
-    counts: &Counts,
-) -> End {
-    let config = EndpointConfig::new().connection(CONFIG);
-    let clock = Instant::now();
-    let mut endpoint = Endpoint::open(&config, connection, &[], clock.elapsed());
-    let mut timer = pin!(sleep(Duration::ZERO));
-    poll_fn(|context| {
-        endpoint.ready();
-        loop {
-            match endpoint.step(clock.elapsed()) {
-                Step::Event => echo(&mut endpoint, counts),
-                Step::Wait(_) => {
-                    let deadline = endpoint.deadline().unwrap_or(FOREVER);
-                    timer.as_mut().reset(clock + deadline);
-                    ready!(timer.as_mut().poll(context));
-                    endpoint.ready();
-                }
-                Step::Done => return Poll::Ready(()),
-                step => perform(&mut endpoint, step, Pin::new(&mut stream), context),
-            }
-        }
-    })
-    .await;
-    endpoint.into_end()
-}
-
 /// Sends messages back. Pings and Closes are answered by the endpoint.
-fn echo(endpoint: &mut Endpoint, counts: &Counts) {
-    while let Some((event, mut sender)) = endpoint.next_event() {
-        // A client that is closing is owed nothing more, so an error here is not one.
-        _ = match event {
-            Event::Text(text) => {
-                counts.add(text.len());
-                sender.send_text(&text)
-            }
-            Event::Binary(payload) => {
-                counts.add(payload.len());
-                sender.send_binary(&payload)
-            }
-            _ => Ok(()),
-        };
-    }
-}
-
-/// Performs one step on the transport, and reports the result.
-fn perform(
-    endpoint: &mut Endpoint,
-    step: Step,
-    stream: Pin<&mut (impl AsyncRead + AsyncWrite)>,
-    context: &mut Context<'_>,
-) {
-    match step {
-        Step::Read => {
-            let mut space = ReadBuf::new(endpoint.read_space());
-            let read = stream.poll_read(context, &mut space);
-            match read.map_ok(|()| space.filled().len()) {
-                Poll::Ready(Ok(size)) => endpoint.received(size),
-                Poll::Ready(Err(error)) => endpoint.read_failed(error),
-                Poll::Pending => endpoint.read_blocked(),
-            }
+async fn echo(socket: &mut WebSocket<TokioIo<Upgraded>>, counts: &Counts) {
+    while socket.ready().await {
+        while let Some((event, mut sender)) = socket.next_event() {
+            // A client that is closing is owed nothing more, so an error here is not one.
+            _ = match event {
+                Event::Text(text) => {
+                    counts.add(text.len());
+                    sender.send_text(&text)
+                }
+                Event::Binary(payload) => {
+                    counts.add(payload.len());
+                    sender.send_binary(&payload)
+                }
+                _ => Ok(()),
+            };
         }
-        Step::Write => match stream.poll_write(context, endpoint.output()) {
-            Poll::Ready(Ok(0)) => endpoint.write_failed(io::Error::from(ErrorKind::WriteZero)),
-            Poll::Ready(Ok(size)) => endpoint.written(size),
-            Poll::Ready(Err(error)) => endpoint.write_failed(error),
-            Poll::Pending => endpoint.write_blocked(),
-        },
-        Step::Flush => match stream.poll_flush(context) {
-            Poll::Ready(Ok(())) => endpoint.flushed(),
-            Poll::Ready(Err(error)) => endpoint.write_failed(error),
-            Poll::Pending => endpoint.write_blocked(),
-        },
-        Step::Shutdown => match stream.poll_shutdown(context) {
-            Poll::Ready(Ok(())) => endpoint.shut_down(),
-            Poll::Ready(Err(error)) => endpoint.write_failed(error),
-            Poll::Pending => endpoint.write_blocked(),
-        },
-        Step::Request | Step::Response | Step::Event | Step::Wait(_) | Step::Done => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use embedding_tokio::{ClientRequest, CloseCode, Config, EndpointConfig, Event, WebSocket, accept, connect};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -23,9 +23,9 @@ const FEED: &str = env!("CARGO_BIN_EXE_embedding-feed");
 const TUNNEL: &str = env!("CARGO_BIN_EXE_embedding-tunnel");
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A feed that is dropped, then rejected by TCP, is connected again; the delay grows and then starts over.
+/// A feed is connected again after longer and longer delays, and after short ones once it was good again.
 #[tokio::test]
-async fn feed_reconnects() -> Result {
+async fn feed_reconnects_with_backoff() -> Result {
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()])?;
     let file = std::env::temp_dir().join(format!("embedding-feed-{}.pem", std::process::id()));
     std::fs::write(&file, cert.pem())?;
@@ -43,35 +43,50 @@ async fn feed_reconnects() -> Result {
         .kill_on_drop(true)
         .spawn()?;
     let mut lines = BufReader::new(feed.stdout.take().ok_or("no output")?).lines();
-    for attempt in 0..3 {
+    let mut delays = Vec::new();
+    let mut ended = Instant::now();
+    for good in [true, false, false, true, true] {
         let (stream, _) = timeout(PATIENCE, listener.accept()).await??;
-        let Ok(stream) = tls.accept(stream).await else {
-            continue;
-        };
-        let mut socket = accept(stream, &EndpointConfig::new())
+        delays.push(ended.elapsed());
+        if !good {
+            ended = Instant::now();
+            continue; // in the handshake of TLS
+        }
+        let mut socket = accept(tls.accept(stream).await?, &EndpointConfig::new())
             .await
             .map_err(|end| end.to_string())?;
-        socket.send(&format!("line {attempt}")[..]).await?;
+        socket.send("a line").await?;
         socket.flush().await?;
-        assert_eq!(
-            timeout(PATIENCE, lines.next_line()).await??,
-            Some(format!("line {attempt}"))
-        );
-        match attempt {
-            0 => drop(socket), // as a server that crashes
+        let line = timeout(PATIENCE, lines.next_line()).await??;
+        assert_eq!(line.as_deref(), Some("a line"));
+        ended = Instant::now();
+        match delays.len() {
+            1 => drop(socket), // as a server that crashes
             _ => _ = socket.close(CloseCode::SERVICE_RESTART, "").await?,
         }
     }
     std::fs::remove_file(file)?;
+    // Each is a random part of what is due, from a half of it on: of 0.5 s, of 1 s, of 2 s, and of 0.5 s after a line came.
+    let [_, first, second, third, again] = delays[..] else {
+        panic!("{delays:?}");
+    };
+    let at_least = |delay: Duration, millis| delay >= Duration::from_millis(millis);
+    assert!(
+        at_least(first, 240) && at_least(second, 490) && at_least(third, 990),
+        "{delays:?}"
+    );
+    assert!(at_least(again, 240) && again < third, "{delays:?}");
     Ok(())
 }
 
-/// What one says, all hear; who does not read is closed, and the others do not wait; at the end all get 1001.
+/// What one says, all hear; who does not read is closed, or dropped if it does not read that either, and the others do
+/// not wait; at the end all get 1001.
 #[tokio::test(flavor = "multi_thread")]
 async fn room_drops_a_slow_reader_and_closes_all() -> Result {
     let (mut room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
     let (mut speaker, mut listener) = (enter(address).await?, enter(address).await?);
-    let slow = enter(address).await?; // says and reads nothing
+    let mut slow = enter(address).await?; // reads once it is too late
+    let _dead = enter(address).await?; // never reads, and the room ends all the same
     let message = vec![7; 100_000];
     // More than the sockets and the limit of the output take.
     for _ in 0..200 {
@@ -81,8 +96,7 @@ async fn room_drops_a_slow_reader_and_closes_all() -> Result {
             assert_eq!(event, Some(Event::Binary(message.clone().into())));
         }
     }
-    // It was closed meanwhile: what it still has to read ends with 1013, or with a reset if it took too long.
-    let mut slow = slow;
+    // It was closed meanwhile: what it still has to read ends with 1013.
     let mut events = 0;
     let code = loop {
         match timeout(PATIENCE, slow.next()).await? {
@@ -131,7 +145,7 @@ async fn room_is_closed_to_other_origins() -> Result {
 #[tokio::test(flavor = "multi_thread")]
 async fn tunnel_carries_each_direction_to_its_end() -> Result {
     let size: u64 = if cfg!(debug_assertions) {
-        256 << 20
+        128 << 20
     } else {
         1 << 30
     };
@@ -143,26 +157,36 @@ async fn tunnel_carries_each_direction_to_its_end() -> Result {
     .await?;
     let url = format!("ws://{far_address}/");
     let (near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
-    let serving = tokio::spawn(async move {
-        let (mut stream, _) = service.accept().await?;
-        // It answers once it has the request's FIN, slowly at first.
-        let received = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-        stream.write_all(received.to_string().as_bytes()).await?;
-        stream.shutdown().await
-    });
-    let mut stream = TcpStream::connect(near_address).await?;
-    tokio::io::copy(&mut tokio::io::repeat(7).take(size), &mut stream).await?;
-    stream.shutdown().await?;
-    let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await??;
-    assert_eq!(answer, size.to_string());
-    serving.await??;
+    let both = async || -> Result<(TcpStream, TcpStream)> {
+        let client = TcpStream::connect(near_address).await?;
+        Ok((client, timeout(PATIENCE, service.accept()).await??.0))
+    };
+    let (client, server) = both().await?;
+    carry(client, server, size).await?;
+    let (client, server) = both().await?;
+    carry(server, client, size).await?;
     for tunnel in [far, near] {
         let memory = peak_memory(&tunnel)?;
         assert!(memory < 16 << 10, "{memory} KiB");
-        println!("{size} bytes through {memory} KiB");
+        println!("{size} bytes each way through {memory} KiB");
     }
     Ok(())
+}
+
+/// One sends much and ends its direction; the other rests, reads all of it, and only then says how much it was.
+async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64) -> Result {
+    let answering = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await; // what is sent meanwhile has to wait with the sender
+        let received = tokio::io::copy(&mut to, &mut tokio::io::sink()).await?;
+        to.write_all(received.to_string().as_bytes()).await?;
+        to.shutdown().await
+    });
+    tokio::io::copy(&mut tokio::io::repeat(7).take(size), &mut from).await?;
+    from.shutdown().await?;
+    let mut answer = String::new();
+    timeout(PATIENCE, from.read_to_string(&mut answer)).await??;
+    assert_eq!(answer, size.to_string());
+    Ok(answering.await??)
 }
 
 /// A reset of one side is a reset of the other, not a FIN that looks like the end of the data.

@@ -26,8 +26,6 @@ use websocket_proto::handshake::Upgrade;
 
 const CONFIG: Config = Config::new();
 
-/// Each client holds a sender until it is gone.
-type Presence = mpsc::Sender<()>;
 type Socket = WebSocket<TokioIo<Upgraded>>;
 type Clients = HashMap<u64, Writer<TokioIo<Upgraded>>>;
 
@@ -35,6 +33,8 @@ type Clients = HashMap<u64, Writer<TokioIo<Upgraded>>>;
 struct Room {
     clients: Mutex<Option<Clients>>,
     next_id: AtomicU64,
+    /// Dropped with the room, which is when the last client has left.
+    _open: mpsc::Sender<()>,
 }
 
 #[tokio::main]
@@ -42,14 +42,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(address).await?;
     println!("listening on ws://{}", listener.local_addr()?);
+    let (open, mut all_gone) = mpsc::channel(1);
     let room = Arc::new(Room {
         clients: Mutex::new(Some(Clients::new())),
         next_id: AtomicU64::new(0),
+        _open: open,
     });
-    let (presence, mut all_gone) = mpsc::channel(1);
-    let app = Router::new()
-        .route("/", any(enter))
-        .with_state((room.clone(), presence));
+    let app = Router::new().route("/", any(enter)).with_state(room.clone());
     let shutdown = async move {
         _ = tokio::signal::ctrl_c().await;
         room.close();
@@ -62,10 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Accepts a client, whose connection begins when hyper has sent the response.
-async fn enter(
-    State((room, presence)): State<(Arc<Room>, Presence)>,
-    request: Request,
-) -> Result<Response, Response> {
+async fn enter(State(room): State<Arc<Room>>, request: Request) -> Result<Response, Response> {
     let upgrade = Upgrade::from_http(&CONFIG, &request, None)
         .map_err(|error| error.to_http().map(|()| Body::from(format!("{error}\n"))))?;
     if upgrade.origin().is_some() && !upgrade.is_same_origin() {
@@ -76,7 +72,6 @@ async fn enter(
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
     let upgraded = hyper::upgrade::on(request); // after `accept_http`, as `upgrade` borrows the request
     tokio::spawn(async move {
-        let _presence = presence;
         match upgraded.await {
             Ok(stream) => {
                 let socket = WebSocket::open(TokioIo::new(stream), connection, &EndpointConfig::new());
