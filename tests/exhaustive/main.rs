@@ -13,8 +13,12 @@ mod closes;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(feature = "alloc")]
+mod connections;
+#[cfg(feature = "alloc")]
 mod headers;
 mod masks;
+#[cfg(feature = "alloc")]
+mod search;
 mod texts;
 
 use std::io::Write as _;
