@@ -1,16 +1,16 @@
 //! How to use the crate, chapter by chapter. Each example is compiled and run.
 //!
-//! - [`endpoint`]: one transport from its first byte to its last; drivers, flow, the end
+//! - [`endpoint`]: one transport from its first byte to its last; drivers, flow control, the end
 //! - [`opening`]: the opening handshake, for servers and clients
 //! - [`messages`]: receiving and sending; fragments, chunks, broadcasts, vectored writes
-//! - [`closing`]: how a connection ends, with the diagram of its states
-//! - [`limits`]: what a peer can make you hold, and how to change it
+//! - [`closing`]: how a connection ends, with a state diagram
+//! - [`limits`]: how much memory and work a peer can cost you, and how to change it
 //! - [`security`]: origins, masking, compression and secrets, deadlines
 //! - [`embedding`]: tokio, mio, hyper, TLS, HTTP/2, `no_std`
 //! - [`asynchronous`]: the driver for tokio and other runtimes, and what goes wrong with futures
 //! - [`mistakes`]: common mistakes, and what each looks like
 //! - [`migrating`]: from tungstenite, tokio-tungstenite and axum
-//! - [`walk`]: one message through the rooms of the source, for those who change it
+//! - [`walk`]: how one message travels through the source code, for contributors
 
 #[doc = include_str!("guide/endpoint.md")]
 pub mod endpoint {}

@@ -1,34 +1,35 @@
-//! A sans-IO WebSocket core: RFC 6455 as a pure state machine, both roles. Byte slices go in; handshake
-//! responses, decoded frames and whole messages come out.
+//! A sans-IO WebSocket core for clients and servers: RFC 6455, implemented as a pure state machine. Byte slices go in;
+//! handshake responses, decoded frames and complete messages come out.
 //!
-//! It knows no socket, no runtime, no clock and no random number of its own. You move the bytes, on TCP, TLS,
-//! io_uring, a pipe or nothing at all; it decides what they mean and what has to be answered.
+//! It has no sockets, runtime, clock or random number generator of its own. You move the bytes, over TCP, TLS,
+//! io_uring, a pipe or nothing at all; the crate decides what they mean and what to reply.
+//!
+#![cfg_attr(
+    all(feature = "std", feature = "getrandom"),
+    doc = "Start with the [`guide`]: it covers everything, chapter by chapter."
+)]
 //!
 //! # The layers
 //!
 //! ```text
 //!  the transport and the clock
-//!      |  endpoint     the whole life of a transport: both handshakes, buffers, deadlines, flow, the end
+//!      |  endpoint     one transport from its first byte to its last: both handshakes, buffers, deadlines, flow control
 //!      v
-//!      |  handshake    the opening handshake over HTTP: a request or a response in, a Connection out
+//!      |  handshake    the opening handshake over HTTP: request or response in, Connection out
 //!      |  connection   one open connection: events, replies, closing, limits
 //!      |  keepalive    timers as data: deadlines and Pings
 //!      v
-//!      |  message      payloads and text, put together from their pieces
+//!      |  message      payloads and text, reassembled or delivered in chunks
 //!      |  frame        the wire format: headers, masking, a streaming decoder; no heap
 //! ```
 //!
 //! Dependencies point downwards. Each layer can be used without those above it: [`endpoint`], [`handshake`],
 //! [`connection`], [`keepalive`], [`frame`], [`utf8`].
-#![cfg_attr(
-    all(feature = "std", feature = "getrandom"),
-    doc = "The [`guide`] goes through everything, chapter by chapter, and walks one message through the source."
-)]
 //!
 //! # A complete server
 //!
-//! An [`Endpoint`](endpoint::Endpoint) holds everything that one transport needs from its first byte to its last. It says
-//! what to do next; the program does that one thing, here with blocking TCP:
+//! An [`Endpoint`](endpoint::Endpoint) manages one transport from its first byte to its last. It says what to do next,
+//! and the program does that one thing, here with blocking TCP:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -87,7 +88,7 @@
 //! assert!(read.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\x00\x88\x02\x03\xe8"));
 //! assert_eq!(end.to_string(), "closed by the peer, clean, sent 1000, received 1000");
 //!
-//! // An unmasked frame is an error: the answer is a Close with code 1002, and its reason says why.
+//! // An unmasked frame is an error: the reply is a Close with code 1002, and its reason says why.
 //! let (end, read) = talk(b"\x81\x05Hello")?;
 //! assert!(read.ends_with(b"\x88\x1f\x03\xeaclient sent an unmasked frame"));
 //! assert_eq!(end.to_string(), "failed: client sent an unmasked frame, not clean, sent 1002, received none");
@@ -97,46 +98,46 @@
 //! A client is [`Endpoint::client`](endpoint::Endpoint::client), driven by the same loop. Deadlines are included: for the
 //! handshakes, for a peer that is dead, for one that does not read.
 //!
-//! Programs that own their buffers, or need less, use the layers below by themselves: a
-//! [`Connection`] takes the bytes of any buffer and appends what has to be sent to any `Vec`, see [`connection`].
+//! Programs that own their buffers, or need less, use the layers below directly: a [`Connection`] takes bytes from any
+//! buffer and appends everything that has to be sent to any `Vec`; see [`connection`].
 //!
 //! # What you can rely on
 //!
-//! - **The input is all used.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty: read
-//!   more. The crate queues nothing of its own: replies are in `out` when `receive` returns. (The transport may still
-//!   have to be flushed, as TLS has; an endpoint says when.)
-//! - **Cutting the input anywhere changes nothing**: the same events (of [chunks](Config::delivery), the same bytes
-//!   in all), the same output, the same error, for any partition of the bytes.
-//! - **Cancel safety.** No call waits. A future that awaits a read between them can be dropped and loses
-//!   nothing.
-//! - **Threads.** Everything is `Send` and `Sync`. Connections share nothing but what each thread pools: random bytes for
-//!   mask keys, and what inflates. No connection's output depends on what another one sent or received.
-//! - **Memory.** An idle connection holds no heap but what you gave it. A message that lies whole in the
-//!   input is lent from there; one that came in pieces takes at most twice as much as has come of it, never
+//! - **Input is fully consumed.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty: read
+//!   more. The crate queues nothing of its own: replies are in `out` when `receive` returns. (A buffering transport such
+//!   as TLS still needs its own flush; an endpoint says when.)
+//! - **How the input is split never matters**: you get the same events (for [chunks](Config::delivery): the same bytes in
+//!   total), output and errors for any split.
+//! - **Cancel safety.** No call blocks. A future that awaits a read between calls can be dropped without losing anything.
+//! - **Threads.** Everything is `Send` and `Sync`. Connections share only what each thread pools: random bytes for
+//!   mask keys, and inflaters. No connection's output depends on what another one sent or received.
+//! - **Memory.** An idle connection holds no heap memory except what you gave it. A message that is complete in the
+//!   input is borrowed from there; a message received in pieces takes at most twice the bytes received so far, never
 //!   what its header declares, and never more than [`Config::max_message_size`].
-//! - **Buffered amount.** What is not sent yet is what you have not written of `out`: its length is the
-//!   `bufferedAmount` of browsers, framing included.
-//! - **No panic** can be reached from the peer's bytes, nor from arguments that a program may compute.
+//! - **Buffered amount.** The unsent data is whatever you have not yet written from `out`; its length corresponds to
+//!   `bufferedAmount` in browsers, including framing.
+//! - **No panic** can be reached from the peer's bytes, nor from any argument value.
 //!
-//! # What it leaves to you
+//! # What is left to you
 //!
 //! Sockets, TLS (first, for `wss`), the connection to a proxy (`handshake::TunnelRequest` asks it for a tunnel),
-//! a clock, authentication (cookies or HTTP authentication, seen before a request is accepted), whether an
-//! [origin](handshake::Upgrade::origin) is welcome, and reconnecting. [`handshake`] and [`connection`] say what RFC 6455 asks of you there.
+//! a clock, authentication (cookies or HTTP authentication, which you can inspect before accepting), whether an
+//! [origin](handshake::Upgrade::origin) is allowed, and reconnecting. [`handshake`] and [`connection`] describe what
+//! RFC 6455 requires of you there.
 //!
 //! # Features
 //!
-//! | feature | default | gives |
+//! | feature | default | provides |
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
-//! | `alloc` | in `std` | all but [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which need no heap |
-//! | `simd` | yes | faster UTF-8 validation, by `simdutf8`; with `std`, masking by AVX2, the one use of `unsafe` |
+//! | `alloc` | in `std` | everything except [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which do not need a heap |
+//! | `simd` | yes | faster UTF-8 validation with `simdutf8`; with `std`, masking with AVX2, the only use of `unsafe` |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
-//! | `deflate` | no | compression, `permessage-deflate`; takes a target with a std, whether `std` is on or not |
-//! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; takes a target with a std, as above |
+//! | `deflate` | no | compression, `permessage-deflate`; needs a target with std, even if the `std` feature is off |
+//! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; needs a target with std, as above |
 //! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
 //!
-//! Features only add. The oldest compiler is Rust 1.85; a newer one is asked for in a minor version only.
+//! Features are additive. The minimum supported Rust version is 1.85. It is raised only in minor releases.
 #![no_std]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
@@ -149,8 +150,8 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
-// No panic can be reached, and no length is lost in a cast: what could do either is not written. `.ci/no-panic` looks
-// for what the lints do not see.
+// Nothing that can panic or truncate a length in a cast is allowed. `.ci/no-panic` searches the compiled code for what the
+// lints do not see.
 #![cfg_attr(
     not(test),
     deny(
