@@ -8,8 +8,9 @@ use crate::Role;
 /// code.
 pub const MAX_CLOSE_REASON_SIZE: usize = 123;
 
-/// A close code, as in the registry of RFC 6455 section 11.7. Any `u16` can be held; which of them may stand
-/// on the wire is told by [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable).
+/// A close code, as in the registry of RFC 6455 section 11.7. Holds any `u16`; use
+/// [`is_receivable`](Self::is_receivable) and [`is_sendable`](Self::is_sendable) to check which codes are allowed on
+/// the wire.
 ///
 /// ```
 /// use websocket_proto::{CloseCode, Role};
@@ -24,27 +25,27 @@ pub const MAX_CLOSE_REASON_SIZE: usize = 123;
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: normal closure: the connection has fulfilled its purpose.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away, as a server that stops or a page that is left.
+    /// 1001: the endpoint is going away, e.g. a server shutting down or a user leaving the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that the endpoint does not take.
+    /// 1003: the endpoint received a type of data it cannot accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: never on the wire; stands for a Close frame without a code.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: never on the wire; stands for a transport that ended without a Close frame.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that do not fit the type of the message, as text that is not UTF-8.
+    /// 1007: data inconsistent with the message type, e.g. text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
     /// 1008: a message against the endpoint's policy, when no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message over the endpoint's limit.
     pub const TOO_BIG: Self = Self(1009);
-    /// 1010: the client misses an extension in the server's answer. Not for servers to send.
+    /// 1010: the server did not negotiate an extension the client requires. Must not be sent by servers.
     pub const MISSING_EXTENSION: Self = Self(1010);
-    /// 1011: the server met a condition that it did not expect.
+    /// 1011: the server encountered an unexpected condition.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts.
     pub const SERVICE_RESTART: Self = Self(1012);
@@ -61,7 +62,8 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether this role may send it: what is receivable, but for a server not 1010 (RFC 6455 section 7.4.1).
+    /// Whether this role may send it: every receivable code, except that a server must not send 1010 (RFC 6455 section
+    /// 7.4.1).
     pub const fn is_sendable(self, role: Role) -> bool {
         match role {
             Role::Client => self.is_receivable(),
@@ -69,8 +71,7 @@ impl CloseCode {
         }
     }
 
-    /// Whether it only ever stands for the absence of a Close frame or of its code: 1005, 1006 and 1015 MUST
-    /// NOT be on the wire.
+    /// Whether the code is reserved for local use (1005, 1006, 1015) and MUST NOT appear on the wire.
     pub const fn is_never_sent(self) -> bool {
         matches!(self, Self::NO_STATUS | Self::ABNORMAL | Self::TLS_FAILURE)
     }

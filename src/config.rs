@@ -1,4 +1,4 @@
-//! The limits and the switches of a connection and of its opening handshake.
+//! Limits and options of a connection and its opening handshake.
 
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
@@ -36,20 +36,20 @@ pub struct Config {
     pub(crate) accept_bare_line_feeds: bool,
 }
 
-/// How messages get to the caller.
+/// How messages are delivered to the caller.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Each as a whole; what a read has cut is copied and put together.
+    /// Complete messages. A message split across reads is copied and reassembled.
     #[default]
     Whole,
-    /// Each as a whole; a frame that a read has cut stays in the caller's buffer.
+    /// Complete messages. A partial frame stays in the caller's buffer until it is complete.
     ///
-    /// For callers that own a growable buffer for each connection: a message in one frame is then lent in
-    /// place whatever its size, and nothing of it is copied; fragments and cut headers are, as ever.
-    /// While the connection is open and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input`
-    /// may hold the front of a payload; call again with the same bytes in front and more after them. A text is then
-    /// validated when it is complete, not as it comes.
+    /// For callers with a growable buffer per connection: a message in one frame is then borrowed in place whatever its
+    /// size, and none of it is copied (fragmented messages and partial headers still are). While the connection is open
+    /// and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may still contain the beginning of a
+    /// payload. Call again with the same bytes first and more after them. Text is then validated only once it is
+    /// complete.
     ///
     /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
     /// declares, which is [`remaining`](crate::Connection::remaining). A buffer that stays full must not be read into: a
@@ -86,14 +86,14 @@ pub enum Delivery {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Held,
-    /// In chunks, as they come, as [`Event::TextChunk`](crate::Event::TextChunk) and
+    /// In chunks, as they arrive, as [`Event::TextChunk`](crate::Event::TextChunk) and
     /// [`Event::BinaryChunk`](crate::Event::BinaryChunk).
     ///
-    /// For messages of any size in the same memory, and for relays. A chunk is what one read brought of one frame,
-    /// lent from the input (of a compressed message, at most 16 KiB of what comes out, owned); where the peer cut its
-    /// fragments does not show otherwise. Text is cut between code points. What is wrong with a message is found
-    /// where it is: what is right before it is handed out, and the error comes with the next call. The limit of
-    /// [`Config::max_message_size`] holds as ever; `u64::MAX` is none.
+    /// For messages of any size in constant memory, and for proxies. A chunk is the part of one frame contained in one
+    /// read, borrowed from the input (for a compressed message: at most 16 KiB of inflated output, owned); otherwise
+    /// fragment boundaries are invisible. Text is split between code points. An error is reported where it occurs:
+    /// valid data before it is delivered first, and the next call returns the error. [`Config::max_message_size`] still
+    /// applies; use `u64::MAX` for no limit.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Delivery, Event, Fin};
@@ -124,7 +124,7 @@ pub enum AutoPong {
     /// Close.
     #[default]
     WhileOpen,
-    /// Until the peer's Close was received, also after our own Close: the letter of RFC 6455 section 5.5.2.
+    /// Until the peer's Close was received, so even after our own Close, as RFC 6455 section 5.5.2 literally requires.
     UntilPeerCloses,
 }
 
@@ -170,8 +170,8 @@ impl Config {
     /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
     /// connection.
     ///
-    /// The default holds what applications send as one message, and bounds what one connection can make the
-    /// receiver hold: a buffer of at most the limit, and the one that it grew from while it grows.
+    /// The default is enough for typical application messages and bounds the memory per connection: one buffer of at
+    /// most the limit, plus the previous buffer while it grows.
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
         self
@@ -198,8 +198,7 @@ impl Config {
 
     /// How many interim (1xx) responses a client skips before the final one. Default: 8.
     ///
-    /// RFC 9110 section 15.2 wants them skipped; servers send one or two, and a limit stops those that never
-    /// end.
+    /// RFC 9110 section 15.2 requires skipping them; servers send one or two, and a limit stops those that never end.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
         self.max_interim_responses = responses;
         self
@@ -215,7 +214,7 @@ impl Config {
         self
     }
 
-    /// How messages are handed out: whole, whole out of the caller's own buffer, or in chunks. Default:
+    /// Sets how messages are delivered: complete, complete in the caller's own buffer, or in chunks. Default:
     /// [`Delivery::Whole`].
     pub const fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -241,8 +240,8 @@ impl Config {
 
     /// Whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
     ///
-    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may finish a
-    /// message that it is sending in fragments before (RFC 6455 section 5.5.1).
+    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may first finish a
+    /// fragmented message it is sending (RFC 6455 section 5.5.1).
     pub const fn auto_close(mut self, auto_close: bool) -> Self {
         self.auto_close = auto_close;
         self
@@ -251,7 +250,7 @@ impl Config {
     /// Leniency for a server: unmasked frames of the client are taken too. Default: `false` (RFC 6455 section
     /// 5.1: fail).
     ///
-    /// For trusted peers only, as inside one host, that save the cost of masking.
+    /// For trusted peers only, e.g. on the same host, to save the cost of masking.
     pub const fn accept_unmasked(mut self, accept: bool) -> Self {
         self.accept_unmasked = accept;
         self
@@ -276,9 +275,8 @@ impl Config {
         self
     }
 
-    /// Leniency: any close code is taken but those that must never be on the wire (1005, 1006, 1015).
-    /// Default: `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats
-    /// whatever was taken.
+    /// Leniency: accepts any close code except those that must never appear on the wire (1005, 1006, 1015). Default:
+    /// `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats whatever was taken.
     pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
         self.accept_any_close_code = accept;
         self
@@ -286,7 +284,7 @@ impl Config {
 
     /// Strictness for a client: if subprotocols were offered, the server has to choose one. Default: `false`.
     ///
-    /// RFC 6455 section 4.1 lets the connection open without; the WHATWG API, thus browsers, fail it.
+    /// RFC 6455 section 4.1 allows the connection to open without one; the WHATWG API, and so every browser, fails it.
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
         self

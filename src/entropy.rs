@@ -3,9 +3,9 @@
 /// A source of unpredictable bytes, for the nonce of a client's handshake and for the mask key of each frame
 /// it sends.
 ///
-/// RFC 6455 section 5.3 wants keys that the application's peer, and scripts whose data are sent, cannot
-/// foresee (section 10.3 tells the attack on proxies), so the source has to be cryptographically strong.
-/// [`OsEntropy`] is; tests pass a closure instead and are deterministic.
+/// RFC 6455 section 5.3 requires keys that neither the peer nor scripts that supply the data can predict (section 10.3
+/// describes the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`] is; tests pass a
+/// closure instead and are deterministic.
 ///
 /// ```
 /// use websocket_proto::Entropy;
@@ -20,8 +20,8 @@ pub trait Entropy: Send + Sync {
     /// Overwrites all of `bytes` with fresh ones.
     ///
     /// There is no way to report an error: a source that fails has to panic. It must never leave the bytes as they
-    /// were, or a part of them, as a key or a nonce would be guessed. The call that sends leaves its output, the payload
-    /// and the connection as they were when a source panics.
+    /// were, or a part of them, because a key or nonce could then be guessed. The call that sends leaves its output,
+    /// the payload and the connection as they were when a source panics.
     fn fill(&mut self, bytes: &mut [u8]);
 }
 
@@ -49,7 +49,7 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
 ///
 /// # Panics
 ///
-/// If the operating system has no random bytes to give. No system that runs otherwise is known to do so.
+/// If the operating system has no random bytes to give. No otherwise working system is known to do so.
 #[cfg(feature = "getrandom")]
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "it has no state of its own")]

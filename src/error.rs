@@ -1,4 +1,4 @@
-//! What goes wrong on an open connection: [`Error`] is the peer's doing, [`Misuse`] the caller's.
+//! What goes wrong on an open connection: [`Error`] is caused by the peer, [`Misuse`] by the caller.
 
 use core::fmt;
 
@@ -119,34 +119,33 @@ impl core::error::Error for Error {}
 /// A call that the state of the connection or the rules for what it sends do not allow; the output is
 /// untouched.
 ///
-/// All but [`Closed`](Self::Closed) are to be found by reading the code that calls. That one also meets a
-/// correct program: the connection may fail or close while it is about to send, and after its own
-/// [`close`](crate::Connection::close) messages still come that it cannot answer. Where this can be, look at
-/// [`state`](crate::Connection::state) first, or let the error pass: to leave a loop by `?` before the output
-/// is written would lose the Close frame that is in it.
+/// Every variant except [`Closed`](Self::Closed) is a bug in the calling code. `Closed` can also happen in a correct
+/// program: the connection may fail or close while the program is about to send, and after its own
+/// [`close`](crate::Connection::close) messages still arrive that it can no longer reply to. If so, check
+/// [`state`](crate::Connection::state) first or ignore the error; leaving the loop with `?` before writing the output
+/// would lose the Close frame in it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection
-    /// failed (RFC 6455 section 6.1). After the peer's Close, only a message that was begun before may be
-    /// finished. A Ping or a Pong is refused after the peer's Close alone, not after our own (section 5.5.1).
+    /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection failed (RFC
+    /// 6455 section 6.1). After the peer's Close, you may only finish a message already begun. A Ping or a Pong is
+    /// refused after the peer's Close alone, not after our own (section 5.5.1).
     Closed,
     /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
     ControlTooLong(usize),
-    /// A whole message, or a fragment of the other kind, while a fragmented message is being sent (section
-    /// 5.4).
+    /// A complete message, or a fragment of the other kind, while a fragmented message is being sent (section 5.4).
     UnfinishedMessage,
-    /// A text that is given as bytes is not UTF-8, or its fragments are not up to here, or end inside a code point
-    /// (section 5.6).
+    /// Text passed as bytes is not UTF-8: either the fragments sent so far are invalid or the last one ends inside a
+    /// code point (section 5.6).
     InvalidUtf8,
-    /// A header alone, from a client, whose payload has to be masked (section 5.1):
-    /// [`send_in_place`](crate::Connection::send_in_place) does it.
+    /// A header was sent by a client, which must mask its payload (section 5.1); use
+    /// [`send_in_place`](crate::Connection::send_in_place).
     Unmasked,
     /// A code that this role must not send in a Close frame (section 7.4).
     InvalidCloseCode(CloseCode),
     /// The reason of a Close is over 123 bytes (section 5.5). Holds its length.
     ReasonTooLong(usize),
-    /// A reason, but no code to stand before it (section 5.5.1).
+    /// A reason without a code (section 5.5.1).
     ReasonWithoutCode,
 }
 

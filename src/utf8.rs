@@ -1,7 +1,7 @@
 //! UTF-8 of text that comes in pieces (RFC 6455 section 8.1, RFC 3629).
 //!
-//! [`Validator`] fails at the first byte that no completion can repair, wherever the pieces are cut, and hands out
-//! what it found valid as `&str`, so that nothing is looked at twice.
+//! [`Validator`] fails at the first byte that makes the text invalid whatever follows, however the input is split, and
+//! hands out what it found valid as `&str`, so that nothing is looked at twice.
 
 use core::fmt;
 
@@ -41,7 +41,7 @@ impl Validator {
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] if no continuation makes the text valid; the validator is then of no further use.
+    /// [`InvalidUtf8`] if no continuation makes the text valid; the validator must not be used after that.
     #[inline]
     pub fn push<'a>(&mut self, piece: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
         let (completed, rest) = match self.carried {

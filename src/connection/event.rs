@@ -5,7 +5,7 @@ use crate::CloseCode;
 use crate::error::Error;
 use crate::message::{Content, Payload, Text};
 
-/// One thing that the peer sent. Borrows from the input, never from the connection.
+/// Something the peer sent. Borrows from the input, never from the connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'i> {
@@ -13,16 +13,16 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// The next piece of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Whole code points; empty
-    /// only if it is the last one and nothing is left.
+    /// The next piece of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Never splits a code point.
+    /// Empty only if it is the last chunk and no text is left.
     TextChunk(Text<'i>, Fin),
     /// The next piece of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
     /// last one and nothing is left.
     BinaryChunk(Payload<'i>, Fin),
-    /// A Ping (section 5.5.2). Its Pong is already in the output, if
-    /// [`Config::auto_pong`](crate::Config::auto_pong) says so: by default while no Close was sent.
+    /// A Ping (section 5.5.2). Its Pong is already in the output, if [`Config::auto_pong`](crate::Config::auto_pong)
+    /// says so: by default, until a Close is sent.
     Ping(Payload<'i>),
-    /// A Pong (section 5.5.3), whether asked for or not.
+    /// A Pong (section 5.5.3), solicited or not.
     Pong(Payload<'i>),
     /// The peer's Close (section 5.5.1), and the last event. The answer is already in the output, unless a
     /// Close was sent before or [`Config::auto_close`](crate::Config::auto_close) is off.
@@ -35,7 +35,7 @@ pub enum Event<'i> {
 pub struct Close<'i> {
     /// The code, `None` if the body is empty.
     pub code: Option<CloseCode>,
-    /// The reason: at most 123 bytes, often empty. Not meant for people (RFC 6455 section 5.5.1).
+    /// The reason: at most 123 bytes, often empty. Not meant to be shown to users (RFC 6455 section 5.5.1).
     pub reason: Text<'i>,
 }
 
@@ -73,7 +73,7 @@ impl<'i> Event<'i> {
 }
 
 impl<'i> Close<'i> {
-    /// A Close with this code and reason, for tests of what handles it.
+    /// A Close with this code and reason, for testing code that handles it.
     pub fn new(code: impl Into<Option<CloseCode>>, reason: impl Into<Text<'i>>) -> Self {
         Self {
             code: code.into(),

@@ -11,34 +11,32 @@
 //!                  +-> Event<'i>: lent from the input      +-- Pong, Close: in the same call
 //! ```
 //!
-//! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A
-//!    message that lies whole in the input is unmasked in place and lent; one that came in pieces is moved
-//!    out.
-//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, if the caller asked
-//!    to [hold](crate::Delivery::Held), all but the payload of a cut frame), and the only thing to do is to
-//!    read more. One event per call. After a Close or an error the rest stays in `input`, and nothing is
-//!    looked at any more.
-//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows
-//!    a message in the same input is answered with its own event, so the message can be answered before.
-//! 4. Limits are checked on the header, before the payload is awaited or stored; that of a compressed message is checked
-//!    while it is inflated, before more is stored.
-//! 5. An error is final: each later call returns the same, consumes nothing and writes nothing. The Close
-//!    frame that tells the peer is already in `out`.
+//! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that is
+//!    complete in the input is unmasked in place and borrowed; a message received in pieces is moved out.
+//! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, with
+//!    [`Delivery::Held`](crate::Delivery::Held), all but the payload of a partial frame), and the only thing to do is to
+//!    read more. One event per call. After a Close or an error, the rest of `input` is left untouched.
+//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message
+//!    in the same input is a separate event, answered only when that event is returned, so you can still reply to the
+//!    message first.
+//! 4. Limits are checked when a header arrives, before waiting for or storing the payload; the limit of a compressed message
+//!    is checked while it is inflated, before more is stored.
+//! 5. An error is final: each later call returns the same error, consumes nothing and writes nothing. The Close
+//!    frame for the peer is already in `out`.
 //!
-//! The order of a loop is receive, write, read: the bytes that followed the handshake are then no special
-//! case, and what `out` holds goes out before anything is awaited. One read makes at most a few times as many
-//! bytes of replies; a server that answers each message writes inside the loop too, when `out` has become
-//! large.
+//! The order of a loop is receive, write, read: bytes that followed the handshake then need no special case, and `out`
+//! is written before waiting for anything. One read produces replies of at most a few times its size. A server that
+//! replies to every message should also write inside the loop when `out` grows large.
 //!
-//! What is kept between calls is a cut header (at most 13 bytes), what came of a message and of a control
-//! frame between its fragments, and a buffer that was given back. Calls cannot be cancelled half-way: a
-//! future that awaits a read between them can be dropped and loses nothing.
+//! Between calls the connection keeps: a partial header (at most 13 bytes), the partial message, a partial control
+//! frame interleaved with it, and any recycled buffer. Calls cannot be cancelled half-way: a future that awaits a read
+//! between them can be dropped and loses nothing.
 //!
 //! # The end
 //!
 //! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the
-//! transport, and [`Connection::receive_eof`] yields the end as one fact. The core never closes anything, and
-//! has no clock: where it says [`Transport::AwaitPeer`], the timer is yours.
+//! transport, and [`Connection::receive_eof`] summarizes how the connection ended. The core never closes anything, and
+//! has no clock: when it says [`Transport::AwaitPeer`], setting a timer is up to you.
 //!
 //! A client that connects again after an abnormal end should wait a random time of up to five seconds before
 //! the first attempt, and longer before each further one (RFC 6455 section 7.2.3).
@@ -90,7 +88,7 @@ use crate::{CloseCode, Config, Entropy};
 /// let mut server = Connection::server(&config);
 /// let mut client = Connection::client(&config, |key: &mut [u8]| key.fill(7)); // tests may be deterministic
 ///
-/// // The client sends a message and says good-bye ...
+/// // The client sends a message and closes ...
 /// let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 /// client.send_text("Hello", &mut to_server)?;
 /// client.close(CloseCode::NORMAL, "done", &mut to_server)?;
@@ -132,8 +130,8 @@ impl Connection {
         }
     }
 
-    /// Compresses from now on, as was agreed in a handshake that is not this crate's; [`Config::deflate`] does
-    /// all of it where it is.
+    /// Compresses from now on, as negotiated by another handshake implementation. With this crate's handshake, use
+    /// [`Config::deflate`] instead.
     ///
     /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
@@ -216,7 +214,7 @@ impl Connection {
         received
     }
 
-    /// Tells that the transport ended, orderly or not, or that the caller gave it up, and yields how the
+    /// Reports to the connection that the transport has ended (cleanly or not) or was abandoned, and returns how the
     /// connection ended. Can be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
@@ -257,14 +255,14 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send_text`](Self::send_text).
+    /// Same as [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_binary(payload, out)
     }
 
-    /// Sends the header of a text message, for a vectored write: the text itself goes to the transport right after
-    /// `out`, from where it is. For servers; the message is not compressed.
+    /// Sends the header of a text message, for a vectored write: write the text itself right after `out`, without
+    /// copying it. For servers; the message is not compressed.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection};
@@ -280,7 +278,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send_text`](Self::send_text); [`Misuse::Unmasked`] for a client.
+    /// Same as [`send_text`](Self::send_text); [`Misuse::Unmasked`] for a client.
     pub fn send_text_header(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_text_header(text, out)
     }
@@ -290,13 +288,13 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send_text_header`](Self::send_text_header).
+    /// Same as [`send_text_header`](Self::send_text_header).
     pub fn send_binary_header(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_binary_header(payload, out)
     }
 
-    /// Sends the header of a message, for a vectored write, either end: the payload, which a client masks where it
-    /// is, goes to the transport right after `out`. The message is not compressed.
+    /// Appends the header of a message for a vectored write, in either role. Write `payload` right after `out`; a
+    /// client masks it in place. The message is not compressed.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, MessageKind};
@@ -310,7 +308,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send_text`](Self::send_text); [`Misuse::InvalidUtf8`] if a text is none, and the payload is untouched.
+    /// Same as [`send_text`](Self::send_text); [`Misuse::InvalidUtf8`] if a text payload is not UTF-8; it is then left
+    /// untouched.
     pub fn send_in_place(
         &mut self,
         kind: MessageKind,
@@ -320,18 +319,18 @@ impl Connection {
         self.sender.send_in_place(kind, payload, out)
     }
 
-    /// Sends a message that was encoded before, as for a broadcast.
+    /// Sends a message encoded in advance, e.g. for a broadcast.
     ///
     /// # Errors
     ///
-    /// As [`send_text`](Self::send_text).
+    /// Same as [`send_text`](Self::send_text).
     pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_prepared(prepared, out)
     }
 
-    /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being
-    /// sent. Fragments may have any size, 0 included, and Pings, Pongs and a Close may be sent between
-    /// them. The fragments of a text may be cut inside a code point.
+    /// Sends the next fragment of a message (RFC 6455 section 5.4), and begins the message if none is being sent.
+    /// Fragments may have any size, 0 included, and Pings, Pongs and a Close may be sent between them. Text fragments
+    /// may be split inside a code point.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Fin, MessageKind};
@@ -346,9 +345,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's;
-    /// [`Misuse::UnfinishedMessage`] if the message being sent is of the other kind;
-    /// [`Misuse::InvalidUtf8`] if a text is none.
+    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's; [`Misuse::UnfinishedMessage`] if the
+    /// message being sent is of the other kind; [`Misuse::InvalidUtf8`] if a text is not UTF-8.
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,
@@ -370,24 +368,23 @@ impl Connection {
         self.sender.send_ping(payload, out)
     }
 
-    /// Sends a Pong with at most 125 bytes of payload: the answer to a Ping if
-    /// [`AutoPong::Off`](crate::AutoPong::Off) is set, or an unsolicited sign of life. Whenever
-    /// [`send_ping`](Self::send_ping) sends a Ping.
+    /// Sends a Pong with at most 125 bytes of payload: the answer to a Ping if [`AutoPong::Off`](crate::AutoPong::Off)
+    /// is set, or an unsolicited heartbeat. Whenever [`send_ping`](Self::send_ping) sends a Ping.
     ///
     /// # Errors
     ///
-    /// As [`send_ping`](Self::send_ping).
+    /// Same as [`send_ping`](Self::send_ping).
     pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_pong(payload, out)
     }
 
-    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455
-    /// section 7.1.2). With `None` for a code the frame is empty, and so must be `reason`, which
-    /// otherwise has at most 123 bytes. A fragmented message that is being sent ends unfinished.
+    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section
+    /// 7.1.2). With `None` for a code the frame is empty, and so must be `reason`, which otherwise has at most 123
+    /// bytes. A fragmented message in progress is abandoned.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to
-    /// wait for. They cannot be answered any more: a loop that closes and also answers looks at
-    /// [`state`](Self::state) before it sends.
+    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for.
+    /// You can no longer reply to them: a loop that closes and also answers looks at [`state`](Self::state) before it
+    /// sends.
     ///
     /// # Errors
     ///
@@ -402,10 +399,10 @@ impl Connection {
         self.sender.close(code, reason, out)
     }
 
-    /// Gives the buffer of a message back: if it was owned because it came in pieces, the next such message is put
-    /// together in it; one that was lent from the input has none, and nothing happens. Without this, each message in
-    /// pieces takes an allocation; with it, the connection holds one buffer while it is idle, of whatever
-    /// capacity was given, and the message that is put together in it leaves with that capacity.
+    /// Returns a message's buffer for reuse. If the message was owned (it arrived in pieces), the next such message is
+    /// assembled in that buffer; a borrowed message has no buffer and is ignored. Without this, each such message costs
+    /// an allocation. With it, an idle connection keeps one buffer, at its full capacity, and the next message
+    /// assembled in it takes that capacity with it.
     ///
     /// ```
     /// # use websocket_proto::{Config, Connection, Event};
@@ -449,12 +446,12 @@ impl Connection {
         self.receiver.is_open()
     }
 
-    /// How many bytes, from the front of the next input on, belong to the payload that has begun; 0 between
-    /// frames and once the connection is closed.
+    /// How many bytes of the next input belong to the current frame's payload; 0 between frames and once the connection
+    /// is closed.
     ///
-    /// With [`Delivery::Held`](crate::Delivery::Held) this is how long the input has to become for the frame to
-    /// be complete; otherwise it may be used to size the next read. It is what the peer's header declares, up to the limit
-    /// for messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever come.
+    /// With [`Delivery::Held`](crate::Delivery::Held) this is the total input length needed to complete the frame;
+    /// otherwise it is a hint for sizing the next read. It is what the peer's header declares, up to the limit for
+    /// messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever arrive.
     pub fn remaining(&self) -> u64 {
         self.receiver.remaining()
     }

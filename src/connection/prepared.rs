@@ -10,9 +10,9 @@ use crate::message::MessageKind;
 
 /// A message encoded once, for any number of connections: a broadcast.
 ///
-/// A server's connections copy it into their output as it is. Where even that copy is too much,
-/// [`frame`](Self::frame) is what a server without extensions may write to its transport directly, between
-/// two messages. A client's connections mask it anew each time (RFC 6455 section 5.3).
+/// Server connections copy the encoded frame into their output. To avoid even that copy, a server without negotiated
+/// extensions may write [`frame`](Self::frame) directly to the transport, between messages. A client's connections mask it anew each
+/// time (RFC 6455 section 5.3).
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Prepared};

@@ -18,14 +18,12 @@ pub(super) enum Reaction<P> {
     Ended,
 }
 
-/// What [`SendHalf::reply`](super::SendHalf::reply) has to be given of what
-/// [`ReceiveHalf::receive`](super::ReceiveHalf::receive) received: the Pong or the Close that is owed to the peer,
-/// or that nothing more will come.
+/// What the receiving half has to pass to [`SendHalf::reply`](super::SendHalf::reply): a Pong or Close owed to the
+/// peer, or the news that nothing more will arrive.
 ///
-/// A plain value of 128 bytes, to be sent from one task to another, in a bounded channel: see
-/// [`Connection::split`](super::Connection::split). Replies are given in the order in which they came. In another order,
-/// what came late is not answered: once a Close, a failure or the end was reported, no Ping is. A reply that is dropped
-/// leaves a Ping or a Close without its answer.
+/// A plain value of 128 bytes that can be sent to another task, through a bounded channel: see
+/// [`Connection::split`](super::Connection::split). Pass replies on in order: once a Close, a failure or the end was
+/// passed on, no Ping is answered any more. If a reply is dropped, a Ping or Close goes unanswered.
 #[must_use = "the peer waits for what `SendHalf::reply` makes of it"]
 pub struct Reply(pub(super) Reaction<ControlPayload>);
 

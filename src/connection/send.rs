@@ -39,10 +39,11 @@ impl Fin {
     }
 }
 
-/// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
-/// that is kept of what we send, and how far the closing handshake is.
+/// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It tracks what has been sent and the
+/// progress of the closing handshake.
 ///
-/// It learns what the receiving half found from the replies that it is [given](Self::reply).
+/// It learns what the receiving half saw from the [`Reply`] values passed to
+/// [`reply`](Self::reply).
 pub struct SendHalf {
     masking: Masking,
     pub(super) deflating: Deflating,
@@ -83,49 +84,49 @@ impl SendHalf {
         self.react(reply.0, out);
     }
 
-    /// As [`Connection::send_text`](super::Connection::send_text).
+    /// Same as [`Connection::send_text`](super::Connection::send_text).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_text`](super::Connection::send_text).
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.whole_message(MessageKind::Text, text.as_bytes(), out)
     }
 
-    /// As [`Connection::send_binary`](super::Connection::send_binary).
+    /// Same as [`Connection::send_binary`](super::Connection::send_binary).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_binary`](super::Connection::send_binary).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.whole_message(MessageKind::Binary, payload, out)
     }
 
-    /// As [`Connection::send_text_header`](super::Connection::send_text_header).
+    /// Same as [`Connection::send_text_header`](super::Connection::send_text_header).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_text_header`](super::Connection::send_text_header).
     pub fn send_text_header(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.header_alone(MessageKind::Text, text.len(), out)
     }
 
-    /// As [`Connection::send_binary_header`](super::Connection::send_binary_header).
+    /// Same as [`Connection::send_binary_header`](super::Connection::send_binary_header).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_binary_header`](super::Connection::send_binary_header).
     pub fn send_binary_header(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.header_alone(MessageKind::Binary, payload.len(), out)
     }
 
-    /// As [`Connection::send_in_place`](super::Connection::send_in_place).
+    /// Same as [`Connection::send_in_place`](super::Connection::send_in_place).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_in_place`](super::Connection::send_in_place).
     pub fn send_in_place(
         &mut self,
         kind: MessageKind,
@@ -141,21 +142,21 @@ impl SendHalf {
         Ok(())
     }
 
-    /// As [`Connection::send_prepared`](super::Connection::send_prepared).
+    /// Same as [`Connection::send_prepared`](super::Connection::send_prepared).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_prepared`](super::Connection::send_prepared).
     pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_new_message()?;
         self.prepared(prepared, out)
     }
 
-    /// As [`Connection::send_fragment`](super::Connection::send_fragment).
+    /// Same as [`Connection::send_fragment`](super::Connection::send_fragment).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_fragment`](super::Connection::send_fragment).
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,
@@ -170,29 +171,29 @@ impl SendHalf {
         self.fragment(kind, payload, fin, out)
     }
 
-    /// As [`Connection::send_ping`](super::Connection::send_ping).
+    /// Same as [`Connection::send_ping`](super::Connection::send_ping).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_ping`](super::Connection::send_ping).
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.control(OpCode::Ping, payload, out)
     }
 
-    /// As [`Connection::send_pong`](super::Connection::send_pong).
+    /// Same as [`Connection::send_pong`](super::Connection::send_pong).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::send_pong`](super::Connection::send_pong).
     pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.control(OpCode::Pong, payload, out)
     }
 
-    /// As [`Connection::close`](super::Connection::close).
+    /// Same as [`Connection::close`](super::Connection::close).
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`Connection::close`](super::Connection::close).
     pub fn close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -208,7 +209,7 @@ impl SendHalf {
         Ok(())
     }
 
-    /// As [`Connection::set_compression`](super::Connection::set_compression).
+    /// Same as [`Connection::set_compression`](super::Connection::set_compression).
     pub fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
     }
@@ -218,7 +219,7 @@ impl SendHalf {
         self.state() == State::Open
     }
 
-    /// Open, closing or closed, as far as replies have told.
+    /// The state, as far as known from the replies received so far.
     pub fn state(&self) -> State {
         self.state.state()
     }

@@ -21,17 +21,17 @@ use crate::config::AutoPong;
 use crate::error::{Error, Misuse};
 use crate::{CloseCode, Role};
 
-/// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers).
-/// `CONNECTING` is the [handshake's](crate::handshake) type.
+/// The state of a connection, as in RFC 6455 sections 4.1 and 7.1 (and as `readyState` in browsers). There is no
+/// `CONNECTING` state: the [handshake](crate::handshake) is a separate type.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "the states of RFC 6455")]
 pub enum State {
     /// Messages go both ways.
     Open,
-    /// A Close was sent or received, not both: the closing handshake has started (section 7.1.3).
+    /// A Close was sent or received, but not both: the closing handshake has started (section 7.1.3).
     Closing,
-    /// Nothing will be sent or received any more: both Closes have passed, the connection failed, or the
-    /// transport ended.
+    /// Nothing will be sent or received any more: both sides have sent a Close, the connection failed, or the transport
+    /// ended.
     Closed,
 }
 
@@ -43,18 +43,17 @@ pub enum Transport {
     /// nothing more will come: it is for the caller to finish its message and to
     /// [`close`](crate::Connection::close).
     Open,
-    /// Keep reading, but not for ever: arm a timer, and close the transport when it fires. 10 seconds are
-    /// usual.
+    /// Keep reading, with a timeout: arm a timer, and close the transport when it fires. 10 seconds is typical.
     ///
-    /// The peer owes something: its Close, after ours was sent; or, to a client, the end of the transport,
-    /// which the server is to close first (RFC 6455 section 7.1.1).
+    /// The peer owes something: its Close, after ours was sent; or, if we are the client, it has to close the
+    /// transport, because the server closes first (RFC 6455 section 7.1.1).
     AwaitPeer,
-    /// Close it. On TCP: shut down writing, then read and drop what still comes until the end or for a second
-    /// or two, so that a reset does not overtake the Close frame; then close.
+    /// Close it. On TCP: shut down writing, then read and discard input until EOF or for a second or two, so that a TCP
+    /// reset does not overtake the Close frame; then close.
     Close,
 }
 
-/// Who brought the connection to its end.
+/// Who or what ended the connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ClosedBy {
@@ -62,13 +61,13 @@ pub enum ClosedBy {
     Local,
     /// The peer's Close came first.
     Peer,
-    /// The peer broke a rule or passed a limit.
+    /// The peer broke a rule or exceeded a limit.
     Failure(Error),
-    /// The transport ended without a Close of either side.
+    /// The transport ended without a Close from either side.
     Transport,
 }
 
-/// The end of a connection, as one fact. [`Display`](fmt::Display) gives one line for the log.
+/// A summary of how a connection ended. [`Display`](fmt::Display) gives one line for the log.
 ///
 /// ```
 /// use websocket_proto::{ClosedBy, CloseCode, Config, Connection};
@@ -337,9 +336,9 @@ impl Closed {
         }
     }
 
-    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had
-    /// none, 1006 if none came. So it is 1006 also after a failure that this side found; what it then
-    /// sent is [`code_sent`](Self::code_sent).
+    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had none,
+    /// 1006 if none came. It is therefore 1006 even if this side failed the connection; see
+    /// [`code_sent`](Self::code_sent) for the code we sent.
     pub fn code(&self) -> CloseCode {
         self.code_received().unwrap_or(CloseCode::ABNORMAL)
     }

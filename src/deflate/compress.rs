@@ -51,8 +51,8 @@ impl Compressor {
     /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
     /// [`threshold`](DeflateConfig::threshold) count.
     ///
-    /// `None` with a window of 8 bits: no zlib makes raw DEFLATE data that keep to it (it takes 9), so
-    /// everything is sent as it is, which is always allowed (RFC 7692 section 5.2).
+    /// `None` with a window of 8 bits: zlib cannot produce raw DEFLATE data for it (it uses 9), so everything is sent
+    /// as it is, which is always allowed (RFC 7692 section 5.2).
     pub const fn new(window: Window, config: &DeflateConfig) -> Option<Self> {
         if window.bits() < 9 {
             return None;

@@ -67,8 +67,8 @@ impl Decompressor {
     /// Inflates more of a message: payload, unmasked, in order, cut anywhere. `sink` gets what comes out, in
     /// pieces of at most 16 KiB, never an empty one.
     ///
-    /// `limit` is the most that the whole message may inflate to. The sink never gets more, and nothing beyond
-    /// one piece is inflated in vain. Work and memory follow the bytes that go in and come out.
+    /// `limit` is the most that the whole message may inflate to. The sink never gets more, and at most one piece is
+    /// inflated needlessly. Work and memory follow the bytes that go in and come out.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Decompressor {
     }
 
     /// Inflates the next piece of a message, at most 16 KiB, and moves `wire` forward over what was taken for it.
-    /// `None`: all of `wire` is taken, and nothing more comes of it. What is not taken has to be given again.
+    /// `None`: `wire` was fully consumed and produces no more output. Pass unconsumed input again.
     ///
     /// This is [`push`](Self::push) for callers that want one piece at a time.
     ///
@@ -158,7 +158,7 @@ impl Decompressor {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push) and [`finish`](Self::finish).
+    /// Same as [`push`](Self::push) and [`finish`](Self::finish).
     pub fn decompress(&mut self, wire: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), InflateError> {
         let start = out.len();
         let limit = room(start, limit);

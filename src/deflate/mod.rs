@@ -1,6 +1,6 @@
 //! Compression of messages: `permessage-deflate`, RFC 7692. With the feature `deflate`.
 //!
-//! It works alone: give it lists of extensions and payloads, whoever reads the heads and the frames.
+//! It can be used on its own: it operates on extension lists and payloads, no matter who parses the headers and frames.
 //!
 //! ```text
 //!   client                                                 server
@@ -57,10 +57,10 @@
 //!
 //! # What is taken
 //!
-//! What RFC 7692 allows, with any blocks, and two things that senders do: final blocks, across which the
-//! window goes on, and an end that was left on. Anything else that does not end where a message can end is an
-//! error, [`InflateError::Truncated`], and so is any reference to before what was sent. Inflated bytes are counted as
-//! they come out, so that a small message cannot become a large one; the work is linear in what goes in and
+//! What RFC 7692 allows, with any blocks, and two things senders do in practice: final blocks (the window continues
+//! across them) and a trailing `00 00 ff ff` that was not removed. Anything else that does not end where a message can
+//! end is an error, [`InflateError::Truncated`], and so is any reference to before what was sent. Inflated bytes are
+//! counted as they come out, so that a small message cannot become a large one; the work is linear in what goes in and
 //! what comes out. A message that goes on and produces nothing ends with [`InflateError::Overlong`] after 64 KiB.
 //!
 //! # What is offered and answered
@@ -81,9 +81,9 @@
 //! # Memory
 //!
 //! Nothing is allocated before the first message. Between messages a direction holds its window, in an exact
-//! allocation, as much as has come of it; without context takeover it holds nothing. An engine, zlib's state,
-//! is there during a message only, unless [`DeflateConfig::keep_engine`] asks to keep that of the sender. In
-//! bytes of heap for each connection:
+//! allocation, as much as has come of it; without context takeover it holds nothing. The zlib state ('engine') exists
+//! only while a message is processed, unless [`DeflateConfig::keep_engine`] asks to keep that of the sender. In bytes
+//! of heap for each connection:
 //!
 //! | window | receiving, idle | receiving, inside a message | sending, idle | sending, inside a message |
 //! |---|---|---|---|---|
@@ -130,12 +130,11 @@
 //! What is compressed depends on what the same connection sent before, and on nothing else: not on other connections
 //! of the thread, for no engine that compresses serves two of them. What follows is about one connection.
 //!
-//! Compression tells by the size of a message how much of it was there before. Where one message, or one
-//! window, holds a secret and something that an attacker can choose, an attacker who sees the sizes on the
-//! wire can guess the secret piece by piece, encrypted or not: that is CRIME and BREACH (RFC 7692 section 8).
-//! Send messages with secrets, such as tokens, uncompressed: the choice is there for each message. Where
-//! attackers can have the other side repeat their own words, do without context takeover, or without
-//! compression.
+//! The size of a compressed message reveals how much of it repeats earlier data. Where one message, or one window,
+//! holds a secret and something that an attacker can choose, an attacker who sees the sizes on the wire can guess the
+//! secret piece by piece, encrypted or not: that is CRIME and BREACH (RFC 7692 section 8). Send messages with secrets,
+//! such as tokens, uncompressed: the choice is there for each message. Where attackers can have the other side repeat
+//! their own words, do without context takeover, or without compression.
 
 mod compress;
 mod config;
@@ -175,8 +174,8 @@ pub enum InflateError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The message has more final blocks than its size can explain, and than the messages before it left: each takes
-    /// time, whatever its size.
+    /// The message has more final blocks than its size and the remaining allowance permit; each one costs time
+    /// regardless of its size.
     TooManyFinalBlocks {
         /// The limit, in blocks.
         limit: u64,

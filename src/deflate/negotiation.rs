@@ -59,7 +59,7 @@ impl Window {
 }
 
 impl Default for Window {
-    /// What goes where nothing was agreed: 15 bits, with context takeover.
+    /// The default if nothing was negotiated: 15 bits, with context takeover.
     fn default() -> Self {
         Self {
             bits: 15,

@@ -23,7 +23,7 @@ pub struct Decoder {
     reason = "a frame has a start, a payload and an end"
 )]
 pub enum Item<'i> {
-    /// A whole header that keeps the rules.
+    /// A complete, valid header.
     Start(Header),
     /// The next bytes of the payload, unmasked; never empty.
     Chunk(&'i mut [u8]),
@@ -49,7 +49,7 @@ impl State {
 }
 
 impl Decoder {
-    /// A decoder that stands before the first frame.
+    /// Creates a decoder positioned before the first frame.
     pub const fn new(rules: Rules) -> Self {
         Self {
             rules,
@@ -57,8 +57,8 @@ impl Decoder {
         }
     }
 
-    /// Takes the next step of a frame from the front of `input`. `Ok(None)` if and only if all of `input` is
-    /// consumed and no [`Item::End`] is owed.
+    /// Takes the next step of a frame from the front of `input`. Returns `Ok(None)` if and only if `input` is fully
+    /// consumed and no [`Item::End`] is pending.
     ///
     /// # Errors
     ///

@@ -35,9 +35,9 @@ pub enum OpCode {
     Binary = 0x2,
     /// The closing handshake.
     Close = 0x8,
-    /// A question whether the peer is there.
+    /// Asks whether the peer is still there.
     Ping = 0x9,
-    /// The answer to a Ping, or an unasked sign of life.
+    /// The answer to a Ping, or an unsolicited heartbeat.
     Pong = 0xa,
 }
 
@@ -270,8 +270,8 @@ impl Rules {
         }
     }
 
-    /// Refuses data frames with more than this many bytes of payload, as soon as the length is read. Frames with
-    /// RSV1 may have an eighth and 1,024 bytes more, as compression makes some payloads larger.
+    /// Rejects data frames with a larger payload as soon as the length is known. Frames with RSV1 may exceed it by one
+    /// eighth plus 1,024 bytes, because compression makes some payloads larger.
     pub const fn max_payload(mut self, bytes: u64) -> Self {
         self.max_payload = bytes;
         self

@@ -14,7 +14,7 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-/// Masks `bytes` in place, or unmasks them: it is the same function. Byte 0 meets `key[0]`.
+/// Masks `bytes` in place, or unmasks them: it is the same function. Byte 0 is XORed with `key[0]`.
 ///
 /// For a payload that comes in pieces, [`advance`] gives the key of the next piece.
 ///

@@ -9,10 +9,10 @@
 //! +-+---+-------+ +-+-------------+ +---------------+ +-------------+ +- - - - -+
 //! ```
 //!
-//! This room buffers nothing but a cut header (at most 13 bytes), and works without `alloc`; all that it ever
-//! allocates is room in the output that `mask::append` is given. It checks what can be decided on one header alone. What
-//! takes more than one frame (the order of fragments, UTF-8, closing) is the business of
-//! [`connection`](crate::connection), which is built on the [`Decoder`].
+//! This module buffers only a partial header (at most 13 bytes) and works without `alloc`; all that it ever allocates
+//! is room in the output that `mask::append` is given. It checks what can be decided on one header alone. What takes
+//! more than one frame (the order of fragments, UTF-8, closing) is the business of [`connection`](crate::connection),
+//! which is built on the [`Decoder`].
 //!
 //! ```
 //! use websocket_proto::Role;

@@ -1,4 +1,4 @@
-//! Frames as they stand on the wire, for what relays them: nothing is refused, unmasked or changed.
+//! Raw frames, for proxies: nothing is rejected, unmasked or changed.
 //!
 //! A relay that does not take part in the protocol passes on what two peers agreed on, extensions and all: reserved
 //! bits, opcodes and lengths that [`Rules`](super::Rules) would refuse. What it reads here and writes again is byte

@@ -17,7 +17,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
 /// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
 /// | [`TunnelHandshake`](super::TunnelHandshake) | yes | nothing |
-/// | [`Request::upgrade`](super::Request::upgrade) | yes, as the request stays what it is | the whole HTTP response, each time |
+/// | [`Request::upgrade`](super::Request::upgrade) | yes: the request does not change | the whole HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
 /// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | it keeps nothing | nothing; see [`status`](Self::status) |
@@ -62,7 +62,7 @@ pub enum HandshakeError {
     /// An LF without its CR (RFC 9112 section 2.2 allows to accept it as a line end; a client does so with
     /// [`Config::accept_bare_line_feeds`](crate::Config::accept_bare_line_feeds)).
     BareLineFeed,
-    /// The first word is no method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
+    /// The first word is not an HTTP method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
     MalformedMethod,
     /// The connection starts with a line of the PROXY protocol, version 1, which a load balancer such as HAProxy
     /// writes. Read the line, which is at most 107 bytes with its CR and LF, before the bytes go to the handshake.
@@ -70,7 +70,7 @@ pub enum HandshakeError {
     /// The request target is empty, of a form that the method does not have, or holds a `#` or a byte that
     /// must be percent-encoded (RFC 9112 section 3.2).
     MalformedTarget,
-    /// The version is not `HTTP/`, a digit, a dot and a digit, or not alone at its place (RFC 9112 section
+    /// The version is not `HTTP/`, a digit, a dot and a digit, or is not in the expected position (RFC 9112 section
     /// 2.3).
     MalformedHttpVersion,
     /// The status is not three digits from 100 on between a space and a space or the line end (RFC 9112
@@ -162,7 +162,7 @@ pub enum HandshakeError {
     UppercaseFieldName,
     /// A pseudo-field that does not belong in the message (RFC 9113 section 8.3).
     UnknownPseudoField,
-    /// A pseudo-field behind the other fields (RFC 9113 section 8.3).
+    /// A pseudo-field after the other fields (RFC 9113 section 8.3).
     LatePseudoField,
     /// A required pseudo-field is missing (RFC 8441 section 4); without `:protocol`, a CONNECT is
     /// one to a proxy. For `:authority`, a Host field would do.
@@ -233,7 +233,7 @@ impl HandshakeError {
 
     /// The status of the HTTP response that tells a client about this error.
     ///
-    /// What only a client can meet is 502: a gateway would say so of the server behind it.
+    /// Errors that only a client can encounter map to 502, as a gateway would report for its upstream.
     pub const fn status(&self) -> u16 {
         match self {
             Self::MethodNotGet => 405,

@@ -1,23 +1,21 @@
 //! Extended CONNECT: WebSocket over one stream of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
 //!
-//! The handshake is two lists of fields, so it works with any stack: [`Upgrade::from_extended_connect`] takes
-//! the request's and gives the response's, [`ClientRequest::start_extended_connect`] gives the request's and
-//! takes the response's. Out of either comes the same [`Connection`] as over HTTP/1.1. HTTP/2 and HTTP/3
-//! differ in nothing here: one code serves both.
+//! The handshake is two lists of header fields, so it works with any stack: [`Upgrade::from_extended_connect`] takes
+//! those of the request and returns those of the response, [`ClientRequest::start_extended_connect`] returns those of
+//! the request and takes those of the response. Both yield the same [`Connection`] as over HTTP/1.1. HTTP/2 and HTTP/3
+//! do not differ here: the same code serves both.
 //!
 //! # What the stack does
 //!
-//! - **The setting.** A server that takes such requests sends [`SETTINGS_ENABLE_CONNECT_PROTOCOL`] as 1. It
-//!   may never set it back to 0, and takes no notice of the setting where it receives one. A client asks
-//!   only after the server's setting is 1; it is 0 until then, in HTTP/2 as in HTTP/3. What a value means is
-//!   told by [`is_enabled`].
-//! - **The stream.** The request is sent without END_STREAM, and so is the response that accepts: the stream
-//!   stays open both ways. Where the request did end its stream, there is nobody to accept.
-//! - **The data.** What goes to and from [`Connection`] is the payload of DATA frames. Their borders mean
-//!   nothing, and the client masks its frames as ever.
-//! - **Proxies.** The authority is that of an ordinary request: a server must not open a tunnel to it. By a
-//!   client, a forward proxy is asked with an ordinary CONNECT first, and then extended CONNECT is spoken
-//!   through its tunnel.
+//! - **The setting.** A server that accepts such requests sends [`SETTINGS_ENABLE_CONNECT_PROTOCOL`] as 1. It must
+//!   never set it back to 0, and ignores it if received. A client sends the request only after the server's setting is
+//!   1; it is 0 until then, in HTTP/2 as in HTTP/3. [`is_enabled`] interprets a value.
+//! - **The stream.** The request is sent without END_STREAM, and so is the accepting response: the stream stays open
+//!   both ways. If the request ended its stream, it cannot be accepted.
+//! - **The data.** What goes to and from [`Connection`] is the payload of DATA frames. Their boundaries carry no
+//!   meaning, and the client masks its frames as always.
+//! - **Proxies.** The authority is that of an ordinary request: a server must not open a tunnel to it. A client behind
+//!   a forward proxy sends an ordinary CONNECT first, and then extended CONNECT through its tunnel.
 //!
 //! # How it ends
 //!
@@ -29,15 +27,14 @@
 //! | given up before, by a timeout say | RST | RST_STREAM with CANCEL (0x08) | the stream is reset with H3_REQUEST_CANCELLED (0x010c) |
 //! | the peer did one or the other: [`receive_eof`](crate::Connection::receive_eof) | FIN, RST | END_STREAM, RST_STREAM | FIN of the stream, reset |
 //!
-//! The end of a stream tells nothing of whether it was meant. [`Closed::is_clean`](crate::Closed::is_clean)
-//! does, which goes by the Close frames.
+//! The end of a stream does not say whether it was intended. [`Closed::is_clean`](crate::Closed::is_clean) does, which
+//! goes by the Close frames.
 //!
 //! # What stands in for the key
 //!
-//! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key that comes is not looked at. That the
-//! server speaks WebSocket, and was not made to look so, is shown by the setting, and by a `:protocol` that
-//! scripts cannot write. All else that RFC 6455 says of security holds: look at the
-//! [origin](Upgrade::origin).
+//! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key is ignored if received. That the server speaks
+//! WebSocket, and is not being tricked into appearing to, is shown by the setting, and by a `:protocol` that scripts
+//! cannot write. Everything else that RFC 6455 says about security applies: check the origin.
 //!
 //! ```
 //! use websocket_proto::Config;

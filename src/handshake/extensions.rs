@@ -147,7 +147,7 @@ impl fmt::Display for ExtensionList<'_> {
 
 /// One extension with its parameters.
 ///
-/// Names compare letter by letter: nothing in the RFC says that their case is without meaning.
+/// Names are compared case-sensitively; the RFC does not say otherwise.
 #[derive(Clone, Debug)]
 pub struct Extension<'a> {
     name: &'a str,

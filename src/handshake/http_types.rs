@@ -13,8 +13,8 @@ use super::server::Upgrade;
 use crate::{Config, Connection};
 
 impl<'a> Upgrade<'a> {
-    /// Checks a request that a server such as hyper or axum has read: an upgrade of HTTP/1.1, or an extended
-    /// CONNECT of HTTP/2 or HTTP/3, whichever the request's version has.
+    /// Checks a request that a server such as hyper or axum has read: an upgrade of HTTP/1.1, or an extended CONNECT of
+    /// HTTP/2 or HTTP/3, depending on the request's version.
     ///
     /// `connect_protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep
     /// it in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
@@ -83,11 +83,11 @@ impl<'a> Upgrade<'a> {
         Self::from_target(config, method, target, number(request.version()), headers)
     }
 
-    /// The response that accepts, for the server to send, and the connection for what the transport is then.
+    /// Returns the accepting response to send, and the connection to run on the upgraded transport.
     ///
     /// # Errors
     ///
-    /// As many fields were added as no [`HeaderMap`] holds.
+    /// More fields were added than a [`HeaderMap`] can hold.
     pub fn accept_http(self) -> Result<(Response<()>, Connection), ::http::Error> {
         let mut response = Response::builder().status(self.status());
         for (name, value) in self.response_fields() {
@@ -116,11 +116,11 @@ impl HandshakeError {
 impl ClientExchange {
     /// The request, for a client such as hyper's or h2's.
     ///
-    /// An upgrade has its target in the origin form, as it goes over the connection; clients that connect by
-    /// the URI want an absolute one in its place. An extended CONNECT has an absolute URI, and the version
-    /// HTTP/2, which stacks of HTTP/3 do not look at; `:protocol` has no place in a request, so it goes into
-    /// the extensions that the stack reads. A few characters that this crate sends as they are cannot be in a [`Uri`], such
-    /// as `<`: with one of them in the target, all that RFC 3986 does not allow there are percent-encoded.
+    /// For an HTTP/1.1 upgrade, the URI is in origin form (path and query). HTTP clients that connect based on the URI
+    /// need an absolute URI instead. An extended CONNECT has an absolute URI, and the version HTTP/2, which stacks of
+    /// HTTP/3 do not look at; `:protocol` has no place in a request, so it goes into the extensions that the stack
+    /// reads. A few characters that this crate sends as they are cannot be in a [`Uri`], such as `<`: with one of them
+    /// in the target, all that RFC 3986 does not allow there are percent-encoded.
     ///
     /// ```
     /// use websocket_proto::Config;

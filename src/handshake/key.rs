@@ -1,4 +1,4 @@
-//! The proof that a server understood the handshake: what it answers to the client's key.
+//! The proof that a server understood the handshake: its response to the client's key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,10 +6,10 @@ use sha1_smol::Sha1;
 
 /// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2, item 5.4).
 ///
-/// `key` is the text of the field without the white space around it. It is hashed as it stands and never
-/// decoded, so any text has an answer; whether it is a key that a client may send is checked by the
-/// handshake. SHA-1 has no duty here but to be a function that no other protocol applies by chance: the
-/// exchange authenticates nobody (RFC 6455 section 10.8).
+/// `key` is the text of the field without the white space around it. It is hashed as received and never decoded, so any
+/// text yields a value; the handshake checks whether it is a key that a client may send. SHA-1 is used only as a
+/// function that no other protocol would apply by accident: the exchange does not authenticate anyone (RFC 6455 section
+/// 10.8).
 ///
 /// ```
 /// use websocket_proto::handshake::key::accept_key;

@@ -19,13 +19,13 @@
 //! | [`TunnelRequest`] | before it: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
 //! | [`ResponseBody`] | after a rejection, of a server or of a proxy: reads what it says about why |
 //!
-//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut [u8]`, bytes
-//! to send are appended to `out`, and what follows the head stays in the input, as it is frames. Heads are
-//! read as they come, however they are cut, with work that is linear in their size, within the limits of
-//! [`Config`](crate::Config), and strictly: two parties that disagree about where a line or a body ends are
-//! how requests are smuggled. What is no HTTP is found at the byte that makes it so, what a whole head lacks
-//! or says twice at its end, and a server's answer is in `out` by then. Whatever the caller adds is checked
-//! before a byte is written, so no value can start a line of its own.
+//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut u8`, bytes to send are
+//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read as they come,
+//! however they are cut, with work that is linear in their size, within the limits of [`Config`](crate::Config), and
+//! strictly: request smuggling depends on two parties disagreeing about where a line or body ends. Invalid HTTP is
+//! detected at the first offending byte; missing or duplicate fields are detected at the end of the head. In both cases
+//! a server's error response is already in `out`. Fields added by the caller are validated before anything is written,
+//! which rules out header injection.
 //!
 //! Where somebody else speaks HTTP, the same rules are applied to fields instead of bytes:
 //!
@@ -38,16 +38,16 @@
     doc = "| any, in the types of the crate `http` | [`Upgrade::from_http`] | [`ClientExchange::to_http`] |"
 )]
 //!
-//! The proof alone is in [`key`], which needs no heap, and the list of extensions alone is [`ExtensionList`].
+//! The accept-key computation alone is in [`key`] (no heap); the extension list alone is [`ExtensionList`].
 //!
-//! Time is the caller's: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
+//! Timeouts are up to the caller: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
 //! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), tells
 //! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] that it has passed, and closes the
 //! transport; a server's answer is in `out` by then.
 //!
-//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport without a
-//! byte of this one (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key
-//! hide nothing: secrecy and integrity are those of TLS (section 10.6).
+//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport before any byte of the
+//! WebSocket handshake (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide
+//! nothing: secrecy and integrity are those of TLS (section 10.6).
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use websocket_proto::Config;
@@ -56,10 +56,10 @@
 //! let config = Config::new();
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //!
-//! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
-//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
-//! let request = ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?;
-//! let mut client = request.start(&config, entropy, &mut to_server);
+//! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.) let entropy = |bytes: &mut
+//! u8| bytes.fill(7); let request =
+//! ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?; let mut client =
+//! request.start(&config, entropy, &mut to_server);
 //!
 //! // The server reads, looks at the request, and accepts.
 //! let mut server = ServerHandshake::new(&config);

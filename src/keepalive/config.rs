@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// How long each thing may take.
+/// Timeouts, and the interval between Pings.
 ///
 /// ```
 /// use core::time::Duration;
@@ -24,8 +24,8 @@ pub struct KeepaliveConfig {
 pub(super) struct Millis(u32);
 
 impl KeepaliveConfig {
-    /// The defaults, which are those of Python's `websockets`: 10 seconds for either handshake, a Ping every 20
-    /// seconds, and 20 seconds for a sign of life.
+    /// Creates the default configuration, which is that of Python's `websockets`: 10 seconds for either handshake, a
+    /// Ping every 20 seconds, and 20 seconds for any activity after it.
     pub const fn new() -> Self {
         Self {
             open_timeout: Duration::from_secs(10),
@@ -35,28 +35,29 @@ impl KeepaliveConfig {
         }
     }
 
-    /// For the opening handshake, from its start. Default: 10 seconds.
+    /// Sets the timeout for the opening handshake, measured from its start. Default: 10 seconds.
     pub const fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = timeout;
         self
     }
 
-    /// From one Ping to the next. Default: 20 seconds; `Duration::MAX` for none.
+    /// Sets the interval between Pings. Default: 20 seconds; `Duration::MAX` disables them.
     ///
-    /// Proxies close connections that are idle for 30 to 120 seconds, as a rule.
+    /// Proxies usually close connections that are idle for 30 to 120 seconds.
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
         self.ping_interval = interval;
         self
     }
 
-    /// For a sign of life after a Ping. Default: 20 seconds; with `Duration::MAX` nobody is ever dead, and Pings
-    /// only measure and keep proxies from closing.
+    /// Sets how long to wait for any activity after a Ping. Default: 20 seconds; `Duration::MAX` disables it, and Pings
+    /// then only measure the round-trip time and keep proxies from closing.
     pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.ping_timeout = timeout;
         self
     }
 
-    /// From the first Close, sent or received, to the end of the transport. Default: 10 seconds.
+    /// Sets the timeout for the closing handshake, from the first Close, sent or received, to the end of the transport.
+    /// Default: 10 seconds.
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
         self

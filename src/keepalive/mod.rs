@@ -1,8 +1,8 @@
 //! Timers as data: when to send a Ping, when a peer is dead, and how long the two handshakes may take.
 //!
-//! A [`Keepalive`] stands beside one connection, from the first byte of the opening handshake to the end of the
-//! closing one. It has no clock: the caller passes the time as `now`, and asks it for the time at which it
-//! wants to be called again.
+//! A [`Keepalive`] accompanies one connection, from the first byte of the opening handshake to the end of the closing
+//! one. It has no clock: the caller passes the time as `now`, and asks it for the time at which it wants to be called
+//! again.
 //!
 //! ```text
 //!   new --> opening --- opened --> idle --- Ping --> waiting --- closing --> closing
@@ -16,33 +16,32 @@
 //!
 //! - **A Ping every [`ping_interval`](KeepaliveConfig::ping_interval)**, whether the connection is busy or not:
 //!   it costs a few bytes, keeps proxies from closing, and measures the round-trip time.
-//! - **Alive is who does anything.** A peer is dead when it shows no [`activity`](Keepalive::activity) for
-//!   [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of
-//!   a message, and a peer that is held up by them is not dead; so any bytes count. A caller that wants
-//!   answers and nothing else leaves the calls of `activity` out: then only the matching Pong counts.
-//! - **Answered is what matches.** A [`pong`](Keepalive::pong) answers if its payload is that of the last
-//!   Ping, once. One that was not asked for, or repeats, or belongs to an older Ping is no answer and no
-//!   measurement. No further Ping goes out while one may still be answered: the next takes the place of one
-//!   that nothing answers after the longer of interval and timeout.
-//! - **A dead peer is found in time.** From its last activity to [`Expired::Ping`] it is at least the
-//!   timeout, and at most the interval (or the timeout, if that is longer) and the timeout.
-//! - **One step for each tick**, however late it is, and the next one counts from there.
+//! - **Any activity counts as life.** A peer is dead when it shows no [`activity`](Keepalive::activity) for
+//!   [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
+//!   message, and such a peer is not dead; so any received bytes count. If only matching Pongs should count, do not
+//!   call `activity`: then only the matching Pong counts.
+//! - **Only the matching Pong counts as an answer.** A [`pong`](Keepalive::pong) is one if its payload is that of the
+//!   last Ping, once. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is outstanding at a time: an
+//!   unanswered Ping is replaced by the next one after the longer of interval and timeout.
+//! - **A dead peer is found in time.** The time from its last activity to [`Expired::Ping`] is at least the timeout,
+//!   and at most the interval (or the timeout, if that is longer) plus the timeout.
+//! - **One step per tick**, however late; the next deadline is counted from that tick.
 //!
-//! What the timeouts end is ended by the caller: the transport is closed, and
-//! `Connection::receive_eof` yields a close code of 1006 if no Close had come (RFC 6455 section 7.1.5). After
-//! [`Expired::Ping`] a Close frame would most likely find nobody; those who send one all the same use 1011.
+//! When a timeout expires, the caller closes the transport; `Connection::receive_eof` then reports 1006 unless a Close
+//! was received (RFC 6455 section 7.1.5). After [`Expired::Ping`] a Close frame is unlikely to be received; if you send
+//! one anyway, use 1011.
 //!
 //! # Time
 //!
-//! `now` is the time since any origin, the same for all calls: `Instant::elapsed` of one instant, a tick counter,
-//! the time since 1970. It is held in nanoseconds, so the origin may be 584 years ago. The durations of the
-//! configuration are held in milliseconds, rounded up; 49 days and more are never.
+//! `now` is the time since any origin, the same for all calls: `Instant::elapsed` of one instant, a tick counter, the
+//! time since 1970. It is held in nanoseconds, so the origin may be 584 years ago. The durations of the configuration
+//! are held in milliseconds, rounded up; 49 days or more means never.
 //!
-//! The better the clock, the better the timers, but none makes them wrong. If it jumps back, whatever is
-//! awaited is awaited once more from there, after a fresh Ping if it was a Pong. If it jumps forward, or the
-//! machine was asleep, then the tick that should find the peer dead comes late, by more than half of the timeout:
-//! the peer gets a fresh Ping and the whole timeout, once. A clock that stands still while the machine sleeps
-//! is best, as `Instant` does on Linux and macOS. A jump may falsify the one round-trip time that it falls into.
+//! Any clock works; a better one gives better timers. If it jumps backwards, pending timeouts restart from there, after
+//! a fresh Ping if a Pong was pending. If it jumps forward, or the machine was asleep, then the tick that should find
+//! the peer dead comes late, by more than half of the timeout: the peer gets a fresh Ping and the full timeout, once. A
+//! clock that pauses while the machine sleeps works best, as `Instant` does on Linux and macOS. A jump may falsify the
+//! one round-trip time that it falls into.
 //!
 //! # The loop
 //!
@@ -117,23 +116,23 @@
 //! assert_eq!(connection.receive_eof().to_string(), "transport ended, not clean, sent none, received none");
 //! ```
 //!
-//! Where the connection is split, the timers stand beside the half that sends, and the half that receives passes on
-//! that there was something, and the payloads of Pongs.
+//! If the connection is split, keep the timers next to the sending half; the receiving half reports to it any activity
+//! and the payloads of Pongs.
 //!
 //! # Many connections
 //!
-//! A `Keepalive` has 48 bytes and no heap, and all it needs of a busy connection is the flag that
-//! [`activity`](Keepalive::activity) sets, with no clock: it may be ticked at its deadlines alone, and the times
-//! above hold. So that a million connections that were opened together do not ping together, the caller chooses
-//! for each when its first Ping is due, by [`ping_at`](Keepalive::ping_at); from then on each keeps its phase.
+//! A `Keepalive` is 48 bytes and uses no heap. On a busy connection, [`activity`](Keepalive::activity) merely sets a
+//! flag and needs no clock; it is enough to call `tick` at the deadlines. To keep a million connections that were
+//! opened together from pinging together, choose when the first Ping of each is due, with
+//! [`ping_at`](Keepalive::ping_at); from then on each keeps its phase.
 //!
 //! # What a hostile peer can do
 //!
-//! It can delay a Pong, and so show a longer round-trip time. It cannot show a shorter one where
-//! [`seed`](Keepalive::seed) makes the payloads unpredictable; without, it can answer a Ping that it knows will
-//! come. It can stay alive for ever by sending anything at all, since that is what being alive is; how long a
-//! client may stay that does nothing useful is for the application to decide. It can make this side do no more
-//! than its configuration says: Pongs, of whatever number and payload, cause no Pings.
+//! It can delay a Pong and so fake a longer round-trip time. It cannot show a shorter one where
+//! [`seed`](Keepalive::seed) makes the payloads unpredictable; without it, the peer can answer a Ping before it was
+//! sent. It can stay alive indefinitely by sending anything at all, because any activity counts as life; how long to
+//! keep a client that does nothing useful is up to the application. It cannot cause more Pings than configured,
+//! whatever Pongs it sends.
 
 mod config;
 
@@ -208,9 +207,9 @@ enum Heard {
 }
 
 impl Keepalive {
-    /// The opening handshake starts now.
+    /// Starts the timers at the beginning of the opening handshake.
     ///
-    /// For a connection whose handshake is not watched, [`opened`](Self::opened) follows at once.
+    /// If you do not time the handshake, call [`opened`](Self::opened) right away.
     pub fn new(config: &KeepaliveConfig, now: Duration) -> Self {
         let timeout = Millis::new(config.open_timeout);
         Self {
@@ -227,8 +226,8 @@ impl Keepalive {
         }
     }
 
-    /// Makes the payloads of the Pings unpredictable: `seed` is from a cryptographically strong source, and
-    /// told to nobody.
+    /// Makes the payloads of the Pings unpredictable: `seed` has to come from a cryptographically strong source and to
+    /// stay secret.
     ///
     /// Without it they are the same for each connection. See the [module](self) for what that allows.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -236,7 +235,7 @@ impl Keepalive {
         self
     }
 
-    /// The opening handshake is done. The first Ping is due after the interval; see [`ping_at`](Self::ping_at).
+    /// Call this when the opening handshake is done. The first Ping is due after the interval; see [`ping_at`](Self::ping_at).
     pub fn opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
             self.phase = Phase::Idle {
@@ -247,8 +246,8 @@ impl Keepalive {
 
     /// Moves the next Ping to `time`, or to an interval after `now` if `time` is later than that.
     ///
-    /// Used to spread the Pings of many connections, or to check immediately whether a peer is still there. If there was
-    /// no sign of life since the last Ping, this does nothing; otherwise that Ping can no longer be answered.
+    /// Used to spread the Pings of many connections, or to check immediately whether a peer is still there. Does
+    /// nothing if there has been no activity since the last Ping; otherwise a later Pong for that Ping is ignored.
     pub fn ping_at(&mut self, time: Duration, now: Duration) {
         let due = nanos(time).min(self.ping_interval.after(nanos(now)));
         match self.phase {
@@ -261,12 +260,11 @@ impl Keepalive {
         }
     }
 
-    /// The peer did something: to be called whenever bytes of it were read, before the next
-    /// [`tick`](Self::tick).
+    /// Records activity of the peer. Call this whenever bytes were read from it, before the next [`tick`](Self::tick).
     ///
-    /// It is as right to call it when the transport takes bytes again after it had to refuse some, as the peer
-    /// has then taken others (a Ping, and so its Pong, may have to wait long behind a large message on a slow
-    /// line); and while the caller does not read on purpose, to hold the peer up, so that it cannot know.
+    /// You may also call it when a blocked transport becomes writable again, because the peer must have read something
+    /// (a Ping, and so its Pong, may have to wait long behind a large message on a slow line); and while you
+    /// deliberately do not read (back-pressure), because you then cannot see its activity.
     #[inline]
     pub fn activity(&mut self) {
         if let Phase::Waiting { heard, .. } = &mut self.phase {
@@ -274,10 +272,9 @@ impl Keepalive {
         }
     }
 
-    /// A Pong with this payload came. If it is the answer to the last Ping, and the first one, this is the
-    /// round-trip time.
+    /// Records a Pong with this payload. Returns the round-trip time if it is the first answer to the last Ping.
     ///
-    /// In microseconds, and as exact as `now`: up to the moment at which the caller comes to look at the Pong.
+    /// Microsecond resolution; measured up to the moment you call this method.
     pub fn pong(&mut self, payload: &[u8], now: Duration) -> Option<Duration> {
         let Phase::Waiting { sent, .. } = self.phase else {
             return None;
@@ -294,7 +291,7 @@ impl Keepalive {
         self.last_rtt()
     }
 
-    /// The closing handshake has started: the connection is not open any more. The first call counts.
+    /// Call this when the closing handshake has started: the connection is no longer open. Only the first call counts.
     pub fn closing(&mut self, now: Duration) {
         match self.phase {
             Phase::Opening { .. } | Phase::Idle { .. } | Phase::Waiting { .. } => {
@@ -306,12 +303,12 @@ impl Keepalive {
         }
     }
 
-    /// What is to be done now. To be called at [`next_deadline`](Self::next_deadline), and as often as one likes,
-    /// but after what the transport has was read.
+    /// Returns what to do now. Call this at [`next_deadline`](Self::next_deadline) or at any other time, but only after
+    /// reading what the transport has available.
     ///
     /// # Errors
     ///
-    /// What was not done in time. Every later call returns the same.
+    /// The timeout that expired. Every later call returns the same.
     pub fn tick(&mut self, now: Duration) -> Result<Action, Expired> {
         let now = nanos(now);
         self.start_over_if_before(now);
@@ -332,9 +329,9 @@ impl Keepalive {
         }
     }
 
-    /// When [`tick`](Self::tick) wants to be called: the time since the origin of `now`. `None` is never.
+    /// Returns when to call [`tick`](Self::tick): the time since the origin of `now`. `None` means never.
     ///
-    /// It is another after each call of another method. After an error it has passed.
+    /// It may change after a call to any other method. After an error it lies in the past.
     pub fn next_deadline(&self) -> Option<Duration> {
         match self.deadline() {
             NEVER => None,
@@ -342,7 +339,7 @@ impl Keepalive {
         }
     }
 
-    /// The last round-trip time that was measured. It is what [`pong`](Self::pong) returned.
+    /// Returns the last round-trip time that was measured, by [`pong`](Self::pong).
     pub fn last_rtt(&self) -> Option<Duration> {
         (self.rtt != NO_RTT).then(|| Duration::from_micros(self.rtt.into()))
     }

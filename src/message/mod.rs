@@ -1,8 +1,7 @@
 //! Messages: what applications send and receive (RFC 6455 section 5.6).
 //!
-//! A message that lies whole in the input is lent from there; one that came in pieces is put together by the
-//! assembler and moved out. [`Payload`] and [`Text`] are both, and the difference shows in nothing but the
-//! cost.
+//! A message that lies whole in the input is lent from there; one that came in pieces is put together by the assembler
+//! and moved out. [`Payload`] and [`Text`] can be either; only the cost differs.
 
 mod assembler;
 #[cfg(feature = "bytes")]

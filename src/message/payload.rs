@@ -8,8 +8,8 @@ use core::ops::Deref;
 
 use crate::utf8::{self, InvalidUtf8};
 
-/// The bytes of a binary message, a Ping or a Pong: lent from the input if they lay whole in it, owned if
-/// they came in pieces.
+/// The bytes of a binary message, a Ping or a Pong: borrowed from the input if contained in it entirely, owned if
+/// received in pieces.
 ///
 /// ```
 /// use websocket_proto::Payload;
@@ -37,7 +37,7 @@ pub struct Payload<'i>(Cow<'i, [u8]>);
 pub struct Text<'i>(Cow<'i, str>);
 
 impl Payload<'_> {
-    /// The bytes for keeps. Copies them if they are borrowed from the input.
+    /// Converts into an owned `Vec<u8>`. Copies them if they are borrowed from the input.
     pub fn into_owned(self) -> Vec<u8> {
         self.0.into_owned()
     }

@@ -7,7 +7,7 @@ use crate::frame::{Violation, max_deflated};
 use crate::growth::room;
 
 impl ReceiveHalf {
-    /// As [`Connection::set_max_message_size`](crate::Connection::set_max_message_size).
+    /// Same as [`Connection::set_max_message_size`](crate::Connection::set_max_message_size).
     pub fn set_max_message_size(&mut self, bytes: u64) {
         self.max_message_size = limit_of(self.delivery, bytes);
         self.decoder.set_max_payload(self.left_for_fragment());

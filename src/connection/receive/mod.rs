@@ -19,8 +19,8 @@ use crate::frame::{Decoder, Header, OpCode, Role, Rules};
 use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
 use limit::limit_of;
 
-/// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split): everything
-/// that is kept of what the peer sent, a header or a message that is not whole yet, and how the direction ended.
+/// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It holds what has been received but not
+/// yet delivered (a partial header or message) and how this direction ended.
 pub struct ReceiveHalf {
     decoder: Decoder,
     /// What the payload that the decoder stands in is for.
@@ -77,12 +77,12 @@ enum Control {
 }
 
 impl ReceiveHalf {
-    /// As [`Connection::receive`](super::Connection::receive), but what has to be answered comes as a [`Reply`], for
-    /// [`SendHalf::reply`](super::SendHalf::reply).
+    /// Same as [`Connection::receive`](super::Connection::receive), but whatever the peer has to be sent is returned as
+    /// a [`Reply`], for [`SendHalf::reply`](super::SendHalf::reply).
     ///
     /// # Errors
     ///
-    /// The same. The Close frame that tells the peer is what the sending half makes of the reply.
+    /// Same as `Connection::receive`. The sending half turns the reply into the Close frame for the peer.
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> (Result<Option<Event<'i>>, Error>, Reply) {
         let received = match self.whole_message(input) {
@@ -93,8 +93,8 @@ impl ReceiveHalf {
         (received, reply)
     }
 
-    /// Tells that the transport ended, orderly or not, or that the caller gave it up; the sending half has to be told
-    /// by the reply. [`Connection::join`](super::Connection::join) then yields how the connection ended.
+    /// Call this when the transport has ended or been abandoned; pass the returned `Reply` to the sending half so that
+    /// it knows. [`Connection::join`](super::Connection::join) then returns how the connection ended.
     pub fn receive_eof(&mut self) -> Reply {
         self.end_of_transport();
         Reply(Reaction::Ended)
@@ -105,7 +105,7 @@ impl ReceiveHalf {
         self.state.has_more()
     }
 
-    /// As [`Connection::recycle`](super::Connection::recycle).
+    /// Same as [`Connection::recycle`](super::Connection::recycle).
     #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         if let Cow::Owned(buffer) = Cow::from(buffer.into()) {
@@ -113,7 +113,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// As [`Connection::remaining`](super::Connection::remaining).
+    /// Same as [`Connection::remaining`](super::Connection::remaining).
     pub fn remaining(&self) -> u64 {
         match self.state.is_open() {
             true => self.decoder.remaining().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! The client's side where somebody else speaks HTTP: fields out, fields in.
+//! The client's side with another HTTP implementation: header fields out, header fields in.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,14 +14,14 @@ use crate::handshake::http::fields::{as_bytes, check_line};
 use crate::handshake::http::head::{Head, check_http_version};
 use crate::handshake::opening::Opening;
 
-/// A client whose request goes through somebody else's HTTP, and that waits for the answer.
+/// A client handshake whose request is sent by another HTTP client.
 ///
 /// It comes from [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade), or from
-/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). The request is taken
-/// from it and sent, then each response is given to it: by its status and its fields, or as [one
-/// list](Self::receive_fields). The connection comes out with the answer that accepts.
+/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). Take the request from it and
+/// send it, then pass each response to it: by its status and its header fields, or as one list. The `Connection` is
+/// returned with the accepting response.
 ///
-/// Memory: the request, and one copy of a response's fields, which are held to [`Config::max_head_size`] and
+/// Memory: the request, and one copy of a response's header fields, limited by [`Config::max_head_size`] and
 /// [`Config::max_fields`].
 #[must_use = "without the answer there is no connection"]
 pub struct ClientExchange {
@@ -62,14 +62,13 @@ impl ClientExchange {
 
     /// Takes a response by its status and its fields, without pseudo-fields.
     ///
-    /// `Ok(None)`: it is an interim one, and skipped, up to [`Config::max_interim_responses`]; most HTTP
-    /// clients do that themselves. Otherwise it is the answer, and the handshake is finished.
+    /// `Ok(None)`: it is an interim one, and skipped, up to [`Config::max_interim_responses`]; most HTTP clients do
+    /// that themselves. Otherwise it is the final response, and the handshake is finished.
     ///
     /// # Errors
     ///
-    /// The rule of HTTP, of RFC 6455 section 4.1 or of RFC 8441 that the response breaks, or the limit that
-    /// it passes. The caller closes the transport, or resets the stream. Every later call returns the same
-    /// error.
+    /// The rule of HTTP, of RFC 6455 section 4.1 or of RFC 8441 that the response breaks, or the limit that it exceeds.
+    /// The caller closes the transport, or resets the stream. Every later call returns the same error.
     pub fn receive_response<'f, N, V>(
         &mut self,
         status: u16,

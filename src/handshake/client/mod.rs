@@ -75,9 +75,9 @@ pub enum Answer {
         /// The response, which has been checked: a 101, or a success to an extended CONNECT.
         response: Response,
     },
-    /// Another final status: a redirect, a demand for authentication, an error. It is up to the caller what
-    /// comes of it (RFC 6455 section 4.1). The first bytes of the body, if there is one, are still in the
-    /// input; [`Response::body_reader`] reads it.
+    /// Any other final status: a redirect, an authentication challenge, an error. How to handle it is up to the caller
+    /// (RFC 6455 section 4.1). The first bytes of the body, if there is one, are still in the input;
+    /// [`Response::body_reader`] reads it.
     Rejected(Response),
 }
 

@@ -14,7 +14,7 @@ use crate::handshake::http::write;
 use crate::handshake::misuse::HandshakeMisuse;
 use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 
-/// The request of a client, put together and checked before anything is written.
+/// The request of a client, assembled and validated before anything is written.
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -31,10 +31,9 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What is left to the caller (RFC 6455 section 4.1): not to have two handshakes at once with one address and
-/// port; to ask a proxy for a tunnel first, if there is one; and to do TLS, with the host's name in it, if
-/// [`is_secure`](Self::is_secure). A tunnel is asked for by a
-/// [`TunnelRequest`](crate::handshake::TunnelRequest).
+/// What is left to the caller (RFC 6455 section 4.1): not to run two handshakes at once with the same address and port;
+/// to ask a proxy for a tunnel first, if there is one, with a [`TunnelRequest`](crate::handshake::TunnelRequest); and
+/// to use TLS, with SNI, if [`is_secure`](Self::is_secure).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
@@ -55,8 +54,8 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host field,
-    /// with its port unless that is 80. For `wss:`, there is [`secure`](Self::secure).
+    /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host header
+    /// field, with its port unless that is 80. For `wss:`, use [`secure`](Self::secure).
     ///
     /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and
     /// [`query`](crate::handshake::Upgrade::query) return can be sent on as it is, joined by `?`.
@@ -74,7 +73,7 @@ impl ClientRequest {
             .map_err(|_| HandshakeMisuse::MalformedAuthority)
     }
 
-    /// Whether this is a `wss:` request, over TLS: 443 is then the port that is not written, in place of 80.
+    /// Sets whether this is a `wss:` request (over TLS). The default port is then 443 instead of 80.
     ///
     /// ```
     /// use websocket_proto::handshake::ClientRequest;
@@ -94,12 +93,12 @@ impl ClientRequest {
     ///
     /// A port that is the scheme's own is left out of the Host field, and an empty path becomes `/`. So is the
     /// [`zone`](Self::zone) of an IPv6 address (RFC 6874). A letter of the host that is percent-encoded without need is
-    /// decoded. Path and query are sent as they are: every printable ASCII character is allowed in them but `#`, as
-    /// browsers leave characters such as `|` and `[` as they are.
+    /// decoded. Path and query are sent as they are: every printable ASCII character is allowed in them except `#`,
+    /// because browsers leave characters such as `|` and `[` as they are.
     ///
     /// # Errors
     ///
-    /// The [part](UrlError::part) of the URL that is at fault. A user name or a password is refused: see
+    /// The part of the URL that is at fault. A user name or a password is rejected: see
     /// [`from_url_with_credentials`](Self::from_url_with_credentials). Other characters have to be percent-encoded, or
     /// in Punycode, beforehand.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
@@ -111,7 +110,8 @@ impl ClientRequest {
     }
 
     /// Same as [`from_url`](Self::from_url), except that the URL may have a user name and a password. They are sent as
-    /// Basic credentials in the field Authorization (RFC 7617), for anybody to read unless the transport is TLS.
+    /// Basic credentials in the Authorization header field (RFC 7617), which anyone can read unless the transport is
+    /// TLS.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -144,14 +144,14 @@ impl ClientRequest {
         Ok(request)
     }
 
-    /// The request that follows a redirect: the same one to the URL that the field Location of a response has, which may
-    /// leave out what stays the same (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
+    /// Creates the request that follows a redirect: the same one to the URL in the Location header field of a response,
+    /// which may omit what stays the same (RFC 9110 section 10.2.2, RFC 3986 section 5.2).
     ///
-    /// A location with the address of before and without a [`zone`](Self::zone) is in the zone of before.
+    /// A location with the same address and without a [`zone`](Self::zone) keeps the zone.
     ///
-    /// If the scheme, the host, its zone or the port is another, the fields Authorization, Cookie and Proxy-Authorization are
-    /// dropped, as they are meant for the server before. A fragment is dropped too. Limit how many redirects
-    /// you follow: this does not.
+    /// If the scheme, the host, its zone or the port changes, the header fields Authorization, Cookie and
+    /// Proxy-Authorization are dropped, because they are meant for the previous server. A fragment is dropped too.
+    /// **Limit how many redirects you follow**: this method does not.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -271,7 +271,7 @@ impl ClientRequest {
         &self.target
     }
 
-    /// Says from which site this comes, as a browser does; it is sent as given.
+    /// Sets the Origin header, as a browser does. The value is sent unchanged.
     ///
     /// # Errors
     ///
@@ -307,12 +307,12 @@ impl ClientRequest {
     /// Offers an extension with its parameters (`name; param; param=value`); those offered first are
     /// preferred.
     ///
-    /// Offer only an extension that leaves the frames as they are, with all reserved bits zero, and that the
-    /// caller carries out by itself, above the messages. Compression is no such extension: it is offered, and
-    /// carried out, where `Config::deflate` asks for it (with the feature `deflate`).
+    /// Offer only an extension that leaves the frames unchanged, with all reserved bits zero, and that the caller
+    /// implements itself, on top of messages. Compression is not such an extension: it is offered and implemented if
+    /// `Config::deflate` is set (with the feature `deflate`).
     ///
-    /// What the server took is in [`Response::extensions`](crate::handshake::Response::extensions). A server
-    /// that takes what was not offered fails the handshake.
+    /// [`Response::extensions`](crate::handshake::Response::extensions) lists what the server accepted. If the server
+    /// accepts what was not offered, the handshake fails.
     ///
     /// # Errors
     ///

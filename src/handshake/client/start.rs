@@ -38,7 +38,7 @@ impl ClientRequest {
 
     /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
     ///
-    /// As [`start`](Self::start): the same fields, and the same rules for the answer.
+    /// Same as [`start`](Self::start): the same fields, and the same rules for the answer.
     ///
     /// ```
     /// use websocket_proto::Config;

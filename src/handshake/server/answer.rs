@@ -62,7 +62,7 @@ impl Upgrade<'_> {
     /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any,
     /// such as 401, 403 (the origin), 404 (the resource), 503 or a redirect.
     ///
-    /// As [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer
+    /// Same as [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer
     /// that accepts are not sent.
     ///
     /// # Errors

@@ -35,10 +35,10 @@ use crate::handshake::http::write::push_error;
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 ///
-/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of
-/// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
-/// linear in the bytes, however they are cut. There is no clock in here: RFC 6455 leaves the time to the
-/// caller, who tells by [`handle_timeout`](Self::handle_timeout) that it is up.
+/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
+/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
+/// bytes, however they are cut. There is no clock in here: RFC 6455 leaves the time to the caller, who reports a
+/// timeout with [`handle_timeout`](Self::handle_timeout).
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
@@ -61,7 +61,7 @@ impl ServerHandshake {
         }
     }
 
-    /// Takes what the transport has read.
+    /// Handles the bytes of one read.
     ///
     /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is
     /// complete; what follows it stays in `input`, and is frames if the request is accepted. The
@@ -69,12 +69,11 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// What makes the bytes no HTTP request, or the limit that they pass. `input` is consumed up to the byte
-    /// that decides it: the last one of the head for a Host that is missing, repeated or malformed and
-    /// for a Content-Length or a Transfer-Encoding that leaves the length of the content in doubt,
-    /// otherwise the first that is wrong or too many. The whole HTTP response that says so has been
-    /// appended to `out`; the caller sends it and closes the transport. Every later call returns the same
-    /// error, consumes nothing and writes nothing.
+    /// The reason the bytes are not a valid HTTP request, or the limit exceeded. `input` is consumed up to the deciding
+    /// byte: the end of the head for a missing, repeated or malformed Host and for a Content-Length or
+    /// Transfer-Encoding that leaves the length of the content in doubt, otherwise the first offending byte. The
+    /// complete HTTP response has been appended to `out`; send it and close the transport. Every later call returns the
+    /// same error, consumes nothing and writes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -99,7 +98,8 @@ impl ServerHandshake {
         result.map(Some)
     }
 
-    /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.
+    /// Reports that the transport has ended. Returns the resulting error, or the earlier one if the handshake had
+    /// already failed.
     pub fn receive_eof(&mut self) -> HandshakeError {
         match self.state {
             State::Reading(_) => {
@@ -110,8 +110,8 @@ impl ServerHandshake {
         }
     }
 
-    /// The caller waits no longer for a whole request: the one error that comes of it, which is the earlier one
-    /// if there was one.
+    /// Reports that the caller's timeout has expired: the one error that comes of it, which is the earlier one if there
+    /// was one.
     ///
     /// The response that says so, with status 408, has been appended to `out`, unless nothing at all had come:
     /// browsers open transports ahead of their requests, and would take it for the answer to one. The caller

@@ -16,9 +16,9 @@ use crate::handshake::misuse::HandshakeMisuse;
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
-/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port
-/// looks at [`method`](Self::method), [`path`](Self::path) and fields, and answers with
-/// [`respond`](Self::respond); what wants to be a WebSocket goes through [`upgrade`](Self::upgrade).
+/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port looks at
+/// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); WebSocket
+/// requests go through [`upgrade`](Self::upgrade).
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -55,7 +55,7 @@ impl Request {
         })
     }
 
-    /// The method, as sent: methods have a case (RFC 9110 section 9.1).
+    /// The method, as sent: methods are case-sensitive (RFC 9110 section 9.1).
     pub fn method(&self) -> &str {
         self.head.method()
     }
@@ -94,8 +94,7 @@ impl Request {
         self.fields().find(name)
     }
 
-    /// The authority that the client means: that of the target if it has one, otherwise Host (RFC 9112
-    /// section 3.2.2).
+    /// The authority the client addressed: that of the target if it has one, otherwise Host (RFC 9112 section 3.2.2).
     ///
     /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by
     /// HTTP, but not in a request to upgrade.
@@ -108,13 +107,13 @@ impl Request {
 
     /// The value of the first Origin line, as sent: the site of the script that made a browser send this.
     ///
-    /// Programs other than browsers send none, or any. [`Upgrade::origin`] is the checked form.
+    /// Non-browser clients may send none, or anything. [`Upgrade::origin`] is the checked form.
     pub fn origin(&self) -> Option<&[u8]> {
         self.field("Origin")
     }
 
-    /// Whether the client asks for WebSocket at all: Upgrade lists `websocket`. In HTTP/1.0 nothing does, as
-    /// that field is ignored there (RFC 9110 section 7.8).
+    /// Whether the request asks for a WebSocket at all, i.e. its Upgrade field lists `websocket`. In HTTP/1.0 nothing
+    /// does, as that field is ignored there (RFC 9110 section 7.8).
     ///
     /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
     pub fn is_upgrade(&self) -> bool {
@@ -125,10 +124,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// The rule that is broken. The whole HTTP response that says so has been appended to `out`: 405 for
-    /// another method than GET, 426 for HTTP/1.0, for another version of the protocol than 13 and if
-    /// Upgrade does not name `websocket`, 417 for a request that expects anything but a 100,
-    /// otherwise 400. The caller sends it and closes the transport.
+    /// The rule that is broken. The complete HTTP response has been appended to `out`: 405 for a method other than GET,
+    /// 426 for HTTP/1.0, for a version of the protocol other than 13 and if Upgrade does not name `websocket`, 417 for
+    /// an `Expect` other than `100-continue`, otherwise 400. Send it and close the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
         let basics = Basics {
             version: self.version(),

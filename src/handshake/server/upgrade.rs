@@ -18,20 +18,18 @@ use crate::handshake::http::target::{Authority, Target, default_port};
 use crate::handshake::misuse::HandshakeMisuse;
 use crate::handshake::opening::Opening;
 
-/// A WebSocket request that is valid, and waits for its answer.
+/// A valid WebSocket request, waiting for its response.
 ///
-/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade); or, where another HTTP server
-/// reads the requests, from [`from_fields`](Self::from_fields) and
-/// [`from_extended_connect`](Self::from_extended_connect). The answer is put together with
-/// [`with_subprotocol`](Self::with_subprotocol) and [`with_field`](Self::with_field).
+/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade) or, if another HTTP server reads the
+/// requests, from [`from_fields`](Self::from_fields) and [`from_extended_connect`](Self::from_extended_connect). Build
+/// the response with [`with_subprotocol`](Self::with_subprotocol) and [`with_field`](Self::with_field).
 ///
-/// Then it is given by [`accept`](Self::accept), or it is [`reject`](Self::reject). A server that sends its
-/// responses itself takes [`status`](Self::status), [`response_fields`](Self::response_fields) and
-/// [`into_connection`](Self::into_connection) in place of the one, and rejects in its own way.
+/// Then call [`accept`](Self::accept) or [`reject`](Self::reject). A server that sends its own responses uses
+/// [`status`](Self::status), [`response_fields`](Self::response_fields) and [`into_connection`](Self::into_connection)
+/// instead of `accept`, and rejects in its own way.
 ///
-/// Nothing of what follows the head has been read: it is in the `input` of the handshake still. A caller that
-/// takes its time for the decision does not read from the transport in the meantime, so the client cannot
-/// make it hold more.
+/// Anything after the head is still in the handshake's `input`. If the decision takes time (e.g. a database lookup), do
+/// not read from the transport meanwhile, so the client cannot make it hold more.
 #[derive(Clone)]
 #[must_use = "a client waits for an answer: `accept` or `reject`"]
 pub struct Upgrade<'a> {
@@ -52,11 +50,11 @@ pub struct Upgrade<'a> {
 }
 
 impl<'a> Upgrade<'a> {
-    /// Checks a request that another HTTP/1.1 server has read: the same rules, and no bytes.
+    /// Checks a request that another HTTP/1.1 server has parsed, by the same rules.
     ///
-    /// `target` is the request target; path and query alone will do. `version` is the major and the minor
-    /// number. A field that stands several times comes several times, in order. Names and values are
-    /// whatever has bytes, such as `&str`, `&[u8]`, or what a `&http::HeaderMap` gives.
+    /// `target` is the request target; path and query alone will do. `version` is the major and the minor number. Pass
+    /// repeated fields repeatedly, in order. Names and values may be anything that is `AsRef<[u8]>`, such as `&str`,
+    /// `&u8`, or what a `&http::HeaderMap` gives.
     ///
     /// If the request has `Expect: 100-continue`, a server that sends the 101 itself sends a 100 before it (RFC 9110
     /// section 7.8); [`accept`](Self::accept) does so.
@@ -122,10 +120,10 @@ impl<'a> Upgrade<'a> {
         Self::check(config, method, target, basics, known)
     }
 
-    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), by its list of fields, as the
-    /// stack has read it: pseudo-fields first, then the others, names in small letters.
+    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), by its list of header fields, as the stack
+    /// has read it: pseudo-fields first, then the others, names in lowercase.
     ///
-    /// What else the stack has to do is in [`extended`](crate::handshake::extended).
+    /// See [`extended`](crate::handshake::extended) for what else the stack has to do.
     ///
     /// ```
     /// use websocket_proto::Config;
@@ -223,7 +221,7 @@ impl<'a> Upgrade<'a> {
         })
     }
 
-    /// The path of the resource, as sent, thus with its percent-encoding. It starts with `/`.
+    /// The path of the resource, as sent, with its percent-encoding. It starts with `/`.
     pub fn path(&self) -> &'a str {
         self.path
     }
@@ -241,20 +239,20 @@ impl<'a> Upgrade<'a> {
     /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or
     /// `null`.
     ///
-    /// `None` for most programs that are not browsers; an empty Origin counts as none. A server that is for its own pages only compares it and
-    /// rejects others with 403 (RFC 6455 section 10.2): browsers tell the truth here, so this stops
-    /// foreign pages, though not other programs.
+    /// `None` for most non-browser clients; an empty Origin counts as none. A server meant only for its own pages
+    /// should compare it and reject others with 403 (RFC 6455 section 10.2). Browsers report it truthfully, so this
+    /// stops foreign pages, but not other programs.
     pub fn origin(&self) -> Option<&'a str> {
         self.origin
     }
 
-    /// Whether the [origin](Self::origin) is the host and port that the request is for: a page of this very
-    /// server. `false` if there is none.
+    /// Whether the origin is the host and port that the request is for, i.e. a page from this server. `false` if there
+    /// is none.
     ///
-    /// The scheme is not compared, as a proxy may have taken the TLS off; it gives the port where none is
-    /// written. So a page that came without TLS passes: a server on TLS looks at the scheme, too. And
-    /// both names are the client's word: against DNS rebinding, cut the port off
-    /// [`authority`](Self::authority), and compare the rest with the names that the server has.
+    /// The scheme is not compared, because a proxy may have terminated TLS; it only determines the default port. So a
+    /// page loaded without TLS is accepted; a TLS server should check the scheme too. Both names come from the client:
+    /// to prevent DNS rebinding, strip the port from [`authority`](Self::authority) and compare the host with the
+    /// server's own names.
     ///
     /// ```
     /// # use websocket_proto::{Config, handshake::Upgrade};
@@ -292,16 +290,17 @@ impl<'a> Upgrade<'a> {
 
     /// The extensions that the client offers, in its order of preference, over all lines.
     ///
-    /// Unknown ones are no error. None but `permessage-deflate`, where `Config::deflate` asks for it, is taken.
+    /// Unknown extensions are not an error. Only `permessage-deflate` is ever accepted, and only if `Config::deflate`
+    /// is set.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'a>> {
         extensions::of_lines(self.extensions.lines())
     }
 
-    /// Chooses a subprotocol. Without this call the answer names none.
+    /// Chooses a subprotocol. Without this call the response names none.
     ///
     /// # Errors
     ///
-    /// One that the client did not offer in these very letters, or a second choice (RFC 6455 section 4.2.2).
+    /// The client did not offer exactly this name, or a subprotocol was already chosen (RFC 6455 section 4.2.2).
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if self.protocol.is_some() {
             return Err(HandshakeMisuse::RepeatedSubprotocol);
@@ -311,10 +310,10 @@ impl<'a> Upgrade<'a> {
         Ok(self)
     }
 
-    /// Chooses the first subprotocol of the client's list that is one of `supported`; none if there is none
-    /// such. A choice that was made before stays.
+    /// Chooses the first subprotocol of the client's list that is one of `supported`; or none if there is no match. A
+    /// choice that was made before stays.
     ///
-    /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and take
+    /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and use
     /// [`with_subprotocol`](Self::with_subprotocol).
     #[must_use = "the choice is in the value that is returned"]
     pub fn select_subprotocol(mut self, supported: &[&str]) -> Self {
@@ -328,9 +327,9 @@ impl<'a> Upgrade<'a> {
         self.protocol
     }
 
-    /// What [`Config::deflate`] and the client's offers come to: the first offer that can be met (RFC 7692
-    /// section 5.1). `None` if there is none such, or compression is off; the answer then does not speak of
-    /// it.
+    /// The compression parameters resulting from [`Config::deflate`] and the client's offers: the first offer that can
+    /// be met (RFC 7692 section 5.1). `None` if no offer can be met, or compression is off; the response then does not
+    /// mention it.
     #[cfg(feature = "deflate")]
     pub fn deflate(&self) -> Option<Parameters> {
         self.deflate.as_ref().map(|(parameters, _)| *parameters)
