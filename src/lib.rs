@@ -131,7 +131,7 @@
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
 //! | `alloc` | in `std` | everything except [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which do not need a heap |
-//! | `simd` | yes | faster UTF-8 validation with `simdutf8`; with `std`, masking with AVX2, the only use of `unsafe` |
+//! | `simd` | yes | masking and the search for non-ASCII in one pass, with AVX2 if there is `std`, and UTF-8 validation with `simdutf8`; has all `unsafe`, in one file |
 //! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; needs a target with std, even if the `std` feature is off |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; needs a target with std, as above |
@@ -197,6 +197,7 @@ mod growth;
 pub mod guide;
 pub mod handshake;
 pub mod keepalive;
+mod kernel;
 #[cfg(feature = "alloc")]
 mod message;
 pub mod utf8;

@@ -58,6 +58,16 @@ impl Validator {
         Ok((completed, text))
     }
 
+    /// As [`push`](Self::push), of a piece that has been looked at.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn push_seen(&mut self, piece: &[u8], is_ascii: bool) -> Result<(), InvalidUtf8> {
+        match (is_ascii, self.carried) {
+            (true, 0) => Ok(()),
+            _ => self.push(piece).map(drop),
+        }
+    }
+
     /// Ends the text.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use super::prepared::Prepared;
 use super::send::Fin;
 use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
 use crate::error::Error;
+use crate::frame::mask::NO_KEY;
 use crate::message::Assembler;
 
 /// The receiving side. Holds no memory before the first compressed message.
@@ -34,7 +35,7 @@ impl Inflating {
     pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
         match self.active() {
             Some(active) => active.decompressor.push(wire, limit, |piece| {
-                message.push(piece, limit).map_err(Error::not_utf8)
+                message.push(piece, NO_KEY, limit).map_err(Error::not_utf8)
             }),
             // Not reached: without an agreement no frame is taken for compressed.
             None => Ok(()),

@@ -31,6 +31,24 @@ pub enum Item<'i> {
     End,
 }
 
+/// Bytes of a payload as they came, and what they are masked with.
+#[cfg(feature = "alloc")]
+pub(crate) struct Masked<'i> {
+    pub(crate) bytes: &'i mut [u8],
+    pub(crate) key: Option<[u8; 4]>,
+}
+
+#[cfg(feature = "alloc")]
+impl<'i> Masked<'i> {
+    #[inline]
+    pub(crate) fn unmask(self) -> &'i mut [u8] {
+        if let Some(key) = self.key {
+            mask::apply(self.bytes, key);
+        }
+        self.bytes
+    }
+}
+
 #[derive(Clone)]
 enum State {
     /// Between frames, or inside a header: these are its first bytes.
@@ -102,7 +120,7 @@ impl Decoder {
     /// it is; whatever the reason is, `header` finds it.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<&'i [u8]> {
+    pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<Masked<'i>> {
         let State::Header { size: 0, .. } = self.state else {
             return None;
         };
@@ -112,11 +130,10 @@ impl Decoder {
             return None;
         }
         take(input, size);
-        let payload = take(input, len);
-        if let Some(key) = header.mask {
-            mask::apply(payload, key);
-        }
-        Some(payload)
+        Some(Masked {
+            bytes: take(input, len),
+            key: header.mask,
+        })
     }
 
     /// Reads a header, which the caller follows with `chunk` until `finish_frame` says `true`.
@@ -187,18 +204,34 @@ impl Decoder {
     /// As `chunk`, but no more than `max` bytes.
     #[inline]
     pub(crate) fn chunk_up_to<'i>(&mut self, max: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        let (chunk, key) = self.take_payload(max, input);
+        if let Some(key) = key {
+            mask::apply(chunk, key);
+        }
+        chunk
+    }
+
+    /// As `chunk`, but masked still.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn masked_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Masked<'i> {
+        let (bytes, key) = self.take_payload(usize::MAX, input);
+        Masked { bytes, key }
+    }
+
+    /// Takes at most `max` bytes of the payload, and the key of the first of them.
+    #[inline]
+    fn take_payload<'i>(&mut self, max: usize, input: &mut &'i mut [u8]) -> (&'i mut [u8], Option<[u8; 4]>) {
         let State::Payload { remaining, key } = &mut self.state else {
-            return &mut [];
+            return (&mut [], None);
         };
         // A length over the address space is over the input's too.
         let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(max);
         let chunk = take(input, size);
         *remaining = remaining.saturating_sub(chunk.len() as u64);
-        if let Some(key) = key {
-            mask::apply(chunk, *key);
-            *key = mask::advance(*key, chunk.len());
-        }
-        chunk
+        let first = *key;
+        *key = first.map(|key| mask::advance(key, chunk.len()));
+        (chunk, first)
     }
 
     /// Goes on to the next header, if the payload is complete.

@@ -50,6 +50,8 @@ pub use header::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, Op
 pub use violation::Violation;
 
 #[cfg(feature = "alloc")]
+pub(crate) use decoder::Masked;
+#[cfg(feature = "alloc")]
 pub(crate) use header::max_deflated;
 
 /// Which end of the connection this is. Clients mask what they send, servers do not (RFC 6455 section 5.1).

@@ -1,20 +1,19 @@
 //! Puts a message together that came in pieces, whatever cut it: a read, or the fragments that the peer
 //! chose.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Content, MessageKind};
 use crate::growth::growth;
-use crate::utf8::{InvalidUtf8, Validator};
+use crate::kernel::{self, TextBuffer};
+use crate::utf8::InvalidUtf8;
 
-/// The message being received. Text is kept as a `String` that grows by what is valid, so that it is
-/// validated once.
+/// The message being received. A text is validated as it comes.
 pub(crate) enum Assembler {
     /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
     Idle { spare: Vec<u8> },
     /// Inside a text message.
-    Text { text: String, utf8: Validator },
+    Text { text: TextBuffer },
     /// Inside a binary message.
     Binary { bytes: Vec<u8> },
 }
@@ -32,7 +31,7 @@ impl Assembler {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Idle { .. } => 0,
-            Self::Text { text, utf8 } => text.len().saturating_add(utf8.carried()),
+            Self::Text { text } => text.len(),
             Self::Binary { bytes } => bytes.len(),
         }
     }
@@ -43,29 +42,24 @@ impl Assembler {
         let spare = self.take_spare();
         *self = match kind {
             MessageKind::Text => Self::Text {
-                // Never fails: an empty buffer is UTF-8.
-                text: String::from_utf8(spare).unwrap_or_default(),
-                utf8: Validator::new(),
+                text: TextBuffer::new(spare),
             },
             MessageKind::Binary => Self::Binary { bytes: spare },
         };
     }
 
-    /// Appends a piece. The memory grows with what has come, and never beyond `end`, the most that the
-    /// message can become.
-    pub(crate) fn push(&mut self, piece: &[u8], end: u64) -> Result<(), InvalidUtf8> {
+    /// Unmasks a piece on its way into the message. The memory grows with what has come, and never beyond `end`, the most
+    /// that the message can become.
+    pub(crate) fn push(&mut self, piece: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
         match self {
             Self::Idle { .. } => {}
-            Self::Text { text, utf8 } => {
-                let (completed, rest) = utf8.push(piece)?;
-                let more = completed.map_or(0, char::len_utf8).saturating_add(rest.len());
-                text.reserve_exact(growth(text.len(), text.capacity(), more, end));
-                text.extend(completed);
-                text.push_str(rest);
+            Self::Text { text } => {
+                text.reserve_exact(growth(text.len(), text.capacity(), piece.len(), end));
+                text.append(piece, key)?;
             }
             Self::Binary { bytes } => {
                 bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), piece.len(), end));
-                bytes.extend_from_slice(piece);
+                kernel::append(bytes, piece, key);
             }
         }
         Ok(())
@@ -78,10 +72,7 @@ impl Assembler {
                 *self = idle;
                 Ok(None)
             }
-            Self::Text { text, utf8 } => {
-                utf8.finish()?;
-                Ok(Some(Content::Text(text.into())))
-            }
+            Self::Text { text } => Ok(Some(Content::Text(text.finish()?.into()))),
             Self::Binary { bytes } => Ok(Some(Content::Binary(bytes.into()))),
         }
     }
@@ -108,6 +99,7 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::mask::NO_KEY;
 
     #[test]
     fn memory_follows_the_bytes_that_came() {
@@ -115,7 +107,7 @@ mod tests {
             let mut message = Assembler::new();
             message.begin(MessageKind::Binary);
             for size in 1..=limit.min(1000) as usize {
-                message.push(b"x", limit).unwrap();
+                message.push(b"x", NO_KEY, limit).unwrap();
                 let Assembler::Binary { bytes } = &message else {
                     panic!()
                 };

@@ -13,8 +13,9 @@ pub(crate) use assembler::Assembler;
 pub(crate) use chunks::Chunks;
 pub use payload::{Payload, Text};
 
-use crate::frame::OpCode;
-use crate::utf8::{self, InvalidUtf8};
+use crate::frame::{Masked, OpCode};
+use crate::kernel;
+use crate::utf8::InvalidUtf8;
 
 /// The two kinds of messages.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,12 +46,12 @@ impl MessageKind {
 impl<'i> Content<'i> {
     pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
 
-    /// What lies whole in the input.
+    /// What is complete in the input: unmasks it there.
     #[inline]
-    pub(crate) fn lend(kind: MessageKind, payload: &'i [u8]) -> Result<Self, InvalidUtf8> {
+    pub(crate) fn lend(kind: MessageKind, payload: Masked<'i>) -> Result<Self, InvalidUtf8> {
         Ok(match kind {
-            MessageKind::Text => Self::Text(utf8::validate(payload)?.into()),
-            MessageKind::Binary => Self::Binary(payload.into()),
+            MessageKind::Text => Self::Text(kernel::unmask_text(payload.bytes, payload.key)?.into()),
+            MessageKind::Binary => Self::Binary((&*payload.unmask()).into()),
         })
     }
 

@@ -15,7 +15,8 @@ use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
-use crate::frame::{Decoder, Header, OpCode, Role, Rules};
+use crate::frame::mask::NO_KEY;
+use crate::frame::{Decoder, Header, Masked, OpCode, Role, Rules};
 use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
 use limit::limit_of;
 
@@ -200,7 +201,8 @@ impl ReceiveHalf {
         if !self.state.is_open() {
             return None;
         }
-        self.decoder.whole_frame(input).map(Payload::from).map(event)
+        let payload = self.decoder.whole_frame(input)?;
+        Some(event((&*payload.unmask()).into()))
     }
 
     /// What may be cut, is a fragment, is wrong or comes after the end.
@@ -262,7 +264,7 @@ impl ReceiveHalf {
                 }
                 continue;
             }
-            let chunk = self.decoder.chunk(input);
+            let chunk = self.decoder.masked_chunk(input);
             let complete = self.decoder.finish_frame();
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
@@ -271,7 +273,7 @@ impl ReceiveHalf {
                     Some(Event::whole(message))
                 }
                 // The read ended with the header: all of the payload may come with the next one.
-                Frame::Whole(_) if chunk.is_empty() => None,
+                Frame::Whole(_) if chunk.bytes.is_empty() => None,
                 Frame::Whole(kind) => {
                     self.begin_pieces(kind, chunk)?;
                     None
@@ -344,19 +346,20 @@ impl ReceiveHalf {
     }
 
     /// A message in one frame that a read has cut.
-    fn begin_pieces(&mut self, kind: MessageKind, chunk: &[u8]) -> Result<(), Error> {
+    fn begin_pieces(&mut self, kind: MessageKind, chunk: Masked<'_>) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;
         self.frame = Some(Frame::Piece(Fin::Last));
         self.push(chunk, Fin::Last)
     }
 
-    fn piece<'i>(&mut self, chunk: &[u8], fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
+    fn piece<'i>(&mut self, chunk: Masked<'_>, fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
         match self.coding {
             Coding::Plain => self.push(chunk, fin)?,
-            Coding::Deflated => self
-                .inflating
-                .push(chunk, &mut self.message, self.max_message_size)?,
+            Coding::Deflated => {
+                self.inflating
+                    .push(chunk.unmask(), &mut self.message, self.max_message_size)?
+            }
         }
         let event = match fin {
             Fin::Last if complete => self.finish_message()?,
@@ -378,21 +381,23 @@ impl ReceiveHalf {
 
     /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
-    fn push(&mut self, chunk: &[u8], fin: Fin) -> Result<(), Error> {
-        let known = self.size().saturating_add(chunk.len() as u64);
+    fn push(&mut self, chunk: Masked<'_>, fin: Fin) -> Result<(), Error> {
+        let known = self.size().saturating_add(chunk.bytes.len() as u64);
         let end = match fin {
             Fin::Last => known.saturating_add(self.remaining()),
             Fin::More => self.max_message_size,
         };
-        self.message.push(chunk, end).map_err(Error::not_utf8)
+        let key = chunk.key.unwrap_or(NO_KEY);
+        self.message.push(chunk.bytes, key, end).map_err(Error::not_utf8)
     }
 
     fn control<'i>(
         &mut self,
         control: Control,
-        chunk: &'i [u8],
+        chunk: Masked<'i>,
         complete: bool,
     ) -> Result<Option<Event<'i>>, Error> {
+        let chunk = &*chunk.unmask();
         if !complete {
             self.control.extend_from_slice(chunk);
             return Ok(None);
