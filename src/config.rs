@@ -155,17 +155,16 @@ impl Config {
         }
     }
 
-    /// The largest message that is received, in bytes of payload over all its fragments. Default: 1 MiB
-    /// (1,048,576).
+    /// Sets the largest message to accept, in bytes of payload over all its fragments. Default: 1 MiB (1,048,576).
     ///
-    /// A longer one fails with Close 1009. If it is not compressed, that is decided on the header of the frame that exceeds
-    /// the limit, before its payload is awaited or stored. If it is compressed, it is decided when the first byte over the
-    /// limit comes out of it. Any number of fragments may share the limit; a message may have as many empty ones as the
-    /// limit has bytes, 1,024 at least. What is sent is not limited.
+    /// A longer message fails the connection with 1009. If it is not compressed, it fails as soon as the header of the
+    /// frame that exceeds the limit arrives, before the payload is received; if it is compressed, when the first
+    /// inflated byte over the limit is produced. The limit covers all fragments of a message together; empty fragments
+    /// are limited to one per byte of the limit, but at least 1,024. Sending is not limited.
     ///
-    /// A compressed message also fails with Close 1009 if its payload is longer than 64 KiB and 16 bytes for each byte that
-    /// has come out of it. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, neither its payload nor its
-    /// content may reach 4 GiB, however large the limit is.
+    /// A compressed message also fails with 1009 if its payload is longer than 64 KiB plus 16 bytes for each inflated
+    /// byte. If `c_ulong` has 32 bits, on Windows and on 32-bit targets, neither its payload nor its content may reach
+    /// 4 GiB, however large the limit is.
     ///
     /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
     /// connection.
@@ -177,7 +176,7 @@ impl Config {
         self
     }
 
-    /// The largest HTTP head that is read in the opening handshake, in bytes. Default: 16 KiB (16,384).
+    /// Sets the largest HTTP head to accept in the opening handshake, in bytes. Default: 16 KiB (16,384).
     ///
     /// A longer request is answered with 414 if it is still in its first line, else with 431; a longer
     /// response fails the handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line,
@@ -187,7 +186,7 @@ impl Config {
         self
     }
 
-    /// The largest number of field lines in an HTTP head. Default: 100.
+    /// Sets the largest number of header field lines in an HTTP head. Default: 100.
     ///
     /// A browser's request has about 15; the limit keeps the work for one head small. More are answered with
     /// 431.
@@ -196,7 +195,7 @@ impl Config {
         self
     }
 
-    /// How many interim (1xx) responses a client skips before the final one. Default: 8.
+    /// Sets how many interim (1xx) responses a client skips before the final one. Default: 8.
     ///
     /// RFC 9110 section 15.2 requires skipping them; servers send one or two, and a limit stops those that never end.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
@@ -204,7 +203,7 @@ impl Config {
         self
     }
 
-    /// The largest body of a rejecting response that a client reads, in bytes. Default: 64 KiB (65,536).
+    /// Sets the largest body of a rejecting response that a client reads, in bytes. Default: 64 KiB (65,536).
     ///
     /// It applies to [`Response::body_reader`](crate::handshake::Response::body_reader). A larger body is an
     /// error, as soon as its size is known. The bodies of 401, 403 and 502 are texts and pages of a few KiB;
@@ -221,8 +220,8 @@ impl Config {
         self
     }
 
-    /// Compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client offers.
-    /// Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
+    /// Enables compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client
+    /// offers. Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
     ///
     /// This is for the handshakes of this crate, which negotiate it. A [`Connection`](crate::Connection) that is made
     /// without one is not changed by it: there [`with_deflate`](crate::Connection::with_deflate) says what was agreed.
@@ -232,13 +231,13 @@ impl Config {
         self
     }
 
-    /// When Pings are answered without the caller. Default: [`AutoPong::WhileOpen`].
+    /// Sets when Pings are answered automatically. Default: [`AutoPong::WhileOpen`].
     pub const fn auto_pong(mut self, auto_pong: AutoPong) -> Self {
         self.auto_pong = auto_pong;
         self
     }
 
-    /// Whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
+    /// Sets whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
     ///
     /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may first finish a
     /// fragmented message it is sending (RFC 6455 section 5.5.1).
@@ -247,8 +246,7 @@ impl Config {
         self
     }
 
-    /// Leniency for a server: unmasked frames of the client are taken too. Default: `false` (RFC 6455 section
-    /// 5.1: fail).
+    /// Leniency for a server: also accepts unmasked frames from clients. Default: `false` (RFC 6455 section 5.1: fail).
     ///
     /// For trusted peers only, e.g. on the same host, to save the cost of masking.
     pub const fn accept_unmasked(mut self, accept: bool) -> Self {
@@ -256,8 +254,7 @@ impl Config {
         self
     }
 
-    /// Leniency: lengths in more bytes than needed are taken too. Default: `false` (RFC 6455 section 5.2:
-    /// fail).
+    /// Leniency: also accepts non-minimal length encodings. Default: `false` (RFC 6455 section 5.2: fail).
     ///
     /// For old peers whose encoder always writes the long form. Does not apply to control frames.
     pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
@@ -265,7 +262,7 @@ impl Config {
         self
     }
 
-    /// Leniency: RSV1 is accepted on control frames, and ignored. Default: `false` (RFC 6455 section 5.2 and RFC 7692
+    /// Leniency: accepts RSV1 on control frames, and ignores it. Default: `false` (RFC 6455 section 5.2 and RFC 7692
     /// section 6: fail).
     ///
     /// For peers that set the bit on every frame of a connection that compresses; Python's `aiohttp` accepts it since
@@ -276,7 +273,7 @@ impl Config {
     }
 
     /// Leniency: accepts any close code except those that must never appear on the wire (1005, 1006, 1015). Default:
-    /// `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats whatever was taken.
+    /// `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats the received code.
     pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
         self.accept_any_close_code = accept;
         self
@@ -322,7 +319,7 @@ impl Config {
         self
     }
 
-    /// Leniency for a client: a 101 in HTTP/1.0 is accepted. Default: `false` (RFC 9110 section 7.8: HTTP/1.0 has no
+    /// Leniency for a client: accepts a 101 in HTTP/1.0. Default: `false` (RFC 9110 section 7.8: HTTP/1.0 has no
     /// upgrade).
     ///
     /// For small servers, and proxies, that write this version whatever the request has. A request in HTTP/1.0 is

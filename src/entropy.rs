@@ -31,11 +31,11 @@ impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for F {
     }
 }
 
-/// The operating system's random bytes, asked for many at a time.
+/// The operating system's random bytes, requested in large blocks.
 ///
-/// With the feature `std` each thread keeps a pool of 1 KiB. After a `fork` both processes hold what is left of it: both
-/// may send up to 256 equal mask keys, or up to 64 equal nonces, in the same order. A program that forks and goes on in
-/// both processes should use an [`Entropy`] that asks the system each time.
+/// With the feature `std` each thread keeps a pool of 1 KiB. After a `fork`, parent and child share what is left of the
+/// pool: both may send up to 256 equal mask keys, or up to 64 equal nonces, in the same order. A program that forks and
+/// goes on in both processes should use an [`Entropy`] that asks the system each time.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, OsEntropy};

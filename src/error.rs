@@ -156,9 +156,9 @@ impl fmt::Display for Misuse {
             Self::ControlTooLong(len) => {
                 write!(f, "control payload of {len} bytes is over the limit of 125 bytes")
             }
-            Self::UnfinishedMessage => f.write_str("a fragmented message is not complete"),
+            Self::UnfinishedMessage => f.write_str("a fragmented message is still being sent"),
             Self::InvalidUtf8 => f.write_str("text to be sent is not UTF-8"),
-            Self::Unmasked => f.write_str("payload of a client has to be masked"),
+            Self::Unmasked => f.write_str("a client must mask its payload: use send_in_place"),
             Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::ReasonTooLong(len) => {
                 write!(f, "close reason of {len} bytes is over the limit of 123 bytes")

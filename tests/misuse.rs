@@ -231,7 +231,10 @@ fn misuses_print_what_is_wrong() {
             Misuse::ControlTooLong(126),
             "control payload of 126 bytes is over the limit of 125 bytes",
         ),
-        (Misuse::UnfinishedMessage, "a fragmented message is not complete"),
+        (
+            Misuse::UnfinishedMessage,
+            "a fragmented message is still being sent",
+        ),
         (Misuse::InvalidUtf8, "text to be sent is not UTF-8"),
         (
             Misuse::InvalidCloseCode(CloseCode(1005)),

@@ -171,8 +171,9 @@ impl Compressor {
 
     /// Forgets all earlier messages, so that the next one refers to nothing before it. Between messages only.
     ///
-    /// Needed after a compressed message on this connection that neither this compressor made nor
-    /// [`extend_window`](Self::extend_window) was told of: the receiver's window has moved then, and this one has not.
+    /// Call this after sending a message compressed by a different compressor on this connection, unless
+    /// [`extend_window`](Self::extend_window) was called for it: the receiver's window has moved on but this one has
+    /// not.
     pub fn forget(&mut self) {
         self.history.take();
         self.engine = None;

@@ -1,10 +1,10 @@
 //! The switches of compression.
 
-/// What to offer or to accept, and how to compress.
+/// What to offer or accept, and how to compress.
 ///
-/// The defaults open wherever a browser's offer does: nothing is demanded of the peer, and what saves memory without its
-/// help is done unannounced. A limit on what the *peer* may send by has to be agreed on, so it is a setting with a price:
-/// see [`server_max_window_bits`](Self::server_max_window_bits) for clients and
+/// With the defaults, compression is negotiated wherever a browser's offer is accepted: nothing is demanded of the
+/// peer, and memory is saved where that needs no agreement. A limit on the *peer*'s window has to be negotiated, so it
+/// is a setting with a price: see [`server_max_window_bits`](Self::server_max_window_bits) for clients and
 /// [`client_max_window_bits`](Self::client_max_window_bits) for servers. All settings are within what RFC 7692 lets a
 /// side choose, so none of them can break an agreement.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -38,29 +38,29 @@ impl DeflateConfig {
         }
     }
 
-    /// The largest window that this side compresses with, 9 to 15 bits, however large the agreed one is; a number outside
-    /// is taken for the nearest one. Default: 12 (4 KiB).
+    /// Sets the largest window that this side compresses with, 9 to 15 bits, however large the negotiated one is;
+    /// values outside this range are clamped. Default: 12 (4 KiB).
     ///
-    /// A sender is free to use less than was agreed (RFC 7692 section 7.1.2), so the peer is not told, and no peer can
-    /// object. It sets the memory and the time that sending takes. On messages of 1 KiB of JSON 12 bits save 81 percent,
-    /// 15 bits 82, for eight times the memory.
+    /// A sender may use less than was negotiated (RFC 7692 section 7.1.2), so the peer does not need to know. It
+    /// determines the memory and time needed for sending. On messages of 1 KiB of JSON 12 bits save 81 percent, 15 bits
+    /// 82, for eight times the memory.
     pub const fn send_window_bits(mut self, bits: u8) -> Self {
         self.send_window_bits = clamp(bits, 9, 15);
         self
     }
 
-    /// The largest window of what the client sends, 8 to 15 bits; a number outside is taken for the nearest
-    /// one. Default: 15, for which a client gives no number and a server answers none.
+    /// Sets the largest window of what the client sends, 8 to 15 bits; values outside this range are clamped. Default:
+    /// 15, for which a client gives no number and a server answers none.
     ///
     /// A client announces the number as a hint, and keeps to it, whatever is answered (RFC 7692 section 7.1.2.2). That is
     /// for the server's memory; for the client's own, there is [`send_window_bits`](Self::send_window_bits). Some servers
     /// fail the handshake on a hint below a setting of theirs.
     ///
-    /// For a server it limits the memory that receiving takes: up to 32 KiB for each client with 15 bits, 4 KiB with 12.
-    /// It answers a number below 15 to a client that lets it choose, as browsers do, or the client's hint if that is
-    /// smaller. Any other client it tells to do without context takeover. Some clients fail the handshake on either, and
-    /// Netty 4.1 lets the server choose though the JDK's zlib cannot: it opens the connection and fails to send. A server
-    /// of browsers can do with 12.
+    /// For a server it limits the memory needed for receiving: up to 32 KiB for each client with 15 bits, 4 KiB with
+    /// 12. The server responds with a number below 15 if the client allows a choice, as browsers do, or with the
+    /// client's hint if that is smaller. Otherwise it asks the client not to use context takeover. Some clients fail
+    /// the handshake on either, and Netty 4.1 lets the server choose though the JDK's zlib cannot: it opens the
+    /// connection and fails to send. A server for browsers can use 12.
     ///
     /// RFC 7692 section 7.3 advises at least 10 bits. With 8 the client sends everything as it is, see
     /// [`Compressor::new`](super::Compressor::new).
@@ -69,12 +69,12 @@ impl DeflateConfig {
         self
     }
 
-    /// The largest window of what the server sends, 8 to 15 bits; a number outside is taken for the nearest one.
-    /// Default: 15, which is not named in an offer or unasked in an answer.
+    /// Sets the largest window of what the server sends, 8 to 15 bits; values outside this range are clamped. Default:
+    /// 15, which is not named in an offer, nor in a response unless requested.
     ///
-    /// For a client it limits the memory that receiving takes: up to 32 KiB for a connection with 15 bits, 4 KiB with 12.
-    /// Less than 15 is a demand that some servers decline, and on which a few fail the handshake, even though
-    /// [`ClientRequest`](crate::handshake::ClientRequest) offers a second time without it.
+    /// For a client it limits the memory needed for receiving: up to 32 KiB for a connection with 15 bits, 4 KiB with
+    /// 12. Less than 15 is a demand that some servers decline, and on which a few fail the handshake, even though
+    /// [`ClientRequest`](crate::handshake::ClientRequest) also sends a second offer without it.
     ///
     /// A server names less than 15 in its answer, asked or not, for the sake of the client's memory, and some clients fail
     /// the handshake if they have not asked. For its own memory there is [`send_window_bits`](Self::send_window_bits).
@@ -83,8 +83,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Whether a client's offer lets the server choose the client's window, with `client_max_window_bits`. Default:
-    /// `true`, as browsers do.
+    /// Sets whether a client's offer lets the server choose the client's window, with `client_max_window_bits`.
+    /// Default: `true`, as browsers do.
     ///
     /// `false` is for servers that cannot handle the parameter, and fail the handshake or do not compress. With the other
     /// defaults the offer is then `permessage-deflate` alone. It concerns clients only.
@@ -93,23 +93,23 @@ impl DeflateConfig {
         self
     }
 
-    /// Whether the client is to compress each message on its own. Default: `false`.
+    /// Sets whether the client has to compress each message on its own. Default: `false`.
     ///
-    /// Neither side then holds anything for this direction between messages. Small messages do not get much
-    /// smaller on their own: 1 KiB of JSON to 29 percent in place of 19, 125 bytes to 85 in place of 27.
+    /// Neither side then holds anything for this direction between messages. Small messages do not shrink much on their
+    /// own: 1 KiB of JSON to 29 percent instead of 19, 125 bytes to 85 instead of 27.
     pub const fn client_no_context_takeover(mut self, no_takeover: bool) -> Self {
         self.client_no_context_takeover = no_takeover;
         self
     }
 
-    /// Whether the server is to compress each message on its own. Default: `false`.
+    /// Sets whether the server has to compress each message on its own. Default: `false`.
     pub const fn server_no_context_takeover(mut self, no_takeover: bool) -> Self {
         self.server_no_context_takeover = no_takeover;
         self
     }
 
-    /// Whether a sender with context takeover keeps its compressor between messages. Default: `false`, it
-    /// keeps the window, and fills a compressor with it for each message.
+    /// Sets whether a sender with context takeover keeps its compressor between messages. Default: `false`: it keeps
+    /// the window, and fills a compressor with it for each message.
     ///
     /// A compressor of 12 bits takes 161 KiB for each connection, its window 4 KiB. Filling one takes
     /// about 5 microseconds for each message with 12 bits, and making it 3 more; with 15 bits far more: see the tables in [the module](super).
@@ -118,7 +118,7 @@ impl DeflateConfig {
         self
     }
 
-    /// How hard to try, from 1, fast, to 9, small; a number outside is taken for the nearest one. Default: 6.
+    /// Sets how hard to try, from 1 (fast) to 9 (small); values outside this range are clamped. Default: 6.
     ///
     /// On messages of 1 KiB of JSON levels 2 to 6 take much the same time, and 6 makes the smallest; above
     /// there is nothing to gain. Level 1 takes a fifth of the time, and saves 73 percent in place of 81.
@@ -127,12 +127,11 @@ impl DeflateConfig {
         self
     }
 
-    /// The size below which messages are better sent as they are, in bytes. Default: 128.
+    /// Sets the size below which messages are sent uncompressed, in bytes. Default: 128.
     ///
-    /// A small message goes in one packet either way, whose headers are as large, so that compressing it saves
-    /// little, and nothing without context takeover: measured, 64 bytes of JSON on their own stay 63, 125
-    /// become 107. It takes 5 to 10 microseconds all the same. Where each byte counts and takeover was agreed,
-    /// take less.
+    /// A small message fits in one packet either way, so compressing it saves little, and nothing without context
+    /// takeover: measured, 64 bytes of JSON on their own become 63, 125 become 107, in 5 to 10 microseconds. If every
+    /// byte counts and context takeover was negotiated, use a lower threshold.
     ///
     /// The fragments of a message that is sent by [`send_fragment`](crate::Connection::send_fragment) are compressed
     /// whatever their size. A [`Prepared`](crate::Prepared) message has to reach the threshold it was compressed with

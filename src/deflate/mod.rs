@@ -207,7 +207,7 @@ impl fmt::Display for InflateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt => f.write_str("peer sent compressed data that are invalid"),
-            Self::Truncated => f.write_str("peer sent compressed data that are cut off"),
+            Self::Truncated => f.write_str("peer sent compressed data that are truncated"),
             Self::TooBig { limit } => {
                 write!(
                     f,

@@ -5,10 +5,10 @@ use core::fmt;
 use super::{Header, MAX_HEADER_SIZE, Rules, Violation, mask};
 use crate::cursor::take;
 
-/// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and lent as it
-/// comes.
+/// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and borrowed from it as
+/// it arrives.
 ///
-/// The state is 40 bytes whatever the frames are. See the [module](super) for an example.
+/// The state is 40 bytes, whatever the frame sizes. See the module for an example.
 #[derive(Clone)]
 #[must_use]
 pub struct Decoder {
@@ -104,8 +104,8 @@ impl Decoder {
         }
     }
 
-    /// Sets the limit of [`Rules::max_payload`] for the headers to come, as for what a message's limit leaves
-    /// to its fragments.
+    /// Sets the limit of [`Rules::max_payload`] for subsequent headers, e.g. to the part of a message limit that is
+    /// left for its remaining fragments.
     #[inline]
     pub fn set_max_payload(&mut self, bytes: u64) {
         self.rules = self.rules.max_payload(bytes);

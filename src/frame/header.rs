@@ -283,13 +283,13 @@ impl Rules {
         self
     }
 
-    /// As a server, takes unmasked frames too.
+    /// As a server, also accepts unmasked frames.
     pub const fn accept_unmasked(mut self, accept: bool) -> Self {
         self.accept_unmasked = accept;
         self
     }
 
-    /// Takes lengths that are written in more bytes than needed.
+    /// Also accepts non-minimal length encodings.
     pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
         self.accept_non_minimal_length = accept;
         self

@@ -1,7 +1,7 @@
 //! Masking (RFC 6455 section 5.3): byte `i` of a payload is XORed with byte `i mod 4` of the key.
 //!
-//! It is one safe loop, which the compiler makes SIMD of. On x86, with the features `simd` and `std`, it is
-//! compiled once more, for AVX2, and chosen from 512 bytes on where the processor has it.
+//! It is a single safe loop that the compiler vectorizes. On x86, with the features `simd` and `std`, it is compiled a
+//! second time, for AVX2, and used from 512 bytes up if the processor supports it.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;

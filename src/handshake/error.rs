@@ -6,41 +6,40 @@ use core::fmt;
 
 use super::http::write::{UPGRADE_REQUIRED, push_error};
 
-/// Why an opening handshake failed: what the peer did, which limit it exceeded, or that the transport ended.
-/// Only [`Finished`](Self::Finished) is caused by the caller.
+/// Why an opening handshake failed: what the peer did, which limit it exceeded, or that the transport ended. Only
+/// [`Finished`](Self::Finished) is the caller's mistake.
 ///
 /// | from | repeated by every later call | in `out` |
 /// |---|---|---|
-/// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the whole HTTP response, once |
+/// | [`ServerHandshake::receive`](super::ServerHandshake::receive) | yes | the complete HTTP response, once |
 /// | [`ClientHandshake::receive`](super::ClientHandshake::receive) | yes | nothing |
 /// | `receive_eof` of both | yes | nothing |
-/// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the whole HTTP response, once, if anything of a request came |
+/// | [`ServerHandshake::handle_timeout`](super::ServerHandshake::handle_timeout) | yes | the complete HTTP response, once, if any byte of a request was received |
 /// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
 /// | [`TunnelHandshake`](super::TunnelHandshake) | yes | nothing |
-/// | [`Request::upgrade`](super::Request::upgrade) | yes: the request does not change | the whole HTTP response, each time |
+/// | [`Request::upgrade`](super::Request::upgrade) | yes: the request does not change | the complete HTTP response, each time |
 /// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
-/// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | they keep nothing | nothing; see [`respond`](Self::respond) |
-/// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | it keeps nothing | nothing; see [`status`](Self::status) |
+/// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | no state | nothing; see [`respond`](Self::respond) |
+/// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | no state | nothing; see [`status`](Self::status) |
 ///
 /// No Close frame is ever sent, as there is no connection yet.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The transport ended before the head was whole.
+    /// The transport ended before the head was complete.
     Eof,
-    /// The head was not whole when the caller's time for it was up (RFC 9110 section 15.5.9).
+    /// The head was not complete when the caller's timeout expired (RFC 9110 section 15.5.9).
     TimedOut,
-    /// The caller's doing: `receive`, `receive_eof` or `handle_timeout` was called after `receive` had returned its
-    /// result. Nothing is written for it.
+    /// A mistake of the caller: `receive`, `receive_eof` or `handle_timeout` was called after `receive` had returned
+    /// its result. Nothing is written for it.
     Finished,
 
-    /// The request line does not fit into the limit of
-    /// [`Config::max_head_size`](crate::Config::max_head_size).
+    /// The request line exceeds the limit of [`Config::max_head_size`](crate::Config::max_head_size).
     RequestLineTooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The head does not fit into the limit of [`Config::max_head_size`](crate::Config::max_head_size).
+    /// The head exceeds the limit of [`Config::max_head_size`](crate::Config::max_head_size).
     HeadTooLarge {
         /// The limit, in bytes.
         limit: usize,
@@ -220,18 +219,17 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Appends the whole HTTP response that tells the client: status, fields, and the error's text as the
-    /// body.
+    /// Appends the complete HTTP response for the client: status, header fields, and the error's text as the body.
     ///
-    /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have
-    /// done this already; it is for those who come from [`Upgrade::from_fields`](super::Upgrade::from_fields)
-    /// and send HTTP/1.1 by themselves. `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). The
-    /// caller sends it and closes the transport.
+    /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have done this
+    /// already; use it after [`Upgrade::from_fields`](super::Upgrade::from_fields) if you send HTTP/1.1 yourself.
+    /// `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). The caller sends it and closes the
+    /// transport.
     pub fn respond(&self, method: &str, out: &mut Vec<u8>) {
         push_error(out, method, *self);
     }
 
-    /// The status of the HTTP response that tells a client about this error.
+    /// Returns the status of the HTTP response that reports this error to the client.
     ///
     /// Errors that only a client can encounter map to 502, as a gateway would report for its upstream.
     pub const fn status(&self) -> u16 {
@@ -306,12 +304,12 @@ impl HandshakeError {
         }
     }
 
-    /// The fields that the response with this [`status`](Self::status) must have, for callers whose own HTTP
-    /// server sends it.
+    /// Returns the header fields that the response with this [`status`](Self::status) must have, for callers whose own
+    /// HTTP server sends it.
     ///
-    /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the connection option that goes along, and
-    /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); the latter alone
-    /// where an extended CONNECT asks for another version. Otherwise none.
+    /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the corresponding connection option, and
+    /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); only
+    /// `Sec-WebSocket-Version` if an extended CONNECT asks for another version. Otherwise none.
     pub const fn response_fields(&self) -> &'static [(&'static str, &'static str)] {
         match (self, self.status()) {
             (Self::UnsupportedConnectVersion, _) => &[("sec-websocket-version", "13")],
@@ -359,10 +357,10 @@ impl fmt::Display for HandshakeError {
                 "connection starts with a line of the PROXY protocol, not with an HTTP request"
             }
             Self::MalformedTarget => "request target is malformed",
-            Self::MalformedHttpVersion => "first line has no HTTP version where it belongs",
-            Self::MalformedStatus => "response has no three-digit status where it belongs",
+            Self::MalformedHttpVersion => "first line has no HTTP version where one is expected",
+            Self::MalformedStatus => "response has no three-digit status where one is expected",
             Self::SpaceBeforeFields => "white space before the first field",
-            Self::MalformedFieldName => "field has no name, or a name that is not a token",
+            Self::MalformedFieldName => "field name is missing or not a token",
             Self::SpaceBeforeColon => "white space between a field name and its colon",
             Self::MalformedFieldValue => "control byte in a field value or in the reason of a status line",
             Self::FoldedField => "request has a folded field line",
@@ -378,7 +376,7 @@ impl fmt::Display for HandshakeError {
             Self::UnexpectedContent => "WebSocket request has content",
             Self::UnexpectedContentLength => "extended CONNECT has a Content-Length field",
             Self::UnmetExpectation => "WebSocket request has an expectation other than 100-continue",
-            Self::MissingUpgrade => "no Upgrade field names websocket",
+            Self::MissingUpgrade => "not a WebSocket handshake: no Upgrade field names websocket",
             Self::AmbiguousUpgrade => "Upgrade field of the response names more than one protocol",
             Self::MissingConnectionUpgrade => "no Connection field has the option upgrade",
             Self::MissingVersion => "request has no Sec-WebSocket-Version field",

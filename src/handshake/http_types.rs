@@ -16,9 +16,9 @@ impl<'a> Upgrade<'a> {
     /// Checks a request that a server such as hyper or axum has read: an upgrade of HTTP/1.1, or an extended CONNECT of
     /// HTTP/2 or HTTP/3, depending on the request's version.
     ///
-    /// `connect_protocol` is the pseudo-field `:protocol`, which has no place in the request itself: servers keep
-    /// it in its extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1
-    /// has none.
+    /// `connect_protocol` is the pseudo-field `:protocol`, which is not part of the request itself: servers keep it in
+    /// the request's extensions, as `hyper::ext::Protocol` or `h2::ext::Protocol`, with a method `as_str`. HTTP/1.1 has
+    /// none.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -98,8 +98,8 @@ impl<'a> Upgrade<'a> {
 }
 
 impl HandshakeError {
-    /// The response that tells a client about this error: [`status`](Self::status) and
-    /// [`response_fields`](Self::response_fields). A body may be added, such as the error's text.
+    /// Returns the response that reports this error to the client: [`status`](Self::status) and
+    /// [`response_fields`](Self::response_fields). You may add a body, such as the error's text.
     pub fn to_http(&self) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -114,7 +114,7 @@ impl HandshakeError {
 }
 
 impl ClientExchange {
-    /// The request, for a client such as hyper's or h2's.
+    /// Returns the request, for a client such as hyper's or h2's.
     ///
     /// For an HTTP/1.1 upgrade, the URI is in origin form (path and query). HTTP clients that connect based on the URI
     /// need an absolute URI instead. An extended CONNECT has an absolute URI, and the version HTTP/2, which stacks of

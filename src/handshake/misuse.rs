@@ -55,7 +55,7 @@ impl fmt::Display for HandshakeMisuse {
         f.write_str(match self {
             Self::MalformedFieldName => "field name is not a token",
             Self::MalformedFieldValue => "field value has a control byte",
-            Self::ReservedField => "field is written by the handshake itself",
+            Self::ReservedField => "field is set by the handshake and cannot be overridden",
             Self::MalformedAuthority => "authority is not a host with an optional port up to 65535",
             Self::MalformedTarget => "target is not a path and an optional query in printable ASCII",
             Self::MalformedOrigin => "origin is empty or not printable ASCII",
@@ -64,11 +64,11 @@ impl fmt::Display for HandshakeMisuse {
             Self::RepeatedSubprotocol => "subprotocol is given twice",
             Self::UnofferedSubprotocol => "subprotocol was not offered by the client",
             Self::MalformedExtension => "extension is not one name with its parameters",
-            Self::UnusableStatus => "status is not from 200 to 599, or is a success of CONNECT",
+            Self::UnusableStatus => "status is not from 200 to 599, or is a 2xx response to CONNECT",
             Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
             Self::MalformedCredentials => "user name has a colon, or it or the password a control character",
-            Self::ExtendedConnect => "response to an extended CONNECT is the stack's to send",
-            Self::NoRequest => "no request waits for an answer",
+            Self::ExtendedConnect => "response to an extended CONNECT must be sent by the HTTP stack",
+            Self::NoRequest => "no request is waiting for a response",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The opening handshake of RFC 6455 section 4, both roles: over HTTP/1.1, and over HTTP/2 and HTTP/3.
+//! The opening handshake of RFC 6455 section 4 in both roles, over HTTP/1.1, HTTP/2 and HTTP/3.
 //!
 //! ```text
 //!   server                                                       client
@@ -19,15 +19,15 @@
 //! | [`TunnelRequest`] | before it: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
 //! | [`ResponseBody`] | after a rejection, of a server or of a proxy: reads what it says about why |
 //!
-//! Both sides are driven as a connection is: bytes that the transport read go in as `&mut &mut u8`, bytes to send are
-//! appended to `out`, and what follows the head stays in the input, as it is frames. Heads are read as they come,
-//! however they are cut, with work that is linear in their size, within the limits of [`Config`](crate::Config), and
+//! Both sides are driven like a connection: you feed in the bytes you read as `&mut &mut [u8]`, bytes to send are
+//! appended to `out`, and whatever follows the head (frames) stays in the input. Heads are parsed as they arrive,
+//! however they are split, with work that is linear in their size, within the limits of [`Config`](crate::Config), and
 //! strictly: request smuggling depends on two parties disagreeing about where a line or body ends. Invalid HTTP is
 //! detected at the first offending byte; missing or duplicate fields are detected at the end of the head. In both cases
 //! a server's error response is already in `out`. Fields added by the caller are validated before anything is written,
 //! which rules out header injection.
 //!
-//! Where somebody else speaks HTTP, the same rules are applied to fields instead of bytes:
+//! With another HTTP implementation, the same rules are applied to header fields instead of bytes:
 //!
 //! | | server | client |
 //! |---|---|---|

@@ -120,14 +120,14 @@ impl AsRef<[u8]> for Text<'_> {
     }
 }
 
-/// Empty.
+/// An empty payload.
 impl Default for Payload<'_> {
     fn default() -> Self {
         Self::EMPTY
     }
 }
 
-/// Empty.
+/// An empty text.
 impl Default for Text<'_> {
     fn default() -> Self {
         "".into()
@@ -285,14 +285,14 @@ impl PartialEq<Text<'_>> for String {
 
 impl Eq for Text<'_> {}
 
-/// The size alone: what peers send does not belong into logs.
+/// Shows only the size: what peers send does not belong in logs.
 impl fmt::Debug for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.len())
     }
 }
 
-/// The size alone: what peers send does not belong into logs.
+/// Shows only the size: what peers send does not belong in logs.
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.len())
