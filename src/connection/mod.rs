@@ -201,10 +201,16 @@ impl Connection {
         }
     }
 
+    /// A message in one frame that lies whole in the input, as [`receive`](Self::receive) takes it first.
+    #[inline]
+    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        self.receiver.whole_message(input)
+    }
+
     /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost
     /// more than decoding it.
     #[inline(never)]
-    fn receive_any<'i>(
+    pub(crate) fn receive_any<'i>(
         &mut self,
         input: &mut &'i mut [u8],
         out: &mut Vec<u8>,

@@ -97,6 +97,7 @@
 
 mod config;
 mod end;
+mod flow;
 #[cfg(feature = "std")]
 mod io;
 mod opening;
@@ -112,6 +113,7 @@ use core::time::Duration;
 
 pub use config::EndpointConfig;
 pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
+use flow::{Flow, Reading};
 #[cfg(feature = "std")]
 pub use io::Shutdown;
 pub use output::Output;
@@ -120,29 +122,20 @@ pub use read_buffer::ReadBuffer;
 use sender::Cause;
 pub use sender::Sender;
 pub use step::{Interest, Step};
-use step::{Reading, Writing};
 
 use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
-use crate::keepalive::Keepalive;
 use crate::{Connection, Entropy, Event};
 
 /// One end of a transport, for its whole life. See the [module](self).
 #[must_use = "an endpoint does nothing but by `step`"]
 pub struct Endpoint {
     phase: Phase,
-    keepalive: Keepalive,
+    flow: Flow,
     buffers: Option<Box<Buffers>>,
     /// The error of a transport that could not be written to any more.
     failure: Option<Box<TransportError>>,
-    reading: Reading,
-    writing: Writing,
     /// Whether the read buffer may hold an event.
     has_input: bool,
-    limits: Limits,
-    /// When the transport has to have made progress: it wrote, or ended after we did. Nanoseconds of `now`.
-    progress_due: u64,
-    /// That of the last step, in nanoseconds.
-    now: u64,
 }
 
 /// The buffers of an endpoint, while it is busy.
@@ -153,37 +146,6 @@ pub struct Buffers {
     pub read: ReadBuffer,
     /// What waits to be written.
     pub output: Output,
-}
-
-/// What is needed of the configuration after the opening handshake, in few bytes.
-#[derive(Clone, Copy)]
-struct Limits {
-    max_buffered: u32,
-    max_read_size: u32,
-    write_timeout: u32,
-    linger_timeout: u32,
-}
-
-impl Limits {
-    fn new(config: &EndpointConfig) -> Self {
-        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        // Rounded up: nothing ends before its time.
-        let millis = |time: Duration| {
-            let millis = time.as_nanos().div_ceil(u128::from(step::NANOS_PER_MILLI));
-            u32::try_from(millis).unwrap_or(u32::MAX)
-        };
-        Self {
-            max_buffered: bytes(config.max_buffered).max(1),
-            max_read_size: bytes(config.max_read_size),
-            write_timeout: millis(config.write_timeout),
-            linger_timeout: millis(config.linger_timeout),
-        }
-    }
-
-    #[inline]
-    fn max_buffered(self) -> usize {
-        usize::try_from(self.max_buffered).unwrap_or(usize::MAX)
-    }
 }
 
 impl Endpoint {
@@ -219,7 +181,7 @@ impl Endpoint {
     /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read behind the handshake.
     pub fn open(config: &EndpointConfig, connection: Connection, read: &[u8], now: Duration) -> Self {
         let mut endpoint = Self::new(Phase::Open(connection), config, now);
-        endpoint.keepalive.opened(now);
+        endpoint.flow.keepalive.opened(now);
         if !read.is_empty() {
             endpoint.buffers().read.extend(read);
             endpoint.has_input = true;
@@ -230,15 +192,10 @@ impl Endpoint {
     fn new(phase: Phase, config: &EndpointConfig, now: Duration) -> Self {
         Self {
             phase,
-            keepalive: Keepalive::new(&config.keepalive, now),
+            flow: Flow::new(config, now),
             buffers: None,
             failure: None,
-            reading: Reading::Ready,
-            writing: Writing::Ready,
             has_input: false,
-            limits: Limits::new(config),
-            progress_due: step::NEVER,
-            now: step::nanos(now),
         }
     }
 
@@ -251,70 +208,55 @@ impl Endpoint {
     pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
         let Self {
             phase,
-            keepalive,
+            flow,
             buffers,
             has_input,
-            limits,
-            now,
-            reading,
             ..
         } = self;
         let Phase::Open(connection) = phase else {
             return None;
         };
         let Buffers { read, output } = &mut **buffers.as_mut()?;
-        let max_buffered = limits.max_buffered();
-        if output.replies() >= max_buffered {
+        if output.replies() >= flow.limits.max_buffered() {
             return None;
         }
         let (mut input, consumed) = read.cursor();
-        let before = output.len();
-        let received = connection.receive(&mut input, output.buffer());
+        let event = match connection.whole_message(&mut input) {
+            Some(message) => message,
+            None => match next_of_any(connection, &mut input, output, flow) {
+                Some(event) => event,
+                None => {
+                    *has_input = false;
+                    consumed.all_but(input.len());
+                    return None;
+                }
+            },
+        };
         consumed.all_but(input.len());
-        if let Ok(Some(Event::Close(_))) | Err(_) = &received {
-            // A Close, or what is wrong, is answered by a Close and by nothing else.
-            if output.len() > before {
-                output.ends_with_close();
-            }
-        }
-        if let Ok(Some(event)) = received {
-            if let Event::Pong(payload) = &event {
-                keepalive.pong(payload, Duration::from_nanos(*now));
-            }
-            let connection = Some(connection);
-            return Some((
-                event,
-                Sender {
-                    connection,
-                    output,
-                    max_buffered,
-                    cause: Cause::Event,
-                },
-            ));
-        }
-        *has_input = false;
-        if *reading == Reading::Ended {
-            connection.receive_eof();
-        }
-        None
+        let sender = Sender {
+            connection: Some(connection),
+            output,
+            flow,
+            cause: Cause::Event,
+        };
+        Some((event, sender))
     }
 
     /// Lends a handle to send by.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
-        let max_buffered = self.limits.max_buffered();
-        let max_read_size = self.limits.max_read_size;
+        let max_read_size = self.flow.limits.max_read_size;
         Sender {
             connection: self.phase.connection(),
             output: &mut Buffers::of(&mut self.buffers, max_read_size).output,
-            max_buffered,
+            flow: &mut self.flow,
             cause: Cause::Caller,
         }
     }
 
     /// Returns the round-trip time of the last Ping that was answered.
     pub fn last_rtt(&self) -> Option<Duration> {
-        self.keepalive.last_rtt()
+        self.flow.keepalive.last_rtt()
     }
 
     /// Returns how the endpoint ended, after [`Step::Done`].
@@ -370,7 +312,7 @@ impl Endpoint {
 
     #[inline]
     fn buffers(&mut self) -> &mut Buffers {
-        Buffers::of(&mut self.buffers, self.limits.max_read_size)
+        Buffers::of(&mut self.buffers, self.flow.limits.max_read_size)
     }
 }
 
@@ -392,6 +334,38 @@ impl Buffers {
     fn of(buffers: &mut Option<Box<Self>>, max_read_size: u32) -> &mut Self {
         let max_read_size = usize::try_from(max_read_size).unwrap_or(usize::MAX);
         buffers.get_or_insert_with(|| Box::new(Self::new(max_read_size)))
+    }
+}
+
+/// The next event that is no whole message, with its answer in the output. Not inlined, as [`Connection::receive`] has it.
+#[inline(never)]
+fn next_of_any<'i>(
+    connection: &mut Connection,
+    input: &mut &'i mut [u8],
+    output: &mut Output,
+    flow: &mut Flow,
+) -> Option<Event<'i>> {
+    let before = output.len();
+    let received = connection.receive_any(input, output.buffer());
+    // A Close, or what is wrong, is answered by a Close and by nothing else.
+    if let Ok(Some(Event::Close(_))) | Err(_) = &received {
+        if output.len() > before {
+            output.ends_with_close();
+        }
+    }
+    match received {
+        Ok(Some(event)) => {
+            if let Event::Pong(payload) = &event {
+                flow.keepalive.pong(payload, flow.now());
+            }
+            Some(event)
+        }
+        Ok(None) | Err(_) => {
+            if flow.reading == Reading::Ended {
+                connection.receive_eof();
+            }
+            None
+        }
     }
 }
 

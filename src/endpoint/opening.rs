@@ -1,7 +1,5 @@
 //! The opening handshake of an endpoint: requests and responses.
 
-use core::time::Duration;
-
 use super::Endpoint;
 #[cfg(doc)]
 use super::Step;
@@ -160,7 +158,8 @@ impl Endpoint {
     /// The opening handshake is complete. What was read behind it are frames.
     fn opened(&mut self, connection: Connection) {
         self.phase = Phase::Open(connection);
-        self.keepalive.opened(Duration::from_nanos(self.now));
+        let now = self.flow.now();
+        self.flow.keepalive.opened(now);
         self.has_input = true;
     }
 }

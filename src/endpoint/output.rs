@@ -62,16 +62,17 @@ impl Output {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    /// How many bytes wait that reading has caused.
+    /// How many bytes wait that reading has caused. Nothing wraps, as `written` and `unsolicited` are parts of `bytes`.
     #[inline]
     pub(super) fn replies(&self) -> usize {
-        self.len().saturating_sub(self.unsolicited)
+        let left = self.bytes.len().wrapping_sub(self.written);
+        left.wrapping_sub(self.unsolicited)
     }
 
     /// The last `size` bytes are no replies to the peer.
     #[inline]
     pub(super) fn add_unsolicited(&mut self, size: usize) {
-        self.unsolicited = self.unsolicited.saturating_add(size);
+        self.unsolicited = self.unsolicited.wrapping_add(size);
     }
 
     /// The last frame that was appended is our Close.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::SendError;
+use super::flow::Flow;
 use super::output::Output;
 use crate::connection::{Compression, Fin, Prepared};
 use crate::message::{MessageKind, Payload};
@@ -17,7 +18,7 @@ use crate::{CloseCode, Connection, Misuse, State};
 pub struct Sender<'e> {
     pub(super) connection: Option<&'e mut Connection>,
     pub(super) output: &'e mut Output,
-    pub(super) max_buffered: usize,
+    pub(super) flow: &'e mut Flow,
     pub(super) cause: Cause,
 }
 
@@ -131,7 +132,7 @@ impl Sender<'_> {
     /// Returns whether more output waits than the limit allows, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.counted() >= self.max_buffered
+        self.counted() >= self.flow.limits.max_buffered()
     }
 
     /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
@@ -162,16 +163,19 @@ impl Sender<'_> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
     ) -> Result<(), SendError> {
-        let (waiting, limit) = (self.counted(), self.max_buffered);
+        let (waiting, limit) = (self.counted(), self.flow.limits.max_buffered());
         if waiting >= limit {
             return Err(SendError::Full { waiting, limit });
         }
-        let cause = self.cause;
-        let (connection, output) = self.open()?;
-        let before = output.len();
-        send(connection, output.buffer())?;
-        if let Cause::Caller = cause {
-            output.add_unsolicited(output.len().saturating_sub(before));
+        let Some(connection) = &mut self.connection else {
+            return Err(SendError::NotOpen);
+        };
+        let out = self.output.buffer();
+        let before = out.len();
+        send(connection, out)?;
+        if let Cause::Caller = self.cause {
+            let size = out.len().wrapping_sub(before);
+            self.output.add_unsolicited(size);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::flow::{NEVER, Reading, Writing, nanos};
 use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
 use crate::Role;
 use crate::keepalive::{Action, Expired};
@@ -47,35 +48,6 @@ pub enum Interest {
     Both,
 }
 
-/// The peer's direction of the transport.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Reading {
-    Ready,
-    Blocked,
-    Ended,
-}
-
-/// Our direction of the transport.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Writing {
-    /// All that was written is flushed.
-    Ready,
-    Blocked,
-    /// What was written is not flushed.
-    Unflushed,
-    UnflushedBlocked,
-    ShutDown,
-    Failed,
-}
-
-/// A time that does not come.
-pub(super) const NEVER: u64 = u64::MAX;
-pub(super) const NANOS_PER_MILLI: u64 = 1_000_000;
-
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
-}
-
 impl Endpoint {
     /// Returns the next thing to do. `now` is the time since the origin that was chosen at the start.
     ///
@@ -91,7 +63,7 @@ impl Endpoint {
         if let Some(step) = self.output_step() {
             return step;
         }
-        if self.wants_to_read() && self.reading == Reading::Ready {
+        if self.wants_to_read() && self.flow.reading == Reading::Ready {
             return Step::Read;
         }
         if self.is_over() {
@@ -109,7 +81,7 @@ impl Endpoint {
     /// all output is written and flushed.
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
         self.advance(now, false);
-        match self.writing {
+        match self.flow.writing {
             _ if self.end().is_some() => Some(Step::Done),
             Writing::Failed => Some(Step::Done),
             Writing::ShutDown => None,
@@ -120,13 +92,13 @@ impl Endpoint {
 
     /// Goes on to `now`, and does what is due. `reads` is whether the transport can be read in the next step.
     fn advance(&mut self, now: Duration, reads: bool) {
-        self.now = self.now.max(nanos(now));
-        if self.writing == Writing::Failed {
+        self.flow.now = self.flow.now.max(nanos(now));
+        if self.flow.writing == Writing::Failed {
             self.drop_output();
         }
         // A peer whose bytes wait for the caller is not silent.
         if self.has_input {
-            self.keepalive.activity();
+            self.flow.keepalive.activity();
         }
         self.check_time(reads);
     }
@@ -137,8 +109,12 @@ impl Endpoint {
         if let Phase::Ended(_) = self.phase {
             return None;
         }
-        let progress = (self.progress_due != NEVER).then(|| Duration::from_nanos(self.progress_due));
-        let keepalive = self.is_timed().then(|| self.keepalive.next_deadline()).flatten();
+        let progress =
+            (self.flow.progress_due != NEVER).then(|| Duration::from_nanos(self.flow.progress_due));
+        let keepalive = self
+            .is_timed()
+            .then(|| self.flow.keepalive.next_deadline())
+            .flatten();
         match (progress, keepalive) {
             (Some(progress), Some(keepalive)) => Some(progress.min(keepalive)),
             (progress, keepalive) => progress.or(keepalive),
@@ -174,11 +150,11 @@ impl Endpoint {
     fn has_received(&mut self, size: usize) {
         self.has_input = true;
         if size == 0 {
-            self.reading = Reading::Ended;
+            self.flow.reading = Reading::Ended;
             return;
         }
-        self.keepalive.activity();
-        self.reading = Reading::Ready;
+        self.flow.keepalive.activity();
+        self.flow.reading = Reading::Ready;
         // What comes after the end is of no use (RFC 6455 section 7.1.1).
         if !self.phase.reads() {
             self.buffers().read.keep(0);
@@ -187,8 +163,8 @@ impl Endpoint {
 
     /// Takes note that the transport has nothing to read.
     pub fn read_blocked(&mut self) {
-        if self.reading == Reading::Ready {
-            self.reading = Reading::Blocked;
+        if self.flow.reading == Reading::Ready {
+            self.flow.reading = Reading::Blocked;
             self.shrink();
         }
     }
@@ -210,23 +186,17 @@ impl Endpoint {
 
     /// Takes note that the transport accepted the first `size` bytes of [`output`](Self::output).
     pub fn written(&mut self, size: usize) {
-        let waiting = self.output().len();
-        if size == 0 || waiting == 0 {
+        let Some(Buffers { output, .. }) = self.buffers.as_deref_mut() else {
             return;
-        }
-        if size < waiting {
-            // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
-            // answer to a Ping behind it.
-            self.keepalive.activity();
-        }
-        self.buffers().output.written(size);
-        self.writing = Writing::Unflushed;
-        self.progress_due = NEVER;
+        };
+        let size = size.min(output.len());
+        output.written(size);
+        self.flow.wrote(size, output.len());
     }
 
     /// Takes note that the transport accepts no output now, or that it could not be flushed or shut down completely.
     pub fn write_blocked(&mut self) {
-        self.writing = match self.writing {
+        self.flow.writing = match self.flow.writing {
             Writing::Ready | Writing::Blocked => Writing::Blocked,
             Writing::Unflushed | Writing::UnflushedBlocked => Writing::UnflushedBlocked,
             done @ (Writing::ShutDown | Writing::Failed) => done,
@@ -235,25 +205,25 @@ impl Endpoint {
 
     /// Takes note that all that was written is flushed.
     pub fn flushed(&mut self) {
-        if let Writing::Unflushed | Writing::UnflushedBlocked = self.writing {
-            self.writing = Writing::Ready;
-            self.progress_due = NEVER;
+        if let Writing::Unflushed | Writing::UnflushedBlocked = self.flow.writing {
+            self.flow.writing = Writing::Ready;
+            self.flow.progress_due = NEVER;
             self.buffers().output.flushed();
         }
     }
 
     /// Takes note that writing is shut down.
     pub fn shut_down(&mut self) {
-        self.writing = Writing::ShutDown;
-        self.linger();
+        self.flow.writing = Writing::ShutDown;
+        self.flow.linger();
     }
 
     /// Takes note that the transport may be ready again after it was blocked, or that the deadline has come.
     pub fn ready(&mut self) {
-        if self.reading == Reading::Blocked {
-            self.reading = Reading::Ready;
+        if self.flow.reading == Reading::Blocked {
+            self.flow.reading = Reading::Ready;
         }
-        self.writing = match self.writing {
+        self.flow.writing = match self.flow.writing {
             Writing::Blocked => Writing::Ready,
             Writing::UnflushedBlocked => Writing::Unflushed,
             other => other,
@@ -270,12 +240,12 @@ impl Endpoint {
     /// peer sent is still read for a while, as its Close may be there.
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
         self.fail(error.into());
-        self.linger();
+        self.flow.linger();
     }
 
     fn fail(&mut self, error: TransportError) {
         self.failure.get_or_insert(alloc::boxed::Box::new(error));
-        self.writing = Writing::Failed;
+        self.flow.writing = Writing::Failed;
         self.drop_output();
     }
 
@@ -285,30 +255,15 @@ impl Endpoint {
         }
     }
 
-    /// The peer has so long to read our last bytes, and to end its direction.
-    fn linger(&mut self) {
-        self.progress_due = self.after(self.limits.linger_timeout);
-    }
-
-    /// The time in so many milliseconds, as nanoseconds since the origin.
-    fn after(&self, millis: u32) -> u64 {
-        match millis {
-            u32::MAX => NEVER,
-            millis => self
-                .now
-                .saturating_add(u64::from(millis).saturating_mul(NANOS_PER_MILLI)),
-        }
-    }
-
     /// Does what is due.
     fn check_time(&mut self, reads: bool) {
-        let now = Duration::from_nanos(self.now);
+        let now = Duration::from_nanos(self.flow.now);
         // A Close that waits behind a large message has its time once it is written.
         if self.phase.is_closing() && self.output().is_empty() {
-            self.keepalive.closing(now);
+            self.flow.keepalive.closing(now);
         }
         if self.is_timed() && !(reads && self.may_have_heard(now)) {
-            match self.keepalive.tick(now) {
+            match self.flow.keepalive.tick(now) {
                 Ok(Action::Wait) => {}
                 Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
                 Err(Expired::Open) => return self.opening_timed_out(),
@@ -316,8 +271,8 @@ impl Endpoint {
                 Err(_) => return self.time_out(Timeout::Closing),
             }
         }
-        match self.writing {
-            _ if self.progress_due > self.now || self.progress_due == NEVER => {}
+        match self.flow.writing {
+            _ if self.flow.progress_due > self.flow.now || self.flow.progress_due == NEVER => {}
             // The peer had its time to read our last bytes.
             Writing::ShutDown | Writing::Failed => self.finish(None),
             Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
@@ -328,21 +283,22 @@ impl Endpoint {
 
     /// Whether a Ping is out of time, but its answer may be in the transport: the caller was busy, and what came is read first.
     fn may_have_heard(&self, now: Duration) -> bool {
-        let is_due = self.keepalive.next_deadline().is_some_and(|due| due <= now);
+        let is_due = self.flow.keepalive.next_deadline().is_some_and(|due| due <= now);
         is_due
-            && self.reading == Reading::Ready
+            && self.flow.reading == Reading::Ready
             && self.wants_to_read()
-            && self.keepalive.clone().tick(now) == Err(Expired::Ping)
+            && self.flow.keepalive.clone().tick(now) == Err(Expired::Ping)
     }
 
     /// Whether the deadlines of the handshakes and of Pings hold: not after the end, whose deadline is that of progress.
     fn is_timed(&self) -> bool {
-        self.phase.is_opening() || matches!(self.phase, Phase::Open(_)) && self.writing != Writing::ShutDown
+        self.phase.is_opening()
+            || matches!(self.phase, Phase::Open(_)) && self.flow.writing != Writing::ShutDown
     }
 
     fn opening_timed_out(&mut self) {
         let role = self.phase.role();
-        let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
+        let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
         self.phase.opening_timed_out(output);
         // A server still writes its response, and a client has its caller take a body that was cut short.
         if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
@@ -361,16 +317,16 @@ impl Endpoint {
         self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;
         self.has_input = false;
-        self.progress_due = NEVER;
+        self.flow.progress_due = NEVER;
     }
 
     fn handshake_step(&mut self) -> Option<Step> {
         if self.has_input && self.phase.reads_handshake() {
             self.has_input = false;
-            let Buffers { read, output } = Buffers::of(&mut self.buffers, self.limits.max_read_size);
+            let Buffers { read, output } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
             let role = self.phase.role();
             self.phase.read_handshake(read, output);
-            if self.reading == Reading::Ended {
+            if self.flow.reading == Reading::Ended {
                 self.phase.end_of_transport();
             }
             // A client sends nothing after a handshake that failed (RFC 6455 section 7.1.7).
@@ -401,14 +357,14 @@ impl Endpoint {
             .buffers
             .as_ref()
             .map_or(0, |buffers| buffers.output.replies());
-        replies >= self.limits.max_buffered()
+        replies >= self.flow.limits.max_buffered()
     }
 
     fn output_step(&mut self) -> Option<Step> {
         let is_empty = self.output().is_empty();
-        let step = match self.writing {
+        let step = match self.flow.writing {
             Writing::Ready | Writing::Blocked if is_empty && !self.phase.is_finishing() => {
-                self.progress_due = NEVER;
+                self.flow.progress_due = NEVER;
                 return None;
             }
             Writing::Ready | Writing::Blocked if is_empty => Step::Shutdown,
@@ -417,10 +373,10 @@ impl Endpoint {
             Writing::Unflushed | Writing::UnflushedBlocked => Step::Write,
             Writing::ShutDown | Writing::Failed => return None,
         };
-        if self.progress_due == NEVER {
-            self.progress_due = self.after(self.limits.write_timeout);
+        if self.flow.progress_due == NEVER {
+            self.flow.progress_due = self.flow.after(self.flow.limits.write_timeout);
         }
-        match self.writing {
+        match self.flow.writing {
             Writing::Blocked | Writing::UnflushedBlocked => None,
             _ => Some(step),
         }
@@ -428,7 +384,7 @@ impl Endpoint {
 
     /// Whether bytes of the peer are wanted: what it says, or its end.
     fn wants_to_read(&self) -> bool {
-        match self.reading {
+        match self.flow.reading {
             Reading::Ended => false,
             Reading::Ready | Reading::Blocked => match self.phase {
                 Phase::Open(_) => !self.is_full() || self.phase.is_finishing(),
@@ -447,16 +403,16 @@ impl Endpoint {
 
     /// Whether both directions of the transport have ended.
     fn is_over(&self) -> bool {
-        let is_written = matches!(self.writing, Writing::ShutDown | Writing::Failed);
+        let is_written = matches!(self.flow.writing, Writing::ShutDown | Writing::Failed);
         is_written
-            && self.reading == Reading::Ended
-            && (self.phase.is_finishing() || self.writing == Writing::Failed)
+            && self.flow.reading == Reading::Ended
+            && (self.phase.is_finishing() || self.flow.writing == Writing::Failed)
     }
 
     fn interest(&self) -> Interest {
         let reads = self.wants_to_read();
-        let writes = matches!(self.writing, Writing::Blocked | Writing::UnflushedBlocked)
-            && self.progress_due != NEVER;
+        let writes = matches!(self.flow.writing, Writing::Blocked | Writing::UnflushedBlocked)
+            && self.flow.progress_due != NEVER;
         match (reads, writes) {
             (false, false) => Interest::Nothing,
             (true, false) => Interest::Readable,

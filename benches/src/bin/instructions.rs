@@ -7,7 +7,9 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::Duration;
 
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Sender, Step};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Connection, Event};
 use websocket_proto_benches::outcome::Kind;
@@ -25,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 13] = [
+const ALL: [Work; 16] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive(
             messages(Role::Server, &text(125), 125, 2 * count),
@@ -101,6 +103,17 @@ const ALL: [Work; 13] = [
     }),
     ("echo text 125 B, server", 4000, |count, halves| {
         echo(messages(Role::Server, &text(125), 125, 2 * count), count, halves)
+    }),
+    ("endpoint, receive text 125 B, server", 4000, |count, halves| {
+        let wire = messages(Role::Server, &text(125), 125, 2 * count);
+        drive_endpoint(wire, count, halves, |_, _| Ok(()))
+    }),
+    ("endpoint, send text 125 B, server", 4000, |count, halves| {
+        send_by_endpoint(&text(125), count, halves)
+    }),
+    ("endpoint, echo text 125 B, server", 4000, |count, halves| {
+        let wire = messages(Role::Server, &text(125), 125, 2 * count);
+        drive_endpoint(wire, count, halves, |sender, text| sender.send_text(text))
     }),
     ("handshake of a browser's request, server", 200, accept),
     ("handshake, client", 200, open),
@@ -198,6 +211,59 @@ fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves
         connection.send_text(black_box(text), &mut out)?;
         if out.len() >= READ_SIZE {
             black_box(&mut out).clear();
+        }
+    }
+    Ok(())
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::open(&EndpointConfig::new(), server(), &[], Duration::ZERO)
+}
+
+/// As [`receive`] and [`echo`], by the loop of the endpoint's documentation; what is read is copied.
+fn drive_endpoint(
+    wire: Wire,
+    count: usize,
+    halves: Halves,
+    mut reply: impl FnMut(&mut Sender<'_>, &str) -> std::result::Result<(), SendError>,
+) -> Result {
+    let mut endpoint = endpoint();
+    let (bytes, end) = take(&wire, halves);
+    let (mut seen, mut input) = (0, &bytes[..end]);
+    loop {
+        match endpoint.step(Duration::ZERO) {
+            Step::Event => {
+                while let Some((event, mut sender)) = endpoint.next_event() {
+                    if let Event::Text(text) = black_box(event) {
+                        seen += 1;
+                        reply(&mut sender, &text)?;
+                    }
+                }
+            }
+            Step::Write => endpoint.written(black_box(endpoint.output()).len()),
+            Step::Flush => endpoint.flushed(),
+            Step::Read if input.is_empty() => return check(seen, count, halves),
+            Step::Read => {
+                let mut size = 0;
+                // In parts, as callgrind counts each byte that a processor moves by itself.
+                for part in endpoint.read_space().chunks_mut(1024) {
+                    size += std::io::Read::read(&mut input, part)?;
+                }
+                endpoint.received(size);
+            }
+            step => return Err(format!("{step:?}").into()),
+        }
+    }
+}
+
+fn send_by_endpoint(payload: &[u8], count: usize, halves: Halves) -> Result {
+    let text = std::str::from_utf8(payload)?;
+    let mut endpoint = endpoint();
+    for _ in 0..times(count, halves) {
+        endpoint.sender().send_text(black_box(text))?;
+        if endpoint.output().len() >= READ_SIZE {
+            endpoint.written(black_box(endpoint.output()).len());
+            endpoint.flushed();
         }
     }
     Ok(())

@@ -8,7 +8,12 @@ use super::{Codec, Contestant, LEVEL, LIMIT, Terms};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
-    connect: |terms| Box::new(Ours::new(terms, &DeflateConfig::new().send_window_bits(15).level(LEVEL))),
+    connect: |terms| {
+        Box::new(Ours::new(
+            terms,
+            &DeflateConfig::new().send_window_bits(15).level(LEVEL),
+        ))
+    },
     keeps_engine: false,
 };
 
@@ -18,7 +23,10 @@ pub const KEPT: Contestant = Contestant {
     connect: |terms| {
         Box::new(Ours::new(
             terms,
-            &DeflateConfig::new().send_window_bits(15).level(LEVEL).keep_engine(true),
+            &DeflateConfig::new()
+                .send_window_bits(15)
+                .level(LEVEL)
+                .keep_engine(true),
         ))
     },
     keeps_engine: true,

@@ -1,0 +1,129 @@
+//! How far both directions of a transport are, and by when they have to get further.
+
+use core::time::Duration;
+
+use super::EndpointConfig;
+use crate::keepalive::Keepalive;
+
+/// The state of the transport, the clock and the deadlines: what an endpoint has beside its phase and its buffers.
+pub(super) struct Flow {
+    pub(super) keepalive: Keepalive,
+    pub(super) reading: Reading,
+    pub(super) writing: Writing,
+    pub(super) limits: Limits,
+    /// When the transport has to have made progress: it wrote, or ended after we did. Nanoseconds of `now`.
+    pub(super) progress_due: u64,
+    /// That of the last step, in nanoseconds.
+    pub(super) now: u64,
+}
+
+/// The peer's direction of the transport.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Reading {
+    Ready,
+    Blocked,
+    Ended,
+}
+
+/// Our direction of the transport.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Writing {
+    /// All that was written is flushed.
+    Ready,
+    Blocked,
+    /// What was written is not flushed.
+    Unflushed,
+    UnflushedBlocked,
+    ShutDown,
+    Failed,
+}
+
+/// What is needed of the configuration after the opening handshake, in few bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    max_buffered: u32,
+    pub(super) max_read_size: u32,
+    pub(super) write_timeout: u32,
+    pub(super) linger_timeout: u32,
+}
+
+/// A time that does not come.
+pub(super) const NEVER: u64 = u64::MAX;
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+}
+
+impl Limits {
+    fn new(config: &EndpointConfig) -> Self {
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        // Rounded up: nothing ends before its time.
+        let millis = |time: Duration| {
+            let millis = time.as_nanos().div_ceil(u128::from(NANOS_PER_MILLI));
+            u32::try_from(millis).unwrap_or(u32::MAX)
+        };
+        Self {
+            max_buffered: bytes(config.max_buffered).max(1),
+            max_read_size: bytes(config.max_read_size),
+            write_timeout: millis(config.write_timeout),
+            linger_timeout: millis(config.linger_timeout),
+        }
+    }
+
+    #[inline]
+    pub(super) fn max_buffered(self) -> usize {
+        usize::try_from(self.max_buffered).unwrap_or(usize::MAX)
+    }
+}
+
+impl Flow {
+    pub(super) fn new(config: &EndpointConfig, now: Duration) -> Self {
+        Self {
+            keepalive: Keepalive::new(&config.keepalive, now),
+            reading: Reading::Ready,
+            writing: Writing::Ready,
+            limits: Limits::new(config),
+            progress_due: NEVER,
+            now: nanos(now),
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// The time in so many milliseconds, as nanoseconds since the origin.
+    pub(super) fn after(&self, millis: u32) -> u64 {
+        match millis {
+            u32::MAX => NEVER,
+            millis => self
+                .now
+                .saturating_add(u64::from(millis).saturating_mul(NANOS_PER_MILLI)),
+        }
+    }
+
+    /// The transport accepted `size` of the bytes that waited, and `waiting` are left.
+    pub(super) fn wrote(&mut self, size: usize, waiting: usize) {
+        if size == 0 {
+            return;
+        }
+        if waiting > 0 {
+            // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
+            // answer to a Ping behind it.
+            self.keepalive.activity();
+        }
+        match self.writing {
+            Writing::ShutDown | Writing::Failed => {}
+            Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
+                self.writing = Writing::Unflushed;
+                self.progress_due = NEVER;
+            }
+        }
+    }
+
+    /// The peer has so long to read our last bytes, and to end its direction.
+    pub(super) fn linger(&mut self) {
+        self.progress_due = self.after(self.limits.linger_timeout);
+    }
+}
