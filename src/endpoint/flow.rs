@@ -1,8 +1,9 @@
 //! How far both directions of a transport are, and by when they have to get further.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::EndpointConfig;
+use super::{EndpointConfig, TransportError};
 use crate::keepalive::Keepalive;
 
 /// The state of the transport, the clock and the deadlines: what an endpoint has beside its phase and its buffers.
@@ -10,6 +11,8 @@ pub(super) struct Flow {
     pub(super) keepalive: Keepalive,
     pub(super) reading: Reading,
     pub(super) writing: Writing,
+    /// The first error of the transport.
+    pub(super) failure: Option<Box<TransportError>>,
     pub(super) limits: Limits,
     /// When the transport has to have made progress: it wrote, or ended after we did. Nanoseconds of `now`.
     pub(super) progress_due: u64,
@@ -83,6 +86,7 @@ impl Flow {
             keepalive: Keepalive::new(&config.keepalive, now),
             reading: Reading::Ready,
             writing: Writing::Ready,
+            failure: None,
             limits: Limits::new(config),
             progress_due: NEVER,
             now: nanos(now),
@@ -120,6 +124,20 @@ impl Flow {
                 self.progress_due = NEVER;
             }
         }
+    }
+
+    pub(super) fn write_blocked(&mut self) {
+        self.writing = match self.writing {
+            Writing::Ready | Writing::Blocked => Writing::Blocked,
+            Writing::Unflushed | Writing::UnflushedBlocked => Writing::UnflushedBlocked,
+            done @ (Writing::ShutDown | Writing::Failed) => done,
+        };
+    }
+
+    /// Nothing more is written. The first error is the one that counts.
+    pub(super) fn fail(&mut self, error: TransportError) {
+        self.failure.get_or_insert(Box::new(error));
+        self.writing = Writing::Failed;
     }
 
     /// The peer has so long to read our last bytes, and to end its direction.

@@ -1,8 +1,8 @@
 //! Steps on the transports of std.
 
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 
-use super::{Endpoint, Step};
+use super::{Endpoint, Step, VectoredWrite};
 
 /// A transport whose direction of writing can be ended apart from the other one.
 pub trait Shutdown {
@@ -26,6 +26,24 @@ impl Shutdown for &std::net::TcpStream {
     }
 }
 
+/// Why a call of a transport did nothing.
+enum Trouble {
+    /// It is to be made again.
+    Interrupted,
+    Blocked,
+    Failed(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Interrupted => Self::Interrupted,
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Blocked,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
 impl Endpoint {
     /// Performs [`Read`](Step::Read), [`Write`](Step::Write), [`Flush`](Step::Flush) or [`Shutdown`](Step::Shutdown) by
     /// one call of a transport of std, and takes note of the result. Works for blocking and non-blocking transports.
@@ -35,16 +53,14 @@ impl Endpoint {
     /// [`Wait`](Step::Wait) means to try again, and this method does so. The other steps do nothing here.
     pub fn perform(&mut self, step: Step, transport: &mut (impl Read + Write + Shutdown + ?Sized)) {
         match step {
-            Step::Read => match transport.read(self.read_space()) {
+            Step::Read => match transport.read(self.read_space()).map_err(Trouble::from) {
                 Ok(size) => self.received(size),
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => {}
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut => self.read_blocked(),
-                    _ => self.read_failed(error),
-                },
+                Err(Trouble::Interrupted) => {}
+                Err(Trouble::Blocked) => self.read_blocked(),
+                Err(Trouble::Failed(error)) => self.read_failed(error),
             },
             Step::Write => match transport.write(self.output()) {
-                Ok(0) => self.write_failed(std::io::Error::from(ErrorKind::WriteZero)),
+                Ok(0) => self.write_failed(Error::from(ErrorKind::WriteZero)),
                 Ok(size) => self.written(size),
                 Err(error) => self.write_error(error),
             },
@@ -61,11 +77,27 @@ impl Endpoint {
         }
     }
 
-    fn write_error(&mut self, error: std::io::Error) {
-        match error.kind() {
-            ErrorKind::Interrupted => {}
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => self.write_blocked(),
-            _ => self.write_failed(error),
+    fn write_error(&mut self, error: Error) {
+        match error.into() {
+            Trouble::Interrupted => {}
+            Trouble::Blocked => self.write_blocked(),
+            Trouble::Failed(error) => self.write_failed(error),
+        }
+    }
+}
+
+impl VectoredWrite<'_> {
+    /// Writes to a transport of std by one call of `write_vectored`, and takes note of the result, as
+    /// [`Endpoint::perform`] does. What the transport did not accept is then in the output.
+    ///
+    /// For transports that write several slices at once, such as `TcpStream`.
+    pub fn write_to(mut self, transport: &mut (impl Write + ?Sized)) {
+        let slices = self.slices().map(IoSlice::new);
+        match transport.write_vectored(&slices).map_err(Trouble::from) {
+            Ok(size) => self.written(size),
+            Err(Trouble::Interrupted) => {}
+            Err(Trouble::Blocked) => self.write_blocked(),
+            Err(Trouble::Failed(error)) => self.write_failed(error),
         }
     }
 }

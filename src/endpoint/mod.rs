@@ -106,6 +106,7 @@ mod phase;
 mod read_buffer;
 mod sender;
 mod step;
+mod vectored;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -122,6 +123,7 @@ pub use read_buffer::ReadBuffer;
 use sender::Cause;
 pub use sender::Sender;
 pub use step::{Interest, Step};
+pub use vectored::VectoredWrite;
 
 use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
 use crate::{Connection, Entropy, Event};
@@ -132,8 +134,6 @@ pub struct Endpoint {
     phase: Phase,
     flow: Flow,
     buffers: Option<Box<Buffers>>,
-    /// The error of a transport that could not be written to any more.
-    failure: Option<Box<TransportError>>,
     /// Whether the read buffer may hold an event.
     has_input: bool,
 }
@@ -194,7 +194,6 @@ impl Endpoint {
             phase,
             flow: Flow::new(config, now),
             buffers: None,
-            failure: None,
             has_input: false,
         }
     }

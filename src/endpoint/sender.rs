@@ -8,7 +8,7 @@ use super::flow::Flow;
 use super::output::Output;
 use crate::connection::{Compression, Fin, Prepared};
 use crate::message::{MessageKind, Payload};
-use crate::{CloseCode, Connection, Misuse, State};
+use crate::{CloseCode, Connection, Misuse, Role, State};
 
 /// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by
 /// [`Endpoint::sender`](super::Endpoint::sender).
@@ -29,6 +29,17 @@ pub(super) enum Cause {
     /// An event that is held.
     Event,
     Caller,
+}
+
+impl Cause {
+    /// The last `size` bytes of the output are its doing.
+    #[inline]
+    pub(super) fn account(self, size: usize, output: &mut Output) {
+        match self {
+            Self::Event => {}
+            Self::Caller => output.add_unsolicited(size),
+        }
+    }
 }
 
 impl Sender<'_> {
@@ -141,6 +152,10 @@ impl Sender<'_> {
         self.output.len()
     }
 
+    pub(super) fn role(&self) -> Option<Role> {
+        self.connection.as_ref().map(|connection| connection.role())
+    }
+
     #[inline]
     fn open(&mut self) -> Result<(&mut Connection, &mut Output), SendError> {
         match &mut self.connection {
@@ -159,7 +174,7 @@ impl Sender<'_> {
     }
 
     #[inline]
-    fn message(
+    pub(super) fn message(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
     ) -> Result<(), SendError> {
@@ -173,10 +188,8 @@ impl Sender<'_> {
         let out = self.output.buffer();
         let before = out.len();
         send(connection, out)?;
-        if let Cause::Caller = self.cause {
-            let size = out.len().wrapping_sub(before);
-            self.output.add_unsolicited(size);
-        }
+        let size = out.len().wrapping_sub(before);
+        self.cause.account(size, self.output);
         Ok(())
     }
 }

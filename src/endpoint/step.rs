@@ -196,11 +196,7 @@ impl Endpoint {
 
     /// Takes note that the transport accepts no output now, or that it could not be flushed or shut down completely.
     pub fn write_blocked(&mut self) {
-        self.flow.writing = match self.flow.writing {
-            Writing::Ready | Writing::Blocked => Writing::Blocked,
-            Writing::Unflushed | Writing::UnflushedBlocked => Writing::UnflushedBlocked,
-            done @ (Writing::ShutDown | Writing::Failed) => done,
-        };
+        self.flow.write_blocked();
     }
 
     /// Takes note that all that was written is flushed.
@@ -244,8 +240,7 @@ impl Endpoint {
     }
 
     fn fail(&mut self, error: TransportError) {
-        self.failure.get_or_insert(alloc::boxed::Box::new(error));
-        self.flow.writing = Writing::Failed;
+        self.flow.fail(error);
         self.drop_output();
     }
 
@@ -312,7 +307,11 @@ impl Endpoint {
 
     /// The endpoint ends now, and gives its memory back.
     pub(super) fn finish(&mut self, interruption: Option<Interruption>) {
-        let failure = self.failure.take().map(|error| Interruption::Transport(*error));
+        let failure = self
+            .flow
+            .failure
+            .take()
+            .map(|error| Interruption::Transport(*error));
         let unwritten = self.buffers.as_ref().map(|buffers| &buffers.output);
         self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;

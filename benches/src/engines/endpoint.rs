@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::time::Duration;
 
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Sender, Step, VectoredWrite};
 use websocket_proto::{Config, Connection, Event, OsEntropy};
 
-use super::{Contestant, Engine, Side};
-use crate::outcome::{Kind, Outcome};
+use super::ours::Outgoing;
+use super::{Contestant, Engine, LARGE, Side};
+use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
 use crate::wire::{READ_SIZE, Reader, Role, Wire};
 
@@ -20,6 +21,8 @@ pub const CONTESTANT: Contestant = Contestant {
 
 struct Driven {
     endpoint: Endpoint,
+    /// From which size on a payload is written from where it is.
+    large: usize,
 }
 
 /// The transport in memory is always ready, so the clock stands.
@@ -34,12 +37,16 @@ impl Driven {
         let config = EndpointConfig::new();
         Self {
             endpoint: Endpoint::open(&config, connection, &[], NOW),
+            large: match role {
+                Role::Server => LARGE,
+                Role::Client => usize::MAX,
+            },
         }
     }
 
     /// Until nothing is left to read.
     fn drive(&mut self, mut reader: Option<Reader<'_>>, echo: bool, outcome: &mut Outcome) {
-        let endpoint = &mut self.endpoint;
+        let (endpoint, large) = (&mut self.endpoint, self.large);
         endpoint.ready();
         loop {
             match endpoint.step(NOW) {
@@ -49,14 +56,14 @@ impl Driven {
                             Event::Text(text) => {
                                 outcome.seen.text(&text);
                                 if echo {
-                                    sender.send_text(&text).expect("the connection is open");
+                                    send(&mut sender, Outgoing::Text(&text), large, &mut outcome.sent);
                                 }
                                 sender.recycle(text);
                             }
                             Event::Binary(payload) => {
                                 outcome.seen.message(Kind::Binary, &payload);
                                 if echo {
-                                    sender.send_binary(&payload).expect("the connection is open");
+                                    send(&mut sender, Outgoing::Binary(&payload), large, &mut outcome.sent);
                                 }
                                 sender.recycle(payload);
                             }
@@ -82,23 +89,48 @@ impl Driven {
     }
 }
 
+#[inline(always)]
+fn send(sender: &mut Sender<'_>, message: Outgoing<'_>, large: usize, sent: &mut Sent) {
+    match message {
+        Outgoing::Text(text) if text.len() >= large => {
+            write(
+                sender.send_text_vectored(text).expect("the connection is open"),
+                sent,
+            );
+        }
+        Outgoing::Binary(payload) if payload.len() >= large => {
+            write(
+                sender
+                    .send_binary_vectored(payload)
+                    .expect("the connection is open"),
+                sent,
+            );
+        }
+        Outgoing::Text(text) => sender.send_text(text).expect("the connection is open"),
+        Outgoing::Binary(payload) => sender.send_binary(payload).expect("the connection is open"),
+    }
+}
+
+fn write(mut write: VectoredWrite<'_>, sent: &mut Sent) {
+    let slices = write.slices();
+    sent.write_vectored(slices);
+    let size = slices.map(<[u8]>::len).iter().sum();
+    write.written(size);
+}
+
 impl Engine for Driven {
     fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
         self.drive(Some(wire.reader()), echo, outcome);
     }
 
     fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
-        let text = match message.kind {
-            Kind::Text => Some(message.text()),
-            Kind::Binary => None,
+        let outgoing = match message.kind {
+            Kind::Text => Outgoing::Text(message.text()),
+            Kind::Binary => Outgoing::Binary(&message.payload),
         };
         for _ in 0..times {
             let mut sender = self.endpoint.sender();
-            match text {
-                Some(text) => sender.send_text(text),
-                None => sender.send_binary(&message.payload),
-            }
-            .expect("the connection is open");
+            send(&mut sender, outgoing, self.large, &mut outcome.sent);
             if sender.buffered_amount() >= READ_SIZE {
                 self.drive(None, false, outcome);
             }

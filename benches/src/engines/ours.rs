@@ -32,7 +32,7 @@ struct Output {
 }
 
 #[derive(Clone, Copy)]
-enum Outgoing<'a> {
+pub enum Outgoing<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
 }

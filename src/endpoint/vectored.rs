@@ -1,0 +1,156 @@
+//! Messages whose payload is written from where it is.
+
+use core::fmt;
+
+use super::flow::Flow;
+use super::output::Output;
+use super::sender::Cause;
+use super::{SendError, Sender, TransportError};
+use crate::Role;
+use crate::message::MessageKind;
+
+/// A message that is being sent: its header waits in the output, and its payload is still where the caller has it, to be
+/// written by one vectored write.
+///
+/// It is made by [`Sender::send_text_vectored`], [`Sender::send_binary_vectored`] and [`Sender::send_in_place`]. Write
+/// [`slices`](Self::slices), and report the result as after [`Step::Write`](super::Step::Write). When this value is dropped, the
+/// part of the payload that the transport has not accepted is copied into the output, and
+/// [`Step::Write`](super::Step::Write) writes it as usual. So nothing has to be kept across an await, and a message that
+/// the transport accepts at once is never copied.
+///
+/// ```
+/// use std::io::{IoSlice, Write};
+/// use std::time::Duration;
+/// use websocket_proto::endpoint::{Endpoint, EndpointConfig};
+/// use websocket_proto::{Config, Connection};
+///
+/// let connection = Connection::server(&Config::new());
+/// let mut endpoint = Endpoint::open(&EndpointConfig::new(), connection, &[], Duration::ZERO);
+/// let mut transport = Vec::new();
+/// let (payload, mut sender) = (vec![7; 100_000], endpoint.sender());
+/// let mut write = sender.send_binary_vectored(&payload)?;
+/// match transport.write_vectored(&write.slices().map(IoSlice::new)) {
+///     Ok(size) => write.written(size),
+///     Err(error) => write.write_failed(error), // `write_blocked` for `WouldBlock`
+/// }
+/// drop(write);
+/// assert!(transport.len() == 100_010 && endpoint.output().is_empty());
+/// # Ok::<(), websocket_proto::endpoint::SendError>(())
+/// ```
+#[must_use = "the payload is copied into the output when this is dropped without a write"]
+pub struct VectoredWrite<'s> {
+    output: &'s mut Output,
+    flow: &'s mut Flow,
+    cause: Cause,
+    /// What of the payload is not written.
+    payload: &'s [u8],
+}
+
+impl<'s> Sender<'s> {
+    /// Sends a text message whose text is not copied as far as the transport accepts it at once: see [`VectoredWrite`].
+    /// The message is not compressed. A client has to mask what it sends, so its text is masked into the output; it
+    /// can use [`send_in_place`](Self::send_in_place).
+    ///
+    /// For texts from some 16 KiB on; below, [`send_text`](Self::send_text) is faster.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`send_text`](Self::send_text).
+    pub fn send_text_vectored<'p>(&'p mut self, text: &'p str) -> Result<VectoredWrite<'p>, SendError> {
+        match self.role() {
+            Some(Role::Client) => self.send_text(text).map(|()| self.beside(&[])),
+            _ => {
+                self.message(|connection, out| connection.send_text_header(text, out))?;
+                Ok(self.beside(text.as_bytes()))
+            }
+        }
+    }
+
+    /// Sends a binary message whose payload is not copied as far as the transport accepts it at once. Otherwise the same
+    /// as [`send_text_vectored`](Self::send_text_vectored).
+    ///
+    /// # Errors
+    ///
+    /// Same as [`send_binary`](Self::send_binary).
+    pub fn send_binary_vectored<'p>(&'p mut self, payload: &'p [u8]) -> Result<VectoredWrite<'p>, SendError> {
+        match self.role() {
+            Some(Role::Client) => self.send_binary(payload).map(|()| self.beside(&[])),
+            _ => {
+                self.message(|connection, out| connection.send_binary_header(payload, out))?;
+                Ok(self.beside(payload))
+            }
+        }
+    }
+
+    /// Sends a message of either role whose payload is not copied as far as the transport accepts it at once: see
+    /// [`VectoredWrite`]. A client masks the payload where it is. The message is not compressed.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`send_text`](Self::send_text), and
+    /// [`Misuse::InvalidUtf8`](crate::Misuse::InvalidUtf8) if a text is none. The payload is then untouched.
+    pub fn send_in_place<'p>(
+        &'p mut self,
+        kind: MessageKind,
+        payload: &'p mut [u8],
+    ) -> Result<VectoredWrite<'p>, SendError> {
+        self.message(|connection, out| connection.send_in_place(kind, payload, out))?;
+        Ok(self.beside(payload))
+    }
+
+    fn beside<'p>(&'p mut self, payload: &'p [u8]) -> VectoredWrite<'p> {
+        VectoredWrite {
+            output: self.output,
+            flow: self.flow,
+            cause: self.cause,
+            payload,
+        }
+    }
+}
+
+impl VectoredWrite<'_> {
+    /// Returns what is to be written, in this order: all output that waits, with the header at its end, and the payload.
+    pub fn slices(&self) -> [&[u8]; 2] {
+        [self.output.waiting(), self.payload]
+    }
+
+    /// Takes note that the transport accepted the first `size` bytes of both [`slices`](Self::slices).
+    pub fn written(&mut self, size: usize) {
+        let of_output = size.min(self.output.len());
+        self.output.written(of_output);
+        let of_payload = size.saturating_sub(of_output).min(self.payload.len());
+        self.payload = self.payload.get(of_payload..).unwrap_or_default();
+        let left = self.output.len().saturating_add(self.payload.len());
+        self.flow.wrote(of_output.saturating_add(of_payload), left);
+    }
+
+    /// Takes note that the transport accepts no output now, as
+    /// [`Endpoint::write_blocked`](super::Endpoint::write_blocked).
+    pub fn write_blocked(&mut self) {
+        self.flow.write_blocked();
+    }
+
+    /// Takes note that the transport could not be written to, as
+    /// [`Endpoint::write_failed`](super::Endpoint::write_failed).
+    pub fn write_failed(&mut self, error: impl Into<TransportError>) {
+        self.flow.fail(error.into());
+        self.flow.linger();
+    }
+}
+
+/// Copies what is left of the payload into the output.
+impl Drop for VectoredWrite<'_> {
+    fn drop(&mut self) {
+        self.output.buffer().extend_from_slice(self.payload);
+        self.cause.account(self.payload.len(), self.output);
+    }
+}
+
+/// Without the payload.
+impl fmt::Debug for VectoredWrite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VectoredWrite")
+            .field("sizes", &self.slices().map(<[u8]>::len))
+            .finish_non_exhaustive()
+    }
+}
