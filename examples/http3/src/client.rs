@@ -7,7 +7,7 @@ use quiche::h3::{self, Header, NameValue, WireErrorCode};
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 use websocket_proto::handshake::{Answer, ClientRequest};
-use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
+use websocket_proto::{CloseCode, Config, Event, OsEntropy};
 
 use crate::stream::Stream;
 use crate::{Failure, udp};
@@ -101,36 +101,36 @@ impl Client {
         let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
         let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
         for number in 0..sent {
-            stream.connection.send_binary(&message(number), &mut stream.out)?;
+            stream.endpoint.sender().send_binary(&message(number))?;
         }
         let (mut received, mut wrong) = (0, 0);
-        let mut react = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| {
-            let Event::Binary(payload) = event else {
-                return Ok(());
-            };
-            wrong += usize::from(payload != message(received));
-            received += 1;
-            if sent < messages {
-                sent += 1;
-                return connection.send_binary(&message(sent - 1), out);
-            }
-            if received == messages {
-                return connection.close(CloseCode::NORMAL, "", out);
-            }
-            Ok(())
-        };
         let began = Instant::now();
-        let end = loop {
-            if let Some(end) = stream.turn(http, &mut self.quic, &mut react)? {
-                break end;
+        loop {
+            let is_done = stream.turn(http, &mut self.quic, |event, mut sender| {
+                let Event::Binary(payload) = event else {
+                    return;
+                };
+                wrong += usize::from(payload != message(received));
+                received += 1;
+                // What cannot be sent does not come back, which shows at the end.
+                if sent < messages {
+                    sent += 1;
+                    _ = sender.send_binary(&message(sent - 1));
+                } else if received == messages {
+                    _ = sender.close(CloseCode::NORMAL, "");
+                }
+            });
+            if is_done {
+                break;
             }
             match self.poll(http)? {
-                Some(h3::Event::Finished | h3::Event::Reset(_)) => stream.end(),
-                Some(_) => {}
-                None => self.wait(stream.deadline).await?,
+                Some(event) => stream.take(&event),
+                None => self.wait(stream.deadline()).await?,
             }
-        };
+        }
+        udp::send(&self.socket, &mut self.quic).await?; // a QUIC connection that is closed sends no FIN
         let time = began.elapsed().as_millis();
+        let end = stream.into_end(&mut self.quic);
         if wrong > 0 || received < messages || !end.is_clean() {
             return Err(
                 format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),

@@ -9,7 +9,7 @@
 //!
 //! quiche has no more IO than this library: it takes packets and gives packets, which [`udp`] moves. So the
 //! two meet without anything between them. The handshakes are two lists of fields, in [`peer`] and
-//! [`client`]; what follows is the same for both, a connection over one [`stream`].
+//! [`client`]; what follows is the same for both, an endpoint over one [`stream`].
 
 use std::env;
 use std::error::Error;
@@ -21,8 +21,6 @@ mod peer;
 mod server;
 mod stream;
 mod udp;
-
-const BUFFER_SIZE: usize = 16 * 1024;
 
 type Failure = Box<dyn Error>;
 

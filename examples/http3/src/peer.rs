@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use quiche::h3::{self, Header, NameValue, WireErrorCode};
 use quiche::{ConnectionId, Shutdown};
 use websocket_proto::handshake::Upgrade;
-use websocket_proto::{Config, Connection, Event};
+use websocket_proto::{Config, Event};
 
 use crate::stream::{self, Stream};
 
@@ -38,7 +38,7 @@ impl Peer {
     }
 
     pub fn timeout(&self) -> Option<Duration> {
-        let deadlines = self.streams.values().filter_map(|stream| stream.deadline);
+        let deadlines = self.streams.values().filter_map(Stream::deadline);
         let left = deadlines.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         left.chain(self.quic.timeout()).min()
     }
@@ -47,7 +47,8 @@ impl Peer {
     pub fn is_there(&mut self) -> bool {
         if self.quic.is_closed() {
             for (id, mut stream) in self.streams.drain() {
-                eprintln!("stream {id}: {}", stream.connection.receive_eof());
+                stream.endpoint.read_failed("the QUIC connection is closed");
+                eprintln!("stream {id}: {}", stream.into_end(&mut self.quic));
             }
         }
         !self.quic.is_closed()
@@ -72,9 +73,10 @@ impl Peer {
                         stream::reset(&mut self.quic, id, WireErrorCode::RequestRejected);
                     }
                 }
-                h3::Event::Data => self.echo(&mut http, id),
-                h3::Event::Finished | h3::Event::Reset(_) => {
-                    self.streams.get_mut(&id).map(Stream::end);
+                h3::Event::Data | h3::Event::Finished | h3::Event::Reset(_) => {
+                    if let Some(stream) = self.streams.get_mut(&id) {
+                        stream.take(&event);
+                    }
                     self.echo(&mut http, id);
                 }
                 h3::Event::PriorityUpdate | h3::Event::GoAway => {}
@@ -145,20 +147,20 @@ impl Peer {
                 .stream_shutdown(id, Shutdown::Read, WireErrorCode::NoError as u64);
             return;
         };
-        let echo = |connection: &mut Connection, event: Event<'_>, out: &mut Vec<u8>| match event {
-            Event::Text(text) => connection.send_text(&text, out),
-            Event::Binary(payload) => connection.send_binary(&payload, out),
-            _ => Ok(()), // what a Ping is answered with is in `out`
-        };
-        match stream.turn(http, &mut self.quic, echo) {
-            Ok(None) => return,
-            Ok(Some(end)) => eprintln!("stream {id}: {end}"),
-            Err(error) => {
-                stream::reset(&mut self.quic, id, WireErrorCode::RequestCancelled);
-                eprintln!("stream {id}: {} ({error})", stream.connection.receive_eof());
-            }
+        let is_done = stream.turn(http, &mut self.quic, |event, mut sender| {
+            // A client that is closing is owed nothing more, so an error here is not one.
+            _ = match event {
+                Event::Text(text) => sender.send_text(&text),
+                Event::Binary(payload) => sender.send_binary(&payload),
+                _ => Ok(()), // Pings and Closes are answered by the endpoint
+            };
+        });
+        if !is_done {
+            return;
         }
-        self.streams.remove(&id);
+        if let Some(stream) = self.streams.remove(&id) {
+            eprintln!("stream {id}: {}", stream.into_end(&mut self.quic));
+        }
     }
 }
 
@@ -171,7 +173,8 @@ fn respond(
     fields: &[(&str, &str)],
     body: &[u8],
 ) -> Result<(), h3::Error> {
-    http.send_response(quic, id, &head(status, fields.iter().map(|(name, value)| (*name, value.as_bytes()))), false)?;
+    let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+    http.send_response(quic, id, &head(status, fields), false)?;
     match http.send_body(quic, id, body, true)? {
         size if size < body.len() => Err(h3::Error::StreamBlocked),
         _ => Ok(()),

@@ -1,103 +1,107 @@
-//! A connection over one stream, for either role. There is no IO in it: quiche keeps what has come and what
-//! is to go, as far as its windows allow.
+//! An endpoint over one stream, for either role. Nothing in it waits: quiche keeps what has come and what is to
+//! go, as far as its windows allow.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quiche::Shutdown;
 use quiche::h3::{self, WireErrorCode};
-use websocket_proto::{Closed, Connection, Event, Misuse, Transport};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Sender, Step};
+use websocket_proto::{Connection, Event};
 
-use crate::{BUFFER_SIZE, Failure};
-
-/// For the closing handshake, and for the peer to take our last bytes.
-const CLOSE_TIME: Duration = Duration::from_secs(10);
-/// How much output may wait before we read no more, so that a peer that does not read has to stop sending.
+/// How much output may wait before nothing is read, so that a peer that does not read has to stop sending.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 pub struct Stream {
     id: u64,
-    pub connection: Connection,
-    pub out: Vec<u8>,
-    /// How much of `out` quiche has taken.
-    written: usize,
-    /// When it is given up, once it is closing.
-    pub deadline: Option<Instant>,
-    /// Whether the peer has ended its direction, and we ours.
+    pub endpoint: Endpoint,
+    /// The origin of the endpoint's time.
+    clock: Instant,
+    /// Whether the peer has ended its direction, and all of it is read.
     has_ended: bool,
-    is_finished: bool,
 }
 
 impl Stream {
+    /// The stream on which the request was accepted.
     pub fn new(id: u64, connection: Connection) -> Self {
+        let config = EndpointConfig::new().max_buffered(MAX_OUTPUT);
+        let clock = Instant::now();
+        let endpoint = Endpoint::open(&config, connection, &[], clock.elapsed());
         Self {
             id,
-            connection,
-            out: Vec::new(),
-            written: 0,
-            deadline: None,
+            endpoint,
+            clock,
             has_ended: false,
-            is_finished: false,
         }
     }
 
-    /// Does what can be done now: writes, reads, and hands what comes to `react`, while the connection is
-    /// open. Yields how it ended when that was all.
+    /// Does what can be done now. `react` makes of each event what it likes. Returns whether that was all.
     pub fn turn(
         &mut self,
         http: &mut h3::Connection,
         quic: &mut quiche::Connection,
-        mut react: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), Misuse>,
-    ) -> Result<Option<Closed>, Failure> {
-        let mut buffer = [0; BUFFER_SIZE];
+        mut react: impl FnMut(Event<'_>, Sender<'_>),
+    ) -> bool {
+        self.endpoint.ready();
         loop {
-            self.write(http, quic)?;
-            if self.out.len() > MAX_OUTPUT {
-                break;
-            }
-            let size = match http.recv_body(quic, self.id, &mut buffer) {
-                Ok(size) => size,
-                Err(h3::Error::Done) => break,
-                Err(error) => return Err(error.into()),
-            };
-            let mut input = &mut buffer[..size];
-            // An error ends this loop too: the Close that tells the peer is in `out`.
-            while let Ok(Some(event)) = self.connection.receive(&mut input, &mut self.out) {
-                if self.connection.transport() == Transport::Open {
-                    react(&mut self.connection, event, &mut self.out)?;
+            match self.endpoint.step(self.clock.elapsed()) {
+                Step::Event => {
+                    while let Some((event, sender)) = self.endpoint.next_event() {
+                        react(event, sender);
+                    }
                 }
+                Step::Wait(_) => return false,
+                Step::Done => return true,
+                step => self.perform(step, http, quic),
             }
         }
-        if self.connection.transport() != Transport::Open {
-            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + CLOSE_TIME);
-            if deadline <= Instant::now() {
-                return Err("the peer does not close".into());
-            }
-        }
-        let is_over = self.has_ended && self.is_finished;
-        Ok(is_over.then(|| self.connection.receive_eof()))
     }
 
-    /// Writes what may be written, and ends our direction after the last of it.
-    fn write(&mut self, http: &mut h3::Connection, quic: &mut quiche::Connection) -> Result<(), Failure> {
-        let is_last = self.connection.transport() == Transport::Close;
-        while self.written < self.out.len() || (is_last && !self.is_finished) {
-            match http.send_body(quic, self.id, &self.out[self.written..], is_last) {
-                Ok(size) => self.written += size,
-                Err(h3::Error::Done | h3::Error::StreamBlocked) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-            self.is_finished = is_last && self.written == self.out.len();
+    /// Performs one step on the stream, and reports the result.
+    fn perform(&mut self, step: Step, http: &mut h3::Connection, quic: &mut quiche::Connection) {
+        let endpoint = &mut self.endpoint;
+        match step {
+            Step::Read => match http.recv_body(quic, self.id, endpoint.read_space()) {
+                Ok(size) => endpoint.received(size),
+                Err(h3::Error::Done) if self.has_ended => endpoint.received(0),
+                Err(h3::Error::Done) => endpoint.read_blocked(),
+                Err(error) => endpoint.read_failed(error),
+            },
+            Step::Write => match http.send_body(quic, self.id, endpoint.output(), false) {
+                Ok(size) => endpoint.written(size),
+                Err(h3::Error::Done | h3::Error::StreamBlocked) => endpoint.write_blocked(),
+                Err(error) => endpoint.write_failed(error),
+            },
+            Step::Flush => endpoint.flushed(), // packets are sent after each turn
+            Step::Shutdown => match http.send_body(quic, self.id, &[], true) {
+                Ok(_) => endpoint.shut_down(), // by FIN
+                Err(h3::Error::Done | h3::Error::StreamBlocked) => endpoint.write_blocked(),
+                Err(error) => endpoint.write_failed(error),
+            },
+            Step::Request | Step::Response | Step::Event | Step::Wait(_) | Step::Done => {}
         }
-        self.out.clear();
-        self.out.shrink_to(BUFFER_SIZE); // what a large message took is given back
-        self.written = 0;
-        Ok(())
     }
 
-    /// The peer has ended its direction, orderly or not.
-    pub fn end(&mut self) {
-        self.has_ended = true;
-        self.connection.receive_eof();
+    /// Takes what quiche says of the end of the peer's direction.
+    pub fn take(&mut self, event: &h3::Event) {
+        match event {
+            h3::Event::Finished => self.has_ended = true,
+            h3::Event::Reset(code) => self.endpoint.read_failed(format!("reset with {code:#x}")),
+            h3::Event::Headers { .. } | h3::Event::Data | h3::Event::PriorityUpdate | h3::Event::GoAway => {}
+        }
+    }
+
+    /// When [`turn`](Self::turn) has to be called at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.endpoint.deadline().map(|deadline| self.clock + deadline)
+    }
+
+    /// Gives up the stream. If the endpoint was interrupted, the peer sees a reset in place of the end.
+    pub fn into_end(self, quic: &mut quiche::Connection) -> End {
+        let end = self.endpoint.into_end();
+        if end.interruption.is_some() {
+            reset(quic, self.id, WireErrorCode::RequestCancelled);
+        }
+        end
     }
 }
 
