@@ -48,8 +48,9 @@ pub enum Delivery {
     /// For callers with a growable buffer per connection: a message in one frame is then borrowed in place whatever its
     /// size, and none of it is copied (fragmented messages and partial headers still are). While the connection is open
     /// and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may still contain the beginning of a
-    /// payload. Call again with the same bytes first and more after them. Text is then validated only once it is
-    /// complete.
+    /// payload, already unmasked. Call again with the same bytes first, unchanged, and more after them. Text is validated
+    /// as it arrives, and once more when it is complete, as the bytes were yours in between: for large texts that are not
+    /// ASCII, [`Whole`](Self::Whole) takes less time.
     ///
     /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
     /// declares, which is [`remaining`](crate::Connection::remaining). A buffer that stays full must not be read into: a

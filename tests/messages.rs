@@ -462,7 +462,7 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
                 (2, 5),
                 "asking again changes nothing"
             );
-            let mut whole = wire[header..].to_vec();
+            let mut whole = [&front[header..], &wire[header + 2..]].concat();
             let mut input = &mut whole[..];
             let event = connection.receive(&mut input, &mut out).unwrap().unwrap();
             let borrowed = match &event {
@@ -477,16 +477,54 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
     }
 }
 
-// `Delivery::Held`: a text is validated when it is whole
+// RFC 6455 section 8.1: 6455-8.1-04, D16. `Delivery::Held`: a text is validated as it comes
 #[test]
-fn hold_validates_a_text_when_it_is_whole() {
+fn hold_fails_at_the_first_hopeless_byte() {
     for end in both_with(Config::new().delivery(Delivery::Held)) {
-        let wire = end.incoming(0x81, b"\xffab");
-        let mut connection = end.open();
-        let run = drive_held(&mut connection, &wire[..wire.len() - 1], &[]);
-        assert_eq!((run.error, run.state), (None, State::Open));
-        let run = drive_held(&mut end.open(), &wire, &[wire.len() - 1]);
-        assert_eq!(run.error, Some(Error::InvalidUtf8));
+        let wire = end.incoming(0x81, b"ab\xed\xa0\x80cd");
+        let bad = wire.len() - 3;
+        let every: Vec<usize> = (1..wire.len()).collect();
+        for cuts in [&[][..], &every[..bad - 2]] {
+            let run = drive_held(&mut end.open(), &wire[..bad - 1], cuts);
+            assert_eq!((run.error, run.state), (None, State::Open));
+            let cuts: Vec<usize> = cuts.iter().copied().chain([bad - 1]).collect();
+            let run = drive_held(&mut end.open(), &wire[..bad], &cuts);
+            assert_eq!(run.error, Some(Error::InvalidUtf8));
+        }
+    }
+}
+
+// `Delivery::Held`: each byte is unmasked once, wherever the reads end
+#[test]
+fn hold_unmasks_each_byte_once() {
+    let payload: Vec<u8> = (0..300).map(|i| (i % 128) as u8).collect();
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
+        for (first, seen) in [
+            (0x81, text(std::str::from_utf8(&payload).unwrap())),
+            (0x82, binary(&payload)),
+        ] {
+            let wire = end.incoming(first, &payload);
+            for cut in 0..wire.len() {
+                let run = drive_held(&mut end.open(), &wire, &[cut, (cut + 7).min(wire.len())]);
+                assert_eq!(run.events, std::slice::from_ref(&seen));
+            }
+        }
+    }
+}
+
+// `Delivery::Held`: what was validated is not trusted where the caller has changed it
+#[test]
+fn hold_validates_once_more_what_the_caller_had() {
+    for end in both_with(Config::new().delivery(Delivery::Held)) {
+        let (mut connection, mut out) = (end.open(), Vec::new());
+        let mut wire = end.incoming(0x81, b"Hello");
+        let (last, header) = (wire.len() - 1, wire.len() - 5);
+        let mut input = &mut wire[..last];
+        assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
+        assert_eq!(input, b"Hell");
+        wire[header] = 0xff;
+        let result = connection.receive(&mut &mut wire[header..], &mut out);
+        assert_eq!(result, Err(Error::InvalidUtf8));
     }
 }
 

@@ -29,7 +29,7 @@ fn connection(role: Role, bytes: &[u8]) {
     let held = drive_held(&mut open(), bytes, &[]);
     held.assert_same(&drive_held(&mut open(), bytes, &every));
     held.assert_same(&drive_held(&mut open(), bytes, &cuts));
-    held.assert_held_is_the_same(&whole, bytes.len());
+    held.assert_held_is_the_same(&whole);
 
     let stream = settings.config().delivery(Delivery::Chunks);
     let open = || settings.open_with(role, &stream);

@@ -40,6 +40,15 @@ pub(crate) struct Masked<'i> {
 
 #[cfg(feature = "alloc")]
 impl<'i> Masked<'i> {
+    /// Without the first `size` bytes.
+    #[inline]
+    pub(crate) fn skip(self, size: usize) -> Self {
+        Self {
+            key: self.key.map(|key| mask::advance(key, size)),
+            bytes: self.bytes.get_mut(size..).unwrap_or_default(),
+        }
+    }
+
     #[inline]
     pub(crate) fn unmask(self) -> &'i mut [u8] {
         if let Some(key) = self.key {
@@ -209,6 +218,16 @@ impl Decoder {
             mask::apply(chunk, key);
         }
         chunk
+    }
+
+    /// The key of the next byte of the payload; `None` if it is not masked, and between frames.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn key(&self) -> Option<[u8; 4]> {
+        match self.state {
+            State::Payload { key, .. } => key,
+            State::Header { .. } | State::Failed(_) => None,
+        }
     }
 
     /// As `chunk`, but masked still.

@@ -4,9 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Content, MessageKind};
+use crate::frame::Masked;
+use crate::kernel;
 use crate::utf8::{InvalidUtf8, Validator};
 
-/// The message being received in chunks: how large it is so far, and of a text, how its bytes so far end.
+/// A message of which nothing is kept: how large it is so far, and of a text, how its bytes so far end.
 pub(crate) enum Chunks {
     Text { utf8: Validator, size: u64 },
     Binary { size: u64 },
@@ -74,6 +76,24 @@ impl Chunks {
                 (Content::Text(text.into()), result)
             }
         }
+    }
+
+    /// Unmasks in the input what follows the bytes that were unmasked there before, and validates it.
+    pub(crate) fn unmask(&mut self, payload: Masked<'_>) -> Result<(), InvalidUtf8> {
+        let more = self.rest(payload);
+        self.count(more.bytes);
+        match self {
+            Self::Text { utf8, .. } => kernel::unmask_piece_of_text(more.bytes, more.key, utf8),
+            Self::Binary { .. } => {
+                more.unmask();
+                Ok(())
+            }
+        }
+    }
+
+    /// What is still masked of a payload.
+    pub(crate) fn rest<'i>(&self, payload: Masked<'i>) -> Masked<'i> {
+        payload.skip(usize::try_from(self.size()).unwrap_or(usize::MAX))
     }
 
     pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {

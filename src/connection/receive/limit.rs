@@ -28,9 +28,11 @@ impl ReceiveHalf {
 
     /// The bytes received of the message so far; of a compressed one, those that came out.
     pub(super) fn size(&self) -> u64 {
-        match &self.chunks {
-            Some(chunks) => chunks.size(),
-            None => self.message.size() as u64,
+        match (&self.chunks, self.frame) {
+            // Nothing of it is taken before all is there.
+            (_, Some(Frame::Whole(_))) => 0,
+            (Some(chunks), _) => chunks.size(),
+            (None, _) => self.message.size() as u64,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The receiving half: bytes in, events out.
 
+mod held;
 mod limit;
 mod stream;
 
@@ -27,7 +28,7 @@ pub struct ReceiveHalf {
     /// What the payload that the decoder stands in is for.
     frame: Option<Frame>,
     message: Assembler,
-    /// The message that is handed out in chunks.
+    /// The message that is handed out in chunks, or whose payload stays in the input until it is complete.
     chunks: Option<Chunks>,
     /// How the payload of `message` is coded.
     coding: Coding,
@@ -254,7 +255,7 @@ impl ReceiveHalf {
             };
             if self.delivery == Delivery::Held && self.must_hold(frame, input) {
                 self.frame = Some(frame);
-                return Ok(None);
+                return self.hold(frame, input).map(|()| None);
             }
             if let (Delivery::Chunks, Frame::Piece(fin)) = (self.delivery, frame) {
                 let event = self.next_chunk(fin, input)?;
@@ -269,7 +270,8 @@ impl ReceiveHalf {
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
                 Frame::Whole(kind) if complete => {
-                    let message = Content::lend(kind, chunk).map_err(Error::not_utf8)?;
+                    let payload = self.unmask_held(chunk);
+                    let message = Content::lend(kind, payload).map_err(Error::not_utf8)?;
                     Some(Event::whole(message))
                 }
                 // The read ended with the header: all of the payload may come with the next one.
