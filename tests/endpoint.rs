@@ -11,7 +11,7 @@ use std::time::Duration;
 use websocket_proto::endpoint::{
     Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, SendError, Step, Timeout,
 };
-use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse};
+use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, Request};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role};
 
@@ -128,6 +128,65 @@ fn server_answers_what_is_no_websocket() {
     assert!(write_all(&mut endpoint, now).ends_with(b"page"));
     shut_down(&mut endpoint, now);
     assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 200 });
+}
+
+// RFC 9110 section 5.5, D68: what came in can be sent on, in either response
+#[test]
+fn server_responds_with_values_in_bytes() {
+    let now = Duration::ZERO;
+    let fields = [("X", &b"\xe9"[..])];
+    let respond: fn(&mut Endpoint, &Request, &[(&str, &[u8])]) = |endpoint, request, fields| {
+        endpoint.respond_bytes(request, 404, fields, b"").unwrap();
+        let again = endpoint.respond_bytes(request, 404, fields, b"");
+        assert_eq!(again, Err(HandshakeMisuse::NoRequest));
+    };
+    let reject: fn(&mut Endpoint, &Request, &[(&str, &[u8])]) = |endpoint, request, fields| {
+        let upgrade = endpoint.upgrade(request).unwrap();
+        endpoint.reject_bytes(upgrade.clone(), 404, fields, b"").unwrap();
+        let again = endpoint.reject_bytes(upgrade, 404, fields, b"");
+        assert_eq!(again, Err(HandshakeMisuse::NoRequest));
+    };
+    for answer in [respond, reject] {
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+        feed(&mut endpoint, now, REQUEST);
+        assert_eq!(endpoint.step(now), Step::Request);
+        let request = endpoint.take_request().unwrap();
+        answer(&mut endpoint, &request, &fields);
+        let response = write_all(&mut endpoint, now);
+        assert!(response.starts_with(b"HTTP/1.1 404 "));
+        assert!(response.windows(8).any(|line| line == b"\r\nX: \xe9\r\n"));
+        shut_down(&mut endpoint, now);
+        assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 404 });
+    }
+}
+
+// RFC 6455 section 10.4, D75: little before a log-in, more after it; nothing before the connection is open
+#[test]
+fn limit_for_messages_can_be_changed_while_the_connection_is_open() {
+    let now = Duration::ZERO;
+    let config = EndpointConfig::new().connection(Config::new().max_message_size(4));
+    let mut endpoint = Endpoint::server(&config, now);
+    endpoint.set_max_message_size(100);
+    feed(&mut endpoint, now, REQUEST);
+    assert_eq!(endpoint.step(now), Step::Request);
+    endpoint.accept();
+    assert_eq!(events(&mut endpoint, now), []);
+    write_all(&mut endpoint, now);
+    let hello = server().all_incoming(&[(0x81, b"Hello")]);
+    feed(
+        &mut endpoint,
+        now,
+        &[server().all_incoming(&[(0x81, b"user")]), hello.clone()].concat(),
+    );
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert!(matches!(endpoint.next_event(), Some((Event::Text(name), _)) if name == "user"));
+    endpoint.set_max_message_size(5);
+    assert!(matches!(endpoint.next_event(), Some((Event::Text(text), _)) if text == "Hello"));
+    assert!(endpoint.next_event().is_none());
+    endpoint.set_max_message_size(4);
+    feed(&mut endpoint, now, &hello);
+    assert_eq!(events(&mut endpoint, now), []);
+    assert_eq!(write_all(&mut endpoint, now)[2..4], [0x03, 0xf1]);
 }
 
 // D85: both roles end by their opening deadline in the same way, the server with a 408

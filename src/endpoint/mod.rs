@@ -253,6 +253,14 @@ impl Endpoint {
         }
     }
 
+    /// Changes the limit for messages that are received, as [`Connection::set_max_message_size`]. Does nothing unless the
+    /// connection is open.
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        if let Some(connection) = self.phase.connection() {
+            connection.set_max_message_size(bytes);
+        }
+    }
+
     /// Returns the round-trip time of the last Ping that was answered.
     pub fn last_rtt(&self) -> Option<Duration> {
         self.flow.keepalive.last_rtt()

@@ -83,6 +83,24 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Same as [`reject`](Self::reject), with the values of the fields in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`reject`](Self::reject).
+    pub fn reject_bytes(
+        &mut self,
+        upgrade: Upgrade<'_>,
+        status: u16,
+        fields: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        upgrade.reject_bytes(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::responded(status);
+        Ok(())
+    }
+
     /// Responds to a request that is not for WebSocket, as [`Request::respond`]: a page, a health check, a redirect.
     ///
     /// # Errors
@@ -97,6 +115,24 @@ impl Endpoint {
     ) -> Result<(), HandshakeMisuse> {
         self.check_deciding()?;
         request.respond(status, fields, body, self.buffers().output.buffer())?;
+        self.phase = Phase::responded(status);
+        Ok(())
+    }
+
+    /// Same as [`respond`](Self::respond), with the values of the fields in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`respond`](Self::respond).
+    pub fn respond_bytes(
+        &mut self,
+        request: &Request,
+        status: u16,
+        fields: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        request.respond_bytes(status, fields, body, self.buffers().output.buffer())?;
         self.phase = Phase::responded(status);
         Ok(())
     }
