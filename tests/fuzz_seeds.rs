@@ -43,6 +43,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("proxy_connect", bodies::proxy_connect),
     ("response_body", bodies::response_body),
     ("upgrade_fields", bodies::upgrade_fields),
+    ("url", bodies::url),
     ("utf8", bodies::utf8),
 ];
 

@@ -439,6 +439,7 @@ fn framed() -> impl Strategy<Value = Framed> {
                 .collect(),
             max_body,
             max_head,
+            bare_line_feeds: false,
         }
     })
 }

@@ -5,7 +5,7 @@ use super::common::lists::{List, assert_list};
 use super::common::{drive, text};
 use super::input::Input;
 use websocket_proto::handshake::{
-    Answer, ClientHandshake, ClientRequest, Response, ServerHandshake, Upgrade,
+    Answer, ClientHandshake, ClientRequest, Response, ServerHandshake, TunnelRequest, Upgrade,
 };
 use websocket_proto::{Config, Connection};
 
@@ -41,13 +41,18 @@ struct Asked {
     origin: Option<String>,
     protocols: Vec<String>,
     extensions: usize,
+    /// Whether one of the extensions has a value that is no token, which a server has to be lenient for.
+    has_any_value: bool,
     fields: Vec<(String, String)>,
 }
 
 impl Asked {
     fn read(input: &mut Input) -> Option<Self> {
-        let request = match input.byte() & 1 {
+        let request = match input.byte() & 3 {
             0 => ClientRequest::from_url(&argument(input, &["ws://h", "wss://[::1]:81/a?b"])).ok(),
+            2 => {
+                ClientRequest::from_url_with_credentials(&argument(input, &["ws://u:p@h", "ws://u@h?a"])).ok()
+            }
             _ => ClientRequest::new(&argument(input, &["h", "h:81"]), &argument(input, &["/", "/a?b"])).ok(),
         };
         let mut asked = Self {
@@ -55,6 +60,7 @@ impl Asked {
             origin: None,
             protocols: Vec::new(),
             extensions: 0,
+            has_any_value: false,
             fields: Vec::new(),
         };
         for _ in 0..input.byte() % 8 {
@@ -65,7 +71,8 @@ impl Asked {
 
     fn add(&mut self, input: &mut Input) {
         let request = self.request.clone();
-        let next = match input.byte() % 4 {
+        let choice = input.byte();
+        let next = match choice % 4 {
             0 => {
                 let origin = argument(input, &["https://h", "null"]);
                 let next = request.origin(&origin);
@@ -75,6 +82,11 @@ impl Asked {
                 let name = argument(input, &["chat", "b", "c"]);
                 let next = request.subprotocol(&name);
                 next.inspect(|_| self.protocols.push(name))
+            }
+            2 if choice & 4 != 0 => {
+                let next =
+                    request.extension_any_value(&argument(input, &["x-c; d=\"e:f,g\"", "x-c; d=\"\""]));
+                next.inspect(|_| (self.extensions, self.has_any_value) = (self.extensions + 1, true))
             }
             2 => {
                 let next = request.extension(&argument(input, &["x-a", "x-b; c=\"d\""]));
@@ -101,6 +113,7 @@ pub fn handshake_arguments(bytes: &[u8]) {
     let Some(asked) = Asked::read(&mut input) else {
         return;
     };
+    let config_of_server = config_of_server.accept_any_extension_value(asked.has_any_value);
     let mut out = Vec::new();
     let nonce = |bytes: &mut [u8]| bytes.fill(7);
     let client = asked.request.clone().start(&config_of_client, nonce, &mut out);
@@ -131,6 +144,43 @@ pub fn handshake_arguments(bytes: &[u8]) {
     reject(&upgrade, &mut input);
     accept(client, is_deflating, upgrade, &mut input);
     connect(&asked, &config_of_client, &config_of_server, is_deflating);
+    tunnel(asked.request, &config_of_client, input);
+}
+
+/// A CONNECT with whatever a program adds to it.
+fn tunnel(request: ClientRequest, config: &Config, mut input: Input) {
+    let (mut tunnel, mut lines) = (TunnelRequest::new(request), 2);
+    let mut has_credentials = false;
+    while !input.is_empty() {
+        let kind = input.byte() % 3;
+        let (one, other) = (
+            argument(&mut input, &["user", "X"]),
+            argument(&mut input, &["word", "y"]),
+        );
+        let next = match kind {
+            0 => tunnel.clone().basic_credentials(&one, &other),
+            1 => tunnel.clone().proxy_authorization(&one),
+            _ => tunnel.clone().field(&one, &other),
+        };
+        if let Ok(next) = next {
+            lines += usize::from(kind == 2 || !has_credentials);
+            has_credentials |= kind != 2;
+            tunnel = next;
+        }
+    }
+    let authority = tunnel.authority().to_owned();
+    let mut out = Vec::new();
+    _ = tunnel.start(config, &mut out);
+    let (written, rest) = head_lines(&out);
+    assert!(rest.is_empty());
+    assert_eq!(written.len(), lines);
+    assert_eq!(
+        written[..2],
+        [
+            format!("CONNECT {authority} HTTP/1.1"),
+            format!("Host: {authority}")
+        ]
+    );
 }
 
 fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> List {

@@ -2,6 +2,7 @@
 
 use super::common::bodies::{Framed, end_body, read_body};
 use super::input::Input;
+use super::leniency::lenient;
 use websocket_proto::Config;
 
 /// What a head may say of the body, and what else matters to it.
@@ -23,12 +24,19 @@ const LINES: [(&str, &str); 12] = [
 /// The same for any reads, within the limits, and what RFC 9112 says.
 pub fn response_body(bytes: &[u8]) {
     let mut input = Input::new(bytes);
+    let (status, minor) = (
+        input.pick(&[403, 401, 200, 204, 304, 407, 999]),
+        input.pick(&[1, 0, 2]),
+    );
+    let (max_body, max_head) = (input.pick(&[64, 0, 1, 7, 4096]), input.pick(&[256, 200]));
+    let choice = input.byte();
     let framed = Framed {
-        status: input.pick(&[403, 401, 200, 204, 304, 407, 999]),
-        minor: input.pick(&[1, 0, 2]),
-        max_body: input.pick(&[64, 0, 1, 7, 4096]),
-        max_head: input.pick(&[256, 200]),
-        fields: (0..input.byte() % 4)
+        status,
+        minor,
+        max_body,
+        max_head,
+        bare_line_feeds: choice & 0x80 != 0,
+        fields: (0..choice % 4)
             .map(|_| input.pick(&LINES))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
@@ -37,6 +45,7 @@ pub fn response_body(bytes: &[u8]) {
         .max_body_size(framed.max_body as u64)
         .max_head_size(framed.max_head)
         .max_fields(8);
+    let config = lenient(config, choice);
     let (cuts, bytes) = input.cut_rest();
     let read = read_body(&config, &framed.head(), bytes, &cuts);
     framed.check(bytes, &read);

@@ -2,6 +2,7 @@
 
 use super::common::lists::{List, assert_list, facts, pairs, read_connect, second_reading};
 use super::input::Input;
+use super::leniency::{assert_lenient, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::{
     Answer, ClientExchange, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
@@ -26,8 +27,11 @@ pub fn extended(bytes: &[u8]) {
     let (choice, status) = (input.byte(), input.pick(&[200, 101, 103, 204, 299, 403, 0, 1000]));
     let list = list(input.rest());
     assert_server(&list);
-    assert_as_bytes(&list);
-    let config = Config::new()
+    let lenient = lenient(Config::new(), choice);
+    let by_leniency = Upgrade::from_extended_connect(&lenient, pairs(&list));
+    assert_lenient(read_connect(&list), by_leniency.map(|upgrade| facts(&upgrade)));
+    assert_as_bytes(&lenient, &list);
+    let config = lenient
         .max_fields(20)
         .max_interim_responses(1)
         .require_subprotocol(choice & 1 != 0);
@@ -74,7 +78,7 @@ fn assert_server(list: &List) {
 }
 
 /// A request of HTTP/1.1 with these fields, where they can be lines.
-fn assert_as_bytes(list: &List) {
+fn assert_as_bytes(config: &Config, list: &List) {
     let is_name = |name: &[u8]| {
         name.iter()
             .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
@@ -90,7 +94,7 @@ fn assert_as_bytes(list: &List) {
         bytes.extend_from_slice(&[name, &b": "[..], value, b"\r\n"].concat());
     }
     bytes.extend_from_slice(b"\r\n");
-    let config = Config::new().max_head_size(1 << 20).max_fields(1 << 20);
+    let config = config.clone().max_head_size(1 << 20).max_fields(1 << 20);
     let (mut input, mut out) = (&mut bytes[..], Vec::new());
     let by_bytes = ServerHandshake::new(&config)
         .receive(&mut input, &mut out)

@@ -1,7 +1,9 @@
 //! Requests as field lists, which another HTTP server has read: the same rules as for those that came as bytes.
 
 use super::common::handshakes::{ask, assert_response};
+use super::common::lists::facts;
 use super::input::Input;
+use super::leniency::{assert_lenient, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, ServerHandshake, Upgrade};
@@ -119,7 +121,7 @@ const NAMES: [&str; 12] = [
 /// Any fields, of whatever another server lets pass: judged as where the same request comes as bytes, if it can.
 pub fn upgrade_fields(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let flags = input.byte();
+    let (flags, leniencies) = (input.byte(), input.byte());
     let method = if flags & 1 == 0 {
         "GET".to_owned()
     } else {
@@ -149,8 +151,13 @@ pub fn upgrade_fields(bytes: &[u8]) {
         fields.push((name, input.bytes().to_vec()));
     }
     let list = fields.iter().map(|(name, value)| (&name[..], &value[..]));
-    let config = config(flags);
+    let strict = Upgrade::from_fields(&config(flags), &method, &target, version, list.clone());
+    let config = lenient(config(flags), leniencies);
     let upgrade = Upgrade::from_fields(&config, &method, &target, version, list);
+    assert_lenient(
+        strict.as_ref().map(facts).map_err(|error| *error),
+        upgrade.as_ref().map(facts).map_err(|error| *error),
+    );
     match &upgrade {
         Ok(upgrade) => assert_answer(upgrade),
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use super::common::handshakes::{ask, assert_response, serve};
 use super::input::Input;
+use super::leniency::{assert_lenient_text, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::handshake::key::accept_key;
@@ -32,7 +33,7 @@ impl Limits {
     }
 
     /// With compression, half of the time.
-    fn deflated(&self, choice: u8) -> Config {
+    fn strict(&self, choice: u8) -> Config {
         #[cfg(feature = "deflate")]
         if choice & 1 != 0 {
             return self
@@ -49,9 +50,12 @@ impl Limits {
 pub fn handshake_server(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let limits = Limits::read(&mut input);
-    let config = limits.deflated(input.byte());
+    let choice = input.byte();
+    let config = limits.strict(choice);
     let (cuts, bytes) = input.cut_rest();
-    let ended = serve(&config, bytes, &cuts);
+    let strict = serve(&config, bytes, &[]);
+    let ended = serve(&lenient(config, choice), bytes, &cuts);
+    assert_lenient_text(strict.result.as_deref(), ended.result.as_deref());
     // An empty line or two before the request are no part of the head.
     assert!(ended.used <= limits.head.max(1), "{}", ended.used);
     match ended.result {
@@ -65,7 +69,7 @@ pub fn handshake_client(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let limits = Limits::read(&mut input);
     let choice = input.byte();
-    let config = limits.deflated(choice).require_subprotocol(choice & 2 != 0);
+    let config = limits.strict(choice).require_subprotocol(choice & 2 != 0);
     let (cuts, bytes) = input.cut_rest();
     let mut request = ClientRequest::new("h", "/").expect("well-formed");
     if choice & 4 == 0 {
@@ -74,7 +78,9 @@ pub fn handshake_client(bytes: &[u8]) {
             .and_then(|request| request.extension("ext"))
             .expect("well-formed");
     }
-    let ended = ask(&config, &request, bytes, &cuts);
+    let strict = ask(&config, &request, bytes, &[]);
+    let ended = ask(&lenient(config, choice), &request, bytes, &cuts);
+    assert_lenient_text(strict.result.as_deref(), ended.result.as_deref());
     let most = limits.head.saturating_mul(limits.interim + 1).max(1);
     assert!(ended.used <= most, "{}", ended.used);
     if ended.result.is_none() {

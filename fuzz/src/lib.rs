@@ -21,11 +21,13 @@ mod handshake;
 mod input;
 #[cfg(feature = "deflate")]
 mod isolation;
+mod leniency;
 mod memory;
 mod operations;
 mod output;
 mod timers;
 mod tunnel;
+mod url;
 mod utf8;
 
 pub use arguments::handshake_arguments;
@@ -45,4 +47,5 @@ pub use operations::operations;
 pub use output::output_validity;
 pub use timers::keepalive;
 pub use tunnel::proxy_connect;
+pub use url::url;
 pub use utf8::utf8;

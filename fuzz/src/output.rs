@@ -8,7 +8,7 @@ use websocket_proto::{CloseCode, Compression, Connection, Fin, MessageKind, Prep
 /// What a program may do with one connection, the peer's bytes included, which may be anything.
 fn step(connection: &mut Connection, input: &mut Input, out: &mut Vec<u8>) {
     // A refusal writes nothing: the reader would find it.
-    let _ = match input.byte() % 12 {
+    let _ = match input.byte() % 13 {
         0 => connection.send_text(&input.text(), out),
         1 => connection.send_binary(input.bytes(), out),
         2 => {
@@ -30,6 +30,10 @@ fn step(connection: &mut Connection, input: &mut Input, out: &mut Vec<u8>) {
         9 => connection.send_prepared(&prepared(input), out),
         10 => {
             connection.set_compression(input.pick(&[Compression::Off, Compression::On]));
+            Ok(())
+        }
+        12 => {
+            connection.set_max_message_size(input.number().into());
             Ok(())
         }
         _ => {

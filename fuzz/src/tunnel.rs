@@ -2,6 +2,7 @@
 
 use super::common::handshakes::{ask, tunnel};
 use super::input::Input;
+use super::leniency::{assert_lenient_text, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::ClientRequest;
 
@@ -11,12 +12,16 @@ pub fn proxy_connect(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let head = input.pick(&[2048, 0, 1, 64, 256]);
     let interim = input.pick(&[2, 0, 1, 8]);
+    let choice = input.byte();
     let config = Config::new()
         .max_head_size(head)
-        .max_fields(input.pick(&[20, 0, 1, 4]))
+        .max_fields([20, 0, 1, 4][usize::from(choice % 4)])
         .max_interim_responses(interim);
     let (cuts, bytes) = input.cut_rest();
+    let strict = tunnel(&config, bytes, &[]);
+    let config = lenient(config, choice);
     let ended = tunnel(&config, bytes, &cuts);
+    assert_lenient_text(strict.result.as_deref(), ended.result.as_deref());
     assert!(
         ended.used <= head.saturating_mul(interim + 1).max(1),
         "{}",

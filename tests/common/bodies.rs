@@ -109,6 +109,8 @@ pub struct Framed {
     pub fields: Vec<(String, String)>,
     pub max_body: usize,
     pub max_head: usize,
+    /// Whether the trailers may have lines that end with an LF alone.
+    pub bare_line_feeds: bool,
 }
 
 /// What a plain reading of the RFC makes of a body.
@@ -198,23 +200,27 @@ impl Framed {
             (Plain::Trailers(body, _), Some(Err(BodyError::Trailers(_)))) => assert_eq!(body, read.received),
             (Plain::Trailers(body, at), None) => {
                 assert_eq!(body, read.received);
-                assert_eq!(end_of_trailers(&bytes[at..]), None);
+                assert_eq!(self.end_of_trailers(&bytes[at..]), None);
             }
             (Plain::Trailers(body, at), Some(Ok(result))) => {
                 assert_eq!(&body, result);
-                assert_eq!(end_of_trailers(&bytes[at..]), Some(read.used - at));
+                assert_eq!(self.end_of_trailers(&bytes[at..]), Some(read.used - at));
             }
             (plain, result) => panic!("{plain:?}, but {result:?} for {self:?}"),
         }
     }
-}
 
-/// After the first empty line.
-fn end_of_trailers(bytes: &[u8]) -> Option<usize> {
-    if bytes.starts_with(b"\r\n") {
-        return Some(2);
+    /// After the first empty line.
+    fn end_of_trailers(&self, bytes: &[u8]) -> Option<usize> {
+        let mut end = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            end += line.len();
+            if line == b"\r\n" || self.bare_line_feeds && line == b"\n" {
+                return Some(end);
+            }
+        }
+        None
     }
-    Some(bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4)
 }
 
 struct Chunks<'a> {
