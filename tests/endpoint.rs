@@ -134,16 +134,17 @@ fn server_answers_what_is_no_websocket() {
 #[test]
 fn server_responds_with_values_in_bytes() {
     let now = Duration::ZERO;
-    let fields = [("X", &b"\xe9"[..])];
-    let respond: fn(&mut Endpoint, &Request, &[(&str, &[u8])]) = |endpoint, request, fields| {
-        endpoint.respond_bytes(request, 404, fields, b"").unwrap();
-        let again = endpoint.respond_bytes(request, 404, fields, b"");
+    type Respond = fn(&mut Endpoint, &Request);
+    const FIELDS: &[(&str, &[u8])] = &[("X", b"\xe9")];
+    let respond: Respond = |endpoint, request| {
+        endpoint.respond_bytes(request, 404, FIELDS, b"").unwrap();
+        let again = endpoint.respond_bytes(request, 404, FIELDS, b"");
         assert_eq!(again, Err(HandshakeMisuse::NoRequest));
     };
-    let reject: fn(&mut Endpoint, &Request, &[(&str, &[u8])]) = |endpoint, request, fields| {
+    let reject: Respond = |endpoint, request| {
         let upgrade = endpoint.upgrade(request).unwrap();
-        endpoint.reject_bytes(upgrade.clone(), 404, fields, b"").unwrap();
-        let again = endpoint.reject_bytes(upgrade, 404, fields, b"");
+        endpoint.reject_bytes(upgrade.clone(), 404, FIELDS, b"").unwrap();
+        let again = endpoint.reject_bytes(upgrade, 404, FIELDS, b"");
         assert_eq!(again, Err(HandshakeMisuse::NoRequest));
     };
     for answer in [respond, reject] {
@@ -151,7 +152,7 @@ fn server_responds_with_values_in_bytes() {
         feed(&mut endpoint, now, REQUEST);
         assert_eq!(endpoint.step(now), Step::Request);
         let request = endpoint.take_request().unwrap();
-        answer(&mut endpoint, &request, &fields);
+        answer(&mut endpoint, &request);
         let response = write_all(&mut endpoint, now);
         assert!(response.starts_with(b"HTTP/1.1 404 "));
         assert!(response.windows(8).any(|line| line == b"\r\nX: \xe9\r\n"));
