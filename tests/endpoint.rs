@@ -5,7 +5,7 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap;
 
-use common::pair::{Act, Link, Pair};
+use common::pair::{Act, Link, Pair, Setup};
 use common::*;
 use std::time::Duration;
 use websocket_proto::endpoint::{
@@ -514,8 +514,14 @@ fn bytes_behind_a_foreign_handshake_are_the_first_events() {
 #[test]
 fn splits_change_nothing() {
     let run = |link| {
-        let config = EndpointConfig::new().max_read_size(128);
-        let mut pair = Pair::new(&config, link, 1 << 16);
+        let max_buffered = 1 << 20;
+        let mut pair = Pair::new(
+            Setup {
+                max_buffered,
+                ..Setup::PLAIN
+            },
+            link,
+        );
         for act in [Act::Send(300), Act::Ping, Act::Send(0), Act::Send(130)] {
             pair.act(0, act);
             pair.act(1, act);
@@ -736,4 +742,8 @@ fn read_buffer_shrinks_once_the_transport_has_nothing() {
     endpoint.read_blocked();
     assert_eq!(endpoint.capacity(), 1024);
     assert_eq!(endpoint.step(now), Step::Wait(Interest::Readable));
+    // The space is there at once, though the message ended behind it.
+    assert_eq!(endpoint.read_space().len(), 1024);
+    endpoint.receive(&server().incoming(0x82, b"more"));
+    assert_eq!(events(&mut endpoint, now), [binary(b"more")]);
 }

@@ -1,20 +1,58 @@
 //! Two endpoints over a transport that may do anything, in every order to a depth, then at random: `common::pair` has the
-//! invariants. `ENDPOINT_DEPTH` sets the depth.
+//! invariants. `ENDPOINT_DEPTH` adds to the depth.
 #![cfg(feature = "alloc")]
 
 mod common;
 
-use common::pair::{Act, Link, MAX_MESSAGE, Pair};
+use common::pair::{Act, Link, MAX_MESSAGE, Opening, Pair, Setup};
 use proptest::prelude::*;
 use std::io::Write as _;
 use std::time::Instant;
-use websocket_proto::endpoint::EndpointConfig;
+use websocket_proto::Delivery;
 
-const MAX_BUFFERED: usize = 200;
-
-/// What `EndpointConfig::max_buffered` and `max_read_size` state: all that may wait, a message over it, Pings and a Close, four
-/// times while it grows and is written, and one read. (No event is replied to here, so the limit counts once.)
-const CAPACITY: usize = 4 * (MAX_BUFFERED + MAX_MESSAGE + 14 + 512) + 128;
+/// Each with its share of the depth: those with a handshake take longer.
+const SETUPS: [(Setup, u32); 6] = [
+    (Setup::PLAIN, 3),
+    (
+        Setup {
+            delivery: Delivery::Held,
+            echo: true,
+            ..Setup::PLAIN
+        },
+        3,
+    ),
+    (
+        Setup {
+            opening: Opening::Accepted,
+            delivery: Delivery::Chunks,
+            deflate: true,
+            echo: true,
+            ..Setup::PLAIN
+        },
+        2,
+    ),
+    (
+        Setup {
+            opening: Opening::Accepted,
+            ..Setup::PLAIN
+        },
+        2,
+    ),
+    (
+        Setup {
+            opening: Opening::Rejected(300),
+            ..Setup::PLAIN
+        },
+        2,
+    ),
+    (
+        Setup {
+            opening: Opening::Ignored,
+            ..Setup::PLAIN
+        },
+        2,
+    ),
+];
 
 const ACTS: [Act; 8] = [
     Act::Send(MAX_MESSAGE),
@@ -45,42 +83,51 @@ const LINKS: [Link; 3] = [
     },
 ];
 
-fn config() -> EndpointConfig {
-    EndpointConfig::new()
-        .max_buffered(MAX_BUFFERED)
-        .max_read_size(128)
-}
-
-fn run(link: Link, acts: &[(usize, Act)]) -> u64 {
-    let mut pair = Pair::new(&config(), link, CAPACITY);
+/// Some acts after so many steps of each end, as most of a handshake is over by steps alone.
+fn run(setup: Setup, link: Link, steps: usize, acts: &[(usize, Act)]) {
+    let mut pair = Pair::new(setup, link);
+    for place in (0..2 * steps).map(|step| step % 2) {
+        pair.act(place, Act::Step);
+    }
     for (place, act) in acts {
         pair.act(*place, *act);
     }
     pair.act(0, Act::Close);
-    let steps = pair.steps;
+    pair.settle();
+    // It was too early for a Close, perhaps.
+    pair.act(0, Act::Close);
     pair.finish();
-    steps
 }
 
-// D90: every order of acts, on each transport
+// D90: every order of acts, on each transport, before, within and after the opening handshake
 #[test]
 #[cfg_attr(miri, ignore = "many sequences")]
 fn every_short_sequence_keeps_the_invariants() {
-    let depth = std::env::var("ENDPOINT_DEPTH").map_or(3, |depth| depth.parse().expect("a number"));
+    let more = std::env::var("ENDPOINT_DEPTH").map_or(0, |depth| depth.parse().expect("a number"));
     let (start, mut sequences) = (Instant::now(), 0u64);
     let choices = 2 * ACTS.len();
-    for link in LINKS {
-        for number in 0..choices.pow(depth) {
-            let acts: Vec<_> = (0..depth)
-                .map(|place| number / choices.pow(place) % choices)
-                .map(|choice| (choice % 2, ACTS[choice / 2]))
-                .collect();
-            let result = std::panic::catch_unwind(|| run(link, &acts));
-            assert!(result.is_ok(), "{link:?} {acts:?}");
-            sequences += 1;
+    for (setup, depth) in SETUPS {
+        let starts: &[usize] = match setup.opening {
+            Opening::Done => &[0],
+            _ => &[0, 1, 2, 3, 4, 6, 9],
+        };
+        for (link, steps) in LINKS
+            .into_iter()
+            .flat_map(|link| starts.iter().map(move |steps| (link, *steps)))
+        {
+            let depth = depth + more;
+            for number in 0..choices.pow(depth) {
+                let acts: Vec<_> = (0..depth)
+                    .map(|place| number / choices.pow(place) % choices)
+                    .map(|choice| (choice % 2, ACTS[choice / 2]))
+                    .collect();
+                let result = std::panic::catch_unwind(|| run(setup, link, steps, &acts));
+                assert!(result.is_ok(), "{setup:?} {link:?} after {steps} steps: {acts:?}");
+                sequences += 1;
+            }
         }
     }
-    let summary = format!("{sequences} sequences of {depth} acts in {:?}\n", start.elapsed());
+    let summary = format!("{sequences} sequences in {:?}\n", start.elapsed());
     std::io::stderr().write_all(summary.as_bytes()).unwrap();
 }
 
@@ -104,7 +151,9 @@ proptest! {
         chunk in 1..400usize,
         capacity in 1..2000usize,
         buffers: bool,
+        setup in 0..SETUPS.len(),
+        steps in 0..40usize,
     ) {
-        run(Link { chunk, capacity, buffers }, &acts);
+        run(SETUPS[setup].0, Link { chunk, capacity, buffers }, steps, &acts);
     }
 }

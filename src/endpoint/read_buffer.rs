@@ -134,6 +134,7 @@ impl ReadBuffer {
     /// Gives memory beyond the largest size of a read back, if no byte is unread.
     pub fn shrink(&mut self) {
         if self.is_empty() && self.storage.len() > self.max_read_size {
+            (self.start, self.end) = (0, 0);
             self.storage.truncate(self.max_read_size);
             self.storage.shrink_to(self.max_read_size);
             self.used = self.used.min(self.max_read_size);

@@ -1,12 +1,13 @@
 //! Two endpoints over a transport that splits, blocks, buffers until it is flushed, fails and ends, with a clock that moves only
 //! to deadlines. Every step is checked; anything that breaks an invariant panics.
 
-use super::strict::frames_of;
-use super::{Seen, open};
+use super::strict::Strict;
+use super::{Seen, naive, open};
 use std::collections::VecDeque;
 use std::time::Duration;
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
-use websocket_proto::{CloseCode, Role};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Outcome, Step};
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::{CloseCode, Config, Delivery, Event, Fin, Role};
 
 /// What may happen to a pair; the end that it happens to is named beside it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +26,90 @@ pub enum Act {
     /// The end crashes: what it wrote arrives, then the transport ends in both directions.
     Vanish,
 }
+
+/// How the pair opens its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Opening {
+    /// Another library has done it.
+    Done,
+    /// By HTTP/1.1, and the server accepts.
+    Accepted,
+    /// By HTTP/1.1, and the server rejects with a body of so many bytes.
+    Rejected(usize),
+    /// By HTTP/1.1, and the server's caller takes the request and never answers it.
+    Ignored,
+}
+
+/// What the ends are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub opening: Opening,
+    pub delivery: Delivery,
+    /// Whether compression is offered and accepted, where the handshake is by HTTP/1.1.
+    pub deflate: bool,
+    /// Whether the server sends each message back while it holds it.
+    pub echo: bool,
+    pub max_buffered: usize,
+}
+
+impl Setup {
+    pub const PLAIN: Self = Self {
+        opening: Opening::Done,
+        delivery: Delivery::Whole,
+        deflate: false,
+        echo: false,
+        max_buffered: 200,
+    };
+
+    fn is_deflated(&self) -> bool {
+        cfg!(feature = "deflate") && self.deflate && self.opening != Opening::Done
+    }
+
+    fn connection(&self) -> Config {
+        let config = Config::new().delivery(self.delivery);
+        #[cfg(feature = "deflate")]
+        if self.is_deflated() {
+            let deflate = websocket_proto::deflate::DeflateConfig::new().threshold(0);
+            return config.deflate(deflate);
+        }
+        config
+    }
+
+    fn config(&self) -> EndpointConfig {
+        EndpointConfig::new()
+            .connection(self.connection())
+            .max_buffered(self.max_buffered)
+            .max_read_size(128)
+    }
+
+    fn endpoint(&self, role: Role) -> Endpoint {
+        let (config, now) = (self.config(), Duration::ZERO);
+        match (self.opening, role) {
+            (Opening::Done, _) => Endpoint::open(&config, open(role, &self.connection()), &[], now),
+            (_, Role::Server) => Endpoint::server(&config, now),
+            (_, Role::Client) => {
+                let request = ClientRequest::from_url("ws://h/").expect("well-formed");
+                Endpoint::client(&config, request, |bytes: &mut [u8]| bytes.fill(7), now)
+            }
+        }
+    }
+
+    /// What `EndpointConfig::max_buffered` and `max_read_size` state: twice the limit, a message over it of the caller and
+    /// one of a reply, Pings and a Close, and the head of the opening handshake; four times while it grows and is written.
+    /// And one read, or a held message.
+    fn capacity(&self) -> usize {
+        let body = match self.opening {
+            Opening::Rejected(size) => size,
+            Opening::Done | Opening::Accepted | Opening::Ignored => 0,
+        };
+        let output = 2 * (self.max_buffered + MAX_MESSAGE + 14) + CONTROLS + HEAD + body;
+        4 * output + MAX_MESSAGE + 256
+    }
+}
+
+/// The Pings and the Close that are sent here, which no limit holds for; a head of the handshake.
+const CONTROLS: usize = 512;
+const HEAD: usize = 300;
 
 /// How the transport moves bytes.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +138,10 @@ pub struct Side {
     pub endpoint: Endpoint,
     pub sent: Vec<Seen>,
     pub received: Vec<Seen>,
+    /// What came of a message in chunks.
+    chunks: Vec<u8>,
+    /// The body of the response that rejected.
+    body: Option<Vec<u8>>,
     is_shut_down: bool,
     fails_writing: bool,
     fails_reading: bool,
@@ -65,25 +154,21 @@ pub struct Pair {
     pub now: Duration,
     pub steps: u64,
     link: Link,
-    capacity: usize,
+    setup: Setup,
 }
 
 /// The largest message that is sent here.
 pub const MAX_MESSAGE: usize = 300;
 
 impl Pair {
-    /// Two ends whose opening handshake is done.
-    pub fn new(config: &EndpointConfig, link: Link, capacity: usize) -> Self {
+    pub fn new(setup: Setup, link: Link) -> Self {
         let side = |role| Side {
             role,
-            endpoint: Endpoint::open(
-                config,
-                open(role, &websocket_proto::Config::new()),
-                &[],
-                Duration::ZERO,
-            ),
+            endpoint: setup.endpoint(role),
             sent: Vec::new(),
             received: Vec::new(),
+            chunks: Vec::new(),
+            body: None,
             is_shut_down: false,
             fails_writing: false,
             fails_reading: false,
@@ -94,7 +179,7 @@ impl Pair {
             now: Duration::ZERO,
             steps: 0,
             link,
-            capacity,
+            setup,
         }
     }
 
@@ -134,11 +219,9 @@ impl Pair {
         let step = side.endpoint.step(self.now);
         let is_over = side.is_shut_down || side.endpoint.end().is_some();
         match step {
-            Step::Event => {
-                while let Some((event, _)) = side.endpoint.next_event() {
-                    side.received.push(event.into());
-                }
-            }
+            Step::Request => side.answer(self.setup.opening),
+            Step::Response => side.take_response(),
+            Step::Event => side.take_events(self.setup.echo && side.role == Role::Server),
             Step::Write => {
                 assert!(!is_over, "output after the end");
                 let pipe = &mut self.pipes[place];
@@ -203,7 +286,6 @@ impl Pair {
                 self.pipes[place].flush();
                 return false;
             }
-            Step::Request | Step::Response => panic!("it is open"),
         }
         self.check(place);
         true
@@ -212,10 +294,10 @@ impl Pair {
     fn check(&self, place: usize) {
         let side = &self.sides[place];
         assert!(
-            side.endpoint.capacity() <= self.capacity,
+            side.endpoint.capacity() <= self.setup.capacity(),
             "{} bytes of buffers, over {}",
             side.endpoint.capacity(),
-            self.capacity
+            self.setup.capacity()
         );
         if side.endpoint.end().is_some() {
             assert!(side.endpoint.output().is_empty(), "output after the end");
@@ -283,26 +365,138 @@ impl Pair {
             let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
             let end = here.endpoint.end().expect("it is done");
             let was_interrupted = end.interruption.is_some();
-            let code_sent = end.closed().expect("it was open").code_sent();
-            let wire = &self.pipes[place].wire;
+            let closed = end.closed();
+            if closed.is_some_and(|closed| closed.code_sent().is_some()) {
+                assert!(self.has_close(place), "a Close that is told is on the wire");
+            }
             // Of one that was interrupted, a frame may be cut.
             if !was_interrupted {
-                let frames = frames_of(here.role, wire);
-                let closes = frames.iter().filter(|frame| frame.opcode == 8).count();
-                assert_eq!(closes > 0, code_sent.is_some(), "each Close is written, and told");
-                assert!(here.is_shut_down, "writing is shut down before the end");
+                self.conclude_wire(place);
             }
             let messages = |seen: &&Seen| matches!(seen, Seen::Binary(_));
             let received: Vec<_> = here.received.iter().filter(messages).collect();
             let sent: Vec<_> = peer.sent.iter().collect();
             assert!(sent.starts_with(&received), "what arrives is what was sent");
             let peers = peer.endpoint.end().expect("it is done");
+            if end.is_clean() {
+                assert_eq!(received, sent, "all arrives before a clean end");
+            }
             if !was_interrupted && peers.interruption.is_none() {
-                assert_eq!(end.is_clean(), peers.is_clean(), "both agree");
-                if end.is_clean() {
-                    assert_eq!(received, sent, "all arrives before a clean end");
+                self.conclude_both(place);
+            }
+        }
+    }
+
+    /// What an end wrote after its head of the handshake.
+    fn frames(&self, place: usize) -> &[u8] {
+        let wire = &self.pipes[place].wire[..];
+        match self.setup.opening {
+            Opening::Done => wire,
+            Opening::Accepted | Opening::Rejected(_) | Opening::Ignored => {
+                let head = wire.windows(4).position(|four| four == b"\r\n\r\n");
+                head.map_or(&[][..], |head| &wire[head + 4..])
+            }
+        }
+    }
+
+    /// Whether there is a Close among the frames, of which the last one may be cut.
+    fn has_close(&self, place: usize) -> bool {
+        let mut frames = self.frames(place);
+        while let Some((frame, size, _)) = naive::split(frames) {
+            if frame.opcode == 8 {
+                return true;
+            }
+            frames = &frames[size..];
+        }
+        false
+    }
+
+    /// All that an end had to say is on the wire.
+    fn conclude_wire(&self, place: usize) {
+        let here = &self.sides[place];
+        let end = here.endpoint.end().expect("it is done");
+        let frames = self.frames(place);
+        let Some(closed) = end.closed() else {
+            let body = match (self.setup.opening, here.role) {
+                (Opening::Rejected(size), Role::Server) => size,
+                _ => 0,
+            };
+            assert!(frames.len() <= body, "no frame without a connection");
+            return;
+        };
+        let mut strict = Strict::new(here.role).deflated(self.setup.is_deflated());
+        strict.read(frames);
+        assert_eq!(
+            strict.is_closed(),
+            closed.code_sent().is_some(),
+            "each Close is written, and told"
+        );
+        assert!(here.is_shut_down, "writing is shut down before the end");
+    }
+
+    /// Both ends came to their ends without an interruption.
+    fn conclude_both(&self, place: usize) {
+        let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
+        let ends = [here, peer].map(|side| side.endpoint.end().expect("it is done"));
+        assert_eq!(ends[0].is_clean(), ends[1].is_clean(), "both agree");
+        if let (Outcome::Responded { status }, Role::Server) = (&ends[0].outcome, here.role) {
+            assert_eq!(ends[1].outcome, Outcome::Responded { status: *status });
+            let Opening::Rejected(size) = self.setup.opening else {
+                panic!("nobody rejected");
+            };
+            assert_eq!(
+                peer.body.as_deref(),
+                Some(&vec![b'x'; size][..]),
+                "the body arrives"
+            );
+        }
+    }
+}
+
+impl Side {
+    fn answer(&mut self, opening: Opening) {
+        let endpoint = &mut self.endpoint;
+        match opening {
+            Opening::Done => panic!("it is open"),
+            Opening::Accepted => endpoint.accept(),
+            Opening::Rejected(size) => {
+                let request = endpoint.take_request().expect("it is announced");
+                let upgrade = endpoint.upgrade(&request).expect("it is well-formed");
+                let body = vec![b'x'; size];
+                endpoint
+                    .reject(upgrade, 403, &[], &body)
+                    .expect("it waits for that");
+            }
+            Opening::Ignored => _ = endpoint.take_request().expect("it is announced"),
+        }
+    }
+
+    fn take_response(&mut self) {
+        let body = self.endpoint.response_body().to_vec();
+        let response = self.endpoint.take_response().expect("it is announced");
+        if response.status() != 101 {
+            self.body = Some(body);
+        }
+    }
+
+    fn take_events(&mut self, echo: bool) {
+        while let Some((event, mut sender)) = self.endpoint.next_event() {
+            let seen = match event {
+                Event::BinaryChunk(chunk, fin) => {
+                    self.chunks.extend(&chunk[..]);
+                    match fin {
+                        Fin::More => continue,
+                        Fin::Last => Seen::Binary(std::mem::take(&mut self.chunks)),
+                    }
+                }
+                event => event.into(),
+            };
+            if let (true, Seen::Binary(payload)) = (echo, &seen) {
+                if sender.send_binary(payload).is_ok() {
+                    self.sent.push(seen.clone());
                 }
             }
+            self.received.push(seen);
         }
     }
 }
