@@ -15,6 +15,8 @@ mod common;
 #[cfg(feature = "alloc")]
 mod connections;
 #[cfg(feature = "alloc")]
+mod endpoints;
+#[cfg(feature = "alloc")]
 mod headers;
 mod masks;
 #[cfg(feature = "alloc")]

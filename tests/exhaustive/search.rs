@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
 
 /// Something with states, which panics as soon as an invariant is broken.
 pub trait System {
@@ -12,8 +14,8 @@ pub trait System {
 
     fn act(&mut self, act: Self::Act);
 
-    /// What tells this state from others.
-    fn key(&self) -> u128;
+    /// Feeds all that tells this state from others.
+    fn feed(&self, hasher: &mut impl Hasher);
 
     /// Ends in a fair way, and checks what has to come of it.
     fn finish(self);
@@ -109,7 +111,7 @@ impl<A: Debug> Drop for Path<'_, A> {
 }
 
 /// Goes through the states of what `start` makes. With `EXHAUSTIVE_PATH` it goes that path alone.
-pub fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bounds: Bounds) -> Found {
+fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bounds: Bounds) -> Found {
     let run = |places: &[u8]| {
         let mut path = Path {
             name,
@@ -133,7 +135,7 @@ pub fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bou
         return Found::NOTHING;
     }
     let first = start();
-    let mut known = HashMap::from([(first.key(), 0)]);
+    let mut known = HashMap::from([(key(&first), 0)]);
     let mut reached = vec![Reached { from: 0, act: 0 }];
     first.finish();
     let mut found = Found::NOTHING;
@@ -144,18 +146,18 @@ pub fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bou
             let mut reused = None;
             for act in 0..acts.len() as u8 {
                 let (mut system, mut path) = reused.take().unwrap_or_else(|| run(&places));
-                let before = system.key();
+                let before = key(&system);
                 path.places.truncate(places.len());
                 path.places.push(act);
                 system.act(acts[usize::from(act)]);
                 found.acts += 1;
-                let key = system.key();
-                if key == before {
+                let after = key(&system);
+                if after == before {
                     reused = Some((system, path));
                     continue;
                 }
-                let Some(&other) = known.get(&key) else {
-                    known.insert(key, reached.len());
+                let Some(&other) = known.get(&after) else {
+                    known.insert(after, reached.len());
                     reached.push(Reached { from: at as u32, act });
                     system.finish();
                     continue;
@@ -164,7 +166,7 @@ pub fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bou
                 if again % bounds.check_each == 0 {
                     system.finish();
                     for act in 0..acts.len() as u8 {
-                        let after = |places: &[u8]| run(&[places, &[act]].concat()).0.key();
+                        let after = |places: &[u8]| fed(&run(&[places, &[act]].concat()).0);
                         let (there, here) = (path_to(&reached, other), &path.places);
                         assert_eq!(
                             after(&there),
@@ -191,4 +193,61 @@ fn path_to(reached: &[Reached], mut at: usize) -> Vec<u8> {
     }
     places.reverse();
     places
+}
+
+/// Each setup, by two threads.
+pub fn search_all<S: System, C: Debug + Sync>(
+    setups: &[C],
+    start: impl Fn(&C) -> S + Sync,
+    acts: &[S::Act],
+    bounds: Bounds,
+) -> Found
+where
+    S::Act: Sync,
+{
+    let (next, total) = (Mutex::new(setups.iter()), Mutex::new(Found::NOTHING));
+    let work = || {
+        loop {
+            let setup = next.lock().unwrap().next();
+            let Some(setup) = setup else { return };
+            let found = search(&format!("{setup:?}"), || start(setup), acts, bounds);
+            total.lock().unwrap().add(found);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        work();
+    });
+    total.into_inner().unwrap()
+}
+
+/// The hash of a state, wide enough that no two states have the same by chance.
+pub fn key(system: &impl System) -> u128 {
+    let half = |seed: u64| {
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        system.feed(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+/// What was fed, to be compared.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Fed(Vec<Vec<u8>>);
+
+impl Hasher for Fed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.push(bytes.to_vec());
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn fed(system: &impl System) -> Fed {
+    let mut fed = Fed::default();
+    system.feed(&mut fed);
+    fed
 }

@@ -1,0 +1,636 @@
+//! Every interleaving of what two endpoints, their callers, the transport between them and the clock can do.
+//!
+//! What an endpoint keeps to itself follows from what was reported to it, and when: a state is told by that, by how long ago it was,
+//! and by what is under way.
+
+use crate::common::{Seen, naive, open};
+use crate::search::{Bounds, System, key, search_all};
+use crate::{Form, count, form};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Interruption, Step};
+use websocket_proto::keepalive::KeepaliveConfig;
+use websocket_proto::{CloseCode, ClosedBy, Config, Role};
+
+/// What can happen to an end, which is named beside it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Happening {
+    Send,
+    Close,
+    /// The end is run until it waits, or has ended.
+    Run,
+    /// One step is done.
+    Step,
+    /// One step is done in part: a byte is written or read; what cannot be divided is blocked.
+    Part,
+    /// The next step that concerns the transport fails.
+    Fail,
+    Abort,
+    /// The clock moves to the next deadline of either end.
+    Tick,
+    /// The transport is lost, with all that is under way.
+    Lose,
+}
+
+const ACTS: [(usize, Happening); 16] = {
+    use Happening::*;
+    [
+        (0, Send),
+        (1, Send),
+        (0, Close),
+        (1, Close),
+        (0, Run),
+        (1, Run),
+        (0, Step),
+        (1, Step),
+        (0, Part),
+        (1, Part),
+        (0, Fail),
+        (1, Fail),
+        (0, Abort),
+        (1, Abort),
+        (0, Tick),
+        (0, Lose),
+    ]
+};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+const CODES: [u16; 2] = [4000, 4001];
+
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    /// Whether what is written leaves only with a flush.
+    buffers: bool,
+    max_buffered: usize,
+    auto_close: bool,
+}
+
+/// A frame that was written.
+struct Frame {
+    first: u8,
+    payload: Vec<u8>,
+    /// Where it ends in all that was written.
+    end: usize,
+}
+
+/// One direction of the transport, from the end of the same place. All places are in what was written.
+#[derive(Default)]
+struct Direction {
+    wire: Vec<u8>,
+    frames: Vec<Frame>,
+    flushed: usize,
+    read: usize,
+    is_ended: bool,
+    is_lost: bool,
+}
+
+/// What was last reported of a direction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Report {
+    Ready,
+    Blocked,
+    Unflushed,
+    UnflushedBlocked,
+    Over,
+}
+
+struct End {
+    place: usize,
+    endpoint: Endpoint,
+    sent: u8,
+    /// How many of the peer's frames were handed out as events.
+    taken: usize,
+    closes: bool,
+    peer_close: Option<u16>,
+    /// How many of its own frames were there when a flush was reported.
+    flushed_frames: usize,
+    last_ping: Vec<u8>,
+    reports: [Report; 2],
+    /// Whether a failure of the transport was reported.
+    has_failed: bool,
+    /// Whether something came since the events were taken, be it the end.
+    has_input: bool,
+    clock: Clock,
+    is_done: bool,
+}
+
+/// What the deadlines of an end go by, of which it shows the next one alone.
+#[derive(Default)]
+struct Clock {
+    /// When the last Ping was sent, and whether anything came since.
+    pinged: Duration,
+    is_awaiting: bool,
+    has_heard: bool,
+    /// Since when the closing handshake is under way, and since when something waits for the transport.
+    closing: Option<Duration>,
+    waiting: Option<Duration>,
+}
+
+struct Pair {
+    setup: Setup,
+    ends: [End; 2],
+    from: [Direction; 2],
+    now: Duration,
+    /// Nothing has failed, been given up or come too late.
+    is_fair: bool,
+}
+
+impl Direction {
+    /// The frame that is written in part.
+    fn partial(&self) -> &[u8] {
+        &self.wire[self.frames.last().map_or(0, |frame| frame.end)..]
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        assert!(!self.is_ended || self.is_lost, "output after the end");
+        self.wire.extend(bytes);
+        while let Some((frame, size, _)) = naive::split(self.partial()) {
+            let end = self.wire.len() - self.partial().len();
+            let first = self.wire[end];
+            // RFC 6455 section 5.5.1: one Close, and nothing but Pings and Pongs after it.
+            let closed = self.frames.iter().any(|frame| frame.first == 0x88);
+            assert!(
+                !closed || matches!(first, 0x89 | 0x8a),
+                "{first:x} after the Close"
+            );
+            self.frames.push(Frame {
+                first,
+                payload: frame.payload,
+                end: end + size,
+            });
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.is_lost {
+            self.flushed = self.wire.len();
+        }
+    }
+
+    fn lose(&mut self) {
+        self.is_ended = true;
+        self.is_lost = true;
+        self.flushed = self.read;
+    }
+
+    fn arriving(&self) -> &[u8] {
+        &self.wire[self.read..self.flushed]
+    }
+}
+
+impl End {
+    fn new(place: usize, setup: Setup) -> Self {
+        let keepalive = KeepaliveConfig::new().ping_timeout(Duration::from_secs(15));
+        let connection = Config::new().auto_close(setup.auto_close);
+        let config = EndpointConfig::new()
+            .connection(connection.clone())
+            .keepalive(keepalive)
+            .max_buffered(setup.max_buffered);
+        Self {
+            place,
+            endpoint: Endpoint::open(&config, open(ROLES[place], &connection), &[], Duration::ZERO),
+            sent: 0,
+            taken: 0,
+            closes: false,
+            peer_close: None,
+            flushed_frames: 0,
+            last_ping: Vec::new(),
+            reports: [Report::Ready; 2],
+            has_failed: false,
+            has_input: false,
+            clock: Clock::default(),
+            is_done: false,
+        }
+    }
+
+    /// The next step, with what it does to the clock.
+    fn next_step(&mut self, now: Duration) -> Step {
+        let (output, clock) = (self.endpoint.output().len(), &mut self.clock);
+        clock.has_heard |= self.has_input;
+        let is_over = self.reports[0] == Report::Over && !self.has_input;
+        let is_closing = self.closes || self.peer_close.is_some() || is_over;
+        if is_closing && output == 0 {
+            clock.closing.get_or_insert(now);
+        }
+        let step = self.endpoint.step(now);
+        let waits = self.endpoint.output().len();
+        if waits > output {
+            (clock.pinged, clock.is_awaiting, clock.has_heard) = (now, true, false);
+        }
+        let is_lingering = self.reports[1] == Report::Over;
+        let waits = waits > 0
+            || matches!(self.reports[1], Report::Unflushed | Report::UnflushedBlocked)
+            || step == Step::Shutdown;
+        match step {
+            Step::Event => {}
+            _ if is_lingering => {}
+            _ if waits => _ = clock.waiting.get_or_insert(now),
+            _ => clock.waiting = None,
+        }
+        step
+    }
+
+    /// Takes all events there are. They are what was read, in order, each once.
+    fn take_events(&mut self, from: &Direction, max_buffered: usize) {
+        while let Some((event, _)) = self.endpoint.next_event() {
+            let frame = &from.frames[self.taken];
+            assert!(frame.end <= from.read, "it has arrived");
+            let payload = frame.payload.clone();
+            self.clock.is_awaiting &= frame.first != 0x8a || payload != self.last_ping;
+            let expected = match frame.first {
+                0x82 => Seen::Binary(payload),
+                0x89 => Seen::Ping(payload),
+                0x8a => Seen::Pong(payload),
+                _ => {
+                    let code = u16::from_be_bytes([payload[0], payload[1]]);
+                    assert_eq!(self.peer_close.replace(code), None, "one Close is told");
+                    Seen::Close(Some(code), String::new())
+                }
+            };
+            assert_eq!(Seen::from(event), expected, "no event is lost, or told twice");
+            self.taken += 1;
+        }
+        let arrived = from.frames.iter().filter(|frame| frame.end <= from.read).count();
+        let is_full = self.endpoint.output().len() >= max_buffered;
+        assert!(
+            self.taken == arrived || self.peer_close.is_some() || is_full,
+            "all is handed out"
+        );
+    }
+}
+
+impl Pair {
+    fn new(setup: Setup) -> Self {
+        Self {
+            setup,
+            ends: [End::new(0, setup), End::new(1, setup)],
+            from: Default::default(),
+            now: Duration::ZERO,
+            is_fair: true,
+        }
+    }
+
+    /// Does the next step, in part or not: `false` if the end waits, or has ended.
+    fn step(&mut self, place: usize, in_part: bool) -> bool {
+        let end = &mut self.ends[place];
+        let step = end.next_step(self.now);
+        let (here, peer) = match &mut self.from {
+            [a, b] if place == 0 => (a, b),
+            [a, b] => (b, a),
+        };
+        let output = end.endpoint.output().len();
+        match step {
+            Step::Event => {
+                end.take_events(peer, self.setup.max_buffered);
+                end.has_input = false;
+            }
+            Step::Write | Step::Flush | Step::Shutdown if in_part && (step != Step::Write || output == 1) => {
+                end.endpoint.write_blocked();
+                end.reports[1] = match end.reports[1] {
+                    Report::Unflushed | Report::UnflushedBlocked => Report::UnflushedBlocked,
+                    _ => Report::Blocked,
+                };
+            }
+            Step::Write => {
+                let size = if in_part { 1 } else { output };
+                here.write(&end.endpoint.output()[..size]);
+                if let Some(ping) = here.frames.iter().rev().find(|frame| frame.first == 0x89) {
+                    end.last_ping.clone_from(&ping.payload);
+                }
+                if !self.setup.buffers {
+                    here.flush();
+                }
+                end.endpoint.written(size);
+                end.reports[1] = Report::Unflushed;
+                end.clock.waiting = None;
+                end.clock.has_heard |= size < output;
+            }
+            Step::Flush => {
+                here.flush();
+                end.flushed_frames = here.frames.len();
+                end.endpoint.flushed();
+                end.reports[1] = Report::Ready;
+                end.clock.waiting = None;
+            }
+            Step::Shutdown => {
+                assert!(here.partial().is_empty(), "the last frame is whole");
+                assert!(here.is_lost || here.flushed == here.wire.len(), "all is flushed");
+                assert!(!here.is_ended || here.is_lost, "one shutdown");
+                here.is_ended = true;
+                end.endpoint.shut_down();
+                end.reports[1] = Report::Over;
+                end.clock.waiting = Some(self.now);
+            }
+            Step::Read => {
+                let arriving = peer.arriving();
+                if arriving.is_empty() && !peer.is_ended || in_part && arriving.is_empty() {
+                    end.endpoint.read_blocked();
+                    end.reports[0] = Report::Blocked;
+                    return true;
+                }
+                let size = if in_part { 1 } else { arriving.len() };
+                end.reports[0] = if size == 0 { Report::Over } else { Report::Ready };
+                end.endpoint.receive(&arriving[..size]);
+                end.has_input = true;
+                end.clock.has_heard |= size > 0;
+                peer.read += size;
+            }
+            Step::Wait(_) => return false,
+            Step::Done => {
+                end.is_done = true;
+                here.is_ended = true;
+                return false;
+            }
+            Step::Request | Step::Response => panic!("it is open"),
+        }
+        true
+    }
+
+    /// The transport may be ready again.
+    fn ready(&mut self, place: usize) {
+        let end = &mut self.ends[place];
+        end.endpoint.ready();
+        for report in &mut end.reports {
+            *report = match *report {
+                Report::Blocked => Report::Ready,
+                Report::UnflushedBlocked => Report::Unflushed,
+                other => other,
+            };
+        }
+    }
+
+    /// Whether it did anything but ask.
+    fn run(&mut self, place: usize) -> bool {
+        let before = key(self);
+        self.ready(place);
+        let mut steps = 0;
+        while self.step(place, false) {
+            steps += 1;
+            assert!(steps < 100, "a busy loop");
+        }
+        self.check();
+        before != key(self)
+    }
+
+    fn fail(&mut self, place: usize) {
+        let end = &mut self.ends[place];
+        match end.next_step(self.now) {
+            Step::Write | Step::Flush | Step::Shutdown => {
+                end.endpoint.write_failed("reset");
+                end.clock.waiting = Some(self.now);
+                end.reports[1] = Report::Over;
+            }
+            Step::Read => {
+                end.endpoint.read_failed("reset");
+                end.reports = [Report::Over; 2];
+                end.has_input = true;
+            }
+            _ => return,
+        }
+        end.has_failed = true;
+        self.is_fair = false;
+        self.from[place].is_ended = true;
+    }
+
+    fn close(&mut self, place: usize) {
+        let end = &mut self.ends[place];
+        if end.endpoint.sender().close(CloseCode(CODES[place]), "").is_ok() {
+            end.closes = true;
+        }
+    }
+
+    fn tick(&mut self) {
+        let deadlines = self.ends.iter().filter_map(|end| end.endpoint.deadline());
+        if let Some(next) = deadlines.min().filter(|next| *next > self.now) {
+            self.now = next;
+            self.is_fair = false;
+        }
+    }
+
+    fn check(&self) {
+        for place in [0, 1] {
+            let (here, peer) = (&self.ends[place], &self.ends[1 - place]);
+            let Some(end) = here.endpoint.end() else {
+                assert!(!here.is_done, "the end comes with the last step");
+                continue;
+            };
+            assert!(here.endpoint.output().is_empty(), "no output after the end");
+            assert_eq!(here.endpoint.deadline(), None, "no deadline after the end");
+            let closed = end.closed().expect("it was open");
+            let close = self.from[place].frames[..here.flushed_frames]
+                .iter()
+                .find(|frame| frame.first == 0x88);
+            let sent = close.map(|frame| u16::from_be_bytes([frame.payload[0], frame.payload[1]]));
+            assert_eq!(
+                closed.code_sent().map(u16::from),
+                sent,
+                "a Close is told that was flushed"
+            );
+            assert_eq!(closed.code_received().map(u16::from), here.peer_close);
+            assert_eq!(end.is_clean(), sent.is_some() && here.peer_close.is_some());
+            let Some(peers) = peer.endpoint.end().and_then(|end| end.closed()) else {
+                continue;
+            };
+            assert!(
+                here.peer_close.is_none()
+                    || peers.code_sent().map(u16::from) == here.peer_close
+                    || !peers.is_clean()
+            );
+            if closed.is_clean() && peers.is_clean() {
+                assert_eq!(
+                    closed.code_received(),
+                    peers.code_sent(),
+                    "both agree on the codes"
+                );
+                assert!(
+                    [closed.by(), peers.by()].contains(&ClosedBy::Local),
+                    "both agree on who closed"
+                );
+            }
+        }
+    }
+}
+
+impl System for Pair {
+    type Act = (usize, Happening);
+
+    fn act(&mut self, (place, happening): Self::Act) {
+        let end = &mut self.ends[place];
+        match happening {
+            Happening::Send => {
+                let payload = [place as u8, end.sent];
+                if end.endpoint.sender().send_binary(&payload).is_ok() {
+                    end.sent = end.sent.wrapping_add(1);
+                }
+            }
+            Happening::Close => self.close(place),
+            Happening::Run => _ = self.run(place),
+            Happening::Step => {
+                if !self.step(place, false) {
+                    self.ready(place);
+                }
+            }
+            Happening::Part => {
+                if !self.step(place, true) {
+                    self.ready(place);
+                }
+            }
+            Happening::Fail => self.fail(place),
+            Happening::Abort => {
+                let was_over = end.endpoint.end().is_some();
+                end.endpoint.abort();
+                let end = end.endpoint.end().expect("it is over");
+                assert!(
+                    was_over
+                        || matches!(
+                            end.interruption,
+                            Some(Interruption::Aborted | Interruption::Transport(_))
+                        )
+                );
+                self.is_fair &= was_over;
+                self.from[place].is_ended = true;
+            }
+            Happening::Tick => self.tick(),
+            Happening::Lose => {
+                self.from.iter_mut().for_each(Direction::lose);
+                self.is_fair = false;
+            }
+        }
+        self.check();
+    }
+
+    fn feed(&self, hasher: &mut impl Hasher) {
+        self.is_fair.hash(hasher);
+        for place in [0, 1] {
+            let (end, own, peers) = (&self.ends[place], &self.from[place], &self.from[1 - place]);
+            let kind = |frame: &Frame, of: &End| (frame.first, frame.payload == of.last_ping);
+            let taken_to = end.taken.checked_sub(1).map_or(0, |last| peers.frames[last].end);
+            peers.frames[end.taken..]
+                .iter()
+                .for_each(|frame| kind(frame, end).hash(hasher));
+            (
+                peers.wire.len() - taken_to,
+                peers.flushed.saturating_sub(taken_to),
+                peers.read.saturating_sub(taken_to),
+            )
+                .hash(hasher);
+            (own.is_ended, own.is_lost, own.partial().first()).hash(hasher);
+            let mut waiting = [own.partial(), end.endpoint.output()].concat();
+            while let Some((frame, size, _)) = naive::split(&waiting) {
+                (waiting[0], frame.payload == self.ends[1 - place].last_ping).hash(hasher);
+                waiting.drain(..size);
+            }
+            (
+                end.endpoint.output().len(),
+                end.closes,
+                end.peer_close,
+                end.reports,
+                end.has_input,
+                end.has_failed,
+                end.is_done,
+            )
+                .hash(hasher);
+            (
+                own.frames.len() - end.flushed_frames.min(own.frames.len()),
+                own.frames.iter().any(|frame| frame.first == 0x88),
+            )
+                .hash(hasher);
+            end.endpoint
+                .deadline()
+                .map(|deadline| deadline.saturating_sub(self.now))
+                .hash(hasher);
+            let Clock {
+                pinged,
+                is_awaiting,
+                has_heard,
+                closing,
+                waiting,
+            } = &end.clock;
+            (self.now - *pinged, is_awaiting, has_heard).hash(hasher);
+            [closing, waiting]
+                .map(|since| since.map(|since| self.now - since))
+                .hash(hasher);
+            if let Some(end) = end.endpoint.end() {
+                (end.closed(), end.timeout(), end.interruption.is_some()).hash(hasher);
+            }
+        }
+    }
+
+    /// Over a fair transport, with a clock that moves only when nothing else does, both ends are done within a few deadlines;
+    /// where nothing went wrong before, without any deadline, cleanly, and with every message.
+    fn finish(mut self) {
+        for place in [0, 1] {
+            if !self.ends.iter().any(|end| end.closes) {
+                self.close(place);
+            }
+        }
+        let was_fair = self.is_fair;
+        for _ in 0..40 {
+            for place in [0, 1] {
+                self.run(place);
+                let end = &self.ends[place];
+                if end.peer_close.is_some() && !self.setup.auto_close && !end.closes {
+                    self.close(place);
+                }
+            }
+            if self.ends.iter().all(|end| end.is_done) {
+                break;
+            }
+            let before = key(&self);
+            for place in [0, 1] {
+                self.run(place);
+            }
+            if before == key(&self) {
+                assert!(!was_fair, "a deadline is needed");
+                self.tick();
+            }
+        }
+        self.check();
+        for (end, from) in self.ends.iter().zip(self.from.iter().rev()) {
+            assert!(end.is_done, "{} is not done", end.place);
+            let how = end.endpoint.end().expect("it is done");
+            if was_fair {
+                assert!(how.is_clean() && how.interruption.is_none(), "{how}");
+                let close = from.frames.iter().position(|frame| frame.first == 0x88);
+                assert_eq!(Some(end.taken), close.map(|close| close + 1), "all messages came");
+            }
+        }
+    }
+}
+
+fn setups() -> Vec<Setup> {
+    let setup = |buffers, max_buffered, auto_close| Setup {
+        buffers,
+        max_buffered,
+        auto_close,
+    };
+    vec![
+        setup(true, 1 << 20, true),
+        setup(false, 1 << 20, true),
+        setup(true, 1, true),
+        setup(true, 1 << 20, false),
+    ]
+}
+
+// D90, D91
+#[test]
+#[cfg_attr(miri, ignore = "millions")]
+fn every_interleaving_of_two_endpoints_keeps_the_invariants() {
+    let setups = setups();
+    let go = |setups: &[Setup], depth| {
+        let bounds = Bounds {
+            depth,
+            ..Bounds::NONE
+        };
+        let found = search_all(setups, |setup| Pair::new(*setup), &ACTS, bounds);
+        format!("{} setups: {found}", setups.len())
+    };
+    count("interleavings of endpoints", |form| match form {
+        Form::Edges => go(&setups, 2),
+        Form::Short => go(&setups, 4),
+        Form::All => go(&setups, 7),
+    });
+    if form() == Form::All {
+        count("interleavings of endpoints", |_| go(&setups[..1], 8));
+    }
+}
