@@ -1,5 +1,9 @@
 //! WebSocket on tokio, over any `AsyncRead + AsyncWrite`: take this package by path, or copy its files.
 //!
+//! ```sh
+//! cargo add --path PATH/TO/examples/tokio --no-default-features --features tls,deflate # leave out what is not needed
+//! ```
+//!
 //! ```no_run
 //! use embedding_tokio::{ClientRequest, EndpointConfig, Event, connect};
 //!
@@ -54,6 +58,10 @@ pub use open::connect_tls;
 pub use open::{Incoming, OpenError, accept, client, connect};
 use split::{Half, Wakers};
 pub use split::{Reader, Writer};
+#[cfg(feature = "tls")]
+pub use tokio_rustls;
+pub use websocket_proto;
+pub use websocket_proto::connection::{Close, Prepared};
 pub use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, SendError, Sender, Step};
 pub use websocket_proto::handshake::ClientRequest;
 pub use websocket_proto::{CloseCode, Config, Connection, Event, Misuse};

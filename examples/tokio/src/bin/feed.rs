@@ -6,9 +6,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use embedding_tokio::tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+use embedding_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use embedding_tokio::{Backoff, ClientRequest, EndpointConfig, Event, OpenError, connect_tls};
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

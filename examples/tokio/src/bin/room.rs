@@ -16,12 +16,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use embedding_tokio::{CloseCode, Config, End, EndpointConfig, Event, Message, SendError, WebSocket, Writer};
+use embedding_tokio::{
+    Close, CloseCode, Config, End, EndpointConfig, Event, Message, Prepared, SendError, WebSocket, Writer,
+};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use websocket_proto::connection::{Close, Prepared};
 use websocket_proto::handshake::Upgrade;
 
 const CONFIG: Config = Config::new();

@@ -13,13 +13,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use embedding_tokio::{
-    ClientRequest, CloseCode, Config, EndpointConfig, Event, Incoming, Message, Reader, WebSocket, Writer,
-    connect,
+    ClientRequest, Close, CloseCode, Config, EndpointConfig, Event, Incoming, Message, Reader, WebSocket,
+    Writer, connect,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use websocket_proto::connection::Close;
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{Delivery, Fin, MessageKind, Payload};
 
