@@ -189,3 +189,97 @@ impl fmt::Debug for Compressor {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Decompressor, InflateError};
+    use super::*;
+
+    /// Text that does not repeat within a window, and the same for each number.
+    fn noise(size: usize, seed: u32) -> Vec<u8> {
+        let mut state = seed;
+        core::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .take(size)
+        .collect()
+    }
+
+    /// Compresses a message of many parts, or many messages of one, until the engine has counted as much as it may several
+    /// times over, and inflates all. How often it was another engine than before that went on.
+    fn renewals(takeover: bool, keep: bool, is_one_message: bool) -> usize {
+        let window = match takeover {
+            true => Window::default(),
+            false => Window::default().no_context_takeover(),
+        };
+        let config = DeflateConfig::new().keep_engine(keep);
+        let mut compressor = Compressor::new(window, &config).unwrap();
+        let mut decompressor = Decompressor::new(window);
+        let (mut renewals, mut counted, mut wire, mut content) = (0, 0, Vec::new(), Vec::new());
+        for part in 0..5 * MAX_COUNT as u32 / 1000 {
+            let part = noise(1000, part % 3);
+            compressor.push(&part, &mut wire);
+            content.extend(part);
+            let now = compressor.engine.as_ref().map_or(0, Deflater::count);
+            assert!(now <= 2 * MAX_COUNT as u64, "{now}");
+            renewals += usize::from(now < counted);
+            counted = now;
+            if !is_one_message {
+                compressor.compress(b"", &mut wire);
+                counted = compressor.engine.as_ref().map_or(0, Deflater::count);
+                decompressor
+                    .push(&wire, u64::MAX, |piece| take(&mut content, piece))
+                    .unwrap();
+                decompressor.finish().unwrap();
+                wire.clear();
+            }
+        }
+        if is_one_message {
+            compressor.compress(b"", &mut wire);
+            decompressor
+                .push(&wire, u64::MAX, |piece| take(&mut content, piece))
+                .unwrap();
+            decompressor.finish().unwrap();
+        }
+        assert!(content.is_empty(), "all came");
+        renewals
+    }
+
+    /// `piece` is what comes next.
+    fn take(content: &mut Vec<u8>, piece: &[u8]) -> Result<(), InflateError> {
+        assert!(content.starts_with(piece));
+        content.drain(..piece.len());
+        Ok(())
+    }
+
+    // RFC 7692 section 7.2.1: what comes after another engine took over refers to what the receiver's window holds, or to
+    // nothing.
+    #[test]
+    fn engines_are_renewed_before_they_count_more_than_they_can() {
+        for takeover in [true, false] {
+            for keep in [true, false] {
+                assert!(renewals(takeover, keep, true) >= 4, "{takeover} {keep}");
+            }
+        }
+        assert!(renewals(true, true, false) >= 4);
+    }
+
+    // A part that is larger than what an engine counts is given to several.
+    #[test]
+    fn parts_of_any_size_are_given_to_the_engine_piece_by_piece() {
+        let content = noise(3 * MAX_COUNT, 1);
+        for keep in [true, false] {
+            let config = DeflateConfig::new().keep_engine(keep);
+            let mut compressor = Compressor::new(Window::default(), &config).unwrap();
+            let (mut wire, mut out) = (Vec::new(), Vec::new());
+            compressor.push(&content, &mut wire);
+            assert!(compressor.engine.as_ref().unwrap().count() <= 2 * MAX_COUNT as u64);
+            compressor.compress(b"", &mut wire);
+            Decompressor::new(Window::default())
+                .decompress(&wire, u64::MAX, &mut out)
+                .unwrap();
+            assert!(out == content);
+        }
+    }
+}

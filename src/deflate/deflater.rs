@@ -49,7 +49,11 @@ impl Deflater {
 
     /// Whether the engine has counted as much as it may.
     pub(super) fn is_spent(&self) -> bool {
-        self.deflate.total_in().max(self.deflate.total_out()) >= MAX_COUNT as u64
+        self.count() >= MAX_COUNT as u64
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.deflate.total_in().max(self.deflate.total_out())
     }
 
     /// The engine sees `history` as what it deflated last. Whether it does: a raw stream takes any between blocks.
