@@ -274,3 +274,42 @@ proptest! {
         }
     }
 }
+
+// D49: where `c_ulong` has 32 bits the engine ends before it counts to 4 GiB; elsewhere there is nothing to end for.
+// cargo test --release --config profile.release.overflow-checks=true --all-features --test deflate_limits -- --ignored
+#[test]
+#[ignore = "4 GiB"]
+fn four_gib_end_without_a_panic() {
+    let is_short = std::ffi::c_ulong::MAX as u128 == u128::from(u32::MAX);
+    let stored = [&b"\x00\xff\xff\x00\x00"[..], &[7; 65535]].concat();
+    let (mut zeros, mut more_zeros) = (Vec::new(), Vec::new());
+    let mut compressor = Compressor::new(Window::default(), &DeflateConfig::new()).unwrap();
+    compressor.push(&[0; 1 << 20], &mut zeros);
+    compressor.push(&[0; 1 << 20], &mut more_zeros);
+    let too_big = |limit: u64| matches!(limit, 0xffff_0000..=0xffff_ffff);
+    for part in [stored, more_zeros, EMPTY_STORED.repeat(1000)] {
+        let (mut decompressor, mut came, mut went) = (Decompressor::new(Window::default()), 0, 0);
+        if part.len() < 10_000 {
+            decompressor
+                .push(&zeros, u64::MAX, |_| Ok::<(), InflateError>(()))
+                .unwrap();
+        }
+        let result = loop {
+            went += part.len() as u64;
+            let pushed = decompressor.push(&part, u64::MAX, |piece| {
+                came += piece.len() as u64;
+                Ok::<(), InflateError>(())
+            });
+            if pushed.is_err() || came > 5 << 30 {
+                break pushed;
+            }
+        };
+        println!("{went} bytes in, {came} bytes out: {result:?}");
+        match result {
+            Ok(()) => assert!(!is_short),
+            Err(InflateError::Overlong { limit }) => assert!(limit < 1 << 28 || is_short && too_big(limit)),
+            Err(InflateError::TooBig { limit }) => assert!(is_short && too_big(limit)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
