@@ -554,51 +554,6 @@ fn a_bomb_takes_the_limit_and_one_buffer() {
     assert!(out.capacity() as u64 <= LIMIT);
 }
 
-// RFC 7692 section 8: 7692-8-03. They cost a window each, whatever is in them (and all else is linear: see `linear.rs`).
-#[test]
-fn final_blocks_are_limited() {
-    let size = 64 * 1024;
-    for wire in [
-        b"\x03\x00".repeat(size / 2),
-        b"\x01\x00\x00\xff\xff".repeat(size / 5),
-    ] {
-        for chunk in [1, 100, usize::MAX] {
-            let mut decompressor = Decompressor::new(TAKEOVER);
-            let sizes = vec![chunk; (wire.len() / chunk).max(1)];
-            let (_, result) = decompress_in_chunks(&mut decompressor, &wire, &sizes, LIMIT);
-            assert_eq!(result, Err(InflateError::TooManyFinalBlocks { limit: 16 }));
-        }
-        assert_eq!(decompress_all(TAKEOVER, &[&wire[..30]]).unwrap(), [""]);
-    }
-    // Nor may small messages have as many each: they would cost windows of their own.
-    let wire = [&b"\x03\x00".repeat(16)[..], b"\x00"].concat();
-    let mut decompressor = Decompressor::new(TAKEOVER);
-    assert_eq!(decompress(&mut decompressor, &wire).unwrap(), b"");
-    let limit = 2;
-    let result = decompress(&mut decompressor, &wire);
-    assert_eq!(result, Err(InflateError::TooManyFinalBlocks { limit }));
-    // Two in each are what senders have a use for, without end, and what is left is kept for those that have some more.
-    let mut decompressor = Decompressor::new(TAKEOVER);
-    for wire in [&b"\x03\x00\x03\x00\x00"[..], b"\x00"]
-        .repeat(100)
-        .into_iter()
-        .chain([&wire[..]])
-    {
-        assert_eq!(decompress(&mut decompressor, wire).unwrap(), b"");
-    }
-    // One for each kilobyte is no trouble.
-    let mut bits = Bits::default();
-    for i in 0..1000 {
-        bits.stored(true, &json(1000, i));
-    }
-    assert_eq!(
-        decompress(&mut Decompressor::new(TAKEOVER), &bits.bytes)
-            .unwrap()
-            .len(),
-        1_000_000
-    );
-}
-
 // ---- Memory ----
 
 // What comes out fills the room for it exactly, here at some of the sizes: nothing is lost then, and nothing comes twice.

@@ -173,6 +173,107 @@ fn senders_that_flush_each_byte_are_below_the_limit() {
     assert_eq!(inflate(&wire, &[5]), (Vec::new(), Ok(())));
 }
 
+/// A decompressor that holds a window of so many bytes.
+fn with_history(size: usize) -> Decompressor {
+    let mut decompressor = Decompressor::new(Window::default());
+    let (mut wire, mut out) = (Vec::new(), Vec::new());
+    Compressor::new(Window::default(), &DeflateConfig::new())
+        .unwrap()
+        .compress(&vec![7; size], &mut wire);
+    decompressor.decompress(&wire, u64::MAX, &mut out).unwrap();
+    decompressor
+}
+
+fn decompress(decompressor: &mut Decompressor, wire: &[u8]) -> Result<usize, InflateError> {
+    let mut out = Vec::new();
+    decompressor
+        .decompress(wire, u64::MAX, &mut out)
+        .map(|()| out.len())
+}
+
+/// Final blocks without content, fixed and stored.
+const FINAL: [&[u8]; 2] = [b"\x03\x00", b"\x01\x00\x00\xff\xff"];
+
+// RFC 7692 section 8: 7692-8-03; D50: each costs a 32nd of the history and 64 bytes, 16 with the largest are free
+#[test]
+fn final_blocks_are_limited_by_what_they_cost() {
+    for history in [0, 1, 32, 1000, 4096, 32 * 1024, 100_000] {
+        for block in FINAL {
+            let cost = 64 + history.min(1 << 15) / 32;
+            let limit = (1..)
+                .find(|count| count * cost > 16 * (64 + 1024) + count * block.len())
+                .unwrap()
+                - 1;
+            let wire = block.repeat(1000);
+            for chunk in [1, 100, wire.len()] {
+                let mut decompressor = with_history(history);
+                let pushed = wire
+                    .chunks(chunk)
+                    .try_for_each(|chunk| decompressor.push(chunk, u64::MAX, |_| Ok(())));
+                let limit = limit as u64;
+                assert_eq!(
+                    pushed,
+                    Err(InflateError::TooManyFinalBlocks { limit }),
+                    "{history} {chunk}"
+                );
+            }
+            // As many, and one that the message ends with.
+            let wire = block.repeat(limit + 1);
+            assert_eq!(decompress(&mut with_history(history), &wire), Ok(0), "{history}");
+        }
+    }
+    assert_eq!(
+        InflateError::TooManyFinalBlocks { limit: 16 }.close_code(),
+        CloseCode::TOO_BIG
+    );
+}
+
+// RFC 7692 section 8: 7692-8-03; D50: small messages copy a window each, so they have no 16 of their own
+#[test]
+fn final_blocks_of_many_messages_share_a_credit() {
+    let many = [&FINAL[0].repeat(16)[..], b"\x00"].concat();
+    let mut decompressor = with_history(1 << 15);
+    assert_eq!(decompress(&mut decompressor, &many), Ok(0));
+    let limit = 2;
+    let error = InflateError::TooManyFinalBlocks { limit };
+    assert_eq!(decompress(&mut decompressor, &many), Err(error));
+    // Two in each are what senders have a use for, without end, and what is left is kept for those that have some more.
+    let mut decompressor = with_history(1 << 15);
+    let two = [&FINAL[0].repeat(2)[..], b"\x00"].concat();
+    for _ in 0..1000 {
+        assert_eq!(decompress(&mut decompressor, &two), Ok(0));
+    }
+    assert_eq!(decompress(&mut decompressor, &many), Ok(0));
+    // It comes back with messages that have none, but no more of it than there was.
+    for _ in 0..1000 {
+        assert_eq!(decompress(&mut decompressor, b"\x00"), Ok(0));
+    }
+    let more = [&FINAL[0].repeat(17)[..], b"\x00"].concat();
+    let limit = 16;
+    let error = InflateError::TooManyFinalBlocks { limit };
+    assert_eq!(decompress(&mut decompressor, &more), Err(error));
+}
+
+// D50: what senders write that end each fragment, or each part of a message, by a final block
+#[test]
+fn final_blocks_of_small_parts_are_accepted() {
+    let mut wire = Vec::new();
+    for part in 0..18 {
+        let mut deflate = zlib_rs::Deflate::new(6, false, 15);
+        let mut buffer = [0; 100];
+        let content = format!("part {part} ");
+        let done = deflate.compress(content.as_bytes(), &mut buffer, zlib_rs::DeflateFlush::Finish);
+        assert_eq!(done, Ok(zlib_rs::Status::StreamEnd));
+        wire.extend_from_slice(&buffer[..deflate.total_out() as usize]);
+    }
+    let mut decompressor = Decompressor::new(Window::default());
+    assert_eq!(decompress(&mut decompressor, &wire), Ok(10 * 7 + 8 * 8));
+    // What pays for itself, with any history and without end.
+    let mut bits = Bits::default();
+    (0..1000).for_each(|_| bits.stored(true, &[7; 600]));
+    assert_eq!(decompress(&mut with_history(1 << 15), &bits.bytes), Ok(600_000));
+}
+
 /// A part of a message, which begins and ends between bytes.
 #[derive(Clone, Debug)]
 enum Part {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use super::history::History;
-use super::inflater::{FREE_FINAL_BLOCKS, Inflater, Stop};
+use super::inflater::{Inflater, MAX_CREDIT, Stop};
 use super::{InflateError, Window};
 use crate::growth::{growth, room};
 
@@ -41,8 +41,8 @@ pub struct Decompressor {
     history: History,
     takeover: bool,
     state: State,
-    /// For the next message.
-    free_final_blocks: u64,
+    /// For the final blocks of the next message.
+    credit: u64,
 }
 
 enum State {
@@ -60,7 +60,7 @@ impl Decompressor {
             history: History::new(window.size()),
             takeover: window.takeover(),
             state: State::Idle,
-            free_final_blocks: FREE_FINAL_BLOCKS,
+            credit: MAX_CREDIT,
         }
     }
 
@@ -117,7 +117,7 @@ impl Decompressor {
             match self.state {
                 State::Idle if wire.is_empty() => return Ok(None),
                 State::Idle => {
-                    let message = Inflater::begin(&mut self.history, self.takeover, self.free_final_blocks);
+                    let message = Inflater::begin(&mut self.history, self.takeover, self.credit);
                     self.state = State::Inside(message);
                 }
                 State::Inside(ref mut message) => return Ok(Some((message, &mut self.history))),
@@ -146,7 +146,7 @@ impl Decompressor {
             State::Failed(error) => return Err(self.fail(error)),
         };
         let complete = message.is_complete();
-        self.free_final_blocks = message.free_final_blocks_for_the_next();
+        self.credit = message.credit_for_the_next();
         message.end(&mut self.history, self.takeover);
         match complete {
             true => Ok(()),

@@ -58,6 +58,10 @@ impl History {
         self.bytes.extend_from_slice(more);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// All bytes, the oldest first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest.min(self.bytes.len()));

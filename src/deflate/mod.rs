@@ -174,10 +174,11 @@ pub enum InflateError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The message has more final blocks than its size and the remaining allowance permit; each one costs time
-    /// regardless of its size.
+    /// The message has more final blocks than its size pays for: each costs 64 bytes and a 32nd of the window's content,
+    /// regardless of its size. Beyond the bytes of payload and content, 16 final blocks are free with a full window of 15 bits,
+    /// or 272 with an empty one. Each further message restores the allowance for 2.
     TooManyFinalBlocks {
-        /// The limit, in blocks.
+        /// The limit, in blocks: as many as this message went on after.
         limit: u64,
     },
     /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be empty, so a

@@ -81,6 +81,8 @@ pub const PATTERNS: &[Pattern] = patterns![
     #[cfg(feature = "deflate")]
     final_blocks,
     #[cfg(feature = "deflate")]
+    final_blocks_of_a_small_window,
+    #[cfg(feature = "deflate")]
     final_blocks_of_small_messages,
     #[cfg(feature = "deflate")]
     compressed_in_one_byte_fragments,
@@ -650,12 +652,26 @@ fn empty_fixed_blocks_byte_by_byte(n: usize) -> Work {
     receive_deflated(|end| end.incoming(0xc2, &data), 1)
 }
 
-/// As many as are allowed: a message has 16, and one more for each 256 bytes. Each costs a window, once there is a whole one.
+/// As many as are allowed with a full window: each costs as much as the bytes that it brings.
 #[cfg(feature = "deflate")]
 fn final_blocks(n: usize) -> Work {
-    let stored = [&b"\x01\xfb\x00\x04\xff"[..], &[b'x'; 251]].concat();
+    let stored = [&b"\x01\x1e\x02\xe1\xfd"[..], &[b'x'; 542]].concat();
     let data = stored.repeat(n / 6);
     receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
+}
+
+/// The same with a window of 512 bytes, which costs less for each.
+#[cfg(feature = "deflate")]
+fn final_blocks_of_a_small_window(n: usize) -> Work {
+    use websocket_proto::deflate::{DeflateConfig, Parameters, Window};
+    let stored = [&b"\x01\x26\x00\xd9\xff"[..], &[b'x'; 38]].concat();
+    let data = stored.repeat(n);
+    let window = Window::new(9).expect("a window");
+    let open = move |end: &End| {
+        let parameters = Parameters::new(window, window);
+        end.open().with_deflate(parameters, &DeflateConfig::new())
+    };
+    receive_at(ends(), open, |end| end.incoming(0xc2, &data), WHOLE)
 }
 
 /// As many as are allowed: two for each message, which ends with one byte of its own. A window comes first.
