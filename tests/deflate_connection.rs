@@ -265,6 +265,117 @@ fn both_fail_on_a_message_that_goes_on_and_produces_nothing() {
     }
 }
 
+/// What `connection` receives, read by read, and with an agreement after the first `agree` bytes.
+fn receive_agreeing(
+    mut connection: Connection,
+    mut wire: Vec<u8>,
+    agree: usize,
+) -> Result<Vec<Event<'static>>, Error> {
+    let config = DeflateConfig::new().threshold(0);
+    let (before, after) = wire.split_at_mut(agree);
+    let mut events = receive(&mut connection, before, usize::MAX)?;
+    let mut connection = connection.with_deflate(Parameters::default(), &config);
+    events.extend(receive(&mut connection, after, usize::MAX)?);
+    Ok(events)
+}
+
+// RFC 7692 section 6; D95: with an agreement anywhere in a message that is received, it goes on as it began
+#[test]
+fn both_receive_on_after_an_agreement_in_the_middle_of_a_message() {
+    for role in [Role::Server, Role::Client] {
+        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+            let open = || open_plain(role, &Config::new().delivery(delivery));
+            let plain: [(u8, &[u8]); 3] = [(0x01, b"some"), (0x00, b" plain"), (0x80, b" text")];
+            let plain = plain.map(|(first, part)| incoming(&open(), first, part)).concat();
+            let wire = [&plain[..], &incoming(&open(), 0xc1, HELLO)].concat();
+            let content = |events: Vec<Event<'static>>| {
+                let text = |event| match event {
+                    Event::Text(text) | Event::TextChunk(text, _) => text.into_owned(),
+                    other => panic!("{other:?}"),
+                };
+                events.into_iter().map(text).collect::<String>()
+            };
+            for agree in 0..=plain.len() {
+                let received = receive_agreeing(open(), wire.clone(), agree).map(content);
+                assert_eq!(received.as_deref(), Ok("some plain textHello"), "{agree}");
+            }
+        }
+    }
+}
+
+// RFC 7692 section 6; D95: with an agreement in a message that is sent, it goes on as it began
+#[test]
+fn both_send_on_after_an_agreement_in_the_middle_of_a_message() {
+    for role in [Role::Server, Role::Client] {
+        let (mut connection, mut out) = (open_plain(role, &Config::new()), Vec::new());
+        connection
+            .send_fragment(MessageKind::Text, b"Hel", Fin::More, &mut out)
+            .unwrap();
+        let mut connection =
+            connection.with_deflate(Parameters::default(), &DeflateConfig::new().threshold(0));
+        connection
+            .send_fragment(MessageKind::Text, b"lo", Fin::Last, &mut out)
+            .unwrap();
+        connection.send_text("Hello", &mut out).unwrap();
+        let mut peer = open(role.peer(), &Config::new(), Parameters::default());
+        if role == Role::Server {
+            let firsts: Vec<u8> = frames_of(&out).iter().map(|frame| frame[0]).collect();
+            assert_eq!(firsts, [0x01, 0x80, 0xc1]);
+        }
+        assert_eq!(
+            receive(&mut peer, &out, usize::MAX),
+            Ok(vec![text("Hello"), text("Hello")])
+        );
+    }
+}
+
+// D95: the first agreement counts, also between messages and in the middle of a compressed one
+#[test]
+fn both_keep_their_first_agreement() {
+    let other = Parameters::new(window(9, false), window(9, false));
+    let again = |connection: Connection| connection.with_deflate(other, &DeflateConfig::new().level(1));
+    for [mut connection, mut peer] in [both(), both().map(again)] {
+        let (mut out, mut answer) = (Vec::new(), Vec::new());
+        connection
+            .send_fragment(MessageKind::Text, b"Hello, ", Fin::More, &mut out)
+            .unwrap();
+        let middle = out.len() - 3;
+        let mut connection = again(connection);
+        connection
+            .send_fragment(MessageKind::Text, b"Hello", Fin::Last, &mut out)
+            .unwrap();
+        connection.send_text("Hello, Hello", &mut out).unwrap();
+        let (before, after) = out.split_at(middle);
+        assert_eq!(receive(&mut peer, before, usize::MAX), Ok(vec![]));
+        let mut peer = again(peer);
+        assert_eq!(
+            receive(&mut peer, after, usize::MAX),
+            Ok(vec![text("Hello, Hello"), text("Hello, Hello")])
+        );
+        for _ in 0..2 {
+            answer.clear();
+            peer.send_text("Hello", &mut answer).unwrap();
+        }
+        assert!(
+            answer.ends_with(AGAIN) || peer.role() == Role::Client,
+            "takeover as agreed first"
+        );
+        assert_eq!(
+            answer.len(),
+            2 + AGAIN.len() + if peer.role() == Role::Client { 4 } else { 0 }
+        );
+    }
+    // After the end, it is of no use.
+    for connection in both() {
+        let mut connection = connection;
+        let wire = incoming(&connection, 0xc1, b"\xff\xff\xff");
+        assert!(receive(&mut connection, &wire, usize::MAX).is_err());
+        let mut connection = again(connection);
+        assert!(connection.send_text("Hello", &mut Vec::new()).is_err());
+        assert!(receive(&mut connection, &wire, usize::MAX).is_err());
+    }
+}
+
 // RFC 6455 section 10.4: 6455-10.4-01: the header alone decides, with room for what compression adds
 #[test]
 fn both_limit_compressed_frames_on_their_header() {

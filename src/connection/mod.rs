@@ -136,12 +136,17 @@ impl Connection {
     /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
     /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold).
+    ///
+    /// If a message is being sent or received, it continues as it began, and only later messages can be compressed. If
+    /// compression was negotiated before, by the opening handshake or by this function, this changes nothing.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
         let role = self.role();
-        self.receiver.inflate(parameters.sent_by(role.peer()));
-        self.sender.deflating = compression::Deflating::new(parameters.sent_by(role), config);
+        if !self.receiver.has_agreement() {
+            self.receiver.inflate(parameters.sent_by(role.peer()));
+            self.sender.deflating = compression::Deflating::new(parameters.sent_by(role), config);
+        }
         self
     }
 

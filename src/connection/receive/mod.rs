@@ -176,6 +176,12 @@ impl ReceiveHalf {
         }
     }
 
+    /// Whether permessage-deflate was agreed on, until the direction is lost.
+    #[cfg(feature = "deflate")]
+    pub(super) fn has_agreement(&self) -> bool {
+        !matches!(self.inflating, Inflating::Off)
+    }
+
     #[cfg(feature = "deflate")]
     pub(super) fn inflate(&mut self, window: crate::deflate::Window) {
         self.decoder.permessage_deflate();
