@@ -16,6 +16,7 @@ use crate::utf8::{self, InvalidUtf8};
 ///
 /// let payload = Payload::from(&b"abc"[..]);
 /// assert_eq!(payload.len(), 3); // derefs to `[u8]`
+/// assert_eq!(payload.as_slice(), b"abc");
 /// let owned: Vec<u8> = payload.into_owned(); // copies now; would not if it were owned
 /// # assert_eq!(owned, b"abc");
 /// ```
@@ -30,6 +31,7 @@ pub struct Payload<'i>(Cow<'i, [u8]>);
 ///
 /// let text = Text::from("abc");
 /// assert_eq!(text.to_uppercase(), "ABC"); // derefs to `str`
+/// assert_eq!(text.as_str(), "abc");
 /// let owned: String = text.into_owned();
 /// # assert_eq!(owned, "abc");
 /// ```
@@ -40,6 +42,12 @@ impl Payload<'_> {
     /// Converts into an owned `Vec<u8>`. Copies them if they are borrowed from the input.
     pub fn into_owned(self) -> Vec<u8> {
         self.0.into_owned()
+    }
+
+    /// Returns the bytes. [`Deref`] gives the same.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
     }
 
     /// Whether the bytes lie in the input, so that nothing was allocated for them.
@@ -76,6 +84,12 @@ impl Text<'_> {
     /// The text for keeps. Copies it if it is borrowed from the input.
     pub fn into_owned(self) -> String {
         self.0.into_owned()
+    }
+
+    /// Returns the text. [`Deref`] gives the same.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether the text lies in the input, so that nothing was allocated for it.

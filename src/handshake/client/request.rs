@@ -293,6 +293,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// A name that is not a token, or that was offered before (RFC 6455 section 4.1, item 10).
+    #[doc(alias = "protocol")]
     pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
             return Err(HandshakeMisuse::MalformedSubprotocol);
@@ -352,6 +353,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    #[doc(alias = "header")]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         write::check_field(name, value)?;

@@ -36,12 +36,14 @@ impl Response {
     }
 
     /// The fields, in the order of their lines.
+    #[doc(alias = "headers")]
     pub fn fields(&self) -> Fields<'_> {
         Fields::new(self.head.records())
     }
 
     /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may
     /// repeat.
+    #[doc(alias = "header")]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(name)
     }

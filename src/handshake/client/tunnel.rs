@@ -171,6 +171,7 @@ impl TunnelRequest {
     ///
     /// A name that is not a token, a value with a control byte, a field that the handshake writes itself;
     /// `Proxy-Authorization` is one of these.
+    #[doc(alias = "header")]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         write::check_field(name, value)?;

@@ -25,6 +25,7 @@ impl Upgrade<'_> {
     /// # Errors
     ///
     /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    #[doc(alias = "header")]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         write::check_field(name, value)?;

@@ -316,6 +316,7 @@ impl<'a> Upgrade<'a> {
     /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and use
     /// [`with_subprotocol`](Self::with_subprotocol).
     #[must_use = "the choice is in the value that is returned"]
+    #[doc(alias = "protocol")]
     pub fn select_subprotocol(mut self, supported: &[&str]) -> Self {
         let first = self.subprotocols().find(|name| supported.contains(name));
         self.protocol = self.protocol.or(first);
