@@ -53,7 +53,10 @@ fill_cache() {
   mkdir -p "${cache%/*}"
   exec {lock}>"$cache.lock"
   flock "$lock"
-  [ "$(cat "$cache/installed" 2>/dev/null)" != "$wanted" ] || return 0
+  if [ "$(cat "$cache/installed" 2>/dev/null)" = "$wanted" ]; then
+    exec {lock}>&- # or the next runner would wait until this one has ended
+    return 0
+  fi
   rm -rf "$cache" && mkdir -p "$cache"
   npm install --silent --no-audit --no-fund --prefix "$cache" "${npm_packages[@]}" \
     || missing+=("npm packages: ${npm_packages[*]}")
