@@ -145,6 +145,28 @@ fn errors_print_what_is_wrong() {
     );
 }
 
+// RFC 6455 section 10.4: D84
+#[test]
+fn errors_of_bodies_name_the_setting_of_a_limit() {
+    for (error, setting) in [
+        (BodyError::TooLarge { size: 2, limit: 1 }, "Config::max_body_size"),
+        (
+            BodyError::ChunkExtensionsTooLarge { limit: 1 },
+            "Config::max_head_size",
+        ),
+        (
+            BodyError::Trailers(HandshakeError::HeadTooLarge { limit: 1 }),
+            "Config::max_head_size",
+        ),
+        (
+            BodyError::Trailers(HandshakeError::TooManyFields { limit: 1 }),
+            "Config::max_fields",
+        ),
+    ] {
+        assert!(error.to_string().ends_with(setting), "{error}");
+    }
+}
+
 // RFC 6455 section 10.4: the limit is named
 #[test]
 fn errors_of_bodies_print_what_is_wrong() {

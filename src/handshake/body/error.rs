@@ -60,17 +60,26 @@ impl fmt::Display for BodyError {
             Self::TooLarge { size, limit } => {
                 return write!(
                     f,
-                    "body of {size} bytes or more exceeds the limit of {limit} bytes"
+                    "body of {size} bytes or more exceeds the {limit} bytes of Config::max_body_size"
                 );
             }
             Self::ChunkExtensionsTooLarge { limit } => {
-                return write!(f, "chunk extensions are larger than {limit} bytes");
+                return write!(
+                    f,
+                    "chunk extensions exceed the {limit} bytes of Config::max_head_size"
+                );
             }
             Self::Trailers(HandshakeError::HeadTooLarge { limit }) => {
-                return write!(f, "trailer section is larger than {limit} bytes");
+                return write!(
+                    f,
+                    "trailer section exceeds the {limit} bytes of Config::max_head_size"
+                );
             }
             Self::Trailers(HandshakeError::TooManyFields { limit }) => {
-                return write!(f, "trailer section has more than {limit} fields");
+                return write!(
+                    f,
+                    "trailer section exceeds the {limit} field lines of Config::max_fields"
+                );
             }
             Self::Trailers(error) => return write!(f, "trailer section is malformed: {error}"),
             Self::Eof => "transport ended before the body was complete",
