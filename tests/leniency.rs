@@ -471,6 +471,18 @@ impl Asked {
             let by_list = Upgrade::from_extended_connect(config, pairs(&connect));
             ways.push(("extended CONNECT", by_list.map(|upgrade| Seen::new(&upgrade))));
         }
+        // RFC 9113 section 8.3.1: what came by HTTP/1.1 may have kept its Host.
+        let mut by_host: List = connect
+            .iter()
+            .filter(|(name, _)| name != b":authority")
+            .cloned()
+            .collect();
+        by_host.push((b"host".to_vec(), self.host.into()));
+        let by_host = Upgrade::from_extended_connect(config, pairs(&by_host));
+        ways.push((
+            "extended CONNECT with Host",
+            by_host.map(|upgrade| Seen::new(&upgrade)),
+        ));
         #[cfg(feature = "http")]
         ways.extend(self.serve_http(config, &upgrade, &connect));
         ways
