@@ -57,7 +57,7 @@ fn echo(event: Event<'_>, mut sender: Sender<'_>) {
     };
 }
 
-/// One connection, from the handshake to the end of the transport. What the cases do to it is no error here, but a handshake that
+/// One connection, from the handshake to the end of the transport. What the cases do to it is not an error here, but a handshake that
 /// fails is.
 fn run(url: &str, mut handle: impl FnMut(Event<'_>, Sender<'_>)) -> Result<End, Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;

@@ -2,9 +2,9 @@
 //!
 //!     cargo run --example cat -- [--proxy http://[USER:PASSWORD@]HOST:PORT] URL
 //!
-//! Bytes are no problem: a line that is not UTF-8 is sent as a binary message, and binary messages are shown in hex. At the end
+//! Any bytes can be sent: a line that is not UTF-8 is sent as a binary message, and binary messages are shown in hex. At the end
 //! of stdin the connection is closed with 1000, and what the server still sends is shown until it closes as well. How the
-//! connection ended is told on stderr; the exit code is 0 only if that was clean. A server that falls silent is found by Pings.
+//! connection ended is printed on stderr; the exit code is 0 only if that was clean. A server that falls silent is found by Pings.
 //! A server that refuses is quoted with its reasons, and so is the proxy, which gets the credentials if it asks for them.
 //!
 //! Three threads share one endpoint: stdin, and the two of `link`.
@@ -231,7 +231,7 @@ fn decode(text: &str) -> Result<String, Box<dyn Error>> {
 struct Tunnel {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Where in the buffer the bytes are that nobody has taken yet.
+    /// Where in the buffer the bytes are that are not taken yet.
     unread: Range<usize>,
     deadline: Instant,
 }

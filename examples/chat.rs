@@ -5,7 +5,7 @@
 //! Open the address that it prints, in two windows. It shows, on plain TCP and with threads:
 //!
 //! - HTTP beside WebSocket on one port, and the check of the origin that keeps the pages of others out;
-//! - a broadcast that is encoded once and held up by nobody: a client that does not read is dropped;
+//! - a broadcast that is encoded once and does not wait for anyone: a client that does not read is dropped;
 //! - Pings that find the clients that went away without a word, and measure the way to the others.
 //!
 //! Each client has two threads around one endpoint, see `link`.

@@ -144,7 +144,7 @@ impl Owner for Shared {
 
     fn echo(&mut self, connection: &mut Connection, index: usize) -> Result<(), Box<dyn Error>> {
         let (mut frame, echo) = frames(index);
-        // What comes in two reads is put together on the heap.
+        // A message that arrives in two reads is assembled on the heap.
         let read = frame.len().div_ceil(1 + index % 2);
         for mut input in frame.chunks_mut(read) {
             while let Some(event) = connection.receive(&mut input, &mut self.out)? {

@@ -6,7 +6,7 @@ use crate::CloseCode;
 use crate::frame::Violation;
 use crate::utf8::InvalidUtf8;
 
-/// Why a connection failed while receiving. Always the peer's doing; the Close frame with
+/// Why a connection failed while receiving. Always caused by the peer; the Close frame with
 /// [`close_code`](Self::close_code) is already in the output, unless a Close was sent before, and the
 /// connection stays failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -25,7 +25,7 @@ pub enum Error {
     MessageTooBig {
         /// The limit, in bytes.
         limit: u64,
-        /// The size of the message up to the end of the frame that passed the limit, in bytes. Of a compressed one, one
+        /// The size of the message up to the end of the frame that exceeded the limit, in bytes. Of a compressed one, one
         /// byte more than the limit.
         size: u64,
     },

@@ -97,7 +97,7 @@ pub(crate) fn unmask_piece_of_text(
     Ok(())
 }
 
-/// A text that is put together. It is validated as it grows.
+/// A text that is assembled. It is validated as it grows.
 #[cfg(feature = "alloc")]
 pub(crate) struct TextBuffer {
     /// Nothing is appended but what `utf8` is given right after, and nothing is taken away but all.
@@ -329,7 +329,7 @@ impl Word<8> for u64 {
 }
 
 /// The kernel: block by block, of which there is at least one. Always inlined, so that it is compiled for the instructions of its
-/// caller. The last block overlaps the one before where the bytes are no whole number of blocks.
+/// caller. The last block overlaps the one before if the number of bytes is not a multiple of the block size.
 #[inline(always)]
 fn pass<const BLOCK: usize>(work: Work<'_>, key: [u8; 4]) -> bool {
     match work {
@@ -654,7 +654,7 @@ mod tests {
         assert!(unmask_piece_of_text(&mut [b'x'], None, &mut utf8).is_err());
     }
 
-    /// After an error nothing is left that is no text, so that what comes then is one.
+    /// After an error nothing is left that is not text, so that what follows is text.
     #[test]
     fn text_that_failed_is_empty() {
         let mut text = TextBuffer::new(Vec::new());

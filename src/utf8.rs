@@ -37,7 +37,7 @@ impl Validator {
     }
 
     /// Validates the next piece. Gives the code point that an earlier piece had begun and this one completed,
-    /// then all that is whole after it.
+    /// then all that is complete after it.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Validator {
         }
     }
 
-    /// How many bytes of a cut code point are carried, 0 to 3.
+    /// How many bytes of a partial code point are carried, 0 to 3.
     pub fn carried(&self) -> usize {
         usize::from(self.carried)
     }
@@ -111,7 +111,7 @@ impl Validator {
         Ok((None, rest))
     }
 
-    /// Keeps a cut code point, if some completion makes it valid.
+    /// Keeps a partial code point, if some completion makes it valid.
     #[inline]
     fn carry(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
         if cut.is_empty() {
@@ -131,7 +131,7 @@ impl Validator {
     }
 }
 
-/// Validates a text that is whole.
+/// Validates a complete text.
 ///
 /// # Errors
 ///

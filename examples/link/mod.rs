@@ -1,6 +1,6 @@
 //! An endpoint on a blocking transport, for two threads: one reads, the other writes and keeps the time.
 //!
-//! Who reads must not wait for who writes: two ends that both send more than the network holds would wait for each other for ever.
+//! Who reads must not wait for who writes: two ends that both send more than the network holds would wait for each other indefinitely.
 //! Each thread asks the endpoint for the next step, does it if it is its own, and without the lock; while a read or a write is
 //! under way, the endpoint takes that direction for blocked.
 

@@ -40,7 +40,7 @@ pub struct Close<'i> {
 }
 
 impl Event<'_> {
-    /// The event for keeps: to send it through a channel, or to return it from a function that owns the
+    /// Converts to an owned event, e.g. to send it through a channel, or to return it from a function that owns the
     /// buffer. What is borrowed from the input is copied.
     pub fn into_owned(self) -> Event<'static> {
         match self {
@@ -81,7 +81,7 @@ impl<'i> Close<'i> {
         }
     }
 
-    /// The Close for keeps; the reason is copied if it is borrowed from the input.
+    /// Converts to an owned Close; the reason is copied if it is borrowed from the input.
     pub fn into_owned(self) -> Close<'static> {
         Close {
             code: self.code,

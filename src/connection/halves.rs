@@ -1,4 +1,4 @@
-//! A connection in two halves: taken apart, put together, and where it ended.
+//! A connection in two halves: splitting, joining, and how it ended.
 
 use super::{Closed, Connection, ReceiveHalf, SendHalf};
 #[cfg(doc)]

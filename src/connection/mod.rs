@@ -190,7 +190,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or passed a limit. The Close frame that says so is in `out`,
+    /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that says so is in `out`,
     /// unless one was sent before: write it, then do what [`transport`](Self::transport) says. A loop
     /// that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
     /// the error is still told by [`receive_eof`](Self::receive_eof).

@@ -376,7 +376,7 @@ impl SendHalf {
         Ok(())
     }
 
-    /// RFC 7692 section 6: whether a message is compressed is told by its first fragment, whatever is agreed or set
+    /// RFC 7692 section 6: the first fragment says whether a message is compressed, whatever is agreed or set
     /// before the last one.
     fn begin_message(&mut self, kind: MessageKind) -> Message {
         let compression = match self.compression {

@@ -1,7 +1,7 @@
 //! How a connection ends (RFC 6455 section 7): the state of each direction, and every conclusion drawn from
 //! the two.
 //!
-//! The two directions close apart from each other. What the caller is told follows from the pair, here and
+//! The two directions close independently. What the caller sees follows from the pair, here and
 //! nowhere else:
 //!
 //! ```text
@@ -86,7 +86,7 @@ pub struct Closed {
     receive: ReceiveState,
 }
 
-/// The sending half's state: its own direction, and what it has been told of the other.
+/// The sending half's state: its own direction, and what it knows of the other.
 pub(super) struct Sending {
     own: SendState,
     incoming: Incoming,
@@ -125,7 +125,7 @@ struct PeerClose {
     reason: Box<str>,
 }
 
-/// What the sending half has been told of the receiving direction, which goes from one to the next.
+/// What the sending half knows of the receiving direction, which goes from one to the next.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Incoming {
     Open,
@@ -143,12 +143,12 @@ impl Receiving {
         matches!(self.0, ReceiveState::Open)
     }
 
-    /// Whether something is left to be told: an event, or an error that is not told yet.
+    /// Whether something is left to report: an event, or an error that was not reported yet.
     pub(super) fn has_more(&self) -> bool {
         matches!(self.0, ReceiveState::Open | ReceiveState::Failing(_))
     }
 
-    /// Whether to look at the input. The error that ended it is told each time.
+    /// Whether to look at the input. The error that ended it is reported each time.
     pub(super) fn check(&mut self) -> Result<bool, Error> {
         match self.0 {
             ReceiveState::Open => Ok(true),
@@ -181,7 +181,7 @@ impl Receiving {
         self.0 = mem::replace(&mut self.0, ReceiveState::Ended).at_the_end();
     }
 
-    /// What the sending half has to be told.
+    /// What to report to the sending half.
     pub(super) fn incoming(&self) -> Incoming {
         match self.0 {
             ReceiveState::Open | ReceiveState::Failing(_) => Incoming::Open,
@@ -427,7 +427,7 @@ impl fmt::Display for Closed {
 mod tests {
     use super::*;
 
-    /// RFC 6455 section 7.1.4: closed is final, in whatever order replies are told.
+    /// RFC 6455 section 7.1.4: closed is final, in whatever order replies are passed on.
     #[test]
     fn what_is_over_does_not_come_back() {
         let mut sending = Sending::OPEN;

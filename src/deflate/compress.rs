@@ -80,7 +80,7 @@ impl Compressor {
 
     /// Compresses a part of a message, and appends it to `out`, flushed: the receiver can inflate all of it.
     ///
-    /// What is appended is the payload of a frame that is not the message's last; it may be cut into more. A
+    /// What is appended is the payload of a frame that is not the message's last; it may be split further. A
     /// part without a byte appends nothing.
     pub fn push(&mut self, part: &[u8], out: &mut Vec<u8>) {
         for piece in part.chunks(MAX_COUNT) {

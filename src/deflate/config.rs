@@ -148,7 +148,7 @@ impl DeflateConfig {
         (hints || demands).then(|| self.clone().client_max_window_bits(15).server_max_window_bits(15))
     }
 
-    /// The number that a client gives for its own window; 15 goes without saying.
+    /// The number that a client gives for its own window; 15 is implied.
     pub(super) fn hint(&self) -> Option<u8> {
         Some(self.client_max_window_bits).filter(|&bits| bits < 15)
     }

@@ -15,7 +15,7 @@ use crate::growth::{growth, room};
 /// without context takeover. What else inflating takes exists inside a compressed message only.
 ///
 /// What comes out of it is a message only once [`finish`](Self::finish) says so. After an error, which is the
-/// sender's doing, the direction is lost: every call returns the error again.
+/// sender's fault, the direction is lost: every call returns the error again.
 ///
 /// ```
 /// use websocket_proto::deflate::{Decompressor, InflateError, Window};
@@ -64,7 +64,7 @@ impl Decompressor {
         }
     }
 
-    /// Inflates more of a message: payload, unmasked, in order, cut anywhere. `sink` gets what comes out, in
+    /// Inflates more of a message: payload, unmasked, in order, split anywhere. `sink` gets the output, in
     /// pieces of at most 16 KiB, never an empty one.
     ///
     /// `limit` is the most that the whole message may inflate to. The sink never gets more, and at most one piece is

@@ -36,7 +36,7 @@ const CREDIT_PER_MESSAGE: u64 = 2 * cost_of_final_block(1 << 15);
 
 /// A message may have so many bytes of payload that produce nothing, and so many more for each byte that comes out.
 ///
-/// Blocks can be empty, so without a limit a message that produces nothing could go on for ever. Senders that flush more
+/// Blocks can be empty, so without a limit a message that produces nothing could go on indefinitely. Senders that flush more
 /// often than they need stay below it: a byte alone takes 7 bytes of payload, a block with a code of its own choice and
 /// the empty block of the flush, or 11 where both are stored blocks; an empty fragment that is flushed takes 5, so that
 /// 13,000 of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
@@ -85,7 +85,7 @@ pub(super) struct Inflater {
 /// the feature `deflate`.
 impl UnwindSafe for Inflater {}
 
-/// Where the engine stands in the payload.
+/// The engine's position in the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Flow {
     /// It has put out all that came of what it was given.
@@ -218,7 +218,7 @@ impl Inflater {
         let left = limit.saturating_sub(self.produced);
         // One byte more than may come tells that it would.
         let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
-        // More may go in once something came out, so the limit is reached at the same byte however the payload is cut.
+        // More may go in once something came out, so the limit is reached at the same byte however the payload is split.
         let may_go_in = self.max_payload().saturating_sub(self.consumed);
         let given = usize::try_from(may_go_in).map_or(wire.len(), |size| size.min(wire.len()));
         let step = self.step(wire.get(..given).unwrap_or_default(), room, InflateFlush::NoFlush);

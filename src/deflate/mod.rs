@@ -50,7 +50,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What belongs to the frames is the caller's: RSV1 is set on the first frame of a compressed message and
+//! The caller handles the frames: RSV1 is set on the first frame of a compressed message and
 //! nowhere else, control frames are never compressed, and a text has to be UTF-8 once it is inflated (RFC 7692
 //! section 6). Each message can be compressed or not. One that is not, or that has no payload at all, does not
 //! concern this module.
@@ -67,7 +67,7 @@
 //!
 //! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that opens for a
 //! browser opens for it. A server names no window that the client has not given a number for: some clients let it choose
-//! and cannot keep to what it chooses. Nobody is told of the window that this side sends by,
+//! and cannot keep to what it chooses. The peer does not learn the window that this side sends by,
 //! [`DeflateConfig::send_window_bits`], which may be smaller than the agreed one (RFC 7692 section 7.1.2). Limits on what
 //! the peer sends by have to be agreed on, and some peers fail the handshake on them; they save the memory of receiving:
 //!
@@ -160,7 +160,7 @@ pub use negotiation::{
 /// section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Why a compressed message cannot be inflated. Always the sender's doing.
+/// Why a compressed message cannot be inflated. Always the sender's fault.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum InflateError {
@@ -182,7 +182,7 @@ pub enum InflateError {
         limit: u64,
     },
     /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be empty, so a
-    /// message could go on for ever otherwise. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, a payload
+    /// message could go on indefinitely otherwise. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, a payload
     /// of 4 GiB is too long as well.
     Overlong {
         /// The limit, in bytes of payload, of all fragments together.

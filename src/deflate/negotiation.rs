@@ -236,7 +236,7 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
 /// The first acceptable offer wins. Offers with an unknown, repeated or invalid parameter are skipped, and so
 /// are other extensions.
 ///
-/// The answer names no window that the client has not asked for or let the server choose, unless `config` was told to.
+/// The answer names no window that the client has not asked for or let the server choose, unless `config` says so.
 /// If the client does not offer `client_max_window_bits`, its window cannot be smaller: a limit that was set with
 /// [`DeflateConfig::client_max_window_bits`] is met by telling it not to take the window over instead.
 ///

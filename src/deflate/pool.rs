@@ -18,7 +18,7 @@ mod with_std {
 
     use super::super::inflater::Inflater;
 
-    /// Messages that are handled in one call need one; more are of use to messages that reads have cut.
+    /// Messages that are handled in one call need one; more are of use to messages split across reads.
     const SIZE: usize = 2;
 
     #[allow(clippy::vec_box, reason = "the boxes go to the connections and come back")]

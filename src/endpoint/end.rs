@@ -10,7 +10,7 @@ use crate::{Closed, ClosedBy, Misuse};
 /// The error of a transport, as its driver reported it.
 pub type TransportError = Box<dyn Error + Send + Sync>;
 
-/// The end of an endpoint, as one fact. [`Display`](fmt::Display) gives one line for the log.
+/// A summary of how an endpoint ended. [`Display`](fmt::Display) gives one line for the log.
 ///
 /// It is an [`Error`] for programs that leave by `?` at any end but a clean one: see [`into_result`](Self::into_result).
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use core::fmt;
 pub struct Output {
     bytes: Vec<u8>,
     written: usize,
-    /// How many of the bytes that wait are no replies to the peer. At most as many as wait.
+    /// How many of the bytes that wait are not replies to the peer. At most as many as wait.
     unsolicited: usize,
     /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet, or it
     /// is flushed.
@@ -69,7 +69,7 @@ impl Output {
         left.wrapping_sub(self.unsolicited)
     }
 
-    /// The last `size` bytes are no replies to the peer.
+    /// The last `size` bytes are not replies to the peer.
     #[inline]
     pub(super) fn add_unsolicited(&mut self, size: usize) {
         self.unsolicited = self.unsolicited.wrapping_add(size);

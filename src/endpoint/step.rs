@@ -51,7 +51,7 @@ pub enum Interest {
 impl Endpoint {
     /// Returns the next thing to do. `now` is the time since the origin that was chosen at the start.
     ///
-    /// The order is that in which nothing is lost and nobody waits: events, output, input.
+    /// The order is that in which nothing is lost and neither side waits: events, output, input.
     pub fn step(&mut self, now: Duration) -> Step {
         self.advance(now, true);
         if let Some(step) = self.handshake_step() {
@@ -295,7 +295,7 @@ impl Endpoint {
         let role = self.phase.role();
         let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
         self.phase.opening_timed_out(output);
-        // A server still writes its response, and a client has its caller take a body that was cut short.
+        // A server still writes its response, and a client has its caller take a body that was truncated.
         if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
             self.finish(None);
         }

@@ -125,7 +125,7 @@ impl Decoder {
         self.rules = self.rules.permessage_deflate(true);
     }
 
-    /// Takes the payload of the next frame, if the frame lies whole in `input`. `None` leaves everything as
+    /// Takes the payload of the next frame, if the frame is complete in `input`. `None` leaves everything as
     /// it is; whatever the reason is, `header` finds it.
     #[cfg(feature = "alloc")]
     #[inline]
@@ -165,7 +165,7 @@ impl Decoder {
         }
     }
 
-    /// Reads a header that does not lie whole in the input, byte by byte: it is kept, and each byte is
+    /// Reads a header that is incomplete in the input, byte by byte: it is kept, and each byte is
     /// checked as it comes.
     #[cold]
     fn cut_header(
@@ -175,7 +175,7 @@ impl Decoder {
         input: &mut &mut [u8],
     ) -> Result<Option<Header>, Violation> {
         while let Some(byte) = take(input, 1).first() {
-            // Never `None`: a header is whole after 14 bytes at the latest.
+            // Never `None`: a header is complete after 14 bytes at the latest.
             let Some(free) = bytes.get_mut(usize::from(size)) else {
                 break;
             };
@@ -275,7 +275,7 @@ impl fmt::Debug for Item<'_> {
     }
 }
 
-/// Without the bytes of a cut header and the key.
+/// Without the bytes of a partial header and the key.
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")

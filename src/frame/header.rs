@@ -156,7 +156,7 @@ impl Header {
         Ok(Some((header, size)))
     }
 
-    /// The header as it stands on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
+    /// The header as encoded on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
     ///
     /// ```
     /// use websocket_proto::frame::{Header, OpCode};
@@ -201,7 +201,7 @@ impl fmt::Debug for Header {
     }
 }
 
-/// A header as it stands on the wire; derefs to its 2 to 14 bytes.
+/// A header as encoded on the wire; derefs to its 2 to 14 bytes.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct EncodedHeader {
     bytes: [u8; size_of::<u128>()],

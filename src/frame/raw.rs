@@ -113,7 +113,7 @@ impl Header {
         second
     }
 
-    /// Takes bytes until the header is whole.
+    /// Takes bytes until the header is complete.
     fn fill(&mut self, input: &mut &[u8]) -> bool {
         while self.size < self.whole_size() {
             let (Some((byte, rest)), Some(free)) =

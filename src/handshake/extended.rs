@@ -30,7 +30,7 @@
 //! The end of a stream does not say whether it was intended. [`Closed::is_clean`](crate::Closed::is_clean) does, which
 //! goes by the Close frames.
 //!
-//! # What stands in for the key
+//! # What replaces the key
 //!
 //! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key is ignored if received. That the server speaks
 //! WebSocket, and is not being tricked into appearing to, is shown by the setting, and by a `:protocol` that scripts

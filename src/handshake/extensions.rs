@@ -446,7 +446,7 @@ mod tests {
             "a; b=\"c\\\"",
             "a; b=\"c\\\"\"",
             "a; b=\"c\"d",
-            // RFC 9110 section 5.6.4: 9110-5.6.4-01. What is quoted does not split, and then is no token.
+            // RFC 9110 section 5.6.4: 9110-5.6.4-01. Quoted text does not split, and is not a token.
             "a; b=\"x,y;z\", c",
             "a; b=\"x\\,y\"",
             "a; \"b\"",

@@ -73,7 +73,7 @@
 //!         if connection.transport() == Transport::Close {
 //!             return Ok(());
 //!         }
-//!         // Waits until there is something or it is time; what is there is read even if it is time, as nobody is
+//!         // Waits until there is something or it is time; what is there is read even if it is time, as no peer is
 //!         // dead whose bytes are here.
 //!         match link.read(&mut buffer, keepalive.next_deadline()) {
 //!             None => return Ok(()), // the end
@@ -176,7 +176,7 @@ pub enum Expired {
     /// The opening handshake. A server tells its client by
     /// [`ServerHandshake::handle_timeout`](crate::handshake::ServerHandshake::handle_timeout).
     Open,
-    /// The peer showed no sign of life after a Ping: it is dead.
+    /// The peer showed no activity after a Ping: it is dead.
     Ping,
     /// The closing handshake, or the end of the transport that was to follow it.
     Close,
@@ -279,7 +279,7 @@ impl Keepalive {
         let Phase::Waiting { sent, .. } = self.phase else {
             return None;
         };
-        // RFC 6455 section 5.5.3: a Pong may come unasked, and for an older Ping than the last.
+        // RFC 6455 section 5.5.3: a Pong may be unsolicited, and for an older Ping than the last.
         if payload != self.payload {
             return None;
         }
@@ -355,7 +355,7 @@ impl Keepalive {
         }
     }
 
-    /// How long a Ping may be answered while there are signs of life.
+    /// How long a Ping may be answered while there is activity.
     fn patience(&self) -> Millis {
         match self.ping_timeout {
             Millis::NEVER => self.ping_interval,

@@ -32,7 +32,7 @@ impl Chunks {
         }
     }
 
-    /// How many bytes to take for the next chunk: all, or the one that may complete a code point that was cut, as the
+    /// How many bytes to take for the next chunk: all, or the one that may complete a code point that was split, as the
     /// front of that has no place in the input.
     pub(crate) fn room(&self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! Messages: what applications send and receive (RFC 6455 section 5.6).
 //!
-//! A message that lies whole in the input is lent from there; one that came in pieces is put together by the assembler
+//! A message that is complete in the input is borrowed from there; one received in pieces is reassembled by the assembler
 //! and moved out. [`Payload`] and [`Text`] can be either; only the cost differs.
 
 mod assembler;

@@ -23,7 +23,7 @@ use crate::utf8::{self, InvalidUtf8};
 #[derive(Clone, Hash)]
 pub struct Payload<'i>(Cow<'i, [u8]>);
 
-/// The text of a message or of a close reason: lent from the input if it lay whole in it, owned if it came in
+/// The text of a message or of a close reason: borrowed from the input if contained in it entirely, owned if it came in
 /// pieces.
 ///
 /// ```
@@ -81,7 +81,7 @@ impl<'i> Payload<'i> {
 }
 
 impl Text<'_> {
-    /// The text for keeps. Copies it if it is borrowed from the input.
+    /// Converts into an owned `String`. Copies the text if it is borrowed from the input.
     pub fn into_owned(self) -> String {
         self.0.into_owned()
     }

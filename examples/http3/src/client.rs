@@ -156,7 +156,7 @@ impl Client {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let wait = self.quic.timeout().into_iter().chain(left).min();
         udp::receive(&self.socket, wait.unwrap_or(HANDSHAKE_TIME), |packet, info| {
-            _ = self.quic.recv(packet, info); // what is no part of the connection is dropped
+            _ = self.quic.recv(packet, info); // packets that do not belong to the connection are dropped
         })
         .await?;
         self.quic.on_timeout(); // does what is due, if anything is

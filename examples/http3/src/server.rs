@@ -47,7 +47,7 @@ pub async fn run(address: &str, certificate: &Path) -> Result<(), Failure> {
                 peer = Some(peers.len() - 1);
             }
             if let Some(peer) = peer {
-                _ = peers[peer].quic.recv(packet, info); // what is no part of the connection is dropped
+                _ = peers[peer].quic.recv(packet, info); // packets that do not belong to the connection are dropped
             }
         };
         udp::receive(&socket, wait.unwrap_or(Duration::MAX), take).await?;

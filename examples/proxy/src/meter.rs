@@ -27,11 +27,11 @@ enum State {
     Other,
 }
 
-/// A longer head is nobody's.
+/// No peer sends a longer head.
 const MAX_HEAD_SIZE: usize = 64 * 1024;
 
 impl Meter {
-    /// The next bytes, however they are cut.
+    /// The next bytes, however they are split.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while let (State::Head(head), [byte, rest @ ..]) = (&mut self.state, bytes) {
             head.push(*byte);

@@ -1,4 +1,4 @@
-//! Every byte goes through as it is, and the frames are counted however the bytes are cut.
+//! Every byte goes through as it is, and the frames are counted however the bytes are split.
 
 use meter::Count;
 

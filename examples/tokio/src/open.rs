@@ -93,7 +93,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Errors
 ///
-/// How it ended instead. The client was told.
+/// How it ended instead. The client got a response.
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &EndpointConfig,

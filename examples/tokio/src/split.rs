@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.try_send(message)
     }
 
-    /// Sends a message now, or not at all, as [`WebSocket::try_send`]. For a broadcast: it waits for nobody.
+    /// Sends a message now, or not at all, as [`WebSocket::try_send`]. For a broadcast: it does not wait.
     ///
     /// # Errors
     ///

@@ -189,7 +189,7 @@ async fn waiting_is_not_polling() {
     assert_eq!(polls, 2, "at the start, and at the end of the timeout");
 }
 
-/// RFC 6455 section 5.5.2: a Ping is sent when it is due, and a peer that shows no sign of life is given up.
+/// RFC 6455 section 5.5.2: a Ping is sent when it is due, and a peer that shows no activity is given up.
 #[tokio::test(start_paused = true)]
 async fn timers_run_while_the_socket_waits() {
     let (stream, mut peer) = duplex(1000);

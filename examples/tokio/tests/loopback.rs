@@ -118,7 +118,7 @@ async fn end_of_the_peers_direction_is_the_end() -> Result {
     Ok(())
 }
 
-/// RFC 6455 section 4.2.2: a server looks at the request before it accepts, and a client sees what it was told.
+/// RFC 6455 section 4.2.2: a server looks at the request before it accepts, and a client sees the response.
 #[tokio::test]
 async fn request_is_looked_at_before_it_is_accepted() -> Result {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

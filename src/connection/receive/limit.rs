@@ -54,7 +54,7 @@ impl ReceiveHalf {
     }
 
     /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
-    /// unless the frame is no part of it.
+    /// unless the frame is not part of it.
     pub(super) fn violation(&self, violation: Violation) -> Error {
         let Violation::PayloadTooBig { len, opcode, limit } = violation else {
             return Error::Frame(violation);
@@ -75,7 +75,7 @@ impl ReceiveHalf {
     }
 }
 
-/// What is put together in a buffer cannot be larger than a buffer.
+/// A message that is assembled in a buffer cannot be larger than a buffer.
 pub(super) fn limit_of(delivery: Delivery, bytes: u64) -> u64 {
     match delivery {
         Delivery::Whole | Delivery::Held => room(0, bytes),

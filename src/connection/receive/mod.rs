@@ -25,7 +25,7 @@ use limit::limit_of;
 /// yet delivered (a partial header or message) and how this direction ended.
 pub struct ReceiveHalf {
     decoder: Decoder,
-    /// What the payload that the decoder stands in is for.
+    /// What the payload is for that the decoder is reading.
     frame: Option<Frame>,
     message: Assembler,
     /// The message that is handed out in chunks, or whose payload stays in the input until it is complete.
@@ -35,7 +35,7 @@ pub struct ReceiveHalf {
     pub(super) inflating: Inflating,
     /// How many fragments of `message` were empty.
     empty_fragments: u64,
-    /// The payload of a control frame that a read has cut; it may stand between the fragments of `message`.
+    /// The payload of a control frame split across reads; it may come between the fragments of `message`.
     control: Vec<u8>,
     max_message_size: u64,
     accept_any_close_code: bool,
@@ -57,7 +57,7 @@ const MIN_EMPTY_FRAGMENTS: u64 = 1024;
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
-    /// A message in one frame, of which no payload was taken yet: it may turn out to lie whole in the input.
+    /// A message in one frame, of which no payload was taken yet: it may turn out to be complete in the input.
     Whole(MessageKind),
     /// A piece of the message in the assembler, the last one or not.
     Piece(Fin),
@@ -148,7 +148,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// A message in one frame that lies whole in the input: what comes most, taken without touching any state, unless
+    /// A message in one frame that is complete in the input: the most common case, which touches no state, unless
     /// its text is no UTF-8. `None` leaves the rest to `receive_any`, and so what is wrong.
     #[inline]
     pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
@@ -188,7 +188,7 @@ impl ReceiveHalf {
         self.inflating = Inflating::Agreed(window);
     }
 
-    /// What is no whole message.
+    /// Anything but a complete message.
     #[inline]
     pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.whole_control(input) {
@@ -197,7 +197,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// A Ping or a Pong that lies whole in the input, perhaps between fragments; as short a way as that of messages.
+    /// A Ping or a Pong that is complete in the input, perhaps between fragments; as short a way as that of messages.
     #[inline]
     fn whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let event: fn(Payload<'i>) -> Event<'i> = match *input.first()? {
@@ -212,7 +212,7 @@ impl ReceiveHalf {
         Some(event((&*payload.unmask()).into()))
     }
 
-    /// What may be cut, is a fragment, is wrong or comes after the end.
+    /// Whatever may be partial, a fragment, invalid or after the end.
     #[inline(never)]
     fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         if !self.state.check()? {
@@ -346,14 +346,14 @@ impl ReceiveHalf {
         Ok(Frame::Piece(Fin::of(&header)))
     }
 
-    /// Whether to leave a cut payload in the caller's buffer until it is whole. Fragments are put together
+    /// Whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
     /// elsewhere anyway.
     fn must_hold(&self, frame: Frame, input: &[u8]) -> bool {
         let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
         whole && self.remaining() > input.len() as u64
     }
 
-    /// A message in one frame that a read has cut.
+    /// A message in one frame, split across reads.
     fn begin_pieces(&mut self, kind: MessageKind, chunk: Masked<'_>) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;

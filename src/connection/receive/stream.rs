@@ -42,7 +42,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// What is right goes out before the error, so that both are the same however the input is cut.
+    /// Valid data is delivered before the error, so that both are the same however the input is split.
     #[cold]
     fn stop<'i>(&mut self, chunk: Content<'i>, error: Error) -> Result<Option<Event<'i>>, Error> {
         if chunk.is_empty() {

@@ -59,7 +59,7 @@ use crate::handshake::http::head::Head;
 /// ```
 ///
 /// The content is returned as it was sent: the type and the character encoding are in `Content-Type`, and a
-/// server that compresses unasked says so in `Content-Encoding`. It is the peer's text, so escape it before
+/// server that compresses without being asked says so in `Content-Encoding`. It is the peer's text, so escape it before
 /// it goes to a terminal or into a page.
 ///
 /// Memory: the bytes of the body that have come, up to [`Config::max_body_size`] (up to twice as many while
@@ -157,7 +157,7 @@ impl ResponseBody {
 
     /// The transport has ended. Returns the body if it was to end with the transport.
     ///
-    /// On a TLS transport, make sure that it was closed as TLS demands: without, an attacker may have cut the
+    /// On a TLS transport, make sure that it was closed as TLS demands: without, an attacker may have truncated the
     /// end off (RFC 9112 section 9.8).
     ///
     /// # Errors

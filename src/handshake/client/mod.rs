@@ -48,7 +48,7 @@ use crate::handshake::http::head::HeadReader;
 ///
 /// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of
 /// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
-/// linear in the bytes, however they are cut. Time: the caller's, as for
+/// linear in the bytes, however they are split. Time: the caller's, as for
 /// [`ServerHandshake`](crate::handshake::ServerHandshake); [`handle_timeout`](Self::handle_timeout) tells that it
 /// is up.
 #[must_use = "without the answer there is no connection"]
@@ -96,7 +96,7 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// The rule of HTTP or of RFC 6455 section 4.1 that the answer breaks, or the limit that it passes. The
+    /// The rule of HTTP or of RFC 6455 section 4.1 that the answer breaks, or the limit that it exceeds. The
     /// caller closes the transport. Every later call returns the same error and consumes nothing.
     pub fn receive(
         &mut self,

@@ -277,7 +277,7 @@ impl ClientRequest {
     ///
     /// An origin that is empty, not printable ASCII or has a space at an end, or a second one.
     pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
-        // RFC 9110 section 5.5: spaces around a value are no part of it.
+        // RFC 9110 section 5.5: spaces around a value are not part of it.
         if !is_origin(origin.as_bytes()) || origin.trim() != origin {
             return Err(HandshakeMisuse::MalformedOrigin);
         }

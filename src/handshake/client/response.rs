@@ -66,7 +66,7 @@ impl Response {
 
     /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
     ///
-    /// It should say so in a rejection for the version's sake. What is no version (0 to 255 in decimal,
+    /// It should say so in a rejection for the version's sake. An element that is not a version (0 to 255 in decimal,
     /// without leading zeros) is passed over.
     pub fn supported_versions(&self) -> impl Iterator<Item = u8> {
         self.lines("Sec-WebSocket-Version")

@@ -106,7 +106,7 @@ impl Offer {
         connection: Connection,
         known: &KnownFields<'_>,
     ) -> Result<Connection, HandshakeError> {
-        // An offer that the caller made without the configuration is the caller's own business.
+        // An offer that the caller made without the configuration is left to the caller.
         let Some(config) = &self.config.deflate else {
             return Ok(connection);
         };

@@ -36,7 +36,7 @@ impl Interim {
         Self { left: limit, limit }
     }
 
-    /// RFC 9110 section 15.2: interim responses may come unasked, and are skipped.
+    /// RFC 9110 section 15.2: unsolicited interim responses are skipped.
     pub(super) fn skip(&mut self) -> Result<(), HandshakeError> {
         let limit = self.limit;
         let left = self.left.checked_sub(1);
@@ -111,7 +111,7 @@ impl Waiting {
                 let response = Response::accepting(head);
                 Ok(Judged::Final(Answer::Accepted { connection, response }))
             }
-            // RFC 6455 section 4.1: handled as HTTP, thus by the caller.
+            // RFC 6455 section 4.1: handled as HTTP, so by the caller.
             Kind::Rejecting => Ok(Judged::Final(Answer::Rejected(Response::rejecting(head)))),
         }
     }

@@ -1,4 +1,4 @@
-//! The field lists of HTTP/2 and HTTP/3: pseudo-fields first, then fields with names in small letters, none
+//! The field lists of HTTP/2 and HTTP/3: pseudo-fields first, then fields with names in lowercase, none
 //! of which is about the connection (RFC 9113 section 8, RFC 9114 section 4). What breaks these rules makes
 //! the message malformed.
 
@@ -50,7 +50,7 @@ pub(crate) fn take_status<'a>(
         .ok_or(HandshakeError::MalformedPseudoField { name })
 }
 
-/// Checks one field that is no pseudo-field. Returns the value without the white space around it.
+/// Checks one field that is not a pseudo-field. Returns the value without the white space around it.
 pub(crate) fn check_field<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], HandshakeError> {
     // RFC 9113 section 8.3: pseudo-fields come before all others.
     if is_pseudo(name) {
@@ -67,13 +67,13 @@ pub(crate) fn check_field<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], 
     Ok(value)
 }
 
-/// A field that the caller has added, which is checked, as it is written: the name in small letters, no white
+/// A field that the caller has added, which is checked, as it is written: the name in lowercase, no white
 /// space around the value (RFC 9113 section 8.2.1).
 pub(crate) fn written(name: &str, value: &[u8]) -> (String, Vec<u8>) {
     (name.to_ascii_lowercase(), trim(value).to_vec())
 }
 
-/// RFC 9113 section 8.2.2, RFC 9114 section 4.2. The name is in small letters.
+/// RFC 9113 section 8.2.2, RFC 9114 section 4.2. The name is in lowercase.
 fn is_connection_specific(name: &[u8], value: &[u8]) -> bool {
     match name {
         b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => true,

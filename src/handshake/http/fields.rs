@@ -91,7 +91,7 @@ impl<'a> KnownFields<'a> {
         known
     }
 
-    /// The same for fields that somebody else has read: `check` refuses what is wrong with one, and gives its value
+    /// The same for fields that another HTTP library has read: `check` refuses what is wrong with one, and gives its value
     /// without white space around it.
     pub(crate) fn collect_checked(
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
@@ -148,7 +148,7 @@ where
     fields.map(|(name, value)| (name.as_ref(), value.as_ref()))
 }
 
-/// Checks a field that somebody else has read for what the reader of heads would have refused: a name that is
+/// Checks a field that another HTTP library has read for what the reader of heads would have refused: a name that is
 /// no token, a control byte in the value. Returns the value without the white space around it.
 pub(crate) fn check_line<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], HandshakeError> {
     if !is_token(name) {

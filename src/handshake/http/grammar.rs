@@ -12,13 +12,13 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
-/// What may stand in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section
+/// What is allowed in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section
 /// 5.5).
 pub(crate) fn is_field_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
-/// How many of the first bytes may stand in a field's value: those up to the CR, if they are what they should
+/// How many of the first bytes are allowed in a field's value: those up to the CR, if they are what they should
 /// be.
 pub(crate) fn field_run(bytes: &[u8]) -> usize {
     let mut rest = bytes;
@@ -117,7 +117,7 @@ pub(crate) fn percent_encoded(target: &str) -> alloc::string::String {
     encoded
 }
 
-/// What may stand in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).
+/// What is allowed in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).
 pub(crate) fn is_origin(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }

@@ -1,7 +1,7 @@
 //! Reading a head: bytes in, in whatever pieces, and one buffer out.
 //!
 //! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error
-//! is thus found at the byte that makes it, however the head was cut, and no byte after it is consumed. Each
+//! is found at the byte that makes it, however the head was split, and no byte after it is consumed. Each
 //! byte is looked at a fixed number of times, so the work is linear.
 
 use core::mem;
@@ -202,10 +202,10 @@ impl HeadReader {
         }
     }
 
-    /// Takes field lines in one go each, as long as they are whole and plain.
+    /// Takes field lines in one go each, as long as they are complete and plain.
     ///
     /// This changes nothing but the time: the states would come to the same records. They take over at a line
-    /// that is cut, empty, folded, wrong or one too many, and look at its bytes once more.
+    /// that is partial, empty, folded, wrong or one too many, and look at its bytes once more.
     fn whole_lines(&mut self, rest: &mut &[u8]) {
         while matches!(self.state, State::FirstField | State::NextField) && self.fields < self.max_fields {
             let Some((name, value, after)) = split_line(rest) else {

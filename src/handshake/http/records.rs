@@ -28,7 +28,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A response that somebody else has read; its fields are held to the limits, as they are copied. `check`
+    /// A response that another HTTP library has read; its fields are held to the limits, as they are copied. `check`
     /// gives the value of one, without white space around it.
     pub(crate) fn of_response<'f>(
         config: &Config,
@@ -100,12 +100,12 @@ impl LastRecord {
         Self { start, name_end: 0 }
     }
 
-    /// The name is whole. The value is appended next, without the white space before it.
+    /// The name is complete. The value is appended next, without the white space before it.
     pub(super) fn end_name(&mut self, bytes: &[u8]) {
         self.name_end = bytes.len();
     }
 
-    /// The value is whole: drops the white space behind it, and notes both lengths, which are within
+    /// The value is complete: drops the white space after it, and notes both lengths, which are within
     /// [`LENGTH_MAX`].
     pub(super) fn end_value(&self, bytes: &mut Vec<u8>) {
         // A name is a token, and ends in none.
@@ -127,7 +127,7 @@ impl LastRecord {
     }
 }
 
-/// Appends a record whose parts are whole, and together within [`LENGTH_MAX`]; without the white space behind the value.
+/// Appends a record whose parts are complete, and together within [`LENGTH_MAX`]; without the white space behind the value.
 #[inline]
 pub(super) fn push_record(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) -> LastRecord {
     let value = trim_end(value);

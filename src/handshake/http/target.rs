@@ -150,7 +150,7 @@ impl<'a> Target<'a> {
         Self::split(method, target).check(method)
     }
 
-    /// The same by the parts that somebody else has read.
+    /// Same as above, for the parts that another HTTP library has read.
     #[cfg(feature = "http")]
     pub(crate) fn of_parts(
         method: &str,
@@ -165,7 +165,7 @@ impl<'a> Target<'a> {
             query,
         };
         let is_known = match scheme {
-            // An authority without a scheme stands alone.
+            // An authority without a scheme has nothing around it.
             _ if method == "CONNECT" => authority.is_some() && scheme.is_none(),
             Some(scheme) => authority.is_some() && is_known_scheme(scheme),
             None => authority.is_none(),

@@ -15,7 +15,7 @@ pub(crate) fn check_field(name: &str, value: &[u8]) -> Result<(), HandshakeMisus
     if !is_token(name.as_bytes()) {
         return Err(HandshakeMisuse::MalformedFieldName);
     }
-    // RFC 9110 section 5.3: what the handshake writes must not stand twice. RFC 6455 section 11.3 has all
+    // RFC 9110 section 5.3: what the handshake writes must not appear twice. RFC 6455 section 11.3 has all
     // names of this kind.
     let is_sec = name
         .get(..14)
@@ -28,7 +28,7 @@ pub(crate) fn check_field(name: &str, value: &[u8]) -> Result<(), HandshakeMisus
     if is_sec || is_option || is_known(name) {
         return Err(HandshakeMisuse::ReservedField);
     }
-    // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that nobody wrote.
+    // RFC 9110 section 5.5: a CR or an LF would start a field, or a message, that the caller did not write.
     if !value.iter().copied().all(is_field_byte) {
         return Err(HandshakeMisuse::MalformedFieldValue);
     }

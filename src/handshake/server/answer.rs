@@ -134,7 +134,7 @@ impl Upgrade<'_> {
 
     /// Those that were chosen or added.
     fn further_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        // RFC 6455 section 4.2.2: no subprotocol is no field; an empty one would be malformed.
+        // RFC 6455 section 4.2.2: without a subprotocol there is no field; an empty one would be malformed.
         let protocol = self
             .protocol
             .map(|name| (self.opening.name_of_protocol(), name.as_bytes()));

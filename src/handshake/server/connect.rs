@@ -33,7 +33,7 @@ impl<'a> Connect<'a> {
         let protocol = require(CONNECT_PROTOCOL, protocol)?;
         let scheme = require(SCHEME, scheme)?;
         let path = require(PATH, path)?;
-        // RFC 8441 section 5: the token in small letters. RFC 9220 section 3: 501 for all others.
+        // RFC 8441 section 5: the token in lowercase. RFC 9220 section 3: 501 for all others.
         if protocol != PROTOCOL {
             return Err(HandshakeError::UnsupportedConnectProtocol);
         }

@@ -37,7 +37,7 @@ use crate::handshake::http::write::push_error;
 ///
 /// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
 /// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
-/// bytes, however they are cut. There is no clock in here: RFC 6455 leaves the time to the caller, who reports a
+/// bytes, however they are split. There is no clock in here: RFC 6455 leaves the time to the caller, who reports a
 /// timeout with [`handle_timeout`](Self::handle_timeout).
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]

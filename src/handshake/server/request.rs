@@ -65,7 +65,7 @@ impl Request {
         self.head.target()
     }
 
-    /// The path of the target, as sent, thus with its percent-encoding; `/` if the target has none.
+    /// The path of the target, as sent, with its percent-encoding; `/` if the target has none.
     ///
     /// It starts with `/`, but for the two requests that have no path: it is `*` for `OPTIONS *`, and empty
     /// for CONNECT.

@@ -99,7 +99,7 @@ pub(super) fn require_authority<'a>(
     check_not_empty(target.authority.unwrap_or(host))
 }
 
-/// HTTP allows an empty host, but then there is nobody that the client means.
+/// HTTP allows an empty host, but then the client does not name a host.
 pub(super) fn check_not_empty(host: &str) -> Result<&str, HandshakeError> {
     if host.is_empty() || host.starts_with(':') {
         return Err(HandshakeError::MalformedHost);

@@ -106,7 +106,7 @@ impl Room {
             .unwrap_or_default()
     }
 
-    /// Queues a message for all. It waits for nobody: who has too much waiting is closed.
+    /// Queues a message for all, without waiting: a client with too much waiting output is closed.
     fn say(&self, message: Prepared) {
         let message = Message::from(Arc::new(message));
         for client in self.clients().iter().flat_map(HashMap::values) {
