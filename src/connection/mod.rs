@@ -206,7 +206,7 @@ impl Connection {
         }
     }
 
-    /// A message in one frame that lies whole in the input, as [`receive`](Self::receive) takes it first.
+    /// A message in one frame that is complete in the input, as [`receive`](Self::receive) takes it first.
     #[inline]
     pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         self.receiver.whole_message(input)

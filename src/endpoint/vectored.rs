@@ -51,7 +51,7 @@ impl<'s> Sender<'s> {
     /// The message is not compressed. A client has to mask what it sends, so its text is masked into the output; it
     /// can use [`send_in_place`](Self::send_in_place).
     ///
-    /// For texts from some 16 KiB on; below, [`send_text`](Self::send_text) is faster.
+    /// For texts from about 16 KiB on; below, [`send_text`](Self::send_text) is faster.
     ///
     /// # Errors
     ///
