@@ -8,7 +8,7 @@ use crate::cursor::take;
 /// Decodes a stream of frames without a buffer: each payload is unmasked in the caller's slice and borrowed from it as
 /// it arrives.
 ///
-/// The state is 40 bytes, whatever the frame sizes. See the module for an example.
+/// The state is 40 bytes, whatever the frame sizes. See the [module](super) for an example.
 #[derive(Clone)]
 #[must_use]
 pub struct Decoder {

@@ -34,7 +34,7 @@
 //!
 //! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key is ignored if received. That the server speaks
 //! WebSocket, and is not being tricked into appearing to, is shown by the setting, and by a `:protocol` that scripts
-//! cannot write. Everything else that RFC 6455 says about security applies: check the origin.
+//! cannot write. Everything else that RFC 6455 says about security applies: check the [origin](Upgrade::origin).
 //!
 //! ```
 //! use websocket_proto::Config;

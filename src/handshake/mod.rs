@@ -43,7 +43,7 @@
 //! Timeouts are up to the caller: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
 //! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), tells
 //! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] that it has passed, and closes the
-//! transport; a server's answer is in `out` by then.
+//! transport; a server's response is in `out` by then.
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport before any byte of the
 //! WebSocket handshake (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide
@@ -56,10 +56,10 @@
 //! let config = Config::new();
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //!
-//! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.) let entropy = |bytes: &mut
-//! u8| bytes.fill(7); let request =
-//! ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?; let mut client =
-//! request.start(&config, entropy, &mut to_server);
+//! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.)
+//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
+//! let request = ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?;
+//! let mut client = request.start(&config, entropy, &mut to_server);
 //!
 //! // The server reads, looks at the request, and accepts.
 //! let mut server = ServerHandshake::new(&config);

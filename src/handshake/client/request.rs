@@ -98,7 +98,7 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// The part of the URL that is at fault. A user name or a password is rejected: see
+    /// The [part](UrlError::part) of the URL that is at fault. A user name or a password is rejected: see
     /// [`from_url_with_credentials`](Self::from_url_with_credentials). Other characters have to be percent-encoded, or
     /// in Punycode, beforehand.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {

@@ -54,7 +54,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// `target` is the request target; path and query alone will do. `version` is the major and the minor number. Pass
     /// repeated fields repeatedly, in order. Names and values may be anything that is `AsRef<[u8]>`, such as `&str`,
-    /// `&u8`, or what a `&http::HeaderMap` gives.
+    /// `&[u8]`, or what a `&http::HeaderMap` gives.
     ///
     /// If the request has `Expect: 100-continue`, a server that sends the 101 itself sends a 100 before it (RFC 9110
     /// section 7.8); [`accept`](Self::accept) does so.
@@ -246,7 +246,7 @@ impl<'a> Upgrade<'a> {
         self.origin
     }
 
-    /// Whether the origin is the host and port that the request is for, i.e. a page from this server. `false` if there
+    /// Whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this server. `false` if there
     /// is none.
     ///
     /// The scheme is not compared, because a proxy may have terminated TLS; it only determines the default port. So a
