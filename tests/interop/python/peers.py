@@ -499,18 +499,14 @@ GO = f"{BRIDGES}/bridge"
 JARS = [f"/usr/share/java/netty-{name}.jar" for name in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport")]
 
 
-def netty(*more):
-    return ["java", "-cp", ":".join([BRIDGES, *JARS, *more]), "Bridge"]
-
+NETTY = ["java", "-cp", ":".join([BRIDGES, *JARS]), "Bridge"]
 
 PEERS = {
     "tornado": Tornado,
     "websocket-client": WebsocketClient,
     "gorilla": bridged([GO, "gorilla"], "no-takeover"),
     "nhooyr": bridged([GO, "nhooyr"], "no-takeover", "defaults"),
-    "netty": bridged(netty(), "defaults", "no-takeover", fragments=True),
-    # With the library by which it can have windows of other sizes.
-    "netty-jzlib": bridged(netty("/usr/share/java/jzlib.jar"), "defaults", "no-takeover", fragments=True),
+    "netty": bridged(NETTY, "defaults", "no-takeover", fragments=True),
     "websockets": lambda: Websockets("websockets"),
     "picows": lambda: Websockets("picows.websockets"),
     "aiohttp": Aiohttp,
