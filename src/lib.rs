@@ -9,6 +9,10 @@
     doc = "Start with the [`guide`]: it covers everything, chapter by chapter."
 )]
 //!
+//! ```sh
+//! cargo add websocket-proto # with --features deflate, http or bytes, as needed: see below
+//! ```
+//!
 //! # The layers
 //!
 //! ```text
