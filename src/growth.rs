@@ -24,9 +24,58 @@ pub(crate) fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usiz
     size.max(needed).saturating_sub(len)
 }
 
+/// What a model checker proves for all sizes, as the head of `tests/proofs.rs` says, and the tests below try on some.
+#[cfg(any(test, kani))]
+fn growth_is_within_bounds(len: usize, spare: usize, more: usize, end: u64) {
+    let largest = isize::MAX as usize;
+    let len = len.min(largest);
+    let capacity = len.saturating_add(spare).min(largest);
+    let reserved = growth(len, capacity, more, end);
+    assert!(
+        reserved >= more.min(usize::MAX - len),
+        "what is to be added has space"
+    );
+    let needed = len.saturating_add(more);
+    let size = len + reserved;
+    if needed > capacity {
+        let end = usize::try_from(end).unwrap_or(usize::MAX).min(largest);
+        assert!(
+            size == needed || size <= end && size / 2 < needed,
+            "less than twice what is needed"
+        );
+    } else {
+        assert_eq!(size, needed, "nothing grows");
+    }
+}
+
+#[cfg(any(test, kani))]
+fn room_is_within_bounds(len: usize, limit: u64) {
+    let room = room(len, limit);
+    assert!(room <= limit);
+    assert!(
+        len as u64 + room <= (isize::MAX as u64).max(len as u64),
+        "no buffer is longer"
+    );
+}
+
+#[cfg(kani)]
+mod proofs {
+    #[kani::proof]
+    #[kani::unwind(66)]
+    fn growth() {
+        super::growth_is_within_bounds(kani::any(), kani::any(), kani::any(), kani::any());
+    }
+
+    #[kani::proof]
+    fn room() {
+        super::room_is_within_bounds(kani::any(), kani::any());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn growth_takes_halvings_of_the_end() {
@@ -84,5 +133,26 @@ mod tests {
         let capacity = largest / 2 + 1;
         assert_eq!(growth(capacity, capacity, 1, u64::MAX), largest - capacity);
         assert_eq!(growth(largest - 1, largest - 1, 1, u64::MAX), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn growth_is_within_bounds_for_any_sizes(len in any_size(), spare in any_size(), more in any_size(), end: u64) {
+            growth_is_within_bounds(len, spare, more, end);
+        }
+
+        // RFC 7692 section 8: 7692-8-02
+        #[test]
+        fn room_is_within_bounds_for_any_sizes(len in any_size(), limit: u64) {
+            room_is_within_bounds(len, limit);
+        }
+    }
+
+    fn any_size() -> impl Strategy<Value = usize> {
+        prop_oneof![
+            0..4096usize,
+            any::<usize>(),
+            isize::MAX as usize - 4096..=isize::MAX as usize
+        ]
     }
 }

@@ -9,8 +9,8 @@ use crate::{Form, count};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use websocket_proto::{
-    AutoPong, CloseCode, ClosedBy, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse, Role,
-    State, Transport,
+    AutoPong, CloseCode, ClosedBy, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse,
+    ReceiveHalf, Reply, Role, SendHalf, State, Transport,
 };
 
 /// What can happen to an end, which is named beside it.
@@ -31,10 +31,12 @@ enum Operation {
     Leave,
     /// The transport is lost, with all that is under way.
     Lose,
+    /// The sending half is given the next reply of the receiving half.
+    Reply,
 }
 
 /// The ends are those of `ROLES`.
-const ACTS: [(usize, Operation); 21] = {
+const ACTS: [(usize, Operation); 23] = {
     use Operation::*;
     [
         (0, Send),
@@ -58,6 +60,8 @@ const ACTS: [(usize, Operation); 21] = {
         (0, Leave),
         (1, Leave),
         (0, Lose),
+        (0, Reply),
+        (1, Reply),
     ]
 };
 
@@ -71,6 +75,23 @@ struct Setup {
     auto_pong: AutoPong,
     auto_close: bool,
     delivery: Delivery,
+    /// Whether it is split in two halves.
+    split: bool,
+}
+
+/// A connection, or its halves with the replies on the way from one to the other.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
+enum Core {
+    Whole(Connection),
+    Halves(ReceiveHalf, SendHalf, VecDeque<Reply>),
+}
+
+/// What the sending half has to learn.
+#[derive(Hash)]
+enum News {
+    Ping(Vec<u8>),
+    Close(u16),
+    Over,
 }
 
 /// A frame under way.
@@ -91,7 +112,7 @@ struct Direction {
 
 struct End {
     place: usize,
-    connection: Connection,
+    core: Core,
     setup: Setup,
     /// How many frames it was told to send: each has a payload of its own.
     sent: u8,
@@ -102,6 +123,10 @@ struct End {
     own_close: Option<u16>,
     peer_close: Option<u16>,
     answered: bool,
+    /// What the sending half knows of the peer's Close and of the end, and what it does not know yet.
+    told_close: bool,
+    told_over: bool,
+    news: VecDeque<News>,
     /// Its Close was seen among what it emits.
     close_is_emitted: bool,
     is_over: bool,
@@ -109,6 +134,20 @@ struct End {
     buffer: Vec<u8>,
     chunks: Vec<u8>,
     before: (State, Transport),
+}
+
+/// A connection and its sending half have the same methods.
+macro_rules! send {
+    ($sender:expr, $operation:expr, $place:expr, $payload:expr, $out:expr) => {
+        match $operation {
+            Operation::Send => $sender.send_binary($payload, $out),
+            Operation::Fragment(fin) => $sender.send_fragment(MessageKind::Binary, $payload, fin, $out),
+            Operation::Ping => $sender.send_ping($payload, $out),
+            Operation::Pong => $sender.send_pong($payload, $out),
+            Operation::Close => $sender.close(CloseCode(CODES[$place]), "", $out),
+            other => panic!("{other:?} sends nothing"),
+        }
+    };
 }
 
 struct Pair {
@@ -124,9 +163,17 @@ impl End {
             .auto_pong(setup.auto_pong)
             .auto_close(setup.auto_close)
             .delivery(setup.delivery);
+        let connection = open(ROLES[place], &config);
+        let core = match setup.split {
+            false => Core::Whole(connection),
+            true => {
+                let (receiver, sender) = connection.split();
+                Core::Halves(receiver, sender, VecDeque::new())
+            }
+        };
         Self {
             place,
-            connection: open(ROLES[place], &config),
+            core,
             setup,
             sent: 0,
             is_inside_message: false,
@@ -134,6 +181,9 @@ impl End {
             own_close: None,
             peer_close: None,
             answered: false,
+            told_close: false,
+            told_over: false,
+            news: VecDeque::new(),
             close_is_emitted: false,
             is_over: false,
             buffer: Vec::new(),
@@ -144,9 +194,9 @@ impl End {
 
     /// What `operation` has to emit, or why it is wrong.
     fn expected(&mut self, operation: Operation, payload: &[u8]) -> Result<(u8, Vec<u8>), Misuse> {
-        let may_close = self.own_close.is_none() && !self.is_over;
-        let is_open = may_close && self.peer_close.is_none();
-        let may_ping = self.peer_close.is_none() && !self.is_over;
+        let may_close = self.own_close.is_none() && !self.told_over;
+        let is_open = may_close && !self.told_close;
+        let may_ping = !self.told_close && !self.told_over;
         let allowed = match operation {
             Operation::Close => may_close,
             Operation::Fragment(_) if self.is_inside_message => may_close,
@@ -160,7 +210,7 @@ impl End {
             Operation::Ping => 0x89,
             Operation::Pong => 0x8a,
             Operation::Close => {
-                self.answered = self.peer_close.is_some();
+                self.answered = self.told_close;
                 self.own_close = Some(CODES[self.place]);
                 return Ok((0x88, CODES[self.place].to_be_bytes().to_vec()));
             }
@@ -176,16 +226,10 @@ impl End {
 
     fn send(&mut self, operation: Operation) -> Vec<Frame> {
         let payload = [self.place as u8, self.sent];
-        let (connection, mut out) = (&mut self.connection, Vec::new());
-        let found = match operation {
-            Operation::Send => connection.send_binary(&payload, &mut out),
-            Operation::Fragment(fin) => {
-                connection.send_fragment(MessageKind::Binary, &payload, fin, &mut out)
-            }
-            Operation::Ping => connection.send_ping(&payload, &mut out),
-            Operation::Pong => connection.send_pong(&payload, &mut out),
-            Operation::Close => connection.close(CloseCode(CODES[self.place]), "", &mut out),
-            other => panic!("{other:?} sends nothing"),
+        let mut out = Vec::new();
+        let found = match &mut self.core {
+            Core::Whole(connection) => send!(connection, operation, self.place, &payload, &mut out),
+            Core::Halves(_, sender, _) => send!(sender, operation, self.place, &payload, &mut out),
         };
         match self.expected(operation, &payload) {
             Ok(frame) => {
@@ -229,9 +273,9 @@ impl End {
         frames
     }
 
-    /// What has to come of frames that have arrived: events, and frames that answer them.
-    fn expect(&mut self, frames: &[Frame]) -> (Vec<Seen>, Vec<(u8, Vec<u8>)>) {
-        let (mut events, mut answers) = (Vec::new(), Vec::new());
+    /// What has to come of frames that have arrived.
+    fn expect(&mut self, frames: &[Frame]) -> Vec<Seen> {
+        let mut events = Vec::new();
         for frame in frames {
             if self.peer_close.is_some() || self.is_over {
                 break;
@@ -246,12 +290,7 @@ impl End {
                     events.push(Seen::Binary([begun, payload].concat()));
                 }
                 0x89 => {
-                    let is_owed = match self.setup.auto_pong {
-                        AutoPong::Off => false,
-                        AutoPong::WhileOpen => self.own_close.is_none(),
-                        _ => true,
-                    };
-                    answers.extend(is_owed.then(|| (0x8a, payload.clone())));
+                    self.news.push_back(News::Ping(payload.clone()));
                     events.push(Seen::Ping(payload));
                 }
                 0x8a => events.push(Seen::Pong(payload)),
@@ -259,37 +298,68 @@ impl End {
                     let code = u16::from_be_bytes([payload[0], payload[1]]);
                     self.peer_close = Some(code);
                     self.fragments = None;
-                    if self.own_close.is_none() && self.setup.auto_close {
-                        (self.own_close, self.answered) = (Some(code), true);
-                        answers.push((0x88, payload));
-                    }
+                    self.news.push_back(News::Close(code));
                     events.push(Seen::Close(Some(code), String::new()));
                 }
                 first => panic!("{first:x} is never sent"),
             }
         }
-        (events, answers)
+        events
+    }
+
+    /// The sending half learns the next thing: what it has to emit.
+    fn learn(&mut self) -> Option<(u8, Vec<u8>)> {
+        match self.news.pop_front()? {
+            News::Ping(payload) => {
+                let may = !self.told_close && !self.told_over;
+                let is_owed = match self.setup.auto_pong {
+                    AutoPong::Off => false,
+                    AutoPong::WhileOpen => may && self.own_close.is_none(),
+                    _ => may,
+                };
+                is_owed.then_some((0x8a, payload))
+            }
+            News::Close(code) => {
+                self.told_close = true;
+                let is_owed = self.own_close.is_none() && self.setup.auto_close && !self.told_over;
+                is_owed.then(|| {
+                    (self.own_close, self.answered) = (Some(code), true);
+                    (0x88, code.to_be_bytes().to_vec())
+                })
+            }
+            News::Over => {
+                self.told_over = true;
+                None
+            }
+        }
     }
 
     /// Receives bytes, in which these frames end.
     fn receive(&mut self, bytes: &[u8], frames: &[Frame]) -> Vec<Frame> {
-        let (events, answers) = self.expect(frames);
+        let events = self.expect(frames);
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.extend(bytes);
         let (mut input, mut out, mut seen) = (&mut buffer[..], Vec::new(), Vec::new());
-        while let Some(event) = self
-            .connection
-            .receive(&mut input, &mut out)
-            .expect("no rule is broken")
-        {
-            match event {
-                Event::BinaryChunk(chunk, fin) => {
+        loop {
+            let event = match &mut self.core {
+                Core::Whole(connection) => connection.receive(&mut input, &mut out),
+                Core::Halves(receiver, _, replies) => {
+                    let (event, reply) = receiver.receive(&mut input);
+                    if !reply.is_none() {
+                        replies.push_back(reply);
+                    }
+                    event
+                }
+            };
+            match event.expect("no rule is broken") {
+                None => break,
+                Some(Event::BinaryChunk(chunk, fin)) => {
                     self.chunks.extend(&*chunk);
                     if fin == Fin::Last {
                         seen.push(Seen::Binary(std::mem::take(&mut self.chunks)));
                     }
                 }
-                event => seen.push(event.into()),
+                Some(event) => seen.push(event.into()),
             }
         }
         let left = input.len();
@@ -301,34 +371,116 @@ impl End {
             );
             self.buffer = buffer.split_off(buffer.len() - left);
         }
-        self.emitted(&out, &answers)
+        match self.core {
+            Core::Whole(_) => {
+                let mut answers = Vec::new();
+                while !self.news.is_empty() {
+                    answers.extend(self.learn());
+                }
+                self.emitted(&out, &answers)
+            }
+            Core::Halves(..) => Vec::new(),
+        }
+    }
+
+    /// Gives the sending half the next reply.
+    fn reply(&mut self) -> Vec<Frame> {
+        let Core::Halves(_, sender, replies) = &mut self.core else {
+            return Vec::new();
+        };
+        let (Some(reply), mut out) = (replies.pop_front(), Vec::new()) else {
+            assert!(self.news.is_empty(), "a reply is missing");
+            return Vec::new();
+        };
+        sender.reply(reply, &mut out);
+        let answer = self.learn();
+        self.emitted(&out, answer.as_slice())
+    }
+
+    /// The end of the transport comes.
+    fn receive_eof(&mut self) {
+        self.news.push_back(News::Over);
+        match &mut self.core {
+            Core::Whole(connection) => {
+                let before = connection.closed();
+                let closed = connection.receive_eof();
+                assert!(
+                    before.is_none_or(|before| before == closed),
+                    "looking at the end changes nothing"
+                );
+                assert_eq!(connection.receive_eof(), closed, "there is one account of it");
+                self.learn();
+            }
+            Core::Halves(receiver, _, replies) => replies.push_back(receiver.receive_eof()),
+        }
+        self.is_over = true;
+    }
+
+    /// The halves are put together again, once all replies are handed over.
+    fn join(self) -> Self {
+        let core = match self.core {
+            Core::Halves(receiver, sender, replies) => {
+                assert!(replies.is_empty());
+                Core::Whole(Connection::join(receiver, sender))
+            }
+            whole @ Core::Whole(_) => whole,
+        };
+        Self { core, ..self }
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        match &mut self.core {
+            Core::Whole(connection) => connection,
+            Core::Halves(..) => panic!("it is in halves"),
+        }
+    }
+
+    fn state(&self) -> (State, Transport) {
+        match &self.core {
+            Core::Whole(connection) => (connection.state(), connection.transport()),
+            Core::Halves(_, sender, _) => (sender.state(), sender.transport()),
+        }
+    }
+
+    fn remaining(&self) -> u64 {
+        match &self.core {
+            Core::Whole(connection) => connection.remaining(),
+            Core::Halves(receiver, ..) => receiver.remaining(),
+        }
     }
 
     fn is_closed(&self) -> bool {
-        self.is_over || self.own_close.is_some() && self.peer_close.is_some()
+        self.told_over || self.own_close.is_some() && self.told_close
     }
 
     fn check(&mut self) {
-        let connection = &self.connection;
-        let state = match (self.own_close, self.peer_close) {
+        let state = match (self.own_close, self.told_close) {
             _ if self.is_closed() => State::Closed,
-            (None, None) => State::Open,
+            (None, false) => State::Open,
             _ => State::Closing,
         };
-        let transport = match (self.own_close, self.peer_close) {
-            _ if self.is_over => Transport::Close,
+        let transport = match (self.own_close, self.told_close) {
+            _ if self.told_over => Transport::Close,
             (None, _) => Transport::Open,
-            (Some(_), None) => Transport::AwaitPeer,
-            (Some(_), Some(_)) if ROLES[self.place] == Role::Server => Transport::Close,
-            (Some(_), Some(_)) => Transport::AwaitPeer,
+            (Some(_), false) => Transport::AwaitPeer,
+            (Some(_), true) if ROLES[self.place] == Role::Server => Transport::Close,
+            (Some(_), true) => Transport::AwaitPeer,
         };
-        let now = (connection.state(), connection.transport());
+        let now = self.state();
         assert_eq!(now, (state, transport));
         let rank = |(state, transport)| (state as u8, transport as u8);
         let (was, is) = (rank(self.before), rank(now));
         assert!(is.0 >= was.0 && is.1 >= was.1, "{now:?} after {:?}", self.before);
         self.before = now;
-        match connection.closed() {
+        let closed = match &self.core {
+            Core::Whole(connection) => connection.closed(),
+            Core::Halves(receiver, ..) => {
+                let is_open = self.peer_close.is_none() && !self.is_over;
+                assert_eq!(receiver.is_open(), is_open);
+                return;
+            }
+        };
+        match closed {
             None => assert!(state != State::Closed),
             Some(closed) => {
                 assert_eq!(state, State::Closed);
@@ -364,13 +516,14 @@ impl Pair {
 
     /// As much is under way as may be, so that the end neither sends nor reads what may have to be answered.
     fn is_full(&self, place: usize) -> bool {
-        self.to[1 - place].frames.len() >= self.most
+        let end = &self.ends[place];
+        self.to[1 - place].frames.len() >= self.most || end.news.len() >= self.most
     }
 
     fn goes_out(&mut self, place: usize, frames: Vec<Frame>) {
         let to = &mut self.to[1 - place];
         assert!(
-            frames.is_empty() || !self.ends[place].is_over,
+            frames.is_empty() || !self.ends[place].told_over,
             "output after the end"
         );
         if !to.is_ended && !self.ends[1 - place].is_over {
@@ -415,15 +568,7 @@ impl Pair {
 
     /// The transport has ended for this end, which sends no more either.
     fn is_over(&mut self, place: usize) {
-        let end = &mut self.ends[place];
-        let before = end.connection.closed();
-        let closed = end.connection.receive_eof();
-        assert!(
-            before.is_none_or(|before| before == closed),
-            "looking at the end changes nothing"
-        );
-        assert_eq!(end.connection.receive_eof(), closed, "there is one account of it");
-        end.is_over = true;
+        self.ends[place].receive_eof();
         self.to[place] = Direction {
             is_ended: true,
             ..Direction::default()
@@ -443,7 +588,7 @@ impl Pair {
                 happened = true;
             }
             let end = &self.ends[place];
-            if !end.is_over && (self.to[place].is_ended || end.connection.transport() == Transport::Close) {
+            if !end.is_over && (self.to[place].is_ended || end.state().1 == Transport::Close) {
                 self.is_over(place);
                 happened = true;
             }
@@ -477,6 +622,10 @@ impl System for Pair {
     fn act(&mut self, (place, operation): Self::Act) {
         match operation {
             Operation::Part | Operation::All | Operation::End if self.is_full(place) => {}
+            Operation::Reply => {
+                let frames = self.ends[place].reply();
+                self.goes_out(place, frames);
+            }
             Operation::Part => self.part(place),
             Operation::All => self.all(place),
             Operation::End if !self.to[place].is_ended || self.ends[place].is_over => {}
@@ -503,13 +652,13 @@ impl System for Pair {
     fn feed(&self, hasher: &mut impl Hasher) {
         for (end, to) in self.ends.iter().zip(&self.to) {
             (end.own_close, end.peer_close, end.answered, end.is_over).hash(hasher);
+            (end.told_close, end.told_over).hash(hasher);
+            for news in &end.news {
+                std::mem::discriminant(news).hash(hasher);
+            }
+            u8::MAX.hash(hasher);
             (end.is_inside_message, end.fragments.is_some(), end.buffer.len()).hash(hasher);
-            (
-                end.connection.state(),
-                end.connection.transport(),
-                end.connection.remaining(),
-            )
-                .hash(hasher);
+            (end.state(), end.remaining()).hash(hasher);
             (to.arrived, to.is_ended).hash(hasher);
             to.frames.iter().for_each(|frame| frame.first.hash(hasher));
             u8::MAX.hash(hasher);
@@ -518,6 +667,22 @@ impl System for Pair {
 
     /// RFC 6455 section 7.1.4: over a fair transport the closing handshake ends, without a timer, and cleanly.
     fn finish(mut self) {
+        for place in [0, 1] {
+            while !self.ends[place].news.is_empty() {
+                let frames = self.ends[place].reply();
+                self.goes_out(place, frames);
+            }
+        }
+        let [server, client] = self.ends;
+        let ends = [server.join(), client.join()];
+        let mut this = Self { ends, ..self };
+        this.check();
+        this.finish_whole();
+    }
+}
+
+impl Pair {
+    fn finish_whole(mut self) {
         let is_whole = self.to.iter().all(|to| !to.is_ended);
         for _ in 0..8 {
             if self.round() {
@@ -531,7 +696,7 @@ impl System for Pair {
             self.check();
         }
         assert!(self.ends.iter().all(|end| end.is_over), "both ends are done");
-        let closed = self.ends.each_mut().map(|end| end.connection.receive_eof());
+        let closed = self.ends.each_mut().map(|end| end.connection().receive_eof());
         let [server, client] = &closed;
         if is_whole {
             assert!(server.is_clean() && client.is_clean(), "{server}; {client}");
@@ -554,9 +719,9 @@ impl System for Pair {
                 b"late",
             );
             let (mut input, mut out, size) = (&mut wire[..], Vec::new(), 0);
-            assert_eq!(end.connection.receive(&mut input, &mut out), Ok(None));
-            assert_eq!(end.connection.send_ping(b"", &mut out), Err(Misuse::Closed));
-            assert_eq!(end.connection.close(None, "", &mut out), Err(Misuse::Closed));
+            assert_eq!(end.connection().receive(&mut input, &mut out), Ok(None));
+            assert_eq!(end.connection().send_ping(b"", &mut out), Err(Misuse::Closed));
+            assert_eq!(end.connection().close(None, "", &mut out), Err(Misuse::Closed));
             assert_eq!(out.len(), size);
         }
     }
@@ -570,12 +735,24 @@ fn setups() -> Vec<[Setup; 2]> {
                 auto_pong,
                 auto_close,
                 delivery: Delivery::Whole,
+                split: false,
             });
         }
     }
     let mut setups: Vec<[Setup; 2]> = ends.iter().flat_map(|a| ends.iter().map(|b| [*a, *b])).collect();
     for delivery in [Delivery::Held, Delivery::Chunks] {
         setups.push([0, 1].map(|_| Setup { delivery, ..ends[0] }));
+    }
+    for auto_close in [true, false] {
+        for auto_pong in [AutoPong::WhileOpen, AutoPong::UntilPeerCloses] {
+            let split = Setup {
+                auto_pong,
+                auto_close,
+                split: true,
+                ..ends[0]
+            };
+            setups.extend([[split, ends[0]], [ends[0], split], [split; 2]]);
+        }
     }
     setups
 }

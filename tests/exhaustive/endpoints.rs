@@ -30,9 +30,11 @@ enum Happening {
     Tick,
     /// The transport is lost, with all that is under way.
     Lose,
+    /// The end stops for ever, and its part of the transport with it: nothing says so to the other one.
+    Freeze,
 }
 
-const ACTS: [(usize, Happening); 16] = {
+const ACTS: [(usize, Happening); 18] = {
     use Happening::*;
     [
         (0, Send),
@@ -51,10 +53,15 @@ const ACTS: [(usize, Happening); 16] = {
         (1, Abort),
         (0, Tick),
         (0, Lose),
+        (0, Freeze),
+        (1, Freeze),
     ]
 };
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
 const CODES: [u16; 2] = [4000, 4001];
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +109,8 @@ struct End {
     taken: usize,
     closes: bool,
     peer_close: Option<u16>,
+    /// The peer's Close came before the own one was sent.
+    answers: bool,
     /// How many of its own frames were there when a flush was reported.
     flushed_frames: usize,
     last_ping: Vec<u8>,
@@ -112,6 +121,7 @@ struct End {
     has_input: bool,
     clock: Clock,
     is_done: bool,
+    is_frozen: bool,
 }
 
 /// What the deadlines of an end go by, of which it shows the next one alone.
@@ -121,9 +131,10 @@ struct Clock {
     pinged: Duration,
     is_awaiting: bool,
     has_heard: bool,
-    /// Since when the closing handshake is under way, and since when something waits for the transport.
+    /// Since when the closing handshake is under way.
     closing: Option<Duration>,
-    waiting: Option<Duration>,
+    /// Until when the transport has to take what waits, or to end.
+    progress: Option<Duration>,
 }
 
 struct Pair {
@@ -185,13 +196,16 @@ impl End {
         let config = EndpointConfig::new()
             .connection(connection.clone())
             .keepalive(keepalive)
-            .max_buffered(setup.max_buffered);
+            .max_buffered(setup.max_buffered)
+            .write_timeout(WRITE_TIMEOUT)
+            .linger_timeout(LINGER_TIMEOUT);
         Self {
             place,
             endpoint: Endpoint::open(&config, open(ROLES[place], &connection), &[], Duration::ZERO),
             sent: 0,
             taken: 0,
             closes: false,
+            answers: false,
             peer_close: None,
             flushed_frames: 0,
             last_ping: Vec::new(),
@@ -200,6 +214,7 @@ impl End {
             has_input: false,
             clock: Clock::default(),
             is_done: false,
+            is_frozen: false,
         }
     }
 
@@ -224,10 +239,18 @@ impl End {
         match step {
             Step::Event => {}
             _ if is_lingering => {}
-            _ if waits => _ = clock.waiting.get_or_insert(now),
-            _ => clock.waiting = None,
+            _ if waits => _ = clock.progress.get_or_insert(now + WRITE_TIMEOUT),
+            _ => clock.progress = None,
         }
         step
+    }
+
+    fn write_blocked(&mut self) {
+        self.endpoint.write_blocked();
+        self.reports[1] = match self.reports[1] {
+            Report::Unflushed | Report::UnflushedBlocked => Report::UnflushedBlocked,
+            _ => Report::Blocked,
+        };
     }
 
     /// Takes all events there are. They are what was read, in order, each once.
@@ -244,6 +267,7 @@ impl End {
                 _ => {
                     let code = u16::from_be_bytes([payload[0], payload[1]]);
                     assert_eq!(self.peer_close.replace(code), None, "one Close is told");
+                    self.answers |= !self.closes;
                     Seen::Close(Some(code), String::new())
                 }
             };
@@ -272,6 +296,7 @@ impl Pair {
 
     /// Does the next step, in part or not: `false` if the end waits, or has ended.
     fn step(&mut self, place: usize, in_part: bool) -> bool {
+        let is_blocked = self.ends[1 - place].is_frozen;
         let end = &mut self.ends[place];
         let step = end.next_step(self.now);
         let (here, peer) = match &mut self.from {
@@ -284,13 +309,9 @@ impl Pair {
                 end.take_events(peer, self.setup.max_buffered);
                 end.has_input = false;
             }
-            Step::Write | Step::Flush | Step::Shutdown if in_part && (step != Step::Write || output == 1) => {
-                end.endpoint.write_blocked();
-                end.reports[1] = match end.reports[1] {
-                    Report::Unflushed | Report::UnflushedBlocked => Report::UnflushedBlocked,
-                    _ => Report::Blocked,
-                };
-            }
+            Step::Write | Step::Flush if is_blocked => end.write_blocked(),
+            Step::Write if in_part && output == 1 => end.write_blocked(),
+            Step::Flush | Step::Shutdown if in_part => end.write_blocked(),
             Step::Write => {
                 let size = if in_part { 1 } else { output };
                 here.write(&end.endpoint.output()[..size]);
@@ -302,7 +323,7 @@ impl Pair {
                 }
                 end.endpoint.written(size);
                 end.reports[1] = Report::Unflushed;
-                end.clock.waiting = None;
+                end.clock.progress = None;
                 end.clock.has_heard |= size < output;
             }
             Step::Flush => {
@@ -310,16 +331,18 @@ impl Pair {
                 end.flushed_frames = here.frames.len();
                 end.endpoint.flushed();
                 end.reports[1] = Report::Ready;
-                end.clock.waiting = None;
+                end.clock.progress = None;
             }
             Step::Shutdown => {
                 assert!(here.partial().is_empty(), "the last frame is whole");
                 assert!(here.is_lost || here.flushed == here.wire.len(), "all is flushed");
                 assert!(!here.is_ended || here.is_lost, "one shutdown");
+                // RFC 6455 section 7.1.1: a client waits until the server has ended the transport.
+                assert!(ROLES[place] == Role::Server || end.reports[0] == Report::Over);
                 here.is_ended = true;
                 end.endpoint.shut_down();
                 end.reports[1] = Report::Over;
-                end.clock.waiting = Some(self.now);
+                end.clock.progress = Some(self.now + LINGER_TIMEOUT);
             }
             Step::Read => {
                 let arriving = peer.arriving();
@@ -377,7 +400,7 @@ impl Pair {
         match end.next_step(self.now) {
             Step::Write | Step::Flush | Step::Shutdown => {
                 end.endpoint.write_failed("reset");
-                end.clock.waiting = Some(self.now);
+                end.clock.progress = Some(self.now + LINGER_TIMEOUT);
                 end.reports[1] = Report::Over;
             }
             Step::Read => {
@@ -396,11 +419,13 @@ impl Pair {
         let end = &mut self.ends[place];
         if end.endpoint.sender().close(CloseCode(CODES[place]), "").is_ok() {
             end.closes = true;
+            end.answers = end.peer_close.is_some();
         }
     }
 
     fn tick(&mut self) {
-        let deadlines = self.ends.iter().filter_map(|end| end.endpoint.deadline());
+        let running = self.ends.iter().filter(|end| !end.is_frozen);
+        let deadlines = running.filter_map(|end| end.endpoint.deadline());
         if let Some(next) = deadlines.min().filter(|next| *next > self.now) {
             self.now = next;
             self.is_fair = false;
@@ -428,6 +453,14 @@ impl Pair {
             );
             assert_eq!(closed.code_received().map(u16::from), here.peer_close);
             assert_eq!(end.is_clean(), sent.is_some() && here.peer_close.is_some());
+            if sent.is_some() {
+                let by = if here.answers {
+                    ClosedBy::Peer
+                } else {
+                    ClosedBy::Local
+                };
+                assert_eq!(closed.by(), by);
+            }
             let Some(peers) = peer.endpoint.end().and_then(|end| end.closed()) else {
                 continue;
             };
@@ -455,6 +488,9 @@ impl System for Pair {
     type Act = (usize, Happening);
 
     fn act(&mut self, (place, happening): Self::Act) {
+        if self.ends[place].is_frozen && !matches!(happening, Happening::Tick | Happening::Lose) {
+            return;
+        }
         let end = &mut self.ends[place];
         match happening {
             Happening::Send => {
@@ -491,6 +527,10 @@ impl System for Pair {
                 self.from[place].is_ended = true;
             }
             Happening::Tick => self.tick(),
+            Happening::Freeze => {
+                end.is_frozen = true;
+                self.is_fair = false;
+            }
             Happening::Lose => {
                 self.from.iter_mut().for_each(Direction::lose);
                 self.is_fair = false;
@@ -523,11 +563,13 @@ impl System for Pair {
             (
                 end.endpoint.output().len(),
                 end.closes,
+                end.answers,
                 end.peer_close,
                 end.reports,
                 end.has_input,
                 end.has_failed,
                 end.is_done,
+                end.is_frozen,
             )
                 .hash(hasher);
             (
@@ -544,11 +586,13 @@ impl System for Pair {
                 is_awaiting,
                 has_heard,
                 closing,
-                waiting,
+                progress,
             } = &end.clock;
             (self.now - *pinged, is_awaiting, has_heard).hash(hasher);
-            [closing, waiting]
-                .map(|since| since.map(|since| self.now - since))
+            (
+                closing.map(|since| self.now - since),
+                progress.map(|due| due.saturating_sub(self.now)),
+            )
                 .hash(hasher);
             if let Some(end) = end.endpoint.end() {
                 (end.closed(), end.timeout(), end.interruption.is_some()).hash(hasher);
@@ -559,25 +603,25 @@ impl System for Pair {
     /// Over a fair transport, with a clock that moves only when nothing else does, both ends are done within a few deadlines;
     /// where nothing went wrong before, without any deadline, cleanly, and with every message.
     fn finish(mut self) {
-        for place in [0, 1] {
-            if !self.ends.iter().any(|end| end.closes) {
-                self.close(place);
-            }
+        let places = [0, 1].into_iter().filter(|place| !self.ends[*place].is_frozen);
+        let running: Vec<usize> = places.collect();
+        if let (Some(place), false) = (running.first(), self.ends.iter().any(|end| end.closes)) {
+            self.close(*place);
         }
         let was_fair = self.is_fair;
         for _ in 0..40 {
-            for place in [0, 1] {
+            for &place in &running {
                 self.run(place);
                 let end = &self.ends[place];
                 if end.peer_close.is_some() && !self.setup.auto_close && !end.closes {
                     self.close(place);
                 }
             }
-            if self.ends.iter().all(|end| end.is_done) {
+            if running.iter().all(|place| self.ends[*place].is_done) {
                 break;
             }
             let before = key(&self);
-            for place in [0, 1] {
+            for &place in &running {
                 self.run(place);
             }
             if before == key(&self) {
@@ -587,9 +631,9 @@ impl System for Pair {
         }
         self.check();
         for (end, from) in self.ends.iter().zip(self.from.iter().rev()) {
-            assert!(end.is_done, "{} is not done", end.place);
-            let how = end.endpoint.end().expect("it is done");
+            assert!(end.is_done || end.is_frozen, "{} is not done", end.place);
             if was_fair {
+                let how = end.endpoint.end().expect("it is done");
                 assert!(how.is_clean() && how.interruption.is_none(), "{how}");
                 let close = from.frames.iter().position(|frame| frame.first == 0x88);
                 assert_eq!(Some(end.taken), close.map(|close| close + 1), "all messages came");
