@@ -27,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 16] = [
+const ALL: [Work; 17] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive(
             messages(Role::Server, &text(125), 125, 2 * count),
@@ -116,6 +116,11 @@ const ALL: [Work; 16] = [
         drive_endpoint(wire, count, halves, |sender, text| sender.send_text(text))
     }),
     ("handshake of a browser's request, server", 200, accept),
+    (
+        "handshake with 4 KiB of cookies, server",
+        200,
+        accept_with_cookies,
+    ),
     ("handshake, client", 200, open),
 ];
 
@@ -270,7 +275,20 @@ fn send_by_endpoint(payload: &[u8], count: usize, halves: Halves) -> Result {
 }
 
 fn accept(count: usize, halves: Halves) -> Result {
-    let (mut buffer, mut out) = (BROWSER_REQUEST.as_bytes().to_vec(), Vec::new());
+    accept_request(BROWSER_REQUEST.as_bytes().to_vec(), count, halves)
+}
+
+fn accept_with_cookies(count: usize, halves: Halves) -> Result {
+    let cookie = format!("Cookie: a={}; session=", "0123456789abcdef".repeat(256));
+    accept_request(
+        BROWSER_REQUEST.replace("Cookie: session=", &cookie).into_bytes(),
+        count,
+        halves,
+    )
+}
+
+fn accept_request(mut buffer: Vec<u8>, count: usize, halves: Halves) -> Result {
+    let mut out = Vec::new();
     for _ in 0..times(count, halves) {
         let mut handshake = ServerHandshake::new(&Config::new());
         let request = handshake.receive(&mut &mut buffer[..], &mut out)?;

@@ -47,7 +47,28 @@ impl core::fmt::Debug for Fields<'_> {
 }
 
 macro_rules! known_fields {
-    ($($field:ident: $name:literal,)*) => {
+    ($($field:ident $known:ident: $name:literal,)*) => {
+        /// A field that the handshake is about.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub(super) enum Known {
+            $($known,)*
+        }
+
+        impl Known {
+            /// The field of this name, if it is one of these.
+            pub(super) fn of(name: &[u8]) -> Option<Self> {
+                match name.len() {
+                    $(sizes::$field if is_same(name, $name) => Some(Self::$known),)*
+                    _ => None,
+                }
+            }
+
+            /// By its place among these.
+            pub(super) fn at(place: u8) -> Option<Self> {
+                [$(Self::$known,)*].get(usize::from(place)).copied()
+            }
+        }
+
         /// The fields that the handshake is about, all lines of each.
         #[derive(Default)]
         pub(crate) struct KnownFields<'a> {
@@ -55,12 +76,17 @@ macro_rules! known_fields {
         }
 
         impl<'a> KnownFields<'a> {
-            fn lines(&mut self, name: &[u8]) -> Option<&mut Lines<'a>> {
-                match name {
-                    $(_ if is_same(name, $name) => Some(&mut self.$field),)*
-                    _ => None,
+            fn lines(&mut self, known: Known) -> &mut Lines<'a> {
+                match known {
+                    $(Known::$known => &mut self.$field,)*
                 }
             }
+        }
+
+        /// The length of each name, for a jump in place of comparisons.
+        #[expect(non_upper_case_globals, reason = "the names are those of the fields")]
+        mod sizes {
+            $(pub(super) const $field: usize = $name.len();)*
         }
 
         const KNOWN_NAMES: &[&[u8]] = &[$($name,)*];
@@ -68,27 +94,27 @@ macro_rules! known_fields {
 }
 
 known_fields! {
-    accept: b"Sec-WebSocket-Accept",
-    connection: b"Connection",
-    content_length: b"Content-Length",
-    expect: b"Expect",
-    extensions: b"Sec-WebSocket-Extensions",
-    host: b"Host",
-    key: b"Sec-WebSocket-Key",
-    origin: b"Origin",
-    protocol: b"Sec-WebSocket-Protocol",
-    transfer_encoding: b"Transfer-Encoding",
-    upgrade: b"Upgrade",
-    version: b"Sec-WebSocket-Version",
+    accept Accept: b"Sec-WebSocket-Accept",
+    connection Connection: b"Connection",
+    content_length ContentLength: b"Content-Length",
+    expect Expect: b"Expect",
+    extensions Extensions: b"Sec-WebSocket-Extensions",
+    host Host: b"Host",
+    key Key: b"Sec-WebSocket-Key",
+    origin Origin: b"Origin",
+    protocol Protocol: b"Sec-WebSocket-Protocol",
+    transfer_encoding TransferEncoding: b"Transfer-Encoding",
+    upgrade Upgrade: b"Upgrade",
+    version Version: b"Sec-WebSocket-Version",
 }
 
 impl<'a> KnownFields<'a> {
-    pub(crate) fn collect(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut known = Self::default();
-        for (name, value) in fields {
-            known.push(name, value);
+    pub(crate) fn collect(mut records: Records<'a>) -> Self {
+        let mut fields = Self::default();
+        while let Some((known, value)) = records.next_known() {
+            fields.lines(known).push(value);
         }
-        known
+        fields
     }
 
     /// The same for fields that another HTTP library has read: `check` refuses what is wrong with one, and gives its value
@@ -99,7 +125,11 @@ impl<'a> KnownFields<'a> {
     ) -> Result<Self, HandshakeError> {
         let mut known = Self::default();
         for (name, value) in fields {
-            known.push(name, check(name, value)?);
+            let value = check(name, value)?;
+            // RFC 6455 section 4.2.1: fields that are not known have no effect.
+            if let Some(field) = Known::of(name) {
+                known.lines(field).push(value);
+            }
         }
         Ok(known)
     }
@@ -120,13 +150,6 @@ impl<'a> KnownFields<'a> {
             length.saturating_mul(10).saturating_add(digit)
         };
         Ok(Some(digits.iter().fold(0, append)))
-    }
-
-    fn push(&mut self, name: &[u8], value: &'a [u8]) {
-        // RFC 6455 section 4.2.1: fields that are not known have no effect.
-        if let Some(lines) = self.lines(name) {
-            lines.push(value);
-        }
     }
 }
 

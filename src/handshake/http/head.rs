@@ -7,8 +7,9 @@
 use core::mem;
 
 use super::grammar::{field_run, is_field_byte, is_space, is_target_byte, is_token_byte, trim_start};
+use super::lines;
 pub(crate) use super::records::Head;
-use super::records::{HEADER, LENGTH_MAX, LastRecord, push_record};
+use super::records::{HEADER, LENGTH_MAX, LastRecord, Layout, push_record};
 use super::target::Target;
 use crate::Config;
 use crate::cursor::take;
@@ -134,6 +135,11 @@ impl HeadReader {
     /// `Ok(None)`: all was consumed and more is needed. After an error or a head the reader is used up.
     pub(crate) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
         let window = input.len().min(self.limit.saturating_sub(self.seen));
+        if let Some((head, size)) = self.read_lines(input.get(..window).unwrap_or_default()) {
+            self.state = State::Done;
+            take(input, size);
+            return Ok(Some(head));
+        }
         self.reserve(window);
         let mut rest = input.get(..window).unwrap_or_default();
         let result = self.advance(&mut rest);
@@ -148,6 +154,19 @@ impl HeadReader {
             return Err(self.too_long());
         }
         Ok(None)
+    }
+
+    /// Takes a head that is complete and plain in one go, if nothing came before it. As with
+    /// [`whole_lines`](Self::whole_lines), this changes nothing but the time.
+    fn read_lines(&mut self, bytes: &[u8]) -> Option<(Head, usize)> {
+        if self.seen > 0 {
+            return None;
+        }
+        match self.state {
+            State::Start => lines::request(bytes, self.max_fields, &mut self.head.bytes),
+            State::Version(0) => lines::response(bytes, self.max_fields, &mut self.head.bytes),
+            _ => None,
+        }
     }
 
     /// The method, if it has come.
@@ -275,7 +294,9 @@ impl HeadReader {
             b'\r' => return Err(self.of_proxy(HandshakeError::MalformedHttpVersion)),
             _ => return Err(unexpected(byte, HandshakeError::MalformedTarget)),
         }
-        self.head.fields_at = self.head.bytes.len();
+        let end = self.head.bytes.len();
+        self.head.target = (self.head.method_end, end);
+        self.head.layout = Layout::Records { at: end };
         match Target::read(self.head.method(), self.head.target()) {
             Ok(_) => Ok(State::Version(0)),
             Err(error) => Err(self.of_proxy(error)),

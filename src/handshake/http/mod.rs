@@ -6,6 +6,7 @@ pub(super) mod field_list;
 pub(super) mod fields;
 pub(super) mod grammar;
 pub(super) mod head;
+mod lines;
 pub(super) mod records;
 pub(super) mod target;
 pub(super) mod write;

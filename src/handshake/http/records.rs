@@ -1,4 +1,5 @@
-//! A head that was read, and its fields, one record after the other:
+//! A head that was read, and its fields. They are the lines as they came, with a table of them behind; or, of a head that was put
+//! together byte by byte, one record after the other:
 //!
 //! ```text
 //!   | 4: name length | 4: value length | name | value | 4: ...
@@ -6,22 +7,25 @@
 
 use alloc::vec::Vec;
 
+use super::fields::Known;
 use super::grammar::{text, trim_end};
 use crate::Config;
 use crate::handshake::error::HandshakeError;
 
-/// A whole head, in one buffer:
+/// A complete head, in one buffer:
 ///
 /// ```text
-///   | method | target | records
-///            ^        ^
-///      method_end  fields_at    (both are 0 in a response)
+///   | method | target | records                     | method |SP| target | ... | lines | empty line | table
 /// ```
+///
+/// A response has neither method nor target.
 #[derive(Clone, Default)]
 pub(crate) struct Head {
     pub(super) bytes: Vec<u8>,
     pub(super) method_end: usize,
-    pub(super) fields_at: usize,
+    /// Where the target begins and ends.
+    pub(super) target: (usize, usize),
+    pub(super) layout: Layout,
     pub(super) version: (u8, u8),
     /// Of a response.
     pub(super) status: u16,
@@ -65,11 +69,8 @@ impl Head {
     }
 
     pub(crate) fn target(&self) -> &str {
-        text(
-            self.bytes
-                .get(self.method_end..self.fields_at)
-                .unwrap_or_default(),
-        )
+        let (start, end) = self.target;
+        text(self.bytes.get(start..end).unwrap_or_default())
     }
 
     pub(crate) fn version(&self) -> (u8, u8) {
@@ -81,7 +82,84 @@ impl Head {
     }
 
     pub(crate) fn records(&self) -> Records<'_> {
-        Records::new(self.bytes.get(self.fields_at..).unwrap_or_default())
+        match self.layout {
+            Layout::Records { at } => Records::Records(self.bytes.get(at..).unwrap_or_default()),
+            Layout::Lines { table } => {
+                let (bytes, table) = self.bytes.split_at_checked(table).unwrap_or_default();
+                Records::Lines { bytes, table }
+            }
+        }
+    }
+}
+
+/// How the fields are laid out, and where.
+#[derive(Clone, Copy)]
+pub(super) enum Layout {
+    Records {
+        at: usize,
+    },
+    Lines {
+        /// Of [`LINE`] bytes for each line, up to the end.
+        table: usize,
+    },
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::Records { at: 0 }
+    }
+}
+
+/// A field line: its places in the bytes of the head, without white space around the value, and which known name it has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Line {
+    start: u16,
+    colon: u16,
+    /// From the colon to the value.
+    gap: u8,
+    end: u16,
+    known: Option<Known>,
+}
+
+/// The size of a [`Line`] in the table.
+pub(super) const LINE: usize = 8;
+
+impl Line {
+    /// The places are within 16 bits.
+    #[inline]
+    pub(super) fn encode(
+        start: usize,
+        colon: usize,
+        gap: u8,
+        end: usize,
+        known: Option<Known>,
+    ) -> [u8; LINE] {
+        let known = known.map_or(0, |known| (known as u8).wrapping_add(1));
+        let places = start as u64 | (colon as u64) << 16 | (end as u64) << 32;
+        (places | u64::from(gap) << 48 | u64::from(known) << 56).to_le_bytes()
+    }
+
+    #[inline]
+    fn decode(bytes: [u8; LINE]) -> Self {
+        let [a, b, c, d, e, f, gap, known] = bytes;
+        Self {
+            start: u16::from_le_bytes([a, b]),
+            colon: u16::from_le_bytes([c, d]),
+            gap,
+            end: u16::from_le_bytes([e, f]),
+            known: Known::at(known.wrapping_sub(1)),
+        }
+    }
+
+    #[inline]
+    fn name<'a>(&self, head: &'a [u8]) -> Option<&'a [u8]> {
+        head.get(usize::from(self.start)..usize::from(self.colon))
+    }
+
+    #[inline]
+    fn value<'a>(&self, head: &'a [u8]) -> Option<&'a [u8]> {
+        let start = usize::from(self.colon).wrapping_add(usize::from(self.gap));
+        head.get(start..usize::from(self.end))
     }
 }
 
@@ -146,11 +224,33 @@ fn lengths(name: usize, value: usize) -> [u8; HEADER] {
 
 /// The fields in the records of a head: names, and values without white space around them.
 #[derive(Clone)]
-pub(crate) struct Records<'a>(&'a [u8]);
+pub(crate) enum Records<'a> {
+    Records(&'a [u8]),
+    Lines {
+        bytes: &'a [u8],
+        /// The lines to come.
+        table: &'a [u8],
+    },
+}
 
 impl<'a> Records<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+    /// The value of the next field that is known, and which one it is.
+    #[inline]
+    pub(super) fn next_known(&mut self) -> Option<(Known, &'a [u8])> {
+        loop {
+            let (known, value) = match self {
+                Self::Records(records) => {
+                    let (name, value) = next_record(records)?;
+                    (Known::of(name), Some(value))
+                }
+                Self::Lines { bytes, table } => {
+                    let line = next_line(table)?;
+                    (line.known, line.value(bytes))
+                }
+            };
+            let Some(known) = known else { continue };
+            return value.map(|value| (known, value));
+        }
     }
 }
 
@@ -158,13 +258,30 @@ impl<'a> Iterator for Records<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = self.0.split_first_chunk()?;
-        let (value, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
-        let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
-        self.0 = rest;
-        Some((name, value))
+        match self {
+            Self::Records(records) => next_record(records),
+            Self::Lines { bytes, table } => {
+                let line = next_line(table)?;
+                Some((line.name(bytes)?, line.value(bytes)?))
+            }
+        }
     }
+}
+
+#[inline]
+fn next_line(table: &mut &[u8]) -> Option<Line> {
+    let (line, rest) = table.split_first_chunk()?;
+    *table = rest;
+    Some(Line::decode(*line))
+}
+
+fn next_record<'a>(records: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (name, rest) = records.split_first_chunk()?;
+    let (value, rest) = rest.split_first_chunk()?;
+    let (name, rest) = rest.split_at_checked(u32::from_be_bytes(*name) as usize)?;
+    let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*value) as usize)?;
+    *records = rest;
+    Some((name, value))
 }
 
 /// The two lengths before each field.

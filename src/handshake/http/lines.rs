@@ -1,0 +1,307 @@
+//! Reading a head that is complete in one read: one sweep finds its lines and checks their bytes in blocks,
+//! and it is copied once.
+//!
+//! This changes nothing but the time: [`HeadReader`] comes to the same fields. What is divided, folded, unusual or wrong is left to
+//! its states.
+//!
+//! [`HeadReader`]: super::head::HeadReader
+
+use alloc::vec::Vec;
+
+use memchr::memchr;
+
+use super::fields::Known;
+use super::grammar::{is_target_byte, is_token, is_token_byte, text, trim_end, trim_start};
+use super::records::{Head, LINE, Layout, Line};
+use super::target::Target;
+
+/// A head may have more lines, and is then left to the states.
+const MAX_LINES: usize = 64;
+
+/// The places of larger heads do not fit into a [`Line`]. All sums of places are of what lies in this, and cannot overflow.
+const MAX_SIZE: usize = u16::MAX as usize;
+
+/// Reads the request that `bytes` begins with, into the memory of `buffer`. The second value is its size.
+pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
+    let lines = Lines::read(bytes, max_fields)?;
+    let before_version = lines.first.strip_suffix(b" HTTP/1.1")?;
+    let method_end = before_version.iter().position(|byte| !is_token_byte(*byte))?;
+    let (method, target) = before_version.split_at_checked(method_end)?;
+    let target = target.strip_prefix(b" ")?;
+    let is_target = target.iter().fold(true, |all, byte| all & is_target_byte(*byte));
+    if method.is_empty() || !is_target || Target::read(text(method), text(target)).is_err() {
+        return None;
+    }
+    let mut head = lines.into_head(bytes, buffer)?;
+    head.0.method_end = method_end;
+    head.0.target = (method_end.saturating_add(1), before_version.len());
+    Some(head)
+}
+
+/// The same for a response.
+pub(super) fn response(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
+    let lines = Lines::read(bytes, max_fields)?;
+    let (status, reason) = lines.first.strip_prefix(b"HTTP/1.1 ")?.split_first_chunk::<3>()?;
+    let is_status = matches!(status, [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']);
+    if !is_status || !(reason.is_empty() || reason.starts_with(b" ")) {
+        return None;
+    }
+    let status = text(status).parse().ok()?;
+    let mut head = lines.into_head(bytes, buffer)?;
+    head.0.status = status;
+    Some(head)
+}
+
+/// The lines of a head.
+struct Lines<'a> {
+    first: &'a [u8],
+    fields: [[u8; LINE]; MAX_LINES],
+    count: usize,
+    /// The size of the head, with the empty line.
+    size: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// `None` if they are not complete, or not plain.
+    fn read(bytes: &'a [u8], max_fields: usize) -> Option<Self> {
+        let bytes = bytes.get(..MAX_SIZE).unwrap_or(bytes);
+        let end = find_line_end(bytes)?;
+        let mut lines = Self {
+            first: bytes.get(..end)?,
+            fields: [[0; LINE]; MAX_LINES],
+            count: 0,
+            size: 0,
+        };
+        let mut start = end.wrapping_add(2);
+        loop {
+            let rest = bytes.get(start..)?;
+            if rest.starts_with(b"\r\n") {
+                lines.size = start.wrapping_add(2);
+                return Some(lines);
+            }
+            let (name, value) = rest.split_at_checked(find_colon(rest)?)?;
+            let known = Known::of(name);
+            if lines.count >= max_fields || (known.is_none() && !is_token(name)) {
+                return None;
+            }
+            let colon = start.wrapping_add(name.len());
+            let size = find_line_end(value)?;
+            let (gap, len) = trimmed(value.get(..size)?)?;
+            let end = colon.wrapping_add(len);
+            *lines.fields.get_mut(lines.count)? = Line::encode(start, colon, gap, end, known);
+            lines.count = lines.count.wrapping_add(1);
+            start = colon.wrapping_add(size).wrapping_add(2);
+        }
+    }
+
+    fn into_head(self, bytes: &[u8], buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
+        let (head, fields) = (
+            bytes.get(..self.size)?,
+            self.fields.get(..self.count)?.as_flattened(),
+        );
+        buffer.clear();
+        buffer.reserve_exact(head.len().saturating_add(fields.len()));
+        buffer.extend_from_slice(head);
+        buffer.extend_from_slice(fields);
+        let head = Head {
+            bytes: core::mem::take(buffer),
+            version: (1, 1),
+            layout: Layout::Lines { table: self.size },
+            ..Head::default()
+        };
+        Some((head, self.size))
+    }
+}
+
+/// From the colon to the first byte of the value, and to its end, both without white space; it is mostly one space.
+#[inline(always)]
+fn trimmed(value: &[u8]) -> Option<(u8, usize)> {
+    if let [_, b' ', first, .., last] = value {
+        if *first > b' ' && *last > b' ' {
+            return Some((2, value.len()));
+        }
+    }
+    let value = trim_end(value);
+    let gap = value.len().wrapping_sub(trim_start(value.get(1..)?).len());
+    Some((u8::try_from(gap).ok()?, value.len()))
+}
+
+/// Where the first CR is, if an LF follows it, and no other control byte precedes it. HTAB is allowed in a value, but rare.
+#[inline(always)]
+fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    let end = find_control(bytes)?;
+    bytes.get(end..)?.starts_with(b"\r\n").then_some(end)
+}
+
+/// Where the first control byte is. What is long is looked for by vectors, and is `None` if that is no CR.
+#[inline(always)]
+fn find_control(bytes: &[u8]) -> Option<usize> {
+    /// Most lines are shorter.
+    const SHORT: usize = 8;
+    let mut rest = bytes;
+    for _ in 0..SHORT {
+        let Some((word, after)) = rest.split_first_chunk() else {
+            let before = bytes.len().wrapping_sub(rest.len());
+            let place = rest.iter().position(u8::is_ascii_control)?;
+            return Some(before.wrapping_add(place));
+        };
+        let controls = first_control(u64::from_le_bytes(*word));
+        if controls != 0 {
+            let before = bytes.len().wrapping_sub(rest.len());
+            return Some(before.wrapping_add(controls.trailing_zeros() as usize / 8));
+        }
+        rest = after;
+    }
+    let end = memchr(b'\r', rest)?;
+    let has_control = rest
+        .get(..end)?
+        .iter()
+        .fold(false, |any, byte| any | byte.is_ascii_control());
+    let before = bytes.len().wrapping_sub(rest.len());
+    (!has_control).then_some(before.wrapping_add(end))
+}
+
+fn find_colon(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let colons = first_zero(u64::from_le_bytes(*word) ^ each(b':'));
+        if colons != 0 {
+            let before = bytes.len().wrapping_sub(rest.len());
+            return Some(before.wrapping_add(colons.trailing_zeros() as usize / 8));
+        }
+        rest = after;
+    }
+    let before = bytes.len().wrapping_sub(rest.len());
+    let place = rest.iter().position(|byte| *byte == b':')?;
+    Some(before.wrapping_add(place))
+}
+
+/// The lowest bit that is set is the highest bit of the first byte that is a control one; others mean nothing, as a difference
+/// borrows from the bytes above.
+fn first_control(word: u64) -> u64 {
+    let below_space = word.wrapping_sub(each(b' ')) & !word & each(0x80);
+    below_space | first_zero(word ^ each(0x7f))
+}
+
+/// The same for the first byte that is 0.
+fn first_zero(word: u64) -> u64 {
+    word.wrapping_sub(each(1)) & !word & each(0x80)
+}
+
+fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::Config;
+    use crate::handshake::http::head::HeadReader;
+
+    /// What a head comes to, however it was read.
+    #[derive(Debug, Eq, PartialEq)]
+    struct Facts {
+        line: (String, String, (u8, u8), u16),
+        fields: Vec<(Vec<u8>, Vec<u8>)>,
+        known: Vec<(Known, Vec<u8>)>,
+    }
+
+    fn facts(head: &Head) -> Facts {
+        let fields = head
+            .records()
+            .map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let mut records = head.records();
+        let known =
+            core::iter::from_fn(|| records.next_known().map(|(known, value)| (known, value.to_vec())));
+        let (method, target) = (head.method().into(), head.target().into());
+        Facts {
+            line: (method, target, head.version(), head.status()),
+            fields: fields.collect(),
+            known: known.collect(),
+        }
+    }
+
+    /// By the states of the reader, a byte at a time: also how many bytes the head has.
+    fn by_states(mut reader: HeadReader, bytes: &[u8]) -> Option<(Head, usize)> {
+        for (at, byte) in bytes.iter().enumerate() {
+            match reader.receive(&mut &mut [*byte][..]) {
+                Ok(Some(head)) => return Some((head, at + 1)),
+                Ok(None) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether it is read by lines; if so, the states come to the same.
+    fn is_read(bytes: &[u8]) -> bool {
+        let config = Config::new().max_fields(20);
+        let request = (request(bytes, 20, &mut Vec::new()), HeadReader::request(&config));
+        let response = (
+            response(bytes, 20, &mut Vec::new()),
+            HeadReader::response(&config),
+        );
+        let mut is_read = false;
+        for (by_lines, reader) in [request, response] {
+            let Some((head, size)) = by_lines else { continue };
+            let (expected, length) = by_states(reader, bytes).expect("the states read what the lines do");
+            assert_eq!((facts(&head), size), (facts(&expected), length));
+            is_read = true;
+        }
+        is_read
+    }
+
+    const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\nconnection:Upgrade\r\nEmpty:\r\nSpaces:   \r\n\
+        X-Around:  a b  \r\nCookie: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\xe9 0123456789\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nframes";
+    const RESPONSE: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
+
+    // RFC 9112 sections 2.2, 5 and 5.1. The way of most heads is taken, and not only for those here.
+    #[test]
+    fn plain_heads_are_read_by_lines() {
+        for head in [
+            REQUEST,
+            RESPONSE,
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 200\r\n\r\n",
+        ] {
+            assert!(is_read(head));
+        }
+        let long = [b"GET / HTTP/1.1\r\nCookie: ", &[b'c'; 4096][..], b"\r\n\r\n"].concat();
+        assert!(is_read(&long));
+    }
+
+    // RFC 9112 sections 2.2, 5 and 5.1: every byte in every place, one that is missing, and every end of the read.
+    #[test]
+    fn what_lines_read_the_states_read_alike() {
+        for head in [REQUEST, RESPONSE] {
+            for at in 0..head.len() {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = head.to_vec();
+                    bytes[at] = byte;
+                    is_read(&bytes);
+                }
+                is_read(&[&head[..at], &head[at + 1..]].concat());
+                let is_complete = head == REQUEST && at >= head.len() - b"frames".len();
+                assert_eq!(is_read(&head[..at]), is_complete, "{at}");
+            }
+        }
+    }
+
+    // RFC 6455 section 10.4: 6455-10.4-01. What has too many lines, or is too large, is left to the states.
+    #[test]
+    fn heads_over_a_limit_are_left_to_the_states() {
+        let head = |lines: usize, value: usize| {
+            let line = [b"A: ", &alloc::vec![b'x'; value][..], b"\r\n"].concat();
+            [b"GET / HTTP/1.1\r\n", &line.repeat(lines)[..], b"\r\n"].concat()
+        };
+        let is_read = |bytes: &[u8], max_fields| request(bytes, max_fields, &mut Vec::new()).is_some();
+        assert!(is_read(&head(MAX_LINES, 1), 100) && !is_read(&head(MAX_LINES + 1, 1), 100));
+        assert!(is_read(&head(20, 1), 20) && !is_read(&head(21, 1), 20));
+        let longest = MAX_SIZE - head(1, 0).len();
+        assert!(is_read(&head(1, longest), 20) && !is_read(&head(1, longest + 1), 20));
+    }
+}
