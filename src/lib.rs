@@ -17,7 +17,7 @@
 //!
 //! ```text
 //!  the transport and the clock
-//!      |  endpoint     one transport from its first byte to its last: both handshakes, buffers, deadlines, flow control
+//!      |  endpoint     one transport, first byte to last: handshakes, buffers, deadlines
 //!      v
 //!      |  handshake    the opening handshake over HTTP: request or response in, Connection out
 //!      |  connection   one open connection: events, replies, closing, limits
