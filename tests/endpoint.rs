@@ -747,3 +747,71 @@ fn read_buffer_shrinks_once_the_transport_has_nothing() {
     endpoint.receive(&server().incoming(0x82, b"more"));
     assert_eq!(events(&mut endpoint, now), [binary(b"more")]);
 }
+
+// D96: the formula of the module's documentation, measured with both blocks of a buffer that grows
+#[test]
+fn memory_stays_within_the_stated_sum() {
+    const BUFFERED: usize = 20_000;
+    const SENT: usize = 10_000;
+    const MESSAGE: usize = 60_000;
+    const READ: usize = 4096;
+    const BOUND: usize = 3 * (READ + 2 * MESSAGE + 8 * (BUFFERED + SENT)) / 2 + 1024;
+    let message = vec![7; MESSAGE];
+    let fragment = &message[..MESSAGE / 3];
+    let fragments = server().all_incoming(&[
+        (0x02, fragment),
+        (0x89, b"ping"),
+        (0x00, fragment),
+        (0x80, fragment),
+    ]);
+    let wire = [server().incoming(0x82, &message), fragments].concat().repeat(6);
+    let config = EndpointConfig::new().max_buffered(BUFFERED).max_read_size(READ);
+    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        let connection = Config::new().max_message_size(MESSAGE as u64).delivery(delivery);
+        let ((), heap) = heap::measure(|| {
+            let mut endpoint = opened(Role::Server, &config, connection);
+            let (mut input, mut random, mut events) = (&wire[..], 1u32, 0);
+            let mut next = |below: usize| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 8) as usize % below
+            };
+            while !input.is_empty() || !endpoint.output().is_empty() {
+                match endpoint.step(Duration::ZERO) {
+                    Step::Event => {
+                        while let Some((event, mut sender)) = endpoint.next_event() {
+                            events += 1;
+                            if let Event::Binary(_) | Event::BinaryChunk(..) = event {
+                                sender
+                                    .send_binary(&message[..SENT])
+                                    .expect("each event may be replied to");
+                            }
+                        }
+                    }
+                    Step::Write if next(3) > 0 => endpoint.written(next(5000)),
+                    Step::Write => endpoint.write_blocked(),
+                    Step::Flush => endpoint.flushed(),
+                    Step::Read if input.is_empty() => endpoint.read_blocked(),
+                    Step::Read => {
+                        let space = endpoint.read_space();
+                        let size = space.len().min(input.len());
+                        space[..size].copy_from_slice(&input[..size]);
+                        input = &input[size..];
+                        endpoint.received(size);
+                    }
+                    Step::Wait(_) => endpoint.ready(),
+                    step => panic!("{step:?}"),
+                }
+                if next(2) == 0 {
+                    while endpoint.sender().send_binary(&message[..next(SENT)]).is_ok() {}
+                }
+            }
+            assert!(events >= 12);
+        });
+        let peak = usize::try_from(heap.peak_of_both).unwrap();
+        assert!(peak <= BOUND, "{delivery:?}: {peak} bytes, over {BOUND}");
+        assert!(
+            peak >= BOUND / 8,
+            "{delivery:?}: {peak} bytes of {BOUND}, so the formula says little"
+        );
+    }
+}

@@ -17,9 +17,10 @@ const SETUPS: [(Setup, u32); 6] = [
         Setup {
             delivery: Delivery::Held,
             echo: true,
+            max_buffered: 20,
             ..Setup::PLAIN
         },
-        3,
+        2,
     ),
     (
         Setup {
@@ -54,7 +55,7 @@ const SETUPS: [(Setup, u32); 6] = [
     ),
 ];
 
-const ACTS: [Act; 8] = [
+const ACTS: [Act; 9] = [
     Act::Send(MAX_MESSAGE),
     Act::Ping,
     Act::Close,
@@ -63,6 +64,7 @@ const ACTS: [Act; 8] = [
     Act::FailWriting,
     Act::FailReading,
     Act::Vanish,
+    Act::Hang,
 ];
 
 const LINKS: [Link; 3] = [

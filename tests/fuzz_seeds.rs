@@ -25,6 +25,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("deflate_negotiation", bodies::deflate_negotiation),
     #[cfg(feature = "deflate")]
     ("deflate_round_trip", bodies::deflate_round_trip),
+    ("endpoint", bodies::endpoint),
+    ("endpoint_hostile", bodies::endpoint_hostile),
     ("extended", bodies::extended),
     ("extension_list", bodies::extension_list),
     ("handshake_arguments", bodies::handshake_arguments),

@@ -12,6 +12,7 @@ mod common;
 mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod endpoint;
 mod ends;
 mod extended;
 mod extensions;
@@ -35,6 +36,7 @@ pub use body::response_body;
 pub use connection::{close_body, connection_client, connection_server};
 #[cfg(feature = "deflate")]
 pub use deflate::{deflate_negotiation, deflate_round_trip, inflate_messages as inflate};
+pub use endpoint::{endpoint, endpoint_hostile};
 pub use extended::extended;
 pub use extensions::extension_list;
 pub use fields::{protocol_list, upgrade_fields};

@@ -60,8 +60,8 @@ impl EndpointConfig {
     /// While so many bytes of replies wait, which are what events have caused, the endpoint hands out no event and reads
     /// nothing. A message that is sent without an event is refused with [`SendError::Full`](super::SendError::Full) while so
     /// many bytes wait in all. The limit is compared before a message is added, so the output is at most twice the limit and
-    /// two messages, in at most four times as much memory while it grows and is written. Control frames are always
-    /// accepted.
+    /// two messages, in at most four times as much memory while it grows and is written; the
+    /// [module](super#memory) has the sum of all buffers. Control frames are always accepted.
     pub const fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes;
         self

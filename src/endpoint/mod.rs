@@ -89,7 +89,31 @@
 //! No call waits, and each reports what has happened. A future that awaits the transport between two calls can be dropped
 //! at any time.
 //!
+//! # Two tasks
+//!
+//! An endpoint is not split: it is shared behind a mutex, which is locked for each call and never while the transport is
+//! read or written. One task reads and takes the events by [`step`](Endpoint::step); the other sends and writes by
+//! [`flush_step`](Endpoint::flush_step). A task that finds a step of the other one reports that direction as blocked, and
+//! wakes the other task. No channel lies between them: replies go into the output at once, where
+//! [`EndpointConfig::max_buffered`] bounds them.
+//!
+//! Without an endpoint, [`Connection::split`] gives two halves that need no lock; each [`Reply`](crate::Reply) of 128 bytes
+//! goes through a channel, which has to be bounded.
+//!
 //! # Memory
+//!
+//! With the limit M for messages ([`Config::max_message_size`](crate::Config::max_message_size)), the largest read R
+//! ([`EndpointConfig::max_read_size`]), the limit B for output ([`EndpointConfig::max_buffered`]) and the largest message S
+//! that the program sends, the buffers of an open endpoint, the message that is received and the output take at most
+//!
+//! ```text
+//! 1.5 × (R + 2 M + 8 (B + S)) + 1 KiB
+//! ```
+//!
+//! 2 M are one message that is put together and, with [`Delivery::Held`](crate::Delivery::Held), one in the read buffer. 8
+//! is 2 (for what the caller sends and for replies), times 2 (for what is written and not dropped yet), times 2 (as the output
+//! grows by doubling). The half on top is the old block of a buffer that grows. Not included: the control
+//! frames that the program sends, and what compression takes, see `deflate`.
 //!
 //! The value is below 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed, are reported
 //! by [`Endpoint::capacity`], and can be [taken](Endpoint::take_buffers) from an idle endpoint and

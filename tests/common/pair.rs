@@ -5,7 +5,7 @@ use super::strict::Strict;
 use super::{Seen, naive, open};
 use std::collections::VecDeque;
 use std::time::Duration;
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, Outcome, Step};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, Outcome, SendError, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Config, Delivery, Event, Fin, Role};
 
@@ -25,6 +25,10 @@ pub enum Act {
     FailReading,
     /// The end crashes: what it wrote arrives, then the transport ends in both directions.
     Vanish,
+    /// The end does nothing any more, and its transport stays.
+    Hang,
+    /// The clock moves to its deadline.
+    Wait,
 }
 
 /// How the pair opens its connection.
@@ -94,21 +98,21 @@ impl Setup {
         }
     }
 
-    /// What `EndpointConfig::max_buffered` and `max_read_size` state: twice the limit, a message over it of the caller and
-    /// one of a reply, Pings and a Close, and the head of the opening handshake; four times while it grows and is written.
-    /// And one read, or a held message.
-    fn capacity(&self) -> usize {
-        let body = match self.opening {
-            Opening::Rejected(size) => size,
-            Opening::Done | Opening::Accepted | Opening::Ignored => 0,
+    /// The most that may wait to be written, as `EndpointConfig::max_buffered` states it: the limit and a message over it, of
+    /// the caller and, if it replies, of replies; control frames, which no limit holds for; and what opens the connection.
+    fn max_waiting(&self, pings: usize) -> usize {
+        let opening = match self.opening {
+            Opening::Done => 0,
+            Opening::Accepted | Opening::Ignored => HEAD,
+            Opening::Rejected(size) => HEAD + size,
         };
-        let output = 2 * (self.max_buffered + MAX_MESSAGE + 14) + CONTROLS + HEAD + body;
-        4 * output + MAX_MESSAGE + 256
+        let causes = if self.echo { 2 } else { 1 };
+        causes * (self.max_buffered + MAX_MESSAGE + 14) + CONTROLS + 14 * pings + opening
     }
 }
 
-/// The Pings and the Close that are sent here, which no limit holds for; a head of the handshake.
-const CONTROLS: usize = 512;
+/// A Close, its answer and the Pings of the endpoint itself; a head of the handshake.
+const CONTROLS: usize = 64;
 const HEAD: usize = 300;
 
 /// How the transport moves bytes.
@@ -142,9 +146,12 @@ pub struct Side {
     chunks: Vec<u8>,
     /// The body of the response that rejected.
     body: Option<Vec<u8>>,
-    is_shut_down: bool,
+    /// When writing was shut down, and when all was done.
+    shut_down_at: Option<Duration>,
+    done_at: Option<Duration>,
     fails_writing: bool,
     fails_reading: bool,
+    hangs: bool,
 }
 
 pub struct Pair {
@@ -155,7 +162,12 @@ pub struct Pair {
     pub steps: u64,
     link: Link,
     setup: Setup,
+    /// How many were sent by acts.
+    pings: usize,
 }
+
+/// The default of `EndpointConfig::linger_timeout`.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The largest message that is sent here.
 pub const MAX_MESSAGE: usize = 300;
@@ -169,9 +181,11 @@ impl Pair {
             received: Vec::new(),
             chunks: Vec::new(),
             body: None,
-            is_shut_down: false,
+            shut_down_at: None,
+            done_at: None,
             fails_writing: false,
             fails_reading: false,
+            hangs: false,
         };
         Self {
             sides: [side(Role::Server), side(Role::Client)],
@@ -180,11 +194,15 @@ impl Pair {
             steps: 0,
             link,
             setup,
+            pings: 0,
         }
     }
 
     pub fn act(&mut self, place: usize, act: Act) {
         let side = &mut self.sides[place];
+        if side.hangs {
+            return;
+        }
         match act {
             Act::Send(size) => {
                 let payload = vec![side.sent.len() as u8; size.min(MAX_MESSAGE)];
@@ -192,13 +210,18 @@ impl Pair {
                     side.sent.push(Seen::Binary(payload));
                 }
             }
-            Act::Ping => _ = side.endpoint.sender().send_ping(b"ping"),
+            Act::Ping => {
+                self.pings += 1;
+                _ = side.endpoint.sender().send_ping(b"ping");
+            }
             Act::Close => _ = side.endpoint.sender().close(CloseCode::NORMAL, "done"),
             Act::Abort => {
                 side.endpoint.abort();
                 self.pipes[place].is_ended = true;
             }
             Act::Step => _ = self.step(place),
+            Act::Hang => side.hangs = true,
+            Act::Wait => self.now = side.endpoint.deadline().map_or(self.now, |due| due.max(self.now)),
             Act::FailWriting => side.fails_writing = true,
             Act::FailReading => side.fails_reading = true,
             Act::Vanish => {
@@ -216,8 +239,11 @@ impl Pair {
         self.steps += 1;
         let (link, other) = (self.link, 1 - place);
         let side = &mut self.sides[place];
+        if side.hangs {
+            return false;
+        }
         let step = side.endpoint.step(self.now);
-        let is_over = side.is_shut_down || side.endpoint.end().is_some();
+        let is_over = side.shut_down_at.is_some() || side.endpoint.end().is_some();
         match step {
             Step::Request => side.answer(self.setup.opening),
             Step::Response => side.take_response(),
@@ -277,11 +303,12 @@ impl Pair {
                 let pipe = &mut self.pipes[place];
                 assert!(pipe.unflushed.is_empty(), "what was written is not flushed");
                 pipe.is_ended = true;
-                side.is_shut_down = true;
+                side.shut_down_at = Some(self.now);
                 side.endpoint.shut_down();
             }
             Step::Wait(_) => return false,
             Step::Done => {
+                side.done_at.get_or_insert(self.now);
                 self.pipes[place].is_ended = true;
                 self.pipes[place].flush();
                 return false;
@@ -293,11 +320,13 @@ impl Pair {
 
     fn check(&self, place: usize) {
         let side = &self.sides[place];
+        let (waiting, most) = (side.endpoint.output().len(), self.setup.max_waiting(self.pings));
+        assert!(waiting <= most, "{waiting} bytes wait, over {most}");
+        // While it grows and is written, the output has four times as much; and there is a read, or a held message.
         assert!(
-            side.endpoint.capacity() <= self.setup.capacity(),
-            "{} bytes of buffers, over {}",
-            side.endpoint.capacity(),
-            self.setup.capacity()
+            side.endpoint.capacity() <= 4 * most + MAX_MESSAGE + 256,
+            "{} bytes of buffers",
+            side.endpoint.capacity()
         );
         if side.endpoint.end().is_some() {
             assert!(side.endpoint.output().is_empty(), "output after the end");
@@ -346,12 +375,19 @@ impl Pair {
     /// The transport is fair from here on, and the clock moves to each deadline: both ends are done in the end.
     pub fn finish(mut self) -> [Side; 2] {
         self.settle();
+        let start = self.now;
         for _ in 0..100 {
-            if self.sides.iter().all(|side| side.endpoint.end().is_some()) {
+            if self
+                .sides
+                .iter()
+                .all(|side| side.hangs || side.endpoint.end().is_some())
+            {
                 self.conclude();
+                self.sides.iter().for_each(|side| side.conclude_linger(start));
                 return self.sides;
             }
-            let deadlines = self.sides.iter().filter_map(|side| side.endpoint.deadline());
+            let alive = self.sides.iter().filter(|side| !side.hangs);
+            let deadlines = alive.filter_map(|side| side.endpoint.deadline());
             let next = deadlines.min().expect("an end waits for ever");
             self.now = self.now.max(next);
             self.settle();
@@ -363,7 +399,9 @@ impl Pair {
     fn conclude(&self) {
         for place in [0, 1] {
             let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
-            let end = here.endpoint.end().expect("it is done");
+            let Some(end) = here.endpoint.end() else {
+                continue;
+            };
             let was_interrupted = end.interruption.is_some();
             let closed = end.closed();
             if closed.is_some_and(|closed| closed.code_sent().is_some()) {
@@ -377,11 +415,11 @@ impl Pair {
             let received: Vec<_> = here.received.iter().filter(messages).collect();
             let sent: Vec<_> = peer.sent.iter().collect();
             assert!(sent.starts_with(&received), "what arrives is what was sent");
-            let peers = peer.endpoint.end().expect("it is done");
             if end.is_clean() {
                 assert_eq!(received, sent, "all arrives before a clean end");
             }
-            if !was_interrupted && peers.interruption.is_none() {
+            let peers = peer.endpoint.end();
+            if !was_interrupted && peers.is_some_and(|end| end.interruption.is_none()) {
                 self.conclude_both(place);
             }
         }
@@ -431,7 +469,7 @@ impl Pair {
             closed.code_sent().is_some(),
             "each Close is written, and told"
         );
-        assert!(here.is_shut_down, "writing is shut down before the end");
+        assert!(here.shut_down_at.is_some(), "writing is shut down before the end");
     }
 
     /// Both ends came to their ends without an interruption.
@@ -454,6 +492,14 @@ impl Pair {
 }
 
 impl Side {
+    /// From `start` on it was asked at each deadline.
+    fn conclude_linger(&self, start: Duration) {
+        if let (Some(shut_down), Some(done)) = (self.shut_down_at.filter(|time| *time >= start), self.done_at)
+        {
+            assert!(done - shut_down <= LINGER, "the peer's end is awaited for longer");
+        }
+    }
+
     fn answer(&mut self, opening: Opening) {
         let endpoint = &mut self.endpoint;
         match opening {
@@ -492,8 +538,10 @@ impl Side {
                 event => event.into(),
             };
             if let (true, Seen::Binary(payload)) = (echo, &seen) {
-                if sender.send_binary(payload).is_ok() {
-                    self.sent.push(seen.clone());
+                match sender.send_binary(payload) {
+                    Ok(()) => self.sent.push(seen.clone()),
+                    Err(SendError::Full { .. }) => panic!("each event may be replied to"),
+                    Err(_) => {}
                 }
             }
             self.received.push(seen);
