@@ -115,7 +115,7 @@
 //! grows by doubling). The half on top is the old block of a buffer that grows. Not included: the control
 //! frames that the program sends, and what compression takes, see `deflate`.
 //!
-//! The value is below 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed, are reported
+//! The value is at most 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed, are reported
 //! by [`Endpoint::capacity`], and can be [taken](Endpoint::take_buffers) from an idle endpoint and
 //! [lent](Endpoint::lend_buffers) to the next busy one: a million idle endpoints then hold no heap at all.
 
