@@ -110,7 +110,7 @@
 //! 1.5 × (R + 2 M + 8 (B + S)) + 1 KiB
 //! ```
 //!
-//! 2 M are one message that is put together and, with [`Delivery::Held`](crate::Delivery::Held), one in the read buffer. 8
+//! 2 M are one message that is being assembled and, with [`Delivery::Held`](crate::Delivery::Held), one in the read buffer. 8
 //! is 2 (for what the caller sends and for replies), times 2 (for what is written and not dropped yet), times 2 (as the output
 //! grows by doubling). The half on top is the old block of a buffer that grows. Not included: the control
 //! frames that the program sends, and what compression takes, see `deflate`.
