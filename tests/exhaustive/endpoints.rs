@@ -555,7 +555,9 @@ impl System for Pair {
             )
                 .hash(hasher);
             (own.is_ended, own.is_lost, own.partial().first()).hash(hasher);
-            let mut waiting = [own.partial(), end.endpoint.output()].concat();
+            // After a failure, output does not go on with the frame that was cut.
+            let begun = if end.has_failed { &[] } else { own.partial() };
+            let mut waiting = [begun, end.endpoint.output()].concat();
             while let Some((frame, size, _)) = naive::split(&waiting) {
                 (waiting[0], frame.payload == self.ends[1 - place].last_ping).hash(hasher);
                 waiting.drain(..size);
