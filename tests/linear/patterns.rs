@@ -51,6 +51,7 @@ pub const PATTERNS: &[Pattern] = patterns![
     many_lines_byte_by_byte,
     empty_lines,
     commas,
+    commas_in_small_reads,
     subprotocols,
     extensions,
     extension_lines,
@@ -403,12 +404,22 @@ fn empty_lines(n: usize) -> Work {
     })
 }
 
-fn commas(n: usize) -> Work {
-    let commas = ", ".repeat(n);
+/// Lines that are full of commas, in reads of so many bytes.
+fn full_of_commas(n: usize, read: usize) -> Work {
+    let commas = ", ".repeat(n / 2);
     let lines = format!(
         "Connection: {commas}\r\nSec-WebSocket-Protocol: {commas}a\r\nSec-WebSocket-Extensions: {commas}a\r\n"
     );
-    serve("/", &lines, WHOLE, true)
+    serve("/", &lines, read, true)
+}
+
+/// Of at most 64 KiB, so that both heads are read by their lines: longer ones are read byte by byte, at another cost.
+fn commas(n: usize) -> Work {
+    full_of_commas(n, WHOLE)
+}
+
+fn commas_in_small_reads(n: usize) -> Work {
+    full_of_commas(n, 100)
 }
 
 /// None twice, in an order that suits no search, the one that is wanted last.
