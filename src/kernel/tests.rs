@@ -1,0 +1,166 @@
+//! Each loop against the byte loop of RFC 6455 section 5.3 and against the standard library. All that is `unsafe` is reached, in
+//! memory that is as large as it has to be and no larger.
+
+use super::*;
+use alloc::vec;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0xbd];
+
+/// What every processor has, and the fastest that this one has, whatever the length.
+type Run = fn(Work<'_>, [u8; 4]) -> bool;
+const ALL: [(usize, Run); 2] = [(0, run), (128, run_large)];
+
+fn masked(plain: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let each = plain.iter().zip(key.into_iter().cycle());
+    each.map(|(byte, key)| byte ^ key).collect()
+}
+
+/// ASCII, and one byte that is not.
+fn plain(len: usize, high: Option<usize>) -> Vec<u8> {
+    let mut plain: Vec<u8> = (0..len).map(|i| (i * 31 % 128) as u8).collect();
+    if let Some(at) = high {
+        plain[at] |= 0x80;
+    }
+    plain
+}
+
+/// The bytes begin at this offset of a cache line, as do those that are appended.
+fn assert_pass(len: usize, high: Option<usize>, offset: usize, phase: usize) {
+    let (plain, key) = (plain(len, high), advance(KEY, phase));
+    let source = masked(&plain, key);
+    let mut memory = vec![0xee; len + 128];
+    let start = (memory.as_ptr() as usize).wrapping_neg() % 64 + offset;
+    for (least, run) in ALL.into_iter().filter(|(least, _)| *least <= len) {
+        let case = || alloc::format!("{len} bytes, {high:?}, at {offset}, phase {phase}, by {least}");
+        memory.fill(0xee);
+        let bytes = &mut memory[start..][..len];
+        bytes.copy_from_slice(&source);
+        assert_eq!(run(Work::InPlace(bytes), key), high.is_none(), "{}", case());
+        assert_eq!(bytes, plain, "{}", case());
+        assert_eq!(run(Work::Look(bytes), NO_KEY), high.is_none(), "{}", case());
+        let (front, back) = (&memory[..start], &memory[start + len..]);
+        assert_eq!(front, &[0xee; 128][..front.len()], "{}", case());
+        assert_eq!(back, &[0xee; 128][..back.len()], "{}", case());
+
+        let mut out = Vec::with_capacity(offset + len);
+        out.resize(offset, 0xee);
+        assert_eq!(
+            run(Work::Append(&mut out, &source), key),
+            high.is_none(),
+            "{}",
+            case()
+        );
+        assert_eq!(out[..offset], [0xee; 64][..offset], "{}", case());
+        assert_eq!(out[offset..], plain, "{}", case());
+    }
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02; section 8.1: 6455-8.1-02
+#[test]
+fn every_length_and_place_of_a_high_byte() {
+    for len in 0..=300 {
+        assert_pass(len, None, len % 64, len % 4);
+        for at in 0..len {
+            assert_pass(len, Some(at), (at * 7 + len) % 64, (at + len / 4) % 4);
+        }
+    }
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02
+#[test]
+fn every_length_alignment_and_phase_of_the_key() {
+    for len in (0..=300).chain([511, 512, 513, 640, 4095, 4097]) {
+        for offset in 0..64 {
+            let phase = (len + offset) % 4;
+            assert_pass(len, None, offset, phase);
+            assert_pass(len, len.checked_sub(1), offset, (phase + 1) % 4);
+        }
+    }
+    for offset in 0..64 {
+        (0..4).for_each(|phase| assert_pass(300, Some(offset), offset, phase));
+    }
+}
+
+/// The text in one, and in two pieces of every size.
+fn assert_text(plain: &[u8], cuts: impl Iterator<Item = usize>) {
+    let expected = core::str::from_utf8(plain).ok();
+    let source = masked(plain, KEY);
+    assert_eq!(unmask_text(&mut source.clone(), Some(KEY)).ok(), expected);
+    assert_eq!(unmask_text(&mut plain.to_vec(), None).ok(), expected);
+    for cut in cuts {
+        let (first, second) = source.split_at(cut);
+        let mut text = TextBuffer::new(vec![0xff; 3]);
+        let fed = text
+            .append(first, KEY)
+            .and_then(|()| text.append(second, advance(KEY, cut)));
+        let text = fed.and_then(|()| text.finish()).ok();
+        assert_eq!(text.as_deref(), expected, "{} bytes at {cut}", plain.len());
+
+        let (mut bytes, mut utf8) = (source.clone(), Validator::new());
+        let (first, second) = bytes.split_at_mut(cut);
+        let fed = unmask_piece_of_text(first, Some(KEY), &mut utf8)
+            .and_then(|()| unmask_piece_of_text(second, Some(advance(KEY, cut)), &mut utf8));
+        assert_eq!(fed.and_then(|()| utf8.finish()).is_ok(), expected.is_some());
+    }
+}
+
+// RFC 6455 section 8.1: 6455-8.1-02
+#[test]
+fn texts_equal_the_standard_library_for_every_length_and_cut() {
+    for unit in ["é", "漢", "😀", "aé漢😀", "\u{7f}"] {
+        let text = unit.repeat(100).into_bytes();
+        for len in 0..=70.min(text.len()) {
+            assert_text(&text[..len], 0..=len);
+        }
+    }
+}
+
+// RFC 6455 section 8.1: 6455-8.1-02. Around the border of two pieces, and with the fault in either of them.
+#[test]
+fn texts_equal_the_standard_library_where_pieces_meet() {
+    for what in ["é", "漢", "😀"].map(str::as_bytes).into_iter().chain([
+        &b"\xff"[..],
+        b"\x80",
+        b"\xed\xa0\x80",
+        b"\xf0\x9f\x98",
+    ]) {
+        for at in [
+            0,
+            1,
+            PIECE - 4,
+            PIECE - 3,
+            PIECE - 2,
+            PIECE - 1,
+            PIECE,
+            PIECE + 1,
+            2 * PIECE - 1,
+        ] {
+            let mut text = vec![b'x'; 2 * PIECE + 5];
+            text[at..at + what.len()].copy_from_slice(what);
+            for len in [at + what.len() - 1, at + what.len(), text.len()] {
+                let cuts = [0, 1, at, at + 1, PIECE, len].into_iter();
+                assert_text(&text[..len], cuts.filter(|cut| *cut <= len));
+            }
+        }
+    }
+}
+
+// RFC 6455 section 8.1: 6455-8.1-04. ASCII is not skipped where a code point waits for its rest.
+#[test]
+fn ascii_in_a_divided_code_point_fails_at_once() {
+    let mut text = TextBuffer::new(Vec::new());
+    assert!(text.append(b"\xc3", NO_KEY).is_ok());
+    assert!(text.append(b"x", NO_KEY).is_err());
+    let mut utf8 = Validator::new();
+    assert!(unmask_piece_of_text(&mut [0xc3], None, &mut utf8).is_ok());
+    assert!(unmask_piece_of_text(&mut [b'x'], None, &mut utf8).is_err());
+}
+
+/// After an error nothing is left that is not text, so that what follows is text.
+#[test]
+fn text_that_failed_is_empty() {
+    let mut text = TextBuffer::new(Vec::new());
+    assert!(text.append(b"abc\xff", NO_KEY).is_err());
+    assert_eq!(text.len(), 0);
+    assert_eq!(text.finish().as_deref(), Ok(""));
+}
