@@ -1,5 +1,7 @@
 //! The opening handshake of an endpoint: requests and responses.
 
+use alloc::vec::Vec;
+
 use super::Endpoint;
 #[cfg(doc)]
 use super::Step;
@@ -77,10 +79,7 @@ impl Endpoint {
         fields: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(), HandshakeMisuse> {
-        self.check_deciding()?;
-        upgrade.reject(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::responded(status);
-        Ok(())
+        self.respond_by(status, |out| upgrade.reject(status, fields, body, out))
     }
 
     /// Same as [`reject`](Self::reject), with the values of the fields in bytes.
@@ -95,10 +94,7 @@ impl Endpoint {
         fields: &[(&str, &[u8])],
         body: &[u8],
     ) -> Result<(), HandshakeMisuse> {
-        self.check_deciding()?;
-        upgrade.reject_bytes(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::responded(status);
-        Ok(())
+        self.respond_by(status, |out| upgrade.reject_bytes(status, fields, body, out))
     }
 
     /// Responds to a request that is not for WebSocket, as [`Request::respond`]: a page, a health check, a redirect.
@@ -113,10 +109,7 @@ impl Endpoint {
         fields: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(), HandshakeMisuse> {
-        self.check_deciding()?;
-        request.respond(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::responded(status);
-        Ok(())
+        self.respond_by(status, |out| request.respond(status, fields, body, out))
     }
 
     /// Same as [`respond`](Self::respond), with the values of the fields in bytes.
@@ -131,10 +124,7 @@ impl Endpoint {
         fields: &[(&str, &[u8])],
         body: &[u8],
     ) -> Result<(), HandshakeMisuse> {
-        self.check_deciding()?;
-        request.respond_bytes(status, fields, body, self.buffers().output.buffer())?;
-        self.phase = Phase::responded(status);
-        Ok(())
+        self.respond_by(status, |out| request.respond_bytes(status, fields, body, out))
     }
 
     /// Returns the body of the rejecting response that [`Step::Response`] announces, before it is taken: what came of it
@@ -182,6 +172,18 @@ impl Endpoint {
                 None
             }
         }
+    }
+
+    /// Answers the request that was taken by any response but a 101, after which the endpoint ends.
+    fn respond_by(
+        &mut self,
+        status: u16,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), HandshakeMisuse>,
+    ) -> Result<(), HandshakeMisuse> {
+        self.check_deciding()?;
+        write(self.buffers().output.buffer())?;
+        self.phase = Phase::responded(status);
+        Ok(())
     }
 
     fn check_deciding(&self) -> Result<(), HandshakeMisuse> {
