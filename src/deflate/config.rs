@@ -112,7 +112,7 @@ impl DeflateConfig {
     /// the window, and fills a compressor with it for each message.
     ///
     /// A compressor of 12 bits takes 161 KiB for each connection, its window 4 KiB. To make and to fill one for each message
-    /// takes some 7 microseconds with 12 bits, and some 25 with 15, so that a message of 1 KiB takes 1.7 or 3.5 times as long
+    /// takes some 10 microseconds with 12 bits, and some 50 with 15, so that a message of 1 KiB takes 1.7 or 3.5 times as long
     /// as with a compressor that is kept: see the tables in [the module](super).
     pub const fn keep_engine(mut self, keep: bool) -> Self {
         self.keep_engine = keep;

@@ -106,27 +106,26 @@
 //!
 //! # Time
 //!
-//! On JSON, different each time, in microseconds for a message, on one machine, and the size that is left. The
-//! default, 12 bits, is set where most of the gain is:
+//! On JSON, different each time, in microseconds for a message, on one machine, each the third least of 40 rounds, and the
+//! size that is left. The default, 12 bits, is set where most of the gain is:
 //!
 //! | | 125 bytes | 1 KiB | 64 KiB |
 //! |---|---|---|---|
-//! | compress, 9 bits | 3.5, to 34 % | 9.7, to 24 % | 390, to 19.6 % |
-//! | compress, 12 bits | 5.6, to 27 % | 11, to 19 % | 310, to 15.5 % |
-//! | compress, 12 bits, `keep_engine` | 1.9, to 27 % | 7.3, to 19 % | 305, to 15.5 % |
-//! | compress, 12 bits, `keep_engine`, level 1 | 0.25, to 30 % | 1.4, to 27 % | 120, to 25.9 % |
-//! | compress, 12 bits, without takeover | 4.6, to 85 % | 9.0, to 29 % | 310, to 15.8 % |
-//! | compress, 15 bits | 10 | 31, to 18 % | 450, to 14.8 % |
-//! | compress, 15 bits, `keep_engine` | 1.4 | 10, to 18 % | 430, to 14.8 % |
-//! | inflate, 12 bits | 0.23 | 1.8 | 53 |
-//! | inflate, 15 bits | 0.31 | 1.9 | 54 |
+//! | compress, 9 bits | 11, to 23 % | 29, to 37 % | 920, to 28.1 % |
+//! | compress, 12 bits | 15, to 18 % | 25, to 22 % | 580, to 17.6 % |
+//! | compress, 12 bits, `keep_engine` | 3.3, to 18 % | 15, to 22 % | 550, to 17.6 % |
+//! | compress, 12 bits, `keep_engine`, level 1 | 0.36, to 21 % | 3.6, to 32 % | 220, to 30.7 % |
+//! | compress, 12 bits, without takeover | 14, to 91 % | 22, to 37 % | 570, to 17.9 % |
+//! | compress, 15 bits | 51, to 16 % | 68, to 18 % | 870, to 14.8 % |
+//! | compress, 15 bits, `keep_engine` | 4.7, to 16 % | 19, to 18 % | 810, to 14.8 % |
+//! | compress, 15 bits, without takeover | 18, to 91 % | 27, to 37 % | 700, to 15.8 % |
+//! | inflate, 12 bits | 0.40 | 3.4 | 100 |
+//! | inflate, 15 bits | 0.97 | 4.0 | 97 |
 //!
-//! The rows of `compress` without `keep_engine` were measured when connections shared engines, and one was reset for each
-//! message. Now each message has an engine of its own. Against that version in the same run, a message of 125 bytes takes 1.3
-//! to 1.4 times as long with 9 and 12 bits; one of 1 KiB takes 1.06 to 1.18 times as long, 1.13 to 1.31 times without
-//! takeover; one of 64 KiB takes as long as before. That is 2 to 3 microseconds for each message with 9 and 12 bits, up to 6
-//! with 15. An allocator that returns such a block to the system each time adds page faults to that. `benches/README.md` of
-//! the repository has the comparison with another implementation.
+//! Without `keep_engine` each message has an engine of its own, which takes in the history first; of 15 bits, that is most
+//! of the time of a small message. When connections shared engines, and one was reset for each message, a message of 1 KiB
+//! took a tenth less with takeover and a fifth less without, and one of 64 KiB as long. `benches/README.md` of the repository
+//! has the comparison with another implementation.
 //!
 //! # Secrets
 //!
