@@ -174,7 +174,7 @@ fn open_tunnel(
         let mut handshake = tunnel.start(&config(), &mut out);
         link.stream.write_all(&out)?;
         let (again, response) = match link.receive(|input| handshake.receive(input))? {
-            Received::All(TunnelAnswer::Open { request, .. }) => {
+            Received::All(TunnelAnswer::Accepted { request, .. }) => {
                 link.stream.set_read_timeout(None)?;
                 return Ok((request, link.stream, link.buffer[link.unread].to_vec()));
             }
@@ -184,7 +184,9 @@ fn open_tunnel(
         };
         let (refusal, is_reusable) = link.refusal(&response)?;
         tunnel = match credentials.take() {
-            Some((user, password)) if response.status() == 407 => again.basic_credentials(user, password)?,
+            Some((user, password)) if response.status() == 407 => {
+                again.with_basic_credentials(user, password)?
+            }
             _ => return Err(format!("proxy: {refusal}").into()),
         };
         if !is_reusable {

@@ -118,3 +118,60 @@ impl From<CloseCode> for u16 {
         code.0
     }
 }
+
+/// The code of a Close frame, as [`close`](crate::Connection::close) takes it: a [`CloseCode`] or its number, or `None`
+/// for a frame without a code.
+///
+/// Whether the code may be sent is checked by the method that takes it.
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use websocket_proto::{CloseCode, Config, Connection, Misuse};
+///
+/// let mut out = Vec::new();
+/// let open = || Connection::server(&Config::new());
+/// open().close(CloseCode::GOING_AWAY, "bye", &mut out)?;
+/// open().close(1001, "bye", &mut out)?;
+/// open().close(Some(CloseCode(1001)), "bye", &mut out)?;
+/// assert_eq!(out, b"\x88\x05\x03\xe9bye".repeat(3));
+/// out.clear();
+/// open().close(None, "", &mut out)?;
+/// assert_eq!(out, b"\x88\x00");
+/// assert_eq!(open().close(999, "", &mut out), Err(Misuse::InvalidCloseCode(CloseCode(999))));
+/// # Ok::<(), Misuse>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a close code",
+    label = "expected a `CloseCode`, a `u16` or `None`"
+)]
+pub trait IntoCloseCode: sealed::Sealed {
+    /// Returns the code, `None` for a frame without one.
+    fn into_close_code(self) -> Option<CloseCode>;
+}
+
+mod sealed {
+    #[allow(unnameable_types, reason = "a trait that seals another has no name outside")]
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for CloseCode {}
+impl sealed::Sealed for u16 {}
+impl sealed::Sealed for Option<CloseCode> {}
+
+impl IntoCloseCode for CloseCode {
+    fn into_close_code(self) -> Option<CloseCode> {
+        Some(self)
+    }
+}
+
+/// The only integer for which this is implemented, so that a literal needs no suffix.
+impl IntoCloseCode for u16 {
+    fn into_close_code(self) -> Option<CloseCode> {
+        Some(CloseCode(self))
+    }
+}
+
+impl IntoCloseCode for Option<CloseCode> {
+    fn into_close_code(self) -> Option<CloseCode> {
+        self
+    }
+}

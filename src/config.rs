@@ -53,14 +53,14 @@ pub enum Delivery {
     /// ASCII, [`Whole`](Self::Whole) takes less time.
     ///
     /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
-    /// declares, which is [`remaining`](crate::Connection::remaining). A buffer that stays full must not be read into: a
+    /// declares, which is [`payload_remaining`](crate::Connection::payload_remaining). A buffer that stays full must not be read into: a
     /// read of no bytes returns 0, which looks like the end of the transport.
     ///
     /// ```
     /// use std::io::Read;
     /// use websocket_proto::{Config, Connection, Delivery, Event};
     ///
-    /// let config = Config::new().delivery(Delivery::Held);
+    /// let config = Config::new().delivery(Delivery::InPlace);
     /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
     /// let mut transport = &b"\x82\x06abcdef"[..];
     /// let (mut buffer, mut filled, mut out) = (vec![0; 4], 0, Vec::new()); // 4 KiB, say
@@ -86,7 +86,7 @@ pub enum Delivery {
     /// assert_eq!((filled, buffer.len()), (0, 8));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    Held,
+    InPlace,
     /// In chunks, as they arrive, as [`Event::TextChunk`](crate::Event::TextChunk) and
     /// [`Event::BinaryChunk`](crate::Event::BinaryChunk).
     ///
@@ -303,7 +303,7 @@ impl Config {
     ///
     /// For the agents and controllers of TR-369 (USP), which write `bbf-usp-protocol; eid="os::012345-001122334455"`.
     /// Both roles. A client offers such a value with
-    /// [`ClientRequest::extension_any_value`](crate::handshake::ClientRequest::extension_any_value).
+    /// [`ClientRequest::with_extension_any_value`](crate::handshake::ClientRequest::with_extension_any_value).
     pub const fn accept_any_extension_value(mut self, accept: bool) -> Self {
         self.accept_any_extension_value = accept;
         self

@@ -119,7 +119,7 @@ impl core::error::Error for Error {}
 /// A call that the state of the connection or the rules for what it sends do not allow; the output is
 /// untouched.
 ///
-/// Every variant except [`Closed`](Self::Closed) is a bug in the calling code. `Closed` can also happen in a correct
+/// Every variant except [`NotOpen`](Self::NotOpen) is a bug in the calling code. `NotOpen` can also happen in a correct
 /// program: the connection may fail or close while the program is about to send, and after its own
 /// [`close`](crate::Connection::close) messages still arrive that it can no longer reply to. If so, check
 /// [`state`](crate::Connection::state) first or ignore the error; leaving the loop with `?` before writing the output
@@ -130,7 +130,7 @@ pub enum Misuse {
     /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection failed (RFC
     /// 6455 section 6.1). After the peer's Close, you may only finish a message already begun. A Ping or a Pong is
     /// refused after the peer's Close alone, not after our own (section 5.5.1).
-    Closed,
+    NotOpen,
     /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
     ControlTooLong(usize),
     /// A complete message, or a fragment of the other kind, while a fragmented message is being sent (section 5.4).
@@ -152,7 +152,7 @@ pub enum Misuse {
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed => f.write_str("connection is closing or closed"),
+            Self::NotOpen => f.write_str("connection is closing or closed"),
             Self::ControlTooLong(len) => {
                 write!(f, "control payload of {len} bytes is over the limit of 125 bytes")
             }

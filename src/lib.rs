@@ -129,6 +129,16 @@
 //! [origin](handshake::Upgrade::origin) is allowed, and reconnecting. [`handshake`] and [`connection`] describe what
 //! RFC 6455 requires of you there.
 //!
+//! # How methods are named
+//!
+//! - In a configuration ([`Config`] and the other types `...Config`, and [`frame::Rules`]) each setting has a method of its own
+//!   name, which sets it: `Config::new().max_message_size(1024)`. It has no getters.
+//! - In every other type the plain name is the getter, and `with_` sets: `ClientRequest::with_subprotocol`,
+//!   `Response::subprotocol`. Where a value is changed in place, it is `set_`: [`Connection::set_compression`].
+//! - Every method that takes what the transport or the clock did says so: `receive`, `receive_eof`, `handle_timeout`,
+//!   and on an endpoint the participles, such as [`written`](endpoint::Endpoint::written).
+//! - HTTP's header fields are `field` and `fields`, as in RFC 9110; the search of these pages finds them as headers, too.
+//!
 //! # Features
 //!
 //! | feature | default | provides |
@@ -206,13 +216,13 @@ mod kernel;
 mod message;
 pub mod utf8;
 
-pub use close::{CloseCode, MAX_CLOSE_REASON_SIZE};
+pub use close::{CloseCode, IntoCloseCode, MAX_CLOSE_REASON_SIZE};
 #[cfg(feature = "alloc")]
 pub use config::{AutoPong, Config, Delivery};
 #[cfg(feature = "alloc")]
 pub use connection::{
     Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
-    State, Transport,
+    State, TransportAdvice,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -246,7 +256,7 @@ const _: () = {
     is_send_and_sync::<handshake::ResponseBody>();
     is_send_and_sync::<keepalive::Keepalive>();
     is_send_and_sync::<endpoint::Endpoint>();
-    is_send_and_sync::<handshake::ClientExchange>();
+    is_send_and_sync::<handshake::ClientFieldsHandshake>();
     #[cfg(feature = "deflate")]
     is_send_and_sync::<(deflate::Compressor, deflate::Decompressor)>();
 };

@@ -41,20 +41,20 @@ fn client_writes_the_request() {
 #[test]
 fn client_writes_all_options() {
     let request = ClientRequest::new("h:8080", "/?a=b").unwrap();
-    let request = request.origin("https://example.com").unwrap();
+    let request = request.with_origin("https://example.com").unwrap();
     let request = request
-        .subprotocol("v2.chat")
+        .with_subprotocol("v2.chat")
         .unwrap()
-        .subprotocol("chat")
+        .with_subprotocol("chat")
         .unwrap();
     let request = request
-        .extension("permessage-deflate ;client_max_window_bits")
+        .with_extension("permessage-deflate ;client_max_window_bits")
         .unwrap();
-    let request = request.extension("x-a;b=\"c\"").unwrap();
+    let request = request.with_extension("x-a;b=\"c\"").unwrap();
     let request = request
-        .field("Cookie", "a=b")
+        .with_field("Cookie", "a=b")
         .unwrap()
-        .field("Authorization", "Basic YTpi")
+        .with_field("Authorization", "Basic YTpi")
         .unwrap();
     let expected = "GET /?a=b HTTP/1.1\r\n\
         Host: h:8080\r\n\
@@ -259,7 +259,7 @@ fn client_keeps_the_zone_to_itself() {
                 request.host(),
                 host.trim_end_matches(":8080").trim_matches(['[', ']'])
             );
-            assert_eq!(request.clone().secure(true).zone(), zone);
+            assert_eq!(request.clone().with_secure(true).zone(), zone);
             assert!(written(request).starts_with(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n")));
         }
     }
@@ -308,7 +308,7 @@ fn client_sends_credentials_of_a_url_on_request() {
     assert!(!debug.contains("Aladdin") && !debug.contains("sesame") && !debug.contains("QWxh"));
     let plain = ClientRequest::from_url("wss://h:81/p?q").unwrap();
     let field = plain
-        .field("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
+        .with_field("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
         .unwrap();
     assert_eq!(written(request), written(field));
     // Without any it is the same as `from_url`.
@@ -351,8 +351,16 @@ fn client_follows_a_redirect() {
         ("https://i:80/", true, "i:80", "/"),
     ] {
         let request = ClientRequest::from_url("wss://h:81/a/b?c").unwrap();
-        let request = request.origin("https://o").unwrap().subprotocol("chat").unwrap();
-        let request = request.extension("ext").unwrap().field("X", "y").unwrap();
+        let request = request
+            .with_origin("https://o")
+            .unwrap()
+            .with_subprotocol("chat")
+            .unwrap();
+        let request = request
+            .with_extension("ext")
+            .unwrap()
+            .with_field("X", "y")
+            .unwrap();
         let next = request.redirect(location).unwrap();
         assert_eq!(
             (next.is_secure(), next.target()),
@@ -411,9 +419,9 @@ fn client_takes_no_credentials_to_another_server() {
     ] {
         let request = ClientRequest::from_url_with_credentials("ws://u:p@h/").unwrap();
         let fields = ["cookie", "Proxy-Authorization", "X", "AUTHORIZATION"];
-        let request = fields
-            .into_iter()
-            .fold(request, |request, name| request.field(name, "secret").unwrap());
+        let request = fields.into_iter().fold(request, |request, name| {
+            request.with_field(name, "secret").unwrap()
+        });
         let text = written(request.redirect(location).unwrap());
         assert_eq!(
             text.matches("secret").count(),
@@ -529,7 +537,7 @@ fn client_can_ask_an_authority_over_tls() {
         // The last word counts.
         for earlier in [false, true] {
             let request = ClientRequest::new(authority, "/").unwrap();
-            let request = request.secure(earlier).secure(secure);
+            let request = request.with_secure(earlier).with_secure(secure);
             assert_eq!((request.is_secure(), request.port()), (secure, port));
             let expected = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
             assert!(written(request).starts_with(&expected), "{authority}");
@@ -542,17 +550,17 @@ fn client_can_ask_an_authority_over_tls() {
 fn client_refuses_subprotocols() {
     for name in ["", "a b", "\u{e9}", "a,b", "a/b", "a\r\n", "\"a\""] {
         assert_eq!(
-            request().subprotocol(name).unwrap_err(),
+            request().with_subprotocol(name).unwrap_err(),
             HandshakeMisuse::MalformedSubprotocol,
             "{name:?}"
         );
     }
     let twice = request()
-        .subprotocol("a")
+        .with_subprotocol("a")
         .unwrap()
-        .subprotocol("b")
+        .with_subprotocol("b")
         .unwrap()
-        .subprotocol("a");
+        .with_subprotocol("a");
     assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedSubprotocol);
 }
 
@@ -561,12 +569,12 @@ fn client_refuses_subprotocols() {
 fn client_refuses_origins() {
     for origin in ["", " ", " a", "a ", "http://\u{e9}", "a\r\nX: y", "a\0"] {
         assert_eq!(
-            request().origin(origin).unwrap_err(),
+            request().with_origin(origin).unwrap_err(),
             HandshakeMisuse::MalformedOrigin,
             "{origin:?}"
         );
     }
-    let twice = request().origin("a").unwrap().origin("b");
+    let twice = request().with_origin("a").unwrap().with_origin("b");
     assert_eq!(twice.unwrap_err(), HandshakeMisuse::RepeatedOrigin);
 }
 
@@ -575,7 +583,7 @@ fn client_refuses_origins() {
 fn client_refuses_extensions() {
     for offer in ["", ",", "a,b", "a;", "a b", "a; b=\"c d\"", "a\r\nX: y", "\u{e9}"] {
         assert_eq!(
-            request().extension(offer).unwrap_err(),
+            request().with_extension(offer).unwrap_err(),
             HandshakeMisuse::MalformedExtension,
             "{offer:?}"
         );
@@ -587,7 +595,7 @@ fn client_refuses_extensions() {
 fn client_refuses_fields_that_would_inject() {
     for (name, value, error) in bad_fields() {
         assert_eq!(
-            request().field(name, value).unwrap_err(),
+            request().with_field(name, value).unwrap_err(),
             error,
             "{name:?} {value:?}"
         );
@@ -598,15 +606,19 @@ fn client_refuses_fields_that_would_inject() {
 #[test]
 fn client_sends_values_as_bytes() {
     let all: Vec<u8> = (b' '..0x7f).chain(0x80..=0xff).chain([b'\t', b'.']).collect();
-    let request = request().field("X", &all).unwrap().field("Y", "\u{e9}").unwrap();
-    let request = request.field("Z", b"\xe9").unwrap();
+    let request = request()
+        .with_field("X", &all)
+        .unwrap()
+        .with_field("Y", "\u{e9}")
+        .unwrap();
+    let request = request.with_field("Z", b"\xe9").unwrap();
     let (_, out) = start(request.clone());
     let line = [b"\r\nX: ", &all[..], b"\r\nY: \xc3\xa9\r\nZ: \xe9\r\n\r\n"].concat();
     assert!(out.ends_with(&line));
-    let exchange = request.start_upgrade(&Config::new(), nonce);
-    assert_eq!(exchange.fields().last(), Some(("Z", &b"\xe9"[..])));
+    let handshake = request.start_upgrade(&Config::new(), nonce);
+    assert_eq!(handshake.fields().last(), Some(("Z", &b"\xe9"[..])));
     for byte in (0..b' ').chain([0x7f]).filter(|byte| *byte != b'\t') {
-        let refused = self::request().field("X", [b'a', byte, 0xff]).unwrap_err();
+        let refused = self::request().with_field("X", [b'a', byte, 0xff]).unwrap_err();
         assert_eq!(refused, HandshakeMisuse::MalformedFieldValue, "{byte:#x}");
     }
 }
@@ -1039,7 +1051,7 @@ fn client_checks_accept() {
 fn client_rejects_unoffered_extensions() {
     let line = b"Sec-WebSocket-Extensions: permessage-deflate";
     assert_fails(&with(line), HandshakeError::UnofferedExtension);
-    let deflate = || request().extension("permessage-deflate").unwrap();
+    let deflate = || request().with_extension("permessage-deflate").unwrap();
     let foo = with(b"Sec-WebSocket-Extensions: permessage-deflate, foo");
     assert_failure(deflate(), &foo, HandshakeError::UnofferedExtension);
     // RFC 6455 section 9.1: 6455-9.1-07
@@ -1052,11 +1064,11 @@ fn client_rejects_unoffered_extensions() {
 fn client_rejects_repeated_extensions() {
     let request = || {
         request()
-            .extension("a")
+            .with_extension("a")
             .unwrap()
-            .extension("a; x")
+            .with_extension("a; x")
             .unwrap()
-            .extension("b")
+            .with_extension("b")
             .unwrap()
     };
     for lines in [
@@ -1078,7 +1090,11 @@ fn client_reports_extensions_in_order() {
         "Sec-WebSocket-Extensions: b; x=\"1\", a",
         "Sec-WebSocket-Extensions: b;x=1\r\nSec-WebSocket-Extensions: a",
     ] {
-        let request = request().extension("a").unwrap().extension("b").unwrap();
+        let request = request()
+            .with_extension("a")
+            .unwrap()
+            .with_extension("b")
+            .unwrap();
         let (result, _) = answer_with(&Config::new(), request, &with(lines.as_bytes()));
         let Ok(Some(Answer::Accepted { response, .. })) = result else {
             panic!("not accepted")
@@ -1095,7 +1111,7 @@ fn client_reports_extensions_in_order() {
 #[test]
 fn client_rejects_malformed_extensions() {
     for value in MALFORMED_EXTENSIONS {
-        let request = request().extension("a").unwrap();
+        let request = request().with_extension("a").unwrap();
         let bytes = with(format!("Sec-WebSocket-Extensions: {value}").as_bytes());
         assert_failure(request, &bytes, HandshakeError::MalformedExtensions);
     }
@@ -1108,7 +1124,7 @@ fn client_rejects_empty_extensions() {
         assert_fails(&with(lines.as_bytes()), HandshakeError::EmptyExtensions);
     }
     let one = with(b"Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: ,a,");
-    let request = request().extension("a").unwrap();
+    let request = request().with_extension("a").unwrap();
     let (result, _) = answer_with(&Config::new(), request, &one);
     assert!(matches!(result, Ok(Some(Answer::Accepted { .. }))));
 }
@@ -1116,7 +1132,13 @@ fn client_rejects_empty_extensions() {
 // RFC 6455 section 4.1: 6455-4.1-25, 6455-4.1-28
 #[test]
 fn client_checks_the_subprotocol() {
-    let request = || request().subprotocol("chat").unwrap().subprotocol("b").unwrap();
+    let request = || {
+        request()
+            .with_subprotocol("chat")
+            .unwrap()
+            .with_subprotocol("b")
+            .unwrap()
+    };
     let (result, _) = answer_with(&Config::new(), request(), &with(b"Sec-WebSocket-Protocol: \tb "));
     let Ok(Some(Answer::Accepted { response, .. })) = result else {
         panic!("not accepted")
@@ -1142,7 +1164,7 @@ fn client_checks_the_subprotocol() {
 fn client_rejects_repeated_subprotocol() {
     let bytes = with(b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat");
     assert_failure(
-        request().subprotocol("chat").unwrap(),
+        request().with_subprotocol("chat").unwrap(),
         &bytes,
         HandshakeError::SeveralSubprotocols,
     );
@@ -1151,7 +1173,7 @@ fn client_rejects_repeated_subprotocol() {
 // RFC 6455 section 4.1: 6455-4.1-26; decision D35
 #[test]
 fn client_can_require_a_subprotocol() {
-    let offering = || request().subprotocol("chat").unwrap();
+    let offering = || request().with_subprotocol("chat").unwrap();
     let require = Config::new().require_subprotocol(true);
     let (result, _) = answer_with(&Config::new(), offering(), GOOD);
     assert!(
@@ -1199,8 +1221,12 @@ fn client_errors_have_a_status() {
 // Nothing secret is shown.
 #[test]
 fn client_debug_hides_values() {
-    let request = request().field("Cookie", "secret").unwrap();
-    let request = request.subprotocol("secret").unwrap().subprotocol("b").unwrap();
+    let request = request().with_field("Cookie", "secret").unwrap();
+    let request = request
+        .with_subprotocol("secret")
+        .unwrap()
+        .with_subprotocol("b")
+        .unwrap();
     let (mut client, _) = start(request.clone());
     let response = accepted(&with(b"Set-Cookie: secret"));
     let text = format!("{request:?} {client:?} {response:?}");

@@ -7,7 +7,7 @@ use common::*;
 use websocket_proto::frame::Violation;
 use websocket_proto::{
     AutoPong, Close, CloseCode, ClosedBy, Config, Connection, Delivery, Error, Event, Fin, MessageKind,
-    Misuse, Role, State, Transport,
+    Misuse, Role, State, TransportAdvice,
 };
 
 /// Frames of the peer, each by its first byte and its payload.
@@ -15,11 +15,11 @@ type Frames<'a> = [(u8, &'a [u8])];
 
 const NO_CODE: Seen = Seen::Close(None, String::new());
 
-/// What `transport` says once both Closes have passed: the server closes first (RFC 6455 section 7.1.1).
-fn after_both(role: Role) -> Transport {
+/// What `transport_advice` says once both Closes have passed: the server closes first (RFC 6455 section 7.1.1).
+fn after_both(role: Role) -> TransportAdvice {
     match role {
-        Role::Server => Transport::Close,
-        Role::Client => Transport::AwaitPeer,
+        Role::Server => TransportAdvice::Close,
+        Role::Client => TransportAdvice::AwaitPeer,
     }
 }
 
@@ -111,13 +111,13 @@ fn both_send_no_data_after_their_close() {
     for end in both() {
         let mut connection = close_first(&end);
         let mut out = Vec::new();
-        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_binary(b"a", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_binary(b"a", &mut out), Err(Misuse::NotOpen));
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"a", Fin::Last, &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
-        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out, b"");
     }
 }
@@ -134,8 +134,8 @@ fn both_send_pings_and_pongs_after_their_close_until_the_peers() {
         connection.send_ping(b"q", &mut out).unwrap();
         assert_eq!(out, [end.own(0x8a, b"p"), end.own(0x89, b"q")].concat());
         assert_eq!(
-            (connection.state(), connection.transport()),
-            (State::Closing, Transport::AwaitPeer)
+            (connection.state(), connection.transport_advice()),
+            (State::Closing, TransportAdvice::AwaitPeer)
         );
         out.clear();
         assert_eq!(
@@ -143,13 +143,13 @@ fn both_send_pings_and_pongs_after_their_close_until_the_peers() {
             Err(Misuse::ControlTooLong(126))
         );
         drive(&mut connection, &end.incoming(0x88, b"\x03\xe8"), &[]).sends_nothing();
-        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_ping(b"late", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_ping(b"late", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out, b"");
         // Nor after the end of the transport.
         let mut connection = close_first(&end);
         connection.receive_eof();
-        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_pong(b"late", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out, b"");
     }
 }
@@ -160,15 +160,15 @@ fn both_close_first_and_await_the_answer() {
     for end in both() {
         let mut connection = end.open();
         assert_eq!(
-            (connection.state(), connection.transport()),
-            (State::Open, Transport::Open)
+            (connection.state(), connection.transport_advice()),
+            (State::Open, TransportAdvice::KeepOpen)
         );
         let mut out = Vec::new();
         connection.close(CloseCode::NORMAL, "bye", &mut out).unwrap();
         assert_eq!(out, end.own(0x88, b"\x03\xe8bye"));
         assert_eq!(
-            (connection.state(), connection.transport()),
-            (State::Closing, Transport::AwaitPeer)
+            (connection.state(), connection.transport_advice()),
+            (State::Closing, TransportAdvice::AwaitPeer)
         );
         let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe8"), &[]);
         assert_eq!((run.state, run.transport), (State::Closed, after_both(end.role)));
@@ -176,7 +176,7 @@ fn both_close_first_and_await_the_answer() {
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1000, Some(1000), Some(1000), true));
         assert_eq!(closed.by(), ClosedBy::Local);
-        assert_eq!(connection.transport(), Transport::Close);
+        assert_eq!(connection.transport_advice(), TransportAdvice::Close);
     }
 }
 
@@ -185,7 +185,10 @@ fn both_close_first_and_await_the_answer() {
 fn server_closes_the_transport_at_once_after_the_peers_close() {
     let mut connection = server().open();
     let run = drive(&mut connection, &server().incoming(0x88, b"\x03\xe9"), &[]);
-    assert_eq!((run.state, run.transport), (State::Closed, Transport::Close));
+    assert_eq!(
+        (run.state, run.transport),
+        (State::Closed, TransportAdvice::Close)
+    );
     let closed = connection.receive_eof();
     assert_eq!(facts(&closed), (1001, Some(1001), Some(1001), true));
     assert_eq!(closed.by(), ClosedBy::Peer);
@@ -196,12 +199,15 @@ fn server_closes_the_transport_at_once_after_the_peers_close() {
 fn client_awaits_the_end_of_the_transport_after_the_peers_close() {
     let mut connection = client().open();
     let run = drive(&mut connection, &[0x88, 0x02, 0x03, 0xe9], &[]);
-    assert_eq!((run.state, run.transport), (State::Closed, Transport::AwaitPeer));
+    assert_eq!(
+        (run.state, run.transport),
+        (State::Closed, TransportAdvice::AwaitPeer)
+    );
     let closed = connection.receive_eof();
     assert_eq!(facts(&closed), (1001, Some(1001), Some(1001), true));
     assert_eq!(
-        (closed.by(), connection.transport()),
-        (ClosedBy::Peer, Transport::Close)
+        (closed.by(), connection.transport_advice()),
+        (ClosedBy::Peer, TransportAdvice::Close)
     );
 }
 
@@ -305,18 +311,21 @@ fn both_leave_the_answer_to_the_caller_with_auto_close_off() {
     for end in both_with(Config::new().auto_close(false)) {
         let mut connection = end.open();
         let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe9"), &[]);
-        assert_eq!((run.state, run.transport), (State::Closing, Transport::Open));
+        assert_eq!(
+            (run.state, run.transport),
+            (State::Closing, TransportAdvice::KeepOpen)
+        );
         run.sends_nothing().sees(&[close(1001, "")]);
         let mut out = Vec::new();
-        assert_eq!(connection.send_text("late", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_ping(b"", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_text("late", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_ping(b"", &mut out), Err(Misuse::NotOpen));
         connection.close(CloseCode(4000), "mine", &mut out).unwrap();
         assert_eq!(out, end.own(0x88, b"\x0f\xa0mine"));
         assert_eq!(
-            (connection.state(), connection.transport()),
+            (connection.state(), connection.transport_advice()),
             (State::Closed, after_both(end.role))
         );
-        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::NotOpen));
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1001, Some(4000), Some(1001), true));
         assert_eq!(closed.by(), ClosedBy::Peer);
@@ -335,7 +344,7 @@ fn both_may_finish_a_fragmented_message_before_they_answer() {
         connection.send_fragment(text, b"c", Fin::Last, &mut out).unwrap();
         assert_eq!(
             connection.send_fragment(text, b"d", Fin::Last, &mut out),
-            Err(Misuse::Closed),
+            Err(Misuse::NotOpen),
             "no new message"
         );
         connection.close(None, "", &mut out).unwrap();
@@ -364,7 +373,7 @@ fn both_end_a_fragmented_message_with_the_automatic_answer() {
         drive(&mut connection, &end.incoming(0x88, b""), &[]).sends(&end.own(0x88, b""));
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"b", Fin::Last, &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
         assert_eq!(out, end.own(0x01, b"a"));
     }
@@ -382,7 +391,7 @@ fn both_may_close_inside_a_message_that_they_send() {
         assert_eq!(out, [end.own(0x02, b"a"), end.own(0x88, b"\x03\xe8")].concat());
         assert_eq!(
             connection.send_fragment(MessageKind::Binary, b"b", Fin::Last, &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
     }
 }
@@ -409,8 +418,8 @@ fn end_of_the_transport_while_open_is_1006() {
         assert_eq!(facts(&closed), (1006, None, None, false));
         assert_eq!(closed.by(), ClosedBy::Transport);
         assert_eq!(
-            (connection.state(), connection.transport()),
-            (State::Closed, Transport::Close)
+            (connection.state(), connection.transport_advice()),
+            (State::Closed, TransportAdvice::Close)
         );
     }
 }
@@ -445,7 +454,7 @@ fn end_can_be_looked_at_before_the_transport_ends() {
         drive(&mut connection, &end.incoming(0x88, b"\x03\xe9bye"), &[]);
         let closed = connection.closed().unwrap();
         assert_eq!(
-            connection.transport(),
+            connection.transport_advice(),
             after_both(end.role),
             "the transport has not ended"
         );
@@ -476,8 +485,8 @@ fn end_of_the_transport_after_our_close_alone_is_not_clean() {
         assert_eq!(facts(&closed), (1006, Some(1000), None, false));
         assert_eq!(closed.by(), ClosedBy::Local);
         assert_eq!(
-            (connection.state(), connection.transport()),
-            (State::Closed, Transport::Close)
+            (connection.state(), connection.transport_advice()),
+            (State::Closed, TransportAdvice::Close)
         );
     }
 }
@@ -492,7 +501,7 @@ fn end_of_the_transport_before_our_answer_is_not_clean() {
         assert_eq!(facts(&closed), (1000, None, Some(1000), false));
         assert_eq!(closed.by(), ClosedBy::Peer);
         let mut out = Vec::new();
-        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out, b"");
     }
 }
@@ -521,7 +530,7 @@ fn receive_eof_says_the_same_each_time() {
             for _ in 0..3 {
                 assert_eq!(connection.receive_eof(), closed);
                 assert_eq!(connection.state(), State::Closed);
-                assert_eq!(connection.transport(), Transport::Close);
+                assert_eq!(connection.transport_advice(), TransportAdvice::Close);
             }
         }
     }
@@ -537,16 +546,16 @@ fn nothing_is_sent_after_the_transport_ended() {
             .unwrap();
         out.clear();
         connection.receive_eof();
-        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_binary(b"a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_ping(b"", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_binary(b"a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_ping(b"", &mut out), Err(Misuse::NotOpen));
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"", Fin::Last, &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
         assert_eq!(
             connection.close(CloseCode::NORMAL, "", &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
         assert_eq!(out, b"");
     }
@@ -581,7 +590,7 @@ fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
     for end in both() {
         let mut connection = end.open();
         let run = drive(&mut connection, &end.incoming(0x83, b""), &[]).fails_with(1002);
-        assert_eq!(run.transport, Transport::Close);
+        assert_eq!(run.transport, TransportAdvice::Close);
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1006, Some(1002), None, false));
         let error = Error::Frame(Violation::ReservedOpCode(3));
@@ -639,7 +648,10 @@ fn failure_after_our_close_sends_no_second_one() {
         let mut connection = close_first(&end);
         let run = drive(&mut connection, &end.incoming(0x83, b""), &[]).sends_nothing();
         assert_eq!(run.error, Some(Error::Frame(Violation::ReservedOpCode(3))));
-        assert_eq!((run.state, run.transport), (State::Closed, Transport::Close));
+        assert_eq!(
+            (run.state, run.transport),
+            (State::Closed, TransportAdvice::Close)
+        );
         let closed = connection.receive_eof();
         assert_eq!(facts(&closed), (1006, Some(1000), None, false));
         assert!(matches!(closed.by(), ClosedBy::Failure(_)));
@@ -658,10 +670,10 @@ fn nothing_is_read_or_sent_after_a_failure() {
         assert!(run.consumed <= bad);
         let (mut connection, mut out) = (end.open(), Vec::new());
         drive(&mut connection, &wire, &[]);
-        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_ping(b"a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.send_pong(b"a", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_text("a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_ping(b"a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.send_pong(b"a", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out, b"");
     }
 }

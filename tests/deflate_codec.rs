@@ -238,11 +238,13 @@ fn nothing_is_compressed_with_8_bits() {
 fn threshold_is_where_compressing_begins() {
     let config = DeflateConfig::new().threshold(100);
     let compressor = Compressor::new(TAKEOVER, &config).unwrap();
-    assert!(!compressor.is_worth(0) && !compressor.is_worth(99) && compressor.is_worth(100));
+    assert!(
+        !compressor.should_compress(0) && !compressor.should_compress(99) && compressor.should_compress(100)
+    );
     assert!(
         Compressor::new(TAKEOVER, &config.threshold(0))
             .unwrap()
-            .is_worth(0)
+            .should_compress(0)
     );
 }
 
@@ -741,7 +743,7 @@ fn messages_allocate_no_more_than_an_engine_once_warm() {
         for i in 0..5 {
             once(i);
         }
-        let engines = u64::from(!(window.takeover() && keep));
+        let engines = u64::from(!(window.has_context_takeover() && keep));
         assert_eq!(once(5), [engines, 0], "{window:?} {keep}");
     }
 }
@@ -890,7 +892,7 @@ proptest! {
             first.iter().for_each(|part| compressor.push(part, &mut wire));
             compressor.compress(last, &mut wire);
             prop_assert!(!wire.is_empty());
-            if !window.takeover() {
+            if !window.has_context_takeover() {
                 // Each on its own.
                 prop_assert!(inflate_with_miniz(&mut InflateState::new(DataFormat::Raw), &wire) == *message);
                 prop_assert!(naive_stream(&[&wire[..], &TAIL].concat()).unwrap().0 == *message);

@@ -249,7 +249,7 @@ fn both_fail_on_a_message_that_goes_on_and_produces_nothing() {
     let limit = 64 * 1024;
     let endless = b"\x00\x00\x00\xff\xff".repeat(20_000);
     for role in [Role::Server, Role::Client] {
-        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
             for (fragment, read) in [(endless.len(), usize::MAX), (endless.len(), 4096), (5, 1000)] {
                 let config = Config::new().delivery(delivery);
                 let mut connection = open(role, &config, Parameters::default());
@@ -283,7 +283,7 @@ fn receive_agreeing(
 #[test]
 fn both_receive_on_after_an_agreement_in_the_middle_of_a_message() {
     for role in [Role::Server, Role::Client] {
-        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
             let open = || open_plain(role, &Config::new().delivery(delivery));
             let plain: [(u8, &[u8]); 3] = [(0x01, b"some"), (0x00, b" plain"), (0x80, b" text")];
             let plain = plain.map(|(first, part)| incoming(&open(), first, part)).concat();
@@ -541,7 +541,7 @@ fn both_compress_nothing_by_a_window_of_8_bits_but_take_it() {
 #[test]
 fn both_send_a_message_that_was_compressed_before() {
     let config = DeflateConfig::new().threshold(0);
-    let news = Prepared::text("news news news news").deflate(Window::default(), &config);
+    let news = Prepared::text("news news news news").with_deflate(Window::default(), &config);
     for (sender, peer) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
         let mut peer = open(peer, &Config::new(), Parameters::default());
         let mut connection = open(sender, &Config::new(), Parameters::default());
@@ -587,15 +587,15 @@ fn both_send_as_it_is_what_is_not_worth_compressing() {
     for bits in 8..=15 {
         let expected = if bits > 8 { 0xc1 } else { 0x81 };
         for takeover in [true, false] {
-            let made = Prepared::text(news).deflate(window(bits, takeover), &config);
+            let made = Prepared::text(news).with_deflate(window(bits, takeover), &config);
             assert_eq!(send(&made, &config), expected);
-            let again = Prepared::text(news).deflate(Window::default(), &config);
-            let again = again.deflate(window(bits, takeover), &config);
+            let again = Prepared::text(news).with_deflate(Window::default(), &config);
+            let again = again.with_deflate(window(bits, takeover), &config);
             assert_eq!(send(&again, &config), expected, "the last call counts");
         }
     }
     let prepare =
-        |text: &str, config: &DeflateConfig| Prepared::text(text).deflate(Window::default(), config);
+        |text: &str, config: &DeflateConfig| Prepared::text(text).with_deflate(Window::default(), config);
     let higher = config.clone().threshold(20);
     assert_eq!(send(&prepare(news, &higher), &config), 0x81);
     assert_eq!(send(&prepare(news, &config), &higher), 0x81);
@@ -636,7 +636,7 @@ fn broadcasts_extend_the_history() {
             window(bits, takeover),
             DeflateConfig::new().keep_engine(keep).send_window_bits(15),
         );
-        let news_prepared = Prepared::text(&news).deflate(window(9, true), &config);
+        let news_prepared = Prepared::text(&news).with_deflate(window(9, true), &config);
         let parameters = Parameters::new(agreed, agreed);
         for (sender, receiver) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
             let send = |broadcast: bool| {
@@ -682,7 +682,7 @@ fn broadcasts_extend_the_history() {
 #[test]
 fn broadcast_inside_a_message_is_refused_and_changes_nothing() {
     let config = DeflateConfig::new().threshold(0);
-    let news = Prepared::text("news news news news").deflate(Window::default(), &config);
+    let news = Prepared::text("news news news news").with_deflate(Window::default(), &config);
     for keep in [true, false] {
         let config = config.clone().keep_engine(keep);
         let send = |broadcast: bool| {
@@ -768,7 +768,7 @@ proptest! {
                     MessageKind::Text => Prepared::text(&whole),
                     MessageKind::Binary => Prepared::binary(whole.as_bytes()),
                 };
-                sender.send_prepared(&message.deflate(made_by, &config), &mut wire).unwrap();
+                sender.send_prepared(&message.with_deflate(made_by, &config), &mut wire).unwrap();
             } else {
                 let last = parts.len() - 1;
                 for (at, part) in parts.iter().enumerate() {
@@ -990,7 +990,7 @@ fn server_sends_what_was_compressed_before_to_whom_can_inflate_it() {
     let message = "news ".repeat(100);
     for (made, agreed) in (9..=15).flat_map(|made| (8..=15).map(move |agreed| (made, agreed))) {
         let made_by = Window::new(made).unwrap();
-        let news = Prepared::text(&message).deflate(made_by, &DeflateConfig::new());
+        let news = Prepared::text(&message).with_deflate(made_by, &DeflateConfig::new());
         let window = Window::new(agreed).unwrap();
         let mut connection = open(Role::Server, &Config::new(), Parameters::new(window, window));
         let mut out = Vec::new();
@@ -1133,7 +1133,7 @@ fn client_keeps_to_its_own_window_whatever_was_agreed() {
 fn offered(config: &Config, extensions: &[&str]) -> String {
     let request = ClientRequest::new("example.com", "/").unwrap();
     let request = extensions.iter().fold(request, |request, extension| {
-        request.extension(extension).unwrap()
+        request.with_extension(extension).unwrap()
     });
     let mut out = Vec::new();
     let _ = request.start(config, |bytes: &mut [u8]| bytes.fill(7), &mut out);
@@ -1157,7 +1157,7 @@ proptest! {
         messages in proptest::collection::vec((any::<u8>(), 0..3000usize, 0..4usize), 1..5),
         limits in proptest::collection::vec((0..200usize, any_limit()), 1..8),
     ) {
-        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
             for role in [Role::Server, Role::Client] {
                 let mut sender = open(role.peer(), &Config::new(), Parameters::default());
                 let (mut wire, mut sent) = (Vec::new(), Vec::new());

@@ -33,8 +33,8 @@ fn check(answer: &str, offers: &str) -> Result<Option<Parameters>, Refusal> {
 /// The windows of client and server, as bits and whether taken over.
 fn windows(parameters: Parameters) -> [(u8, bool); 2] {
     [Role::Client, Role::Server].map(|role| {
-        let window = parameters.sent_by(role);
-        (window.bits(), window.takeover())
+        let window = parameters.sender_window(role);
+        (window.bits(), window.has_context_takeover())
     })
 }
 
@@ -126,10 +126,13 @@ fn windows_have_8_to_15_bits() {
     for bits in 0..=255 {
         let expected = (8..=15).contains(&bits).then_some((bits, true));
         let window = Window::new(bits);
-        assert_eq!(window.map(|window| (window.bits(), window.takeover())), expected);
-        let window = window.map(Window::no_context_takeover);
         assert_eq!(
-            window.map(|window| (window.bits(), window.takeover())),
+            window.map(|window| (window.bits(), window.has_context_takeover())),
+            expected
+        );
+        let window = window.map(Window::without_context_takeover);
+        assert_eq!(
+            window.map(|window| (window.bits(), window.has_context_takeover())),
             expected.map(|(bits, _)| (bits, false))
         );
     }
@@ -704,7 +707,7 @@ proptest! {
         let offers = deflate::offer(&[client.config()]);
         let (parameters, _) = deflate::accept(list(&offers), &server.config()).unwrap();
         for (role, settings) in [(Role::Client, &client), (Role::Server, &server)] {
-            let window = parameters.sent_by(role);
+            let window = parameters.sender_window(role);
             let Some(mut compressor) = Compressor::new(window, &settings.config()) else {
                 prop_assert_eq!(window.bits(), 8);
                 continue;
@@ -714,7 +717,7 @@ proptest! {
                 let message = noise(seed, size);
                 let mut wire = Vec::new();
                 compressor.compress(&message, &mut wire);
-                if !window.takeover() {
+                if !window.has_context_takeover() {
                     naive.out.clear();
                 }
                 prop_assert_eq!(naive.message(&wire), Some(message));

@@ -25,7 +25,7 @@ const fn seconds(seconds: u64) -> Duration {
 
 /// An endpoint that is open, at the time 0.
 fn opened(role: Role, config: &EndpointConfig, connection: Config) -> Endpoint {
-    Endpoint::open(config, open(role, &connection), &[], Duration::ZERO)
+    Endpoint::from_connection(config, open(role, &connection), &[], Duration::ZERO)
 }
 
 fn server_endpoint() -> Endpoint {
@@ -423,7 +423,7 @@ fn idle_endpoint_without_buffers_has_no_heap() {
     let config = EndpointConfig::new();
     let (endpoint, heap) = heap::measure(|| {
         let connection = open(Role::Server, &Config::new());
-        let mut endpoint = Endpoint::open(&config, connection, &[], Duration::ZERO);
+        let mut endpoint = Endpoint::from_connection(&config, connection, &[], Duration::ZERO);
         feed(&mut endpoint, Duration::ZERO, &server().incoming(0x8a, b""));
         assert_eq!(endpoint.step(Duration::ZERO), Step::Event);
         while let Some((event, _)) = endpoint.next_event() {
@@ -483,7 +483,8 @@ fn any_time_will_do() {
                 let config = EndpointConfig::new()
                     .write_timeout(timeout)
                     .linger_timeout(timeout);
-                let mut endpoint = Endpoint::open(&config, open(Role::Server, &Config::new()), &[], start);
+                let mut endpoint =
+                    Endpoint::from_connection(&config, open(Role::Server, &Config::new()), &[], start);
                 endpoint.sender().send_text("x").unwrap();
                 let (step, deadline) = (endpoint.step(now), endpoint.deadline());
                 assert!(matches!(step, Step::Write | Step::Done));
@@ -498,11 +499,12 @@ fn any_time_will_do() {
 // D40: frames that another library read behind its handshake, in each delivery
 #[test]
 fn bytes_behind_a_foreign_handshake_are_the_first_events() {
-    for delivery in [Delivery::Whole, Delivery::Held] {
+    for delivery in [Delivery::Whole, Delivery::InPlace] {
         let frames = server().all_incoming(&[(0x81, b"first"), (0x02, b"se"), (0x80, b"cond")]);
         let connection = open(Role::Server, &Config::new().delivery(delivery));
         let (before, after) = frames.split_at(9);
-        let mut endpoint = Endpoint::open(&EndpointConfig::new(), connection, before, Duration::ZERO);
+        let mut endpoint =
+            Endpoint::from_connection(&EndpointConfig::new(), connection, before, Duration::ZERO);
         let mut seen = events(&mut endpoint, Duration::ZERO);
         feed(&mut endpoint, Duration::ZERO, after);
         seen.extend(events(&mut endpoint, Duration::ZERO));
@@ -719,7 +721,7 @@ fn timeouts_are_rounded_up() {
 #[test]
 fn read_buffer_shrinks_once_the_transport_has_nothing() {
     let config = EndpointConfig::new().max_read_size(1024);
-    let mut endpoint = opened(Role::Server, &config, Config::new().delivery(Delivery::Held));
+    let mut endpoint = opened(Role::Server, &config, Config::new().delivery(Delivery::InPlace));
     let now = Duration::ZERO;
     let message = [7; 100_000];
     let wire = server().incoming(0x82, &message);
@@ -766,7 +768,7 @@ fn memory_stays_within_the_stated_sum() {
     ]);
     let wire = [server().incoming(0x82, &message), fragments].concat().repeat(6);
     let config = EndpointConfig::new().max_buffered(BUFFERED).max_read_size(READ);
-    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+    for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
         let connection = Config::new().max_message_size(MESSAGE as u64).delivery(delivery);
         let ((), heap) = heap::measure(|| {
             let mut endpoint = opened(Role::Server, &config, connection);

@@ -14,7 +14,7 @@ const fn at(seconds: u64) -> Duration {
 fn with_events() -> Endpoint {
     let connection = Connection::server(&Config::new());
     let read = b"\x81\x80\0\0\0\0\x81\x80\0\0\0\0";
-    Endpoint::open(&EndpointConfig::new(), connection, read, at(0))
+    Endpoint::from_connection(&EndpointConfig::new(), connection, read, at(0))
 }
 
 /// RFC 6455 section 6.1: a message is sent while others wait to be received, which `step` hands out first.

@@ -15,7 +15,7 @@ const SETUPS: [(Setup, u32); 6] = [
     (Setup::PLAIN, 3),
     (
         Setup {
-            delivery: Delivery::Held,
+            delivery: Delivery::InPlace,
             echo: true,
             max_buffered: 20,
             ..Setup::PLAIN

@@ -28,7 +28,12 @@ impl Shared {
             .max_buffered(MAX_BUFFERED)
             .max_read_size(1024);
         Self {
-            endpoint: Mutex::new(Endpoint::open(&config, connection, &[], Duration::ZERO)),
+            endpoint: Mutex::new(Endpoint::from_connection(
+                &config,
+                connection,
+                &[],
+                Duration::ZERO,
+            )),
             changed: Condvar::new(),
             clock: Instant::now(),
         }

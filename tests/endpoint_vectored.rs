@@ -42,7 +42,7 @@ impl How {
 }
 
 fn opened(role: Role, config: &EndpointConfig) -> Endpoint {
-    Endpoint::open(config, open(role, &Config::new()), &[], NOW)
+    Endpoint::from_connection(config, open(role, &Config::new()), &[], NOW)
 }
 
 /// Writes and flushes what waits, at most `size` bytes at a time.
@@ -130,7 +130,7 @@ fn bound_counts_the_part_of_the_payload_that_is_left() {
         assert_eq!(how.send(&mut sender, &mut payload).map(drop), Err(full));
         assert_eq!(payload, [b'x'; 150]);
         sender.close(CloseCode::NORMAL, "").unwrap();
-        let closed = Err(SendError::Misuse(Misuse::Closed));
+        let closed = Err(SendError::Misuse(Misuse::NotOpen));
         endpoint.written(50);
         assert_eq!(how.send(&mut endpoint.sender(), &mut payload).map(drop), closed);
     }

@@ -60,7 +60,7 @@ fn prepared() -> Prepared {
     #[cfg(feature = "deflate")]
     let prepared = {
         use websocket_proto::deflate::{DeflateConfig, Window};
-        prepared.deflate(Window::default(), &DeflateConfig::new().threshold(0))
+        prepared.with_deflate(Window::default(), &DeflateConfig::new().threshold(0))
     };
     prepared
 }

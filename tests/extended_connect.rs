@@ -3,9 +3,9 @@
 
 use websocket_proto::handshake::extended::{self, SETTINGS_ENABLE_CONNECT_PROTOCOL};
 use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, HandshakeError, HandshakeMisuse, Response, Upgrade,
+    Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Response, Upgrade,
 };
-use websocket_proto::{CloseCode, Config, Connection, Event, Transport};
+use websocket_proto::{CloseCode, Config, Connection, Event, TransportAdvice};
 
 type Field<'a> = (&'a str, &'a str);
 
@@ -423,15 +423,19 @@ fn server_puts_no_response_into_the_output() {
 // RFC 8441 sections 4 and 5: 8441-4-01, 8441-4-05, 8441-5-01, 8441-5-02, 8441-5-03, 8441-5-05, 8441-5-10
 #[test]
 fn client_writes_the_request() {
-    let exchange = ClientRequest::from_url("wss://Example.com:8443/chat?a=B").unwrap();
-    let exchange = exchange
-        .origin("https://Example.com")
-        .and_then(|request| request.subprotocol("Soap")?.subprotocol("chat"))
-        .and_then(|request| request.extension("x; y=Z"))
-        .and_then(|request| request.field("User-Agent", " Me\t")?.field("Cookie", "A=b"))
+    let request = ClientRequest::from_url("wss://Example.com:8443/chat?a=B").unwrap();
+    let handshake = request
+        .with_origin("https://Example.com")
+        .and_then(|request| request.with_subprotocol("Soap")?.with_subprotocol("chat"))
+        .and_then(|request| request.with_extension("x; y=Z"))
+        .and_then(|request| {
+            request
+                .with_field("User-Agent", " Me\t")?
+                .with_field("Cookie", "A=b")
+        })
         .unwrap()
         .start_extended_connect(&Config::new(), no_entropy);
-    assert_eq!((exchange.method(), exchange.target()), ("CONNECT", "/chat?a=B"));
+    assert_eq!((handshake.method(), handshake.target()), ("CONNECT", "/chat?a=B"));
     let expected = [
         (":method", "CONNECT"),
         (":protocol", "websocket"),
@@ -446,7 +450,7 @@ fn client_writes_the_request() {
         ("cookie", "A=b"),
     ];
     assert!(
-        exchange
+        handshake
             .fields()
             .eq(expected.map(|(name, value)| (name, value.as_bytes())))
     );
@@ -462,9 +466,9 @@ fn client_derives_the_pseudo_fields_from_the_url() {
         ("wss://h:443?q", ["https", "h", "/?q"]),
         ("wss://[::1]:80/", ["https", "[::1]:80", "/"]),
     ] {
-        let exchange = ClientRequest::from_url(url).unwrap();
-        let exchange = exchange.start_extended_connect(&Config::new(), no_entropy);
-        let values = exchange.fields().map(|(_, value)| value).skip(2).take(3);
+        let request = ClientRequest::from_url(url).unwrap();
+        let handshake = request.start_extended_connect(&Config::new(), no_entropy);
+        let values = handshake.fields().map(|(_, value)| value).skip(2).take(3);
         assert!(values.eq(expected.map(str::as_bytes)), "{url}");
     }
 }
@@ -700,9 +704,9 @@ fn client_is_finished_by_its_answer() {
 fn client_debug_hides_values() {
     let request = ClientRequest::from_url("wss://h/p?token")
         .unwrap()
-        .field("Cookie", "secret");
-    let exchange = request.unwrap().start_extended_connect(&Config::new(), key);
-    let debug = format!("{exchange:?}");
+        .with_field("Cookie", "secret");
+    let handshake = request.unwrap().start_extended_connect(&Config::new(), key);
+    let debug = format!("{handshake:?}");
     assert!(debug.contains("CONNECT") && debug.contains("/p"), "{debug}");
     assert!(!debug.contains("secret") && !debug.contains("token"), "{debug}");
 }
@@ -729,7 +733,10 @@ fn frames_are_those_of_rfc_6455_in_any_data() {
                 seen.push(format!("{event:?}"));
             }
         }
-        assert_eq!((seen.len(), server.transport()), (2, Transport::Close));
+        assert_eq!(
+            (seen.len(), server.transport_advice()),
+            (2, TransportAdvice::Close)
+        );
         assert_eq!(to_client, b"\x81\x05Hello\x88\x02\x03\xe8");
 
         for data in to_client.chunks_mut(size) {
@@ -837,15 +844,15 @@ fn key(bytes: &mut [u8]) {
     bytes.fill(7);
 }
 
-fn start_with(config: &Config) -> ClientExchange {
+fn start_with(config: &Config) -> ClientFieldsHandshake {
     let request = ClientRequest::from_url("wss://example.com/chat").unwrap();
     let request = request
-        .subprotocol("chat")
-        .and_then(|request| request.extension("x"));
+        .with_subprotocol("chat")
+        .and_then(|request| request.with_extension("x"));
     request.unwrap().start_extended_connect(config, key)
 }
 
-fn start() -> ClientExchange {
+fn start() -> ClientFieldsHandshake {
     start_with(&Config::new())
 }
 
@@ -863,7 +870,7 @@ fn assert_fails(status: u16, fields: &[Field], expected: HandshakeError) {
 }
 
 #[track_caller]
-fn assert_fused(client: &mut ClientExchange, status: u16, fields: &[Field], expected: HandshakeError) {
+fn assert_fused(client: &mut ClientFieldsHandshake, status: u16, fields: &[Field], expected: HandshakeError) {
     for _ in 0..2 {
         let result = client.receive_response(status, fields.iter().copied());
         assert_eq!(result.unwrap_err(), expected, "{status} {fields:?}");
@@ -871,7 +878,7 @@ fn assert_fused(client: &mut ClientExchange, status: u16, fields: &[Field], expe
     assert_eq!(client.receive_eof(), expected);
 }
 
-fn owned(client: &ClientExchange) -> Vec<(String, String)> {
+fn owned(client: &ClientFieldsHandshake) -> Vec<(String, String)> {
     let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
     let owned = |(name, value): (&str, &[u8])| (name.to_string(), text(value));
     client.fields().map(owned).collect()

@@ -18,7 +18,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
+    Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
 };
 use websocket_proto::{Config, Connection};
 
@@ -93,9 +93,9 @@ proptest! {
     fn client_asks_in_fields_as_in_bytes(ask in asked()) {
         let mut bytes = Vec::new();
         let _ = ask.request().start(&config(), nonce, &mut bytes);
-        let exchange = ask.request().start_upgrade(&config(), nonce);
-        let mut expected = format!("{} {} HTTP/1.1\r\n", exchange.method(), exchange.target()).into_bytes();
-        push_lines(&mut expected, &owned(&exchange));
+        let handshake = ask.request().start_upgrade(&config(), nonce);
+        let mut expected = format!("{} {} HTTP/1.1\r\n", handshake.method(), handshake.target()).into_bytes();
+        push_lines(&mut expected, &owned(&handshake));
         prop_assert_eq!(bytes, expected);
     }
 
@@ -151,8 +151,8 @@ proptest! {
     fn any_list_has_an_end(list in vec((vec(any::<u8>(), 0..12), vec(any::<u8>(), 0..12)), 0..8), status in any::<u16>()) {
         prop_assert!(read_connect(&list).is_err());
         let _ = Upgrade::from_fields(&config(), "GET", "/", (1, 1), pairs(&list)).map(|upgrade| facts(&upgrade));
-        for exchange in [request().start_upgrade(&config(), nonce), request().start_extended_connect(&config(), nonce)] {
-            let (mut one, mut other) = (exchange, request().start_extended_connect(&config(), nonce));
+        for handshake in [request().start_upgrade(&config(), nonce), request().start_extended_connect(&config(), nonce)] {
+            let (mut one, mut other) = (handshake, request().start_extended_connect(&config(), nonce));
             let _ = (one.receive_response(status, pairs(&list)), other.receive_fields(pairs(&list)));
         }
     }
@@ -182,8 +182,8 @@ fn inputs_are_of_every_kind() {
     assert_every(reasons, &kinds);
 
     let kinds = kinds_of(fields_of_answer(), |fields| {
-        let mut exchange = request().start_upgrade(&config(), nonce);
-        exchange.receive_response(101, pairs(&fields)).map(drop)
+        let mut handshake = request().start_upgrade(&config(), nonce);
+        handshake.receive_response(101, pairs(&fields)).map(drop)
     });
     let reasons = "AmbiguousUpgrade EmptyExtensions EmptySubprotocols MalformedExtensions MalformedFieldName MalformedFieldValue MissingAccept MissingConnectionUpgrade \
         MissingUpgrade RepeatedAccept RepeatedExtension SeveralSubprotocols UnofferedExtension UnofferedSubprotocol WrongAccept accepted";
@@ -260,8 +260,8 @@ fn push_lines(bytes: &mut Vec<u8>, fields: &List) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-fn owned(exchange: &ClientExchange) -> List {
-    exchange
+fn owned(handshake: &ClientFieldsHandshake) -> List {
+    handshake
         .fields()
         .map(|(name, value)| (name.into(), value.into()))
         .collect()
@@ -277,7 +277,7 @@ fn nonce(bytes: &mut [u8]) {
 
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
-        .and_then(|request| request.subprotocol("chat")?.extension("ext"))
+        .and_then(|request| request.with_subprotocol("chat")?.with_extension("ext"))
         .unwrap()
 }
 

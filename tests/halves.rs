@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_proto::{
     AutoPong, CloseCode, Closed, ClosedBy, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse,
-    ReceiveHalf, Role, SendHalf, State, Transport,
+    ReceiveHalf, Role, SendHalf, State, TransportAdvice,
 };
 
 /// One end, in one piece or in two.
@@ -127,7 +127,7 @@ type Trace = (
     Vec<Event<'static>>,
     Result<(), String>,
     Vec<u8>,
-    (Role, State, Transport),
+    (Role, State, TransportAdvice),
 );
 
 fn act(end: &mut impl OneEnd, action: &Action) -> Trace {
@@ -203,16 +203,16 @@ fn sending_half_goes_by_what_it_was_told() {
     // The Close is on its way between the two tasks; the message still goes out before the answer.
     sender.send_text("last", &mut out).unwrap();
     assert_eq!(
-        (sender.state(), sender.transport()),
-        (State::Open, Transport::Open)
+        (sender.state(), sender.transport_advice()),
+        (State::Open, TransportAdvice::KeepOpen)
     );
     sender.reply(reply, &mut out);
     assert_eq!(out, b"\x81\x04last\x88\x02\x03\xe8");
     assert_eq!(
-        (sender.state(), sender.transport()),
-        (State::Closed, Transport::Close)
+        (sender.state(), sender.transport_advice()),
+        (State::Closed, TransportAdvice::Close)
     );
-    assert_eq!(sender.send_text("late", &mut out), Err(Misuse::Closed));
+    assert_eq!(sender.send_text("late", &mut out), Err(Misuse::NotOpen));
     let closed = Connection::join(receiver, sender).receive_eof();
     assert_eq!(facts(&closed), (1000, Some(1000), Some(1000), true));
 }

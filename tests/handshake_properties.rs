@@ -228,9 +228,9 @@ fn receive(bytes: &mut [u8]) -> Request {
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
         .unwrap()
-        .subprotocol("chat")
+        .with_subprotocol("chat")
         .unwrap()
-        .extension("ext")
+        .with_extension("ext")
         .unwrap()
 }
 

@@ -4,7 +4,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use proptest::prelude::*;
 use proptest::sample::select;
 use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, HandshakeError, HandshakeMisuse, Upgrade, extended,
+    Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Upgrade, extended,
 };
 use websocket_proto::{Config, Connection};
 
@@ -173,15 +173,15 @@ proptest! {
         let _ = request.clone().start(&config, key, &mut out);
         let line = format!("GET {} HTTP/1.1\r\n", request.target());
         prop_assert!(out.starts_with(line.as_bytes()));
-        for exchange in [request.clone().start_upgrade(&config, key), request.clone().start_extended_connect(&config, key)] {
-            let sent = exchange.to_http().unwrap();
-            prop_assert_eq!(exchange.target(), request.target());
+        for handshake in [request.clone().start_upgrade(&config, key), request.clone().start_extended_connect(&config, key)] {
+            let sent = handshake.to_http().unwrap();
+            prop_assert_eq!(handshake.target(), request.target());
             let path = sent.uri().path_and_query().unwrap().as_str();
             // As it is, unless the crate `http` has no place for a byte of it.
             let is_kept = request.target().parse::<http::uri::PathAndQuery>().is_ok();
             prop_assert_eq!(path == request.target(), is_kept, "{} {}", path, request.target());
             prop_assert_eq!(decoded(path), decoded(request.target()));
-            if exchange.method() == "CONNECT" {
+            if handshake.method() == "CONNECT" {
                 let uri = sent.uri();
                 prop_assert_eq!(uri.host().unwrap().trim_matches(['[', ']']), request.host());
                 let default = if request.is_secure() { 443 } else { 80 };
@@ -229,12 +229,12 @@ fn decoded(text: &str) -> Vec<u8> {
 // RFC 9110 section 5.5: 9110-5.5-02; decision D68
 #[test]
 fn values_are_bytes_both_ways() {
-    let request = client().field("X", b"\xe9\xff").unwrap();
-    for exchange in [
+    let request = client().with_field("X", b"\xe9\xff").unwrap();
+    for handshake in [
         request.clone().start_upgrade(&Config::new(), key),
         request.start_extended_connect(&Config::new(), key),
     ] {
-        let sent = exchange.to_http().unwrap();
+        let sent = handshake.to_http().unwrap();
         assert_eq!(sent.headers()["x"].as_bytes(), b"\xe9\xff");
     }
     let request = upgrade_request();
@@ -337,8 +337,8 @@ fn client_asks_for_an_upgrade() {
 // RFC 8441 section 5: 8441-5-02, 8441-5-03
 #[test]
 fn client_asks_by_an_extended_connect() {
-    let exchange = client().start_extended_connect(&Config::new(), key);
-    let request = exchange.to_http().unwrap();
+    let handshake = client().start_extended_connect(&Config::new(), key);
+    let request = handshake.to_http().unwrap();
     assert_eq!(
         (request.method(), request.version()),
         (&Method::CONNECT, Version::HTTP_2)
@@ -357,7 +357,7 @@ fn client_asks_by_an_extended_connect() {
 #[test]
 fn client_cannot_ask_for_everything() {
     let target = format!("/{}", "a".repeat(70_000));
-    for exchange in [
+    for handshake in [
         ClientRequest::new("h", &target)
             .unwrap()
             .start_upgrade(&Config::new(), key),
@@ -365,11 +365,11 @@ fn client_cannot_ask_for_everything() {
             .unwrap()
             .start_extended_connect(&Config::new(), key),
     ] {
-        assert!(exchange.to_http().is_err());
+        assert!(handshake.to_http().is_err());
     }
     let mut request = ClientRequest::new("h", "/").unwrap();
     for name in 0..40_000 {
-        request = request.field(&format!("x-{name}"), "").unwrap();
+        request = request.with_field(&format!("x-{name}"), "").unwrap();
     }
     assert!(request.start_upgrade(&Config::new(), key).to_http().is_err());
 
@@ -384,13 +384,13 @@ fn client_cannot_ask_for_everything() {
 // RFC 6455 section 4.1: 6455-4.1-23; RFC 8441 section 5: 8441-5-07
 #[test]
 fn client_reads_the_response_of_the_server() {
-    let by_upgrade = |exchange: &ClientExchange| {
-        let request = exchange.to_http().unwrap();
+    let by_upgrade = |handshake: &ClientFieldsHandshake| {
+        let request = handshake.to_http().unwrap();
         let upgrade = Upgrade::from_http(&Config::new(), &request, None).unwrap();
         upgrade.select_subprotocol(&["chat"]).accept_http().unwrap().0
     };
-    let by_connect = |exchange: &ClientExchange| {
-        let request = exchange.to_http().unwrap();
+    let by_connect = |handshake: &ClientFieldsHandshake| {
+        let request = handshake.to_http().unwrap();
         let upgrade = Upgrade::from_http(&Config::new(), &request, Some("websocket")).unwrap();
         let (mut response, _) = upgrade.select_subprotocol(&["chat"]).accept_http().unwrap();
         *response.version_mut() = Version::HTTP_3;
@@ -398,8 +398,8 @@ fn client_reads_the_response_of_the_server() {
     };
     let upgrade = client().start_upgrade(&Config::new(), key);
     let connect = client().start_extended_connect(&Config::new(), key);
-    for (response, mut exchange) in [(by_upgrade(&upgrade), upgrade), (by_connect(&connect), connect)] {
-        match exchange.receive_http(&response) {
+    for (response, mut handshake) in [(by_upgrade(&upgrade), upgrade), (by_connect(&connect), connect)] {
+        match handshake.receive_http(&response) {
             Ok(Some(Answer::Accepted { response: read, .. })) => {
                 assert_eq!(read.subprotocol(), Some("chat"));
                 assert_eq!(read.status(), response.status().as_u16());
@@ -407,7 +407,7 @@ fn client_reads_the_response_of_the_server() {
             other => panic!("{other:?}"),
         }
         assert_eq!(
-            exchange.receive_http(&response).unwrap_err(),
+            handshake.receive_http(&response).unwrap_err(),
             HandshakeError::Finished
         );
     }
@@ -423,18 +423,18 @@ fn client_goes_by_the_version() {
             HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 },
         ),
     ] {
-        let mut exchange = client().start_upgrade(&Config::new(), key);
+        let mut handshake = client().start_upgrade(&Config::new(), key);
         let mut response = Response::new(());
         (*response.status_mut(), *response.version_mut()) = (StatusCode::SWITCHING_PROTOCOLS, version);
-        assert_eq!(exchange.receive_http(&response).unwrap_err(), expected);
+        assert_eq!(handshake.receive_http(&response).unwrap_err(), expected);
     }
-    let mut exchange = client().start_extended_connect(&Config::new(), key);
+    let mut handshake = client().start_extended_connect(&Config::new(), key);
     let response = Response::builder()
         .status(403)
         .header("x", "y")
         .body("no")
         .unwrap();
-    match exchange.receive_http(&response) {
+    match handshake.receive_http(&response) {
         Ok(Some(Answer::Rejected(read))) => {
             assert_eq!((read.status(), read.field("X")), (403, Some(&b"y"[..])));
         }
@@ -448,10 +448,10 @@ fn fields_are_checked_before() {
     let request = upgrade_request();
     for (name, value) in [("x", "a\r\nb"), ("x y", "a"), ("x", "\0")] {
         assert!(read(&request).unwrap().with_field(name, value).is_err());
-        assert!(client().field(name, value).is_err());
+        assert!(client().with_field(name, value).is_err());
     }
     assert_eq!(
-        client().field("TE", "gzip").unwrap_err(),
+        client().with_field("TE", "gzip").unwrap_err(),
         HandshakeMisuse::ReservedField
     );
 }
@@ -488,8 +488,8 @@ fn read<B>(request: &Request<B>) -> Result<Upgrade<'_>, HandshakeError> {
 fn client() -> ClientRequest {
     let request = ClientRequest::from_url("wss://example.com:8443/chat?x").unwrap();
     request
-        .subprotocol("chat")
-        .and_then(|request| request.field("Cookie", "a=b")?.field("Cookie", "c=d"))
+        .with_subprotocol("chat")
+        .and_then(|request| request.with_field("Cookie", "a=b")?.with_field("Cookie", "c=d"))
         .unwrap()
 }
 

@@ -36,7 +36,7 @@ fn cases(cases: u32) -> ProptestConfig {
 /// Of a connection that was opened at `START`.
 fn opened(config: &KeepaliveConfig) -> Keepalive {
     let mut keepalive = Keepalive::new(config, START);
-    keepalive.opened(START);
+    keepalive.record_opened(START);
     keepalive
 }
 
@@ -61,7 +61,7 @@ impl Steps for Keepalive {
     #[track_caller]
     fn waits(&mut self, now: Duration, until: Duration) {
         assert_eq!(self.tick(now), Ok(Action::Wait), "at {now:?}");
-        assert_eq!(self.next_deadline(), Some(until), "at {now:?}");
+        assert_eq!(self.deadline(), Some(until), "at {now:?}");
     }
 
     #[track_caller]
@@ -69,7 +69,7 @@ impl Steps for Keepalive {
         self.waits(deadline - Duration::from_nanos(1), deadline);
         for now in [deadline, deadline, deadline + secs(1), START, Duration::MAX] {
             assert_eq!(self.tick(now), Err(expired), "at {now:?}");
-            assert!(self.next_deadline().is_some_and(|deadline| deadline <= now));
+            assert!(self.deadline().is_some_and(|deadline| deadline <= now));
         }
     }
 }
@@ -85,7 +85,7 @@ fn a_ping_is_due_at_each_interval() {
         let payload = keepalive.pings(due);
         keepalive.waits(due, due + TIMEOUT);
         assert_eq!(
-            keepalive.pong(&payload, due + millis(n.into())),
+            keepalive.record_pong(&payload, due + millis(n.into())),
             Some(millis(n.into()))
         );
         payloads.push(payload);
@@ -100,9 +100,9 @@ fn a_silent_peer_is_dead_after_interval_and_timeout() {
     let mut keepalive = opened(&CONFIG);
     keepalive.pings(START + INTERVAL);
     keepalive.expires(START + INTERVAL + TIMEOUT, Expired::Ping);
-    keepalive.opened(START);
-    keepalive.closing(START);
-    keepalive.activity();
+    keepalive.record_opened(START);
+    keepalive.record_closing(START);
+    keepalive.record_activity();
     keepalive.ping_at(START, START);
     assert_eq!(
         keepalive.tick(START),
@@ -114,7 +114,7 @@ fn a_silent_peer_is_dead_after_interval_and_timeout() {
 #[test]
 fn activity_before_the_ping_says_nothing_of_the_time_after_it() {
     let mut keepalive = opened(&CONFIG);
-    keepalive.activity();
+    keepalive.record_activity();
     keepalive.pings(START + INTERVAL);
     keepalive.expires(START + INTERVAL + TIMEOUT, Expired::Ping);
 }
@@ -125,7 +125,7 @@ fn activity_alone_keeps_alive_and_measures_nothing() {
     let mut sent = START + INTERVAL;
     for _ in 0..100 {
         keepalive.pings(sent);
-        keepalive.activity();
+        keepalive.record_activity();
         keepalive.waits(sent + TIMEOUT, sent + INTERVAL);
         sent += INTERVAL;
     }
@@ -134,15 +134,19 @@ fn activity_alone_keeps_alive_and_measures_nothing() {
     keepalive.expires(sent + TIMEOUT, Expired::Ping);
 }
 
-// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Here `activity` is not called, so that only an answer counts.
+// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Here `record_activity` is not called, so that only an answer counts.
 #[test]
 fn a_pong_that_does_not_match_is_no_answer_and_no_sample() {
     let now = START + INTERVAL;
     let mut keepalive = opened(&CONFIG);
-    assert_eq!(keepalive.pong(&[0; 8], START), None, "before the first ping");
+    assert_eq!(
+        keepalive.record_pong(&[0; 8], START),
+        None,
+        "before the first ping"
+    );
     let old = keepalive.pings(now);
-    assert_eq!(keepalive.pong(&old, now + millis(40)), Some(millis(40)));
-    assert_eq!(keepalive.pong(&old, now + millis(90)), None, "a replay");
+    assert_eq!(keepalive.record_pong(&old, now + millis(40)), Some(millis(40)));
+    assert_eq!(keepalive.record_pong(&old, now + millis(90)), None, "a replay");
     let payload = keepalive.pings(now + INTERVAL);
     let wrong = [
         &old[..],
@@ -155,7 +159,7 @@ fn a_pong_that_does_not_match_is_no_answer_and_no_sample() {
     ];
     for wrong in wrong {
         assert_eq!(
-            keepalive.pong(wrong, now + INTERVAL + millis(1)),
+            keepalive.record_pong(wrong, now + INTERVAL + millis(1)),
             None,
             "{wrong:02x?}"
         );
@@ -169,12 +173,12 @@ fn a_pong_that_does_not_match_is_no_answer_and_no_sample() {
 fn a_ping_can_be_answered_until_the_next_one() {
     let mut keepalive = opened(&CONFIG);
     let first = keepalive.pings(START + INTERVAL);
-    keepalive.activity();
+    keepalive.record_activity();
     let second = keepalive.pings(START + INTERVAL * 2);
-    keepalive.activity();
+    keepalive.record_activity();
     let last = START + INTERVAL * 3 - millis(1);
-    assert_eq!(keepalive.pong(&first, last), None);
-    assert_eq!(keepalive.pong(&second, last), Some(INTERVAL - millis(1)));
+    assert_eq!(keepalive.record_pong(&first, last), None);
+    assert_eq!(keepalive.record_pong(&second, last), Some(INTERVAL - millis(1)));
     keepalive.waits(last, START + INTERVAL * 3);
 }
 
@@ -186,9 +190,9 @@ fn a_timeout_over_the_interval_waits_for_the_answer() {
     // A slow line: the next one is due at once.
     let payload = keepalive.pings(sent);
     keepalive.waits(sent + secs(49), sent + secs(50));
-    assert_eq!(keepalive.pong(&payload, sent + secs(49)), Some(secs(49)));
+    assert_eq!(keepalive.record_pong(&payload, sent + secs(49)), Some(secs(49)));
     keepalive.pings(sent + secs(49));
-    keepalive.activity();
+    keepalive.record_activity();
     keepalive.waits(sent + secs(98), sent + secs(99));
     keepalive.pings(sent + secs(99));
     keepalive.expires(sent + secs(149), Expired::Ping);
@@ -201,15 +205,15 @@ fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
         keepalive.ping_at(START + offset, START);
         for n in 0..5 {
             let due = START + offset + INTERVAL * n;
-            assert_eq!(keepalive.next_deadline(), Some(due));
+            assert_eq!(keepalive.deadline(), Some(due));
             let payload = keepalive.pings(due);
-            keepalive.pong(&payload, due + secs(3));
+            keepalive.record_pong(&payload, due + secs(3));
         }
     }
     // Further away than an interval it is an interval away.
     let mut keepalive = opened(&CONFIG);
     keepalive.ping_at(START + secs(500), START);
-    assert_eq!(keepalive.next_deadline(), Some(START + INTERVAL));
+    assert_eq!(keepalive.deadline(), Some(START + INTERVAL));
     keepalive.waits(START, START + INTERVAL);
 }
 
@@ -220,7 +224,7 @@ fn a_ping_on_demand_postpones_no_verdict() {
     keepalive.pings(sent);
     keepalive.ping_at(sent + secs(1), sent);
     keepalive.waits(sent + secs(1), sent + TIMEOUT);
-    keepalive.activity();
+    keepalive.record_activity();
     keepalive.ping_at(sent + secs(2), sent + secs(1));
     keepalive.pings(sent + secs(2));
     keepalive.expires(sent + secs(2) + TIMEOUT, Expired::Ping);
@@ -229,17 +233,17 @@ fn a_ping_on_demand_postpones_no_verdict() {
 #[test]
 fn never_is_a_duration() {
     let mut keepalive = opened(&CONFIG.ping_interval(Duration::MAX));
-    assert_eq!(keepalive.next_deadline(), None);
+    assert_eq!(keepalive.deadline(), None);
     assert_eq!(keepalive.tick(START + secs(1 << 30)), Ok(Action::Wait));
     // One on demand, and then none.
     let now = START + secs(1 << 31);
     keepalive.ping_at(now, now);
     let payload = keepalive.pings(now);
     keepalive.waits(now, now + TIMEOUT);
-    keepalive.activity();
-    assert_eq!(keepalive.next_deadline(), None);
-    assert_eq!(keepalive.pong(&payload, now + secs(1)), Some(secs(1)));
-    assert_eq!(keepalive.next_deadline(), None);
+    keepalive.record_activity();
+    assert_eq!(keepalive.deadline(), None);
+    assert_eq!(keepalive.record_pong(&payload, now + secs(1)), Some(secs(1)));
+    assert_eq!(keepalive.deadline(), None);
 
     let mut keepalive = opened(&CONFIG.ping_timeout(Duration::MAX));
     for n in 1..10 {
@@ -249,15 +253,15 @@ fn never_is_a_duration() {
 
     let forever = CONFIG.open_timeout(Duration::MAX).close_timeout(Duration::MAX);
     let mut keepalive = Keepalive::new(&forever, START);
-    assert_eq!(keepalive.next_deadline(), None);
-    keepalive.closing(START);
-    assert_eq!(keepalive.next_deadline(), None);
+    assert_eq!(keepalive.deadline(), None);
+    keepalive.record_closing(START);
+    assert_eq!(keepalive.deadline(), None);
     assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
 }
 
 #[test]
 fn durations_are_rounded_up_to_milliseconds() {
-    let due = |interval| opened(&CONFIG.ping_interval(interval)).next_deadline();
+    let due = |interval| opened(&CONFIG.ping_interval(interval)).deadline();
     for nanos in [0, 1, 999_999, 1_000_000] {
         assert_eq!(due(Duration::from_nanos(nanos)), Some(START + millis(1)));
     }
@@ -272,10 +276,10 @@ fn round_trip_times_have_microseconds_and_a_limit() {
     let mut keepalive = opened(&CONFIG.ping_timeout(Duration::MAX));
     let mut now = START;
     let mut rtt = |delay| {
-        now = now.max(keepalive.next_deadline().unwrap());
+        now = now.max(keepalive.deadline().unwrap());
         let payload = keepalive.pings(now);
         now += delay;
-        let rtt = keepalive.pong(&payload, now);
+        let rtt = keepalive.record_pong(&payload, now);
         assert_eq!(keepalive.last_rtt(), rtt);
         rtt
     };
@@ -291,24 +295,24 @@ fn round_trip_times_have_microseconds_and_a_limit() {
 fn a_seed_makes_payloads_of_its_own() {
     let payload = |keepalive: Keepalive| {
         let mut keepalive = keepalive;
-        keepalive.opened(START);
+        keepalive.record_opened(START);
         let first = keepalive.pings(START + INTERVAL);
-        keepalive.activity();
+        keepalive.record_activity();
         [first, keepalive.pings(START + INTERVAL * 2)]
     };
     let new = || Keepalive::new(&CONFIG, START);
-    assert_eq!(payload(new()), payload(new().seed(0)));
-    assert_eq!(payload(new().seed(7)), payload(new().seed(7)));
+    assert_eq!(payload(new()), payload(new().with_seed(0)));
+    assert_eq!(payload(new().with_seed(7)), payload(new().with_seed(7)));
     let all = [
         payload(new()),
-        payload(new().seed(7)),
-        payload(new().seed(7 << 32)),
+        payload(new().with_seed(7)),
+        payload(new().with_seed(7 << 32)),
     ]
     .concat();
     for (i, payload) in all.iter().enumerate() {
         assert!(!all[..i].contains(payload), "{all:02x?}");
     }
-    let shown = format!("{:?}", new().seed(0x7777_7777));
+    let shown = format!("{:?}", new().with_seed(0x7777_7777));
     assert!(shown.contains("phase: Opening"), "{shown}");
     assert!(!shown.contains("2004318071"), "{shown}");
 }
@@ -317,14 +321,14 @@ fn a_seed_makes_payloads_of_its_own() {
 #[test]
 fn the_opening_handshake_has_a_deadline() {
     let mut keepalive = Keepalive::new(&CONFIG, START);
-    keepalive.activity();
-    assert_eq!(keepalive.pong(&[0; 8], START), None);
+    keepalive.record_activity();
+    assert_eq!(keepalive.record_pong(&[0; 8], START), None);
     keepalive.ping_at(START, START);
-    keepalive.expires(START + secs(5), Expired::Open);
+    keepalive.expires(START + secs(5), Expired::Opening);
 
     let mut keepalive = Keepalive::new(&CONFIG, START);
-    keepalive.opened(START + secs(4));
-    keepalive.opened(START + secs(5));
+    keepalive.record_opened(START + secs(4));
+    keepalive.record_opened(START + secs(5));
     keepalive.waits(START + secs(5), START + secs(4) + INTERVAL);
 }
 
@@ -334,26 +338,26 @@ fn the_closing_handshake_has_a_deadline_that_nothing_prolongs() {
     for state in 0..3 {
         let mut keepalive = Keepalive::new(&CONFIG, START);
         if state > 0 {
-            keepalive.opened(START);
+            keepalive.record_opened(START);
         }
         let mut payload = [0; 8];
         let now = START + INTERVAL;
         if state > 1 {
             payload = keepalive.pings(now);
         }
-        keepalive.closing(now);
-        keepalive.closing(now + secs(2));
-        keepalive.opened(now + secs(2));
-        keepalive.activity();
+        keepalive.record_closing(now);
+        keepalive.record_closing(now + secs(2));
+        keepalive.record_opened(now + secs(2));
+        keepalive.record_activity();
         keepalive.ping_at(now, now);
-        assert_eq!(keepalive.pong(&payload, now), None);
-        keepalive.expires(now + secs(3), Expired::Close);
+        assert_eq!(keepalive.record_pong(&payload, now), None);
+        keepalive.expires(now + secs(3), Expired::Closing);
     }
 }
 
 #[test]
 fn what_expired_is_told_in_words() {
-    let told = [Expired::Open, Expired::Ping, Expired::Close].map(|expired| expired.to_string());
+    let told = [Expired::Opening, Expired::Ping, Expired::Closing].map(|expired| expired.to_string());
     assert_eq!(
         told,
         [
@@ -384,7 +388,7 @@ fn a_peer_gets_another_chance_after_a_sleep() {
 
     // Who uses it has another one.
     assert_eq!(
-        keepalive.pong(&fresh, sent + hour + secs(1)),
+        keepalive.record_pong(&fresh, sent + hour + secs(1)),
         Some(secs(1)),
         "no trace of the sleep"
     );
@@ -408,13 +412,13 @@ fn a_late_ping_is_one_ping() {
     let now = START + secs(1 << 20);
     let payload = keepalive.pings(now);
     keepalive.waits(now, now + TIMEOUT);
-    keepalive.pong(&payload, now + secs(1));
+    keepalive.record_pong(&payload, now + secs(1));
     keepalive.waits(now + secs(1), now + INTERVAL);
 
     // Bytes that had been waiting here all the time are a sign of life, but the next Ping is overdue.
     let mut keepalive = opened(&CONFIG);
     keepalive.pings(START + INTERVAL);
-    keepalive.activity();
+    keepalive.record_activity();
     keepalive.pings(now);
     keepalive.expires(now + TIMEOUT, Expired::Ping);
 }
@@ -425,7 +429,7 @@ fn a_clock_that_jumps_back_lets_everything_begin_again() {
 
     let mut opening = Keepalive::new(&CONFIG, START);
     opening.waits(back, back + secs(5));
-    opening.expires(back + secs(5), Expired::Open);
+    opening.expires(back + secs(5), Expired::Opening);
 
     let mut idle = opened(&CONFIG);
     idle.waits(back, back + INTERVAL);
@@ -434,30 +438,30 @@ fn a_clock_that_jumps_back_lets_everything_begin_again() {
     let mut waiting = opened(&CONFIG);
     let old = waiting.pings(START + INTERVAL);
     assert_eq!(
-        waiting.clone().pong(&old, back),
+        waiting.clone().record_pong(&old, back),
         None,
         "an answer, but no measurement"
     );
     let fresh = waiting.pings(back);
-    assert_eq!(waiting.pong(&old, back + secs(1)), None);
+    assert_eq!(waiting.record_pong(&old, back + secs(1)), None);
     let mut silent = waiting.clone();
-    assert_eq!(waiting.pong(&fresh, back + secs(1)), Some(secs(1)));
+    assert_eq!(waiting.record_pong(&fresh, back + secs(1)), Some(secs(1)));
     waiting.waits(back + secs(1), back + INTERVAL);
     silent.expires(back + TIMEOUT, Expired::Ping);
 
     let mut closing = opened(&CONFIG);
-    closing.closing(START);
+    closing.record_closing(START);
     closing.waits(back, back + secs(3));
-    closing.expires(back + secs(3), Expired::Close);
+    closing.expires(back + secs(3), Expired::Closing);
 }
 
 #[test]
 fn beyond_584_years_nothing_happens() {
     let mut keepalive = Keepalive::new(&CONFIG, Duration::MAX);
     assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
-    keepalive.opened(Duration::MAX);
+    keepalive.record_opened(Duration::MAX);
     assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
-    keepalive.closing(Duration::MAX);
+    keepalive.record_closing(Duration::MAX);
     assert_eq!(keepalive.tick(Duration::MAX), Ok(Action::Wait));
 }
 
@@ -525,21 +529,21 @@ proptest! {
             let step = millis(jump.unsigned_abs());
             now = if jump < 0 { now.saturating_sub(step) } else { now + step };
             match call {
-                Call::Opened => keepalive.opened(now),
+                Call::Opened => keepalive.record_opened(now),
                 Call::PingAt => keepalive.ping_at(now, now),
-                Call::Closing => keepalive.closing(now),
+                Call::Closing => keepalive.record_closing(now),
                 Call::Activity => {
-                    keepalive.activity();
+                    keepalive.record_activity();
                     unanswered = None;
                 }
                 Call::Pong { matches: true } => {
-                    if let Some(rtt) = keepalive.pong(&payload, now) {
+                    if let Some(rtt) = keepalive.record_pong(&payload, now) {
                         prop_assert_eq!(Some(rtt), keepalive.last_rtt());
                     }
                     unanswered = None;
                 }
                 Call::Pong { matches: false } => {
-                    prop_assert_eq!(keepalive.pong(&payload.map(|byte| !byte), now), None);
+                    prop_assert_eq!(keepalive.record_pong(&payload.map(|byte| !byte), now), None);
                 }
                 Call::Tick => {
                     let result = keepalive.tick(now);
@@ -567,7 +571,7 @@ proptest! {
                     }
                     // Once more at the same time, there is nothing to do.
                     prop_assert_eq!(keepalive.tick(now), Ok(Action::Wait));
-                    let deadline = keepalive.next_deadline().unwrap_or(Duration::MAX);
+                    let deadline = keepalive.deadline().unwrap_or(Duration::MAX);
                     prop_assert!(deadline > now);
                     // A Ping on demand, where there are no others, has no interval to be within.
                     if deadline != Duration::MAX && interval != Duration::MAX {
@@ -589,7 +593,7 @@ mod beside {
     use super::*;
     use std::collections::{BTreeMap, VecDeque};
     use websocket_proto::handshake::{HandshakeError, ServerHandshake};
-    use websocket_proto::{AutoPong, CloseCode, ClosedBy, Config, Connection, Event, State, Transport};
+    use websocket_proto::{AutoPong, CloseCode, ClosedBy, Config, Connection, Event, State, TransportAdvice};
 
     /// A connection that keeps timers, its peer, which does as it is told, and the network in between. Bytes arrive in the order
     /// in which they were sent, `delay` after that; nothing arrives from `cut` on.
@@ -717,9 +721,7 @@ mod beside {
             let fronts = [&self.to_peer, &self.to_end].map(|link| link.front().map(|(time, _)| *time));
             let plan = self.plan.first_key_value().map(|((time, _), _)| *time);
             let extra = self.extra_ticks.iter().min().copied();
-            let times = fronts
-                .into_iter()
-                .chain([plan, extra, self.keepalive.next_deadline()]);
+            let times = fronts.into_iter().chain([plan, extra, self.keepalive.deadline()]);
             times.flatten().min().map(|time| time.max(self.now))
         }
 
@@ -777,12 +779,12 @@ mod beside {
         fn end_reads(&mut self, mut bytes: Vec<u8>) {
             let mut out = Vec::new();
             let mut input = &mut bytes[..];
-            self.keepalive.activity();
+            self.keepalive.record_activity();
             self.arrivals.push((self.now, Arrival::Other));
             while let Ok(Some(event)) = self.end.receive(&mut input, &mut out) {
                 if let Event::Pong(payload) = event {
                     self.arrivals.push((self.now, Arrival::Pong(payload.to_vec())));
-                    if let Some(rtt) = self.keepalive.pong(&payload, self.now) {
+                    if let Some(rtt) = self.keepalive.record_pong(&payload, self.now) {
                         self.trace.push((self.now, Step::Rtt(rtt)));
                     }
                 }
@@ -792,16 +794,16 @@ mod beside {
 
         fn tick(&mut self) {
             if self.end.state() != State::Open {
-                self.keepalive.closing(self.now);
+                self.keepalive.record_closing(self.now);
             }
-            if self.end.transport() == Transport::Close {
+            if self.end.transport_advice() == TransportAdvice::Close {
                 self.trace.push((self.now, Step::Ended));
                 return;
             }
             if !self.is_eager
                 && self
                     .keepalive
-                    .next_deadline()
+                    .deadline()
                     .is_none_or(|deadline| self.now < deadline)
             {
                 return;
@@ -1040,7 +1042,7 @@ mod beside {
             world.run(START + secs(50));
             let mut out = Vec::new();
             world.end.close(CloseCode::NORMAL, "", &mut out).unwrap();
-            assert_eq!(world.end.transport(), Transport::AwaitPeer);
+            assert_eq!(world.end.transport_advice(), TransportAdvice::AwaitPeer);
             // It does not read the Close, and goes on to send.
             for n in 0..100 {
                 world.plan(START + secs(50) + millis(100) * n, Act::Text);
@@ -1048,7 +1050,7 @@ mod beside {
             world.run(START + secs(1_000));
             assert_eq!(
                 world.expired(),
-                Some((START + secs(53), Expired::Close)),
+                Some((START + secs(53), Expired::Closing)),
                 "{end:?}"
             );
             let closed = world.end.receive_eof();
@@ -1066,10 +1068,10 @@ mod beside {
         world.plan(START + secs(7), Act::Close);
         world.run(START + secs(1_000));
         assert_eq!(
-            (world.end.state(), world.end.transport()),
-            (State::Closed, Transport::AwaitPeer)
+            (world.end.state(), world.end.transport_advice()),
+            (State::Closed, TransportAdvice::AwaitPeer)
         );
-        assert_eq!(world.trace, [(START + secs(10), Step::Expired(Expired::Close))]);
+        assert_eq!(world.trace, [(START + secs(10), Step::Expired(Expired::Closing))]);
         assert_eq!(world.end.receive_eof().code(), CloseCode::NORMAL);
 
         let mut world = World::new(&common::server(), &CONFIG).answering(secs(1));
@@ -1098,9 +1100,9 @@ mod beside {
             for byte in &request[..size] {
                 let mut byte = [*byte];
                 assert!(handshake.receive(&mut &mut byte[..], &mut out).unwrap().is_none());
-                keepalive.activity();
+                keepalive.record_activity();
                 now += secs(1);
-                if keepalive.tick(now) == Err(Expired::Open) {
+                if keepalive.tick(now) == Err(Expired::Opening) {
                     assert_eq!(now, START + secs(5));
                     break;
                 }
@@ -1157,7 +1159,7 @@ proptest! {
         let now = START + millis(later % 20_000);
         let asked = millis(time);
         keepalive.ping_at(asked, now);
-        let due = keepalive.next_deadline().unwrap();
+        let due = keepalive.deadline().unwrap();
         prop_assert_eq!(due, asked.min(now + INTERVAL));
         // A tick before it changes nothing.
         if now < due {

@@ -196,8 +196,12 @@ fn client_offers_any_value_and_server_reads_it() {
         let offer = format!("agent; eid=\"{quoted}\"; last");
         let request = ClientRequest::new("h", "/").unwrap();
         let is_token = value == "plain";
-        assert_eq!(request.clone().extension(&offer).is_ok(), is_token, "{value:?}");
-        let request = request.extension_any_value(&offer).unwrap();
+        assert_eq!(
+            request.clone().with_extension(&offer).is_ok(),
+            is_token,
+            "{value:?}"
+        );
+        let request = request.with_extension_any_value(&offer).unwrap();
         let config = ANY_VALUE(Config::new());
         let exchange = request.start_extended_connect(&config, nonce);
         let list: List = exchange
@@ -221,7 +225,7 @@ fn client_offers_any_value_and_server_reads_it() {
         "a; b=c d",
     ] {
         let request = ClientRequest::new("h", "/").unwrap();
-        assert!(request.extension_any_value(offer).is_err(), "{offer:?}");
+        assert!(request.with_extension_any_value(offer).is_err(), "{offer:?}");
     }
 }
 
@@ -419,8 +423,10 @@ impl Asked {
 
     /// What a client asks for whose answers are tried.
     fn client() -> ClientRequest {
-        let request = ClientRequest::new("h", "/").and_then(|request| request.subprotocol("chat"));
-        request.and_then(|request| request.extension("agent")).unwrap()
+        let request = ClientRequest::new("h", "/").and_then(|request| request.with_subprotocol("chat"));
+        request
+            .and_then(|request| request.with_extension("agent"))
+            .unwrap()
     }
 
     /// The error for a host that is none: streams have it in a pseudo-field.
@@ -599,7 +605,7 @@ fn answer_bytes(
 
 #[cfg(feature = "http")]
 fn answer_http(
-    mut client: websocket_proto::handshake::ClientExchange,
+    mut client: websocket_proto::handshake::ClientFieldsHandshake,
     status: u16,
     version: http::Version,
     fields: &List,

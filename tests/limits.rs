@@ -181,7 +181,7 @@ fn both_write_no_more_pongs_than_pings_came() {
 // RFC 6455 section 10.4: under `hold` as well
 #[test]
 fn both_check_the_limit_before_they_hold() {
-    for end in both_with(Config::new().delivery(Delivery::Held).max_message_size(LIMIT)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace).max_message_size(LIMIT)) {
         end.fails_at_byte(2, &end.incoming_header(0x81, 11), too_big(11));
         let wire = end.all_incoming(&[(0x01, b"01234567"), (0x80, b"89a")]);
         assert_eq!(drive_held(&mut end.open(), &wire, &[]).error, Some(too_big(11)));
@@ -232,7 +232,7 @@ fn both_count_the_empty_fragments_of_each_message_anew() {
 // RFC 6455 section 10.4: D75, small before the log-in, large after it, though both came in one read
 #[test]
 fn limit_can_be_raised_between_messages() {
-    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+    for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
         for end in both_with(Config::new().delivery(delivery).max_message_size(LIMIT)) {
             let mut wire = end.all_incoming(&[(0x81, b"log in"), (0x81, &[b'x'; 1000])]);
             let (mut connection, mut out, mut events) = (end.open(), Vec::new(), Events::default());
@@ -382,7 +382,7 @@ proptest! {
         shares in vec(any::<u8>(), 0..6),
         limits in vec(prop_oneof![3 => 0..60u64, 2 => 200..900u64, 1 => Just(u64::MAX)], 7),
     ) {
-        for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+        for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
             for end in both_with(Config::new().delivery(delivery)) {
                 let frames: Vec<_> = frames.iter().map(|(first, payload)| (*first, &payload[..])).collect();
                 let wire = end.all_incoming(&frames);

@@ -437,13 +437,12 @@ fn prepared_message_tells_what_it_holds() {
     assert_eq!(prepared.kind(), MessageKind::Binary);
     assert_eq!(prepared.payload(), [3; 126]);
     assert_eq!(prepared.frame(), frame(0x82, None, &[3; 126]));
-    assert_eq!(prepared, prepared.clone());
 }
 
-// `Delivery::Held`: nothing of a cut payload is consumed, and the core says how long the input has to be
+// `Delivery::InPlace`: nothing of a cut payload is consumed, and the core says how long the input has to be
 #[test]
 fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
-    for end in both_with(Config::new().delivery(Delivery::Held)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         for (first, seen) in [
             (0x81, text("Hello")),
             (0x82, binary(b"Hello")),
@@ -455,10 +454,10 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
             let mut front = wire[..header + 2].to_vec();
             let mut input = &mut front[..];
             assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
-            assert_eq!((input.len(), connection.remaining()), (2, 5));
+            assert_eq!((input.len(), connection.payload_remaining()), (2, 5));
             assert!(connection.receive(&mut input, &mut out).unwrap().is_none());
             assert_eq!(
-                (input.len(), connection.remaining()),
+                (input.len(), connection.payload_remaining()),
                 (2, 5),
                 "asking again changes nothing"
             );
@@ -472,15 +471,15 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
             };
             assert!(borrowed, "lent in place whatever the reads were");
             assert_eq!(Seen::from(event), seen);
-            assert_eq!((input.len(), connection.remaining()), (0, 0));
+            assert_eq!((input.len(), connection.payload_remaining()), (0, 0));
         }
     }
 }
 
-// RFC 6455 section 8.1: 6455-8.1-04, D16. `Delivery::Held`: a text is validated as it comes
+// RFC 6455 section 8.1: 6455-8.1-04, D16. `Delivery::InPlace`: a text is validated as it comes
 #[test]
 fn hold_fails_at_the_first_hopeless_byte() {
-    for end in both_with(Config::new().delivery(Delivery::Held)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let wire = end.incoming(0x81, b"ab\xed\xa0\x80cd");
         let bad = wire.len() - 3;
         let every: Vec<usize> = (1..wire.len()).collect();
@@ -494,11 +493,11 @@ fn hold_fails_at_the_first_hopeless_byte() {
     }
 }
 
-// `Delivery::Held`: each byte is unmasked once, wherever the reads end
+// `Delivery::InPlace`: each byte is unmasked once, wherever the reads end
 #[test]
 fn hold_unmasks_each_byte_once() {
     let payload: Vec<u8> = (0..300).map(|i| (i % 128) as u8).collect();
-    for end in both_with(Config::new().delivery(Delivery::Held)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         for (first, seen) in [
             (0x81, text(std::str::from_utf8(&payload).unwrap())),
             (0x82, binary(&payload)),
@@ -512,10 +511,10 @@ fn hold_unmasks_each_byte_once() {
     }
 }
 
-// `Delivery::Held`: what was validated is not trusted where the caller has changed it
+// `Delivery::InPlace`: what was validated is not trusted where the caller has changed it
 #[test]
 fn hold_validates_once_more_what_the_caller_had() {
-    for end in both_with(Config::new().delivery(Delivery::Held)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let (mut connection, mut out) = (end.open(), Vec::new());
         let mut wire = end.incoming(0x81, b"Hello");
         let (last, header) = (wire.len() - 1, wire.len() - 5);
@@ -528,10 +527,10 @@ fn hold_validates_once_more_what_the_caller_had() {
     }
 }
 
-// `Delivery::Held`: fragments are put together as ever, and Pings between them answered
+// `Delivery::InPlace`: fragments are put together as ever, and Pings between them answered
 #[test]
 fn hold_puts_fragments_together() {
-    for end in both_with(Config::new().delivery(Delivery::Held)) {
+    for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
         for cut in 0..wire.len() {
             let run = drive_held(&mut end.open(), &wire, &[cut]);
@@ -541,34 +540,38 @@ fn hold_puts_fragments_together() {
     }
 }
 
-// `Connection::remaining` while nothing is held
+// `Connection::payload_remaining` while nothing is held
 #[test]
 fn remaining_counts_the_payload_that_is_to_come() {
     for end in both() {
         let mut connection = end.open();
-        assert_eq!(connection.remaining(), 0);
+        assert_eq!(connection.payload_remaining(), 0);
         let mut wire = end.incoming_header(0x82, 1000);
         drive(&mut connection, &wire[..1], &[]);
-        assert_eq!(connection.remaining(), 0, "inside a header");
+        assert_eq!(connection.payload_remaining(), 0, "inside a header");
         drive(&mut connection, &wire[1..], &[]);
-        assert_eq!(connection.remaining(), 1000);
+        assert_eq!(connection.payload_remaining(), 1000);
         wire.resize(400, 0);
         drive(&mut connection, &wire, &[]);
-        assert_eq!(connection.remaining(), 600);
+        assert_eq!(connection.payload_remaining(), 600);
     }
 }
 
-// `Connection::remaining`: nothing more is awaited after the end
+// `Connection::payload_remaining`: nothing more is awaited after the end
 #[test]
 fn remaining_is_zero_after_the_end() {
     for end in both() {
         let mut connection = end.open();
         drive(&mut connection, &end.incoming(0x80, b"abc"), &[]).fails(Error::UnexpectedContinuation);
-        assert_eq!(connection.remaining(), 0, "after a failure");
+        assert_eq!(connection.payload_remaining(), 0, "after a failure");
         let mut connection = end.open();
         drive(&mut connection, &end.incoming_header(0x81, 3), &[]);
         connection.receive_eof();
-        assert_eq!(connection.remaining(), 0, "after the end of the transport");
+        assert_eq!(
+            connection.payload_remaining(),
+            0,
+            "after the end of the transport"
+        );
     }
 }
 

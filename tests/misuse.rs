@@ -208,15 +208,15 @@ fn closed_is_named_before_anything_else() {
         connection.close(None, "", &mut out).unwrap();
         drive(&mut connection, &end.incoming(0x88, b""), &[]);
         out.clear();
-        assert_eq!(connection.send_ping(&[0; 126], &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.close(CloseCode(0), "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_ping(&[0; 126], &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.close(CloseCode(0), "", &mut out), Err(Misuse::NotOpen));
         assert_eq!(
             connection.send_prepared(&Prepared::binary(b""), &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
         assert_eq!(
             connection.send_fragment(MessageKind::Text, b"\xff", Fin::More, &mut out),
-            Err(Misuse::Closed)
+            Err(Misuse::NotOpen)
         );
         assert_eq!(out, b"");
     }
@@ -226,7 +226,7 @@ fn closed_is_named_before_anything_else() {
 #[test]
 fn misuses_print_what_is_wrong() {
     for (misuse, expected) in [
-        (Misuse::Closed, "connection is closing or closed"),
+        (Misuse::NotOpen, "connection is closing or closed"),
         (
             Misuse::ControlTooLong(126),
             "control payload of 126 bytes is over the limit of 125 bytes",

@@ -103,12 +103,12 @@ fn folded_lines_and_lone_line_ends_hide_no_field() {
 fn arguments_inject_no_line() {
     let request = || ClientRequest::new("h", "/").unwrap();
     let injected = "websocket\r\nX: y";
-    assert!(request().field("Upgrade", injected).is_err());
-    assert!(request().field("X", injected).is_err());
-    assert!(request().field("X\r\nY", "z").is_err());
-    assert!(request().origin(injected).is_err());
-    assert!(request().subprotocol(injected).is_err());
-    assert!(request().extension(injected).is_err());
+    assert!(request().with_field("Upgrade", injected).is_err());
+    assert!(request().with_field("X", injected).is_err());
+    assert!(request().with_field("X\r\nY", "z").is_err());
+    assert!(request().with_origin(injected).is_err());
+    assert!(request().with_subprotocol(injected).is_err());
+    assert!(request().with_extension(injected).is_err());
     assert!(ClientRequest::new("h\r\nX: y", "/").is_err());
     assert!(ClientRequest::new("h", "/ HTTP/1.1\r\nX: y").is_err());
     assert!(ClientRequest::from_url("ws://h/\r\nX: y").is_err());
@@ -334,8 +334,8 @@ fn nothing_passes_after_a_close() {
         let (mut connection, mut out) = (end.open(), Vec::new());
         connection.close(None, "", &mut out).unwrap();
         let sent = out.len();
-        assert_eq!(connection.send_text("late", &mut out), Err(Misuse::Closed));
-        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::Closed));
+        assert_eq!(connection.send_text("late", &mut out), Err(Misuse::NotOpen));
+        assert_eq!(connection.close(None, "", &mut out), Err(Misuse::NotOpen));
         assert_eq!(out.len(), sent);
     }
 }
@@ -536,7 +536,7 @@ fn nothing_is_inflated_that_was_not_agreed() {
 
 #[test]
 fn unmasked_frame_is_not_handed_out_before_the_failure() {
-    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+    for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
         let end = server_with(Config::new().delivery(delivery));
         for wire in [
             &b"\x81\x05Hello"[..],
@@ -573,7 +573,7 @@ fn messages_before_a_bad_frame_are_handed_out() {
 /// The check of a text was left out when its last fragment was empty, or a read had split it.
 #[test]
 fn text_that_was_split_is_validated() {
-    for delivery in [Delivery::Whole, Delivery::Held, Delivery::Chunks] {
+    for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
         for end in both_with(Config::new().delivery(delivery)) {
             for bad in [&b"ab\xff"[..], b"ab\xe2\x82", b"ab\xed\xa0\x80"] {
                 for frames in [
@@ -585,13 +585,13 @@ fn text_that_was_split_is_validated() {
                     for cut in 0..=wire.len() {
                         let (mut connection, mut out) = (end.open(), Vec::new());
                         let run = match delivery {
-                            Delivery::Held => drive_held(&mut connection, &wire, &[cut]),
+                            Delivery::InPlace => drive_held(&mut connection, &wire, &[cut]),
                             _ => drive(&mut connection, &wire, &[cut]),
                         };
                         assert_eq!(run.error, Some(Error::InvalidUtf8), "{bad:x?} at {cut}");
                         assert_eq!(run.events, []);
                         assert!(b"ab".starts_with(&run.unfinished[..]), "what is valid, in chunks");
-                        assert_eq!(connection.send_text("", &mut out), Err(Misuse::Closed));
+                        assert_eq!(connection.send_text("", &mut out), Err(Misuse::NotOpen));
                     }
                 }
             }

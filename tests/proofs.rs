@@ -105,23 +105,23 @@ fn decoder_consumes_what_it_says(bytes: [u8; 20], split: usize, rules: Rules) {
     let mut decoder = Decoder::new(rules);
     for mut input in [front, back] {
         loop {
-            let (before, remaining) = (input.len(), decoder.remaining());
+            let (before, remaining) = (input.len(), decoder.payload_remaining());
             let item = decoder.decode(&mut input);
             let consumed = before - input.len();
             match item {
                 Ok(Some(Item::Start(header))) => {
                     assert!(remaining.is_none() && consumed > 0);
-                    assert_eq!(decoder.remaining(), Some(header.payload_len));
+                    assert_eq!(decoder.payload_remaining(), Some(header.payload_len));
                 }
                 Ok(Some(Item::Chunk(chunk))) => {
                     assert!(!chunk.is_empty());
                     assert_eq!(chunk.len(), consumed);
                     let left = remaining.map(|remaining| remaining - consumed as u64);
-                    assert_eq!(decoder.remaining(), left);
+                    assert_eq!(decoder.payload_remaining(), left);
                 }
                 Ok(Some(Item::End)) => assert_eq!((consumed, remaining), (0, Some(0))),
                 Ok(None) => {
-                    assert!(input.is_empty() && decoder.remaining() != Some(0));
+                    assert!(input.is_empty() && decoder.payload_remaining() != Some(0));
                     break;
                 }
                 Err(violation) => {

@@ -230,7 +230,7 @@ proptest! {
         shares in vec(any::<u8>(), 0..6),
     ) {
         let config = Config::new().max_message_size(LIMIT);
-        let hold = config.clone().delivery(Delivery::Held);
+        let hold = config.clone().delivery(Delivery::InPlace);
         let held = drive_held(&mut open(role, &hold), &bytes, &[]);
         let every = every_cut(bytes.len());
         held.assert_same(&drive_held(&mut open(role, &hold), &bytes, &every));

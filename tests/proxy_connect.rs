@@ -81,10 +81,10 @@ fn credentials_are_for_the_proxy() {
         ("a", "b:c", "Basic YTpiOmM="),
     ] {
         let tunnel = TunnelRequest::new(request())
-            .basic_credentials("old", "old")
+            .with_basic_credentials("old", "old")
             .unwrap();
-        let tunnel = tunnel.field("User-Agent", "x/1").unwrap();
-        let tunnel = tunnel.basic_credentials(user, password).unwrap();
+        let tunnel = tunnel.with_field("User-Agent", "x/1").unwrap();
+        let tunnel = tunnel.with_basic_credentials(user, password).unwrap();
         let text = written(tunnel.clone());
         let expected = format!("\r\nProxy-Authorization: {value}\r\nUser-Agent: x/1\r\n\r\n");
         assert!(text.ends_with(&expected), "{text}");
@@ -93,7 +93,7 @@ fn credentials_are_for_the_proxy() {
         let mut handshake = start(tunnel, &Config::new());
         let mut bytes = OPEN.to_vec();
         let answer = handshake.receive(&mut &mut bytes[..]).unwrap();
-        let Some(TunnelAnswer::Open { request, .. }) = answer else {
+        let Some(TunnelAnswer::Accepted { request, .. }) = answer else {
             panic!("{answer:?}")
         };
         let mut out = Vec::new();
@@ -104,8 +104,10 @@ fn credentials_are_for_the_proxy() {
             "{text}"
         );
     }
-    let tunnel = TunnelRequest::new(request()).basic_credentials("a", "b").unwrap();
-    let text = written(tunnel.proxy_authorization("Bearer 6d32").unwrap());
+    let tunnel = TunnelRequest::new(request())
+        .with_basic_credentials("a", "b")
+        .unwrap();
+    let text = written(tunnel.with_proxy_authorization("Bearer 6d32").unwrap());
     assert!(
         text.ends_with("\r\nProxy-Authorization: Bearer 6d32\r\n\r\n"),
         "{text}"
@@ -123,27 +125,27 @@ fn arguments_that_would_inject_are_refused() {
         ("a\0", ""),
         ("", "\x7f"),
     ] {
-        let result = TunnelRequest::new(request()).basic_credentials(user, password);
+        let result = TunnelRequest::new(request()).with_basic_credentials(user, password);
         assert_eq!(result.unwrap_err(), HandshakeMisuse::MalformedCredentials);
     }
     for value in ["", "a\r\nX: y", "\0", "\n"] {
-        let result = TunnelRequest::new(request()).proxy_authorization(value);
+        let result = TunnelRequest::new(request()).with_proxy_authorization(value);
         assert_eq!(result.unwrap_err(), HandshakeMisuse::MalformedFieldValue);
     }
     for (name, value, misuse) in bad_fields() {
-        let result = TunnelRequest::new(request()).field(name, value);
+        let result = TunnelRequest::new(request()).with_field(name, value);
         assert_eq!(result.unwrap_err(), misuse, "{name}: {value}");
     }
-    let result = TunnelRequest::new(request()).field("proxy-authorization", "x");
+    let result = TunnelRequest::new(request()).with_field("proxy-authorization", "x");
     assert_eq!(result.unwrap_err(), HandshakeMisuse::ReservedField);
 }
 
 #[test]
 fn debug_forms_of_tunnels_hide_credentials() {
     let tunnel = TunnelRequest::new(request())
-        .basic_credentials("user", "secret")
+        .with_basic_credentials("user", "secret")
         .unwrap();
-    let tunnel = tunnel.field("X", "secret").unwrap();
+    let tunnel = tunnel.with_field("X", "secret").unwrap();
     let handshake = start(tunnel.clone(), &Config::new());
     let shown = format!("{tunnel:?} {handshake:?}");
     assert!(
@@ -180,7 +182,7 @@ fn any_success_opens_the_tunnel_and_has_no_body() {
     let mut bytes = *b"HTTP/1.1 204 x\r\nContent-Length: 2\r\n\r\nhi";
     let mut input = &mut bytes[..];
     let answer = start(TunnelRequest::new(request()), &Config::new()).receive(&mut input);
-    let Ok(Some(TunnelAnswer::Open { response, request })) = answer else {
+    let Ok(Some(TunnelAnswer::Accepted { response, request })) = answer else {
         panic!("{answer:?}")
     };
     let mut body = response.body_reader(&Config::new());
@@ -207,7 +209,7 @@ fn nothing_is_sent_before_the_tunnel_is_open() {
         assert!(answer.is_none());
     }
     let answer = handshake.receive(&mut std::slice::from_mut(last)).unwrap();
-    assert!(matches!(answer, Some(TunnelAnswer::Open { .. })));
+    assert!(matches!(answer, Some(TunnelAnswer::Accepted { .. })));
 }
 
 // RFC 9110 sections 9.3.6 and 15: 9110-9.3.6-02, any other final status is a rejection
@@ -343,7 +345,7 @@ fn a_tunnel_is_tried_again_with_credentials() {
         let mut read = std::mem::take(&mut proxy.to_client);
         let mut input = &mut read[..];
         match handshake.receive(&mut input).unwrap().expect("one read") {
-            TunnelAnswer::Open { request, .. } => {
+            TunnelAnswer::Accepted { request, .. } => {
                 assert!(input.is_empty());
                 break request;
             }
@@ -361,7 +363,7 @@ fn a_tunnel_is_tried_again_with_credentials() {
                 assert_eq!(text.as_deref(), Some(&b"who are you?"[..]));
                 assert!(input.is_empty() && body.is_transport_reusable());
                 let password = if refusals == 0 { "wrong" } else { "p" };
-                tunnel = again.basic_credentials("u", password).unwrap();
+                tunnel = again.with_basic_credentials("u", password).unwrap();
                 refusals += 1;
             }
         }
@@ -513,13 +515,13 @@ proptest! {
     fn no_argument_injects_a_line(user in any::<String>(), value in "[ -~\r\n\0\u{e9}]{0,9}", name in "[A-Za-z\r\n: -]{0,9}") {
         let mut tunnel = TunnelRequest::new(request());
         let mut count = 2;
-        if let Ok(next) = tunnel.clone().basic_credentials(&user, &value) {
+        if let Ok(next) = tunnel.clone().with_basic_credentials(&user, &value) {
             (tunnel, count) = (next, 3);
         }
-        if let Ok(next) = tunnel.clone().proxy_authorization(&value) {
+        if let Ok(next) = tunnel.clone().with_proxy_authorization(&value) {
             (tunnel, count) = (next, 3);
         }
-        if let Ok(next) = tunnel.clone().field(&name, &value) {
+        if let Ok(next) = tunnel.clone().with_field(&name, &value) {
             (tunnel, count) = (next, count + 1);
         }
         let text = written(tunnel);

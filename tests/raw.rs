@@ -97,9 +97,9 @@ fn headers_of_every_form_are_told() {
         );
     }
     let mut decoder = Decoder::new();
-    assert_eq!(decoder.remaining(), None);
+    assert_eq!(decoder.payload_remaining(), None);
     decoder.decode(&mut &[0x80, 3][..]);
-    assert_eq!(decoder.remaining(), Some(3));
+    assert_eq!(decoder.payload_remaining(), Some(3));
     assert_eq!(
         format!("{:?}", Decoder::new().decode(&mut &[0xc1, 0x80, 1, 2, 3, 4][..])),
         "Some(Start(Header { fin: true, rsv: 4, opcode: 1, masked: true, payload_len: 0 }))"

@@ -364,8 +364,8 @@ fn debug_forms_of_frames_hide_payload_and_key() {
         "} EncodedHeader(6 bytes) Start(Header {",
         "} Chunk(3 bytes) Decoder {",
         "} End Decoder {",
-        "remaining: Some(0)",
-        "remaining: None",
+        "payload_remaining: Some(0)",
+        "payload_remaining: None",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
@@ -430,11 +430,11 @@ fn debug_forms_of_halves_hide_what_peers_send() {
     sender.reply(reply, &mut Vec::new());
     shown += &format!("{receiver:?} {sender:?} {:?}", receiver.receive_eof());
     for part in [
-        "Ping(Payload(6 bytes)) Ping(6 bytes) ReceiveHalf { is_open: true, remaining: 3, ..",
-        "SendHalf { role: Server, state: Open, transport: Open, ..",
+        "Ping(Payload(6 bytes)) Ping(6 bytes) ReceiveHalf { is_open: true, payload_remaining: 3, ..",
+        "SendHalf { role: Server, state: Open, transport_advice: KeepOpen, ..",
         "Failed(",
         "is_open: false",
-        "state: Closed, transport: Close",
+        "state: Closed, transport_advice: Close",
         "Ended",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");

@@ -75,26 +75,26 @@ impl Asked {
         let next = match choice % 4 {
             0 => {
                 let origin = argument(input, &["https://h", "null"]);
-                let next = request.origin(&origin);
+                let next = request.with_origin(&origin);
                 next.inspect(|_| self.origin = Some(origin))
             }
             1 => {
                 let name = argument(input, &["chat", "b", "c"]);
-                let next = request.subprotocol(&name);
+                let next = request.with_subprotocol(&name);
                 next.inspect(|_| self.protocols.push(name))
             }
             2 if choice & 4 != 0 => {
                 let next =
-                    request.extension_any_value(&argument(input, &["x-c; d=\"e:f,g\"", "x-c; d=\"\""]));
+                    request.with_extension_any_value(&argument(input, &["x-c; d=\"e:f,g\"", "x-c; d=\"\""]));
                 next.inspect(|_| (self.extensions, self.has_any_value) = (self.extensions + 1, true))
             }
             2 => {
-                let next = request.extension(&argument(input, &["x-a", "x-b; c=\"d\""]));
+                let next = request.with_extension(&argument(input, &["x-a", "x-b; c=\"d\""]));
                 next.inspect(|_| self.extensions += 1)
             }
             _ => {
                 let (name, value) = (argument(input, &["X", "Cookie"]), argument(input, &["y"]));
-                let next = request.field(&name, &value);
+                let next = request.with_field(&name, &value);
                 next.inspect(|_| self.fields.push((name, value)))
             }
         };
@@ -158,9 +158,9 @@ fn tunnel(request: ClientRequest, config: &Config, mut input: Input) {
             argument(&mut input, &["word", "y"]),
         );
         let next = match kind {
-            0 => tunnel.clone().basic_credentials(&one, &other),
-            1 => tunnel.clone().proxy_authorization(&one),
-            _ => tunnel.clone().field(&one, &other),
+            0 => tunnel.clone().with_basic_credentials(&one, &other),
+            1 => tunnel.clone().with_proxy_authorization(&one),
+            _ => tunnel.clone().with_field(&one, &other),
         };
         if let Ok(next) = next {
             lines += usize::from(kind == 2 || !has_credentials);

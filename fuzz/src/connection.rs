@@ -24,7 +24,7 @@ fn connection(role: Role, bytes: &[u8]) {
     whole.assert_same(&drive(&mut open(), bytes, &every));
     whole.assert_same(&drive(&mut open(), bytes, &cuts));
 
-    let hold = settings.config().delivery(Delivery::Held);
+    let hold = settings.config().delivery(Delivery::InPlace);
     let open = || settings.open_with(role, &hold);
     let held = drive_held(&mut open(), bytes, &[]);
     held.assert_same(&drive_held(&mut open(), bytes, &every));

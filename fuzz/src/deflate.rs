@@ -22,7 +22,10 @@ fn config(input: &mut Input) -> (DeflateConfig, [u8; 2], [bool; 2]) {
 }
 
 fn windows(parameters: Parameters) -> [Window; 2] {
-    [parameters.sent_by(Role::Client), parameters.sent_by(Role::Server)]
+    [
+        parameters.sender_window(Role::Client),
+        parameters.sender_window(Role::Server),
+    ]
 }
 
 /// A window that an element names: its bits, 15 if there are none, and takeover. `None` if there is none such.
@@ -37,7 +40,7 @@ fn named(element: &Extension, end: &str) -> Option<Window> {
     }
     match takeover {
         true => window,
-        false => window.map(Window::no_context_takeover),
+        false => window.map(Window::without_context_takeover),
     }
 }
 
@@ -77,10 +80,10 @@ fn assert_server_keeps_to_limits(
         "{answer}"
     );
     let [client, server] = windows(agreed);
-    assert!(server.bits() <= bits[1] && !(server.takeover() && alone[1]));
+    assert!(server.bits() <= bits[1] && !(server.has_context_takeover() && alone[1]));
     // A client that cannot be limited is told not to take over.
-    assert!(client.bits() <= bits[0] || !client.takeover());
-    assert!(!(client.takeover() && alone[0]));
+    assert!(client.bits() <= bits[0] || !client.has_context_takeover());
+    assert!(!(client.has_context_takeover() && alone[0]));
     let element = list.last().expect("one");
     assert_eq!(named(&element, "server"), Some(server));
     let answered = named(&element, "client").expect("agreed");
@@ -96,13 +99,16 @@ fn assert_client_takes_what_it_offered(offers: &ExtensionList, answer: Extension
     let [client, server] = windows(agreed);
     assert_eq!(named(&answers[0], "server"), Some(server));
     let answered = named(&answers[0], "client").expect("agreed");
-    assert!(client.bits() <= answered.bits() && (answered.takeover() || !client.takeover()));
+    assert!(
+        client.bits() <= answered.bits()
+            && (answered.has_context_takeover() || !client.has_context_takeover())
+    );
     let fits = |one: &Extension| {
         let (Some(to_client), Some(to_server)) = (named(one, "client"), named(one, "server")) else {
             return false;
         };
         server.bits() <= to_server.bits()
-            && (to_server.takeover() || !server.takeover())
+            && (to_server.has_context_takeover() || !server.has_context_takeover())
             && client.bits() <= to_client.bits()
     };
     assert!(
@@ -177,7 +183,7 @@ pub fn inflate_messages(bytes: &[u8]) {
         assert!(out.capacity() as u64 <= 2 * (limit + 6) + 16);
     }
     for (message, (content, result)) in messages.iter().zip(&whole) {
-        if !window.takeover() {
+        if !window.has_context_takeover() {
             naive.out.clear();
         }
         let start = naive.out.len();
@@ -239,13 +245,13 @@ pub fn deflate_round_trip(bytes: &[u8]) {
             miniz::inflate(&mut history, &wire, message.len() + 1).as_ref(),
             Some(&message)
         );
-        if !window.takeover() {
+        if !window.has_context_takeover() {
             naive.out.clear();
         }
         assert_eq!(naive.message(&wire).as_ref(), Some(&message));
         assert!(naive.distance <= 1 << window.bits());
         history.extend(message);
-        if !window.takeover() {
+        if !window.has_context_takeover() {
             history.clear();
         }
     }

@@ -10,7 +10,7 @@ use websocket_proto::endpoint::{Buffers, Endpoint, EndpointConfig, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Delivery, Event, Role};
 
-const DELIVERIES: [Delivery; 3] = [Delivery::Whole, Delivery::Held, Delivery::Chunks];
+const DELIVERIES: [Delivery; 3] = [Delivery::Whole, Delivery::InPlace, Delivery::Chunks];
 
 fn setup(input: &mut Input) -> Setup {
     let flags = input.byte();
@@ -108,7 +108,7 @@ impl Lone {
         let is_open = flags & 4 == 0;
         let now = Duration::ZERO;
         let endpoint = match (is_open, role) {
-            (true, _) => Endpoint::open(&config, settings.open_with(role, &connection), &[], now),
+            (true, _) => Endpoint::from_connection(&config, settings.open_with(role, &connection), &[], now),
             (false, Role::Server) => Endpoint::server(&config, now),
             (false, Role::Client) => {
                 let request = ClientRequest::from_url("ws://h/").expect("well-formed");

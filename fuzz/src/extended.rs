@@ -5,7 +5,7 @@ use super::input::Input;
 use super::leniency::{assert_lenient, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::{
-    Answer, ClientExchange, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
+    Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
 };
 
 /// Fields, a line each: a name, a colon and a space, a value. A name may begin with a colon.
@@ -107,8 +107,8 @@ fn assert_as_bytes(config: &Config, list: &List) {
 }
 
 fn assert_client(
-    client: &mut ClientExchange,
-    receive: impl Fn(&mut ClientExchange) -> Result<Option<Answer>, HandshakeError>,
+    client: &mut ClientFieldsHandshake,
+    receive: impl Fn(&mut ClientFieldsHandshake) -> Result<Option<Answer>, HandshakeError>,
 ) {
     let mut result = receive(client);
     if matches!(result, Ok(None)) {
@@ -137,7 +137,7 @@ fn assert_client(
 
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
-        .and_then(|request| request.subprotocol("chat")?.extension("ext"))
+        .and_then(|request| request.with_subprotocol("chat")?.with_extension("ext"))
         .expect("well-formed")
 }
 

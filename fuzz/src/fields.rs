@@ -94,9 +94,9 @@ fn assert_client_takes_what_it_offered(lines: &[&[u8]]) {
         head.extend([b"\r\nSec-WebSocket-Protocol: ", *line].concat());
     }
     head.extend(b"\r\n\r\n");
-    let request = ClientRequest::new("h", "/").and_then(|request| request.subprotocol("chat"));
+    let request = ClientRequest::new("h", "/").and_then(|request| request.with_subprotocol("chat"));
     let request = request
-        .and_then(|request| request.subprotocol("b"))
+        .and_then(|request| request.with_subprotocol("b"))
         .expect("well-formed");
     let ended = ask(&Config::new(), &request, &head, &[]);
     let is_offered = lines.len() == 1 && [&b"chat"[..], b"b"].contains(&trim(lines[0]));

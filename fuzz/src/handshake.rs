@@ -74,8 +74,8 @@ pub fn handshake_client(bytes: &[u8]) {
     let mut request = ClientRequest::new("h", "/").expect("well-formed");
     if choice & 4 == 0 {
         request = request
-            .subprotocol("chat")
-            .and_then(|request| request.extension("ext"))
+            .with_subprotocol("chat")
+            .and_then(|request| request.with_extension("ext"))
             .expect("well-formed");
     }
     let strict = ask(&config, &request, bytes, &[]);

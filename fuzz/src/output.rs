@@ -54,7 +54,7 @@ pub fn prepared(input: &mut Input) -> Prepared {
     #[cfg(feature = "deflate")]
     if flags & 2 != 0 {
         let config = websocket_proto::deflate::DeflateConfig::new().threshold(0);
-        return prepared.deflate(super::common::windows::window(8 + (flags >> 5), true), &config);
+        return prepared.with_deflate(super::common::windows::window(8 + (flags >> 5), true), &config);
     }
     prepared
 }

@@ -27,23 +27,23 @@ pub fn keepalive(bytes: &[u8]) {
         .ping_timeout(duration(&mut input))
         .close_timeout(duration(&mut input));
     let mut now = duration(&mut input);
-    let mut keepalive = Keepalive::new(&config, now).seed(u64::from(input.number()));
+    let mut keepalive = Keepalive::new(&config, now).with_seed(u64::from(input.number()));
     let (mut pinged, mut over) = (None, None);
     while !input.is_empty() {
         match input.byte() % 10 {
-            0 => keepalive.opened(now),
+            0 => keepalive.record_opened(now),
             1 => keepalive.ping_at(duration(&mut input), now),
-            2 => keepalive.activity(),
-            3 => _ = keepalive.pong(input.bytes(), now),
+            2 => keepalive.record_activity(),
+            3 => _ = keepalive.record_pong(input.bytes(), now),
             4 => {
-                if let Some(rtt) = keepalive.pong(&pinged.unwrap_or([0; 8]), now) {
+                if let Some(rtt) = keepalive.record_pong(&pinged.unwrap_or([0; 8]), now) {
                     assert_eq!(keepalive.last_rtt(), Some(rtt));
                 }
             }
-            5 => keepalive.closing(now),
+            5 => keepalive.record_closing(now),
             6 => now = duration(&mut input),
             7 => now = now.saturating_add(duration(&mut input)),
-            8 => now = keepalive.next_deadline().unwrap_or(now),
+            8 => now = keepalive.deadline().unwrap_or(now),
             _ => tick(&mut keepalive, now, &mut pinged, &mut over),
         }
     }
@@ -67,7 +67,7 @@ fn tick(keepalive: &mut Keepalive, now: Duration, pinged: &mut Option<[u8; 8]>, 
     assert_eq!(keepalive.tick(now), Ok(Action::Wait));
     assert!(
         keepalive
-            .next_deadline()
+            .deadline()
             .is_none_or(|deadline| deadline > now || now >= FOREVER)
     );
 }

@@ -27,7 +27,7 @@ pub fn url(bytes: &[u8]) {
         return;
     };
     assert_sent(&request);
-    request = request.field("Cookie", "secret").expect("well-formed");
+    request = request.with_field("Cookie", "secret").expect("well-formed");
     for location in input.rest().split(|byte| *byte == b'\n').take(8) {
         if let Ok(next) = request.clone().redirect(location) {
             assert_sent(&next);

@@ -134,7 +134,8 @@ impl Deflating {
 
     /// What compresses a message of `size` bytes, if it is worth it.
     pub(super) fn for_message(&mut self, size: usize) -> Option<&mut Compressor> {
-        self.compressor().filter(|compressor| compressor.is_worth(size))
+        self.compressor()
+            .filter(|compressor| compressor.should_compress(size))
     }
 
     /// What compresses a message of unknown size, or goes on with one.

@@ -1,9 +1,9 @@
 //! What `receive` reports.
 
 use super::send::Fin;
-use crate::CloseCode;
 use crate::error::Error;
 use crate::message::{Content, Payload, Text};
+use crate::{CloseCode, IntoCloseCode};
 
 /// Something the peer sent. Borrows from the input, never from the connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,9 +74,9 @@ impl<'i> Event<'i> {
 
 impl<'i> Close<'i> {
     /// A Close with this code and reason, for testing code that handles it.
-    pub fn new(code: impl Into<Option<CloseCode>>, reason: impl Into<Text<'i>>) -> Self {
+    pub fn new(code: impl IntoCloseCode, reason: impl Into<Text<'i>>) -> Self {
         Self {
-            code: code.into(),
+            code: code.into_close_code(),
             reason: reason.into(),
         }
     }

@@ -14,7 +14,7 @@
 //! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that is
 //!    complete in the input is unmasked in place and borrowed; a message received in pieces is moved out.
 //! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, with
-//!    [`Delivery::Held`](crate::Delivery::Held), all but the payload of a partial frame), and the only thing to do is to
+//!    [`Delivery::InPlace`](crate::Delivery::InPlace), all but the payload of a partial frame), and the only thing to do is to
 //!    read more. One event per call. After a Close or an error, the rest of `input` is left untouched.
 //! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message
 //!    in the same input is a separate event, answered only when that event is returned, so you can still reply to the
@@ -34,9 +34,9 @@
 //!
 //! # The end
 //!
-//! [`Connection::state`] says how far the closing handshake is, [`Connection::transport`] what to do with the
+//! [`Connection::state`] says how far the closing handshake is, [`Connection::transport_advice`] what to do with the
 //! transport, and [`Connection::receive_eof`] summarizes how the connection ended. The core never closes anything, and
-//! has no clock: when it says [`Transport::AwaitPeer`], setting a timer is up to you.
+//! has no clock: when it says [`TransportAdvice::AwaitPeer`], setting a timer is up to you.
 //!
 //! A client that connects again after an abnormal end should wait a random time of up to five seconds before
 //! the first attempt, and longer before each further one (RFC 6455 section 7.2.3).
@@ -70,14 +70,14 @@ use reply::Reaction;
 pub use reply::Reply;
 pub use send::{Compression, Fin, SendHalf};
 use state::Incoming;
-pub use state::{Closed, ClosedBy, State, Transport};
+pub use state::{Closed, ClosedBy, State, TransportAdvice};
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflateConfig, Parameters};
 use crate::error::{Error, Misuse};
 use crate::frame::Role;
 use crate::message::{MessageKind, Payload};
-use crate::{CloseCode, Config, Entropy};
+use crate::{Config, Entropy, IntoCloseCode};
 
 /// One open connection, either end. See the [module](self) for the contract.
 ///
@@ -144,8 +144,8 @@ impl Connection {
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
         let role = self.role();
         if !self.receiver.has_agreement() {
-            self.receiver.inflate(parameters.sent_by(role.peer()));
-            self.sender.deflating = compression::Deflating::new(parameters.sent_by(role), config);
+            self.receiver.inflate(parameters.sender_window(role.peer()));
+            self.sender.deflating = compression::Deflating::new(parameters.sender_window(role), config);
         }
         self
     }
@@ -185,13 +185,13 @@ impl Connection {
     /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut
     /// buffer[..size];`, then `receive(&mut input, &mut out)`.
     ///
-    /// `Ok(None)`: all of `input` is consumed (or, with [`Delivery::Held`](crate::Delivery::Held), all but a
+    /// `Ok(None)`: all of `input` is consumed (or, with [`Delivery::InPlace`](crate::Delivery::InPlace), all but a
     /// payload that is not whole); or the connection is closed, and then `input` is untouched.
     ///
     /// # Errors
     ///
     /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that says so is in `out`,
-    /// unless one was sent before: write it, then do what [`transport`](Self::transport) says. A loop
+    /// unless one was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop
     /// that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
     /// the error is still told by [`receive_eof`](Self::receive_eof).
     #[inline]
@@ -255,7 +255,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] if the connection is not open, [`Misuse::UnfinishedMessage`] between the fragments
+    /// [`Misuse::NotOpen`] if the connection is not open, [`Misuse::UnfinishedMessage`] between the fragments
     /// of another message.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
@@ -356,7 +356,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] after our Close, and for a new message after the peer's; [`Misuse::UnfinishedMessage`] if the
+    /// [`Misuse::NotOpen`] after our Close, and for a new message after the peer's; [`Misuse::UnfinishedMessage`] if the
     /// message being sent is of the other kind; [`Misuse::InvalidUtf8`] if a text is not UTF-8.
     pub fn send_fragment(
         &mut self,
@@ -373,7 +373,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] once the peer's Close came, the connection failed or the transport ended;
+    /// [`Misuse::NotOpen`] once the peer's Close came, the connection failed or the transport ended;
     /// [`Misuse::ControlTooLong`].
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_ping(payload, out)
@@ -390,23 +390,18 @@ impl Connection {
     }
 
     /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section
-    /// 7.1.2). With `None` for a code the frame is empty, and so must be `reason`, which otherwise has at most 123
-    /// bytes. A fragmented message in progress is abandoned.
+    /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None`: the frame is then empty, and so must be
+    /// `reason`, which otherwise has at most 123 bytes. A fragmented message in progress is abandoned.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport`](Self::transport) says what to wait for.
+    /// Messages of the peer may still come, until its Close does; [`transport_advice`](Self::transport_advice) says what to wait for.
     /// You can no longer reply to them: a loop that closes and also answers looks at [`state`](Self::state) before it
     /// sends.
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`] if a Close was sent before, [`Misuse::InvalidCloseCode`] for codes that this role
+    /// [`Misuse::NotOpen`] if a Close was sent before, [`Misuse::InvalidCloseCode`] for codes that this role
     /// must not send, [`Misuse::ReasonTooLong`], [`Misuse::ReasonWithoutCode`].
-    pub fn close(
-        &mut self,
-        code: impl Into<Option<CloseCode>>,
-        reason: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
+    pub fn close(&mut self, code: impl IntoCloseCode, reason: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.close(code, reason, out)
     }
 
@@ -443,8 +438,8 @@ impl Connection {
 
     /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or
     /// close it.
-    pub fn transport(&self) -> Transport {
-        self.sender.transport()
+    pub fn transport_advice(&self) -> TransportAdvice {
+        self.sender.transport_advice()
     }
 
     /// Which end this is.
@@ -460,11 +455,11 @@ impl Connection {
     /// How many bytes of the next input belong to the current frame's payload; 0 between frames and once the connection
     /// is closed.
     ///
-    /// With [`Delivery::Held`](crate::Delivery::Held) this is the total input length needed to complete the frame;
+    /// With [`Delivery::InPlace`](crate::Delivery::InPlace) this is the total input length needed to complete the frame;
     /// otherwise it is a hint for sizing the next read. It is what the peer's header declares, up to the limit for
     /// messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever arrive.
-    pub fn remaining(&self) -> u64 {
-        self.receiver.remaining()
+    pub fn payload_remaining(&self) -> u64 {
+        self.receiver.payload_remaining()
     }
 }
 
@@ -474,8 +469,8 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("role", &self.role())
             .field("state", &self.state())
-            .field("transport", &self.transport())
-            .field("remaining", &self.remaining())
+            .field("transport_advice", &self.transport_advice())
+            .field("payload_remaining", &self.payload_remaining())
             .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,7 @@ use crate::message::MessageKind;
 /// }
 /// # Ok::<(), websocket_proto::Misuse>(())
 /// ```
-#[derive(Clone, Eq, Hash, PartialEq)]
+#[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
     header_size: usize,
@@ -37,7 +37,7 @@ pub struct Prepared {
 
 /// The payload compressed on its own: smaller than it was.
 #[cfg(feature = "deflate")]
-#[derive(Clone, Eq, Hash, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Deflated {
     pub(super) window: Window,
     pub(super) payload: Vec<u8>,
@@ -94,7 +94,7 @@ impl Prepared {
     /// use websocket_proto::{Config, Connection, Prepared};
     ///
     /// let config = DeflateConfig::new().threshold(16);
-    /// let news = Prepared::text("news, news, news, news").deflate(Window::default(), &config);
+    /// let news = Prepared::text("news, news, news, news").with_deflate(Window::default(), &config);
     /// let server = Connection::server(&Config::new());
     /// let mut server = server.with_deflate(Parameters::default(), &config);
     /// let mut out = Vec::new();
@@ -104,12 +104,12 @@ impl Prepared {
     /// ```
     #[cfg(feature = "deflate")]
     #[must_use = "the compressed message is in the value that is returned"]
-    pub fn deflate(mut self, window: Window, config: &DeflateConfig) -> Self {
+    pub fn with_deflate(mut self, window: Window, config: &DeflateConfig) -> Self {
         let mut payload = Vec::new();
         let config = config.clone().send_window_bits(window.bits());
-        let compressor = Compressor::new(window.no_context_takeover(), &config);
+        let compressor = Compressor::new(window.without_context_takeover(), &config);
         if let Some(mut compressor) =
-            compressor.filter(|compressor| compressor.is_worth(self.payload().len()))
+            compressor.filter(|compressor| compressor.should_compress(self.payload().len()))
         {
             compressor.compress(self.payload(), &mut payload);
         }

@@ -10,14 +10,14 @@ use super::control::ControlPayload;
 use super::framing::{Masking, begin_frame, deflated, finish_frame};
 use super::prepared::Prepared;
 use super::reply::{Reaction, Reply};
-use super::state::{Incoming, Sending, State, Transport};
+use super::state::{Incoming, Sending, State, TransportAdvice};
 use crate::close::MAX_CLOSE_REASON_SIZE;
 use crate::config::AutoPong;
 use crate::error::{CloseReason, Error, Misuse};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
 use crate::message::MessageKind;
 use crate::utf8::{self, Validator};
-use crate::{CloseCode, Config, Entropy};
+use crate::{CloseCode, Config, Entropy, IntoCloseCode};
 
 /// Whether a fragment or chunk is the last one of its message: the FIN bit of RFC 6455 section 5.2.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -194,14 +194,9 @@ impl SendHalf {
     /// # Errors
     ///
     /// Same as [`Connection::close`](super::Connection::close).
-    pub fn close(
-        &mut self,
-        code: impl Into<Option<CloseCode>>,
-        reason: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
+    pub fn close(&mut self, code: impl IntoCloseCode, reason: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.state.check_unclosed()?;
-        let code = code.into();
+        let code = code.into_close_code();
         self.check_close(code, reason)?;
         let mut body = ControlPayload::close(code);
         body.extend(reason.as_bytes());
@@ -225,8 +220,8 @@ impl SendHalf {
     }
 
     /// What to do with the transport, as far as replies have told.
-    pub fn transport(&self) -> Transport {
-        self.state.transport(self.role())
+    pub fn transport_advice(&self) -> TransportAdvice {
+        self.state.transport_advice(self.role())
     }
 
     /// Which end this is.
@@ -490,7 +485,7 @@ impl fmt::Debug for SendHalf {
         f.debug_struct("SendHalf")
             .field("role", &self.role())
             .field("state", &self.state())
-            .field("transport", &self.transport())
+            .field("transport_advice", &self.transport_advice())
             .finish_non_exhaustive()
     }
 }

@@ -37,12 +37,15 @@ pub enum State {
 
 /// What to do with the transport now, once the output is written.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "open, about to end, or to be closed")]
-pub enum Transport {
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "every caller has to be able to do each of them"
+)]
+pub enum TransportAdvice {
     /// Keep reading. If the peer's Close came and [`Config::auto_close`](crate::Config::auto_close) is off,
     /// nothing more will come: it is for the caller to finish its message and to
     /// [`close`](crate::Connection::close).
-    Open,
+    KeepOpen,
     /// Keep reading, with a timeout: arm a timer, and close the transport when it fires. 10 seconds is typical.
     ///
     /// The peer owes something: its Close, after ours was sent; or, if we are the client, it has to close the
@@ -212,15 +215,15 @@ impl Sending {
     }
 
     /// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
-    pub(super) fn transport(&self, role: Role) -> Transport {
+    pub(super) fn transport_advice(&self, role: Role) -> TransportAdvice {
         match (self.own, self.incoming) {
-            (SendState::Open, Incoming::Open | Incoming::Closed) => Transport::Open,
-            (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => Transport::AwaitPeer,
+            (SendState::Open, Incoming::Open | Incoming::Closed) => TransportAdvice::KeepOpen,
+            (SendState::Closed(_) | SendState::Answered(_), Incoming::Open) => TransportAdvice::AwaitPeer,
             (SendState::Closed(_) | SendState::Answered(_), Incoming::Closed) => match role {
-                Role::Server => Transport::Close,
-                Role::Client => Transport::AwaitPeer,
+                Role::Server => TransportAdvice::Close,
+                Role::Client => TransportAdvice::AwaitPeer,
             },
-            (_, Incoming::Over) => Transport::Close,
+            (_, Incoming::Over) => TransportAdvice::Close,
         }
     }
 
@@ -229,7 +232,7 @@ impl Sending {
     pub(super) fn check_open(&self) -> Result<(), Misuse> {
         match self.state() {
             State::Open => Ok(()),
-            State::Closing | State::Closed => Err(Misuse::Closed),
+            State::Closing | State::Closed => Err(Misuse::NotOpen),
         }
     }
 
@@ -238,7 +241,7 @@ impl Sending {
     pub(super) fn check_unclosed(&self) -> Result<(), Misuse> {
         match (self.own, self.incoming) {
             (SendState::Open, Incoming::Open | Incoming::Closed) => Ok(()),
-            (SendState::Closed(_) | SendState::Answered(_), _) | (_, Incoming::Over) => Err(Misuse::Closed),
+            (SendState::Closed(_) | SendState::Answered(_), _) | (_, Incoming::Over) => Err(Misuse::NotOpen),
         }
     }
 
@@ -248,7 +251,7 @@ impl Sending {
     pub(super) fn check_control(&self) -> Result<(), Misuse> {
         match self.incoming {
             Incoming::Open => Ok(()),
-            Incoming::Closed | Incoming::Over => Err(Misuse::Closed),
+            Incoming::Closed | Incoming::Over => Err(Misuse::NotOpen),
         }
     }
 
@@ -440,7 +443,7 @@ mod tests {
             sending.learn(told);
             assert_eq!(sending.state(), state);
         }
-        assert_eq!(sending.transport(Role::Client), Transport::Close);
-        assert_eq!(sending.check_unclosed(), Err(Misuse::Closed));
+        assert_eq!(sending.transport_advice(Role::Client), TransportAdvice::Close);
+        assert_eq!(sending.check_unclosed(), Err(Misuse::NotOpen));
     }
 }

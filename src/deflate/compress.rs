@@ -46,7 +46,7 @@ enum Kept {
 }
 
 impl Compressor {
-    /// For a direction with the agreed window: that of our own [`Parameters::sent_by`](super::Parameters::sent_by).
+    /// For a direction with the agreed window: that of our own [`Parameters::sender_window`](super::Parameters::sender_window).
     /// Allocates nothing. Of `config`, [`send_window_bits`](DeflateConfig::send_window_bits),
     /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
     /// [`threshold`](DeflateConfig::threshold) count.
@@ -58,7 +58,7 @@ impl Compressor {
             return None;
         }
         let window = window.at_most(config.send_window_bits);
-        let (kept, history) = match window.takeover() {
+        let (kept, history) = match window.has_context_takeover() {
             false => (Kept::Nothing, 0),
             true if config.keep_engine => (Kept::Engine, window.size()),
             true => (Kept::Window, window.size()),
@@ -74,7 +74,7 @@ impl Compressor {
     }
 
     /// Whether a message of `size` bytes reaches [`DeflateConfig::threshold`].
-    pub const fn is_worth(&self, size: usize) -> bool {
+    pub const fn should_compress(&self, size: usize) -> bool {
         size >= self.threshold
     }
 
@@ -147,7 +147,7 @@ impl Compressor {
     /// let config = DeflateConfig::new();
     /// let broadcast = "the same for all connections";
     /// let mut wire = Vec::new();
-    /// Compressor::new(Window::default().no_context_takeover(), &config)
+    /// Compressor::new(Window::default().without_context_takeover(), &config)
     ///     .unwrap()
     ///     .compress(broadcast.as_bytes(), &mut wire);
     ///
@@ -211,7 +211,7 @@ mod tests {
     fn renewals(takeover: bool, keep: bool, is_one_message: bool) -> usize {
         let window = match takeover {
             true => Window::default(),
-            false => Window::default().no_context_takeover(),
+            false => Window::default().without_context_takeover(),
         };
         let config = DeflateConfig::new().keep_engine(keep);
         let mut compressor = Compressor::new(window, &config).unwrap();

@@ -54,11 +54,11 @@ enum State {
 
 impl Decompressor {
     /// For a direction with the agreed window: that of the peer's
-    /// [`Parameters::sent_by`](super::Parameters::sent_by). Allocates nothing.
+    /// [`Parameters::sender_window`](super::Parameters::sender_window). Allocates nothing.
     pub const fn new(window: Window) -> Self {
         Self {
             history: History::new(window.size()),
-            takeover: window.takeover(),
+            takeover: window.has_context_takeover(),
             state: State::Idle,
             credit: MAX_CREDIT,
         }

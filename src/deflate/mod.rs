@@ -26,11 +26,11 @@
 //! assert_eq!(checked, Some(parameters));
 //!
 //! // The server sends. `None` means: everything as it is.
-//! let mut compressor = Compressor::new(parameters.sent_by(Role::Server), &config);
+//! let mut compressor = Compressor::new(parameters.sender_window(Role::Server), &config);
 //! let message = r#"{"symbol":"ABC","side":"buy","price":17.5,"size":100,"note":"as the one before, and the one before it"}"#;
 //! let mut frame = vec![0x81, 0]; // FIN, text
 //! match &mut compressor {
-//!     Some(compressor) if compressor.is_worth(message.len()) => {
+//!     Some(compressor) if compressor.should_compress(message.len()) => {
 //!         compressor.compress(message.as_bytes(), &mut frame);
 //!         frame[0] |= 0x40; // RSV1, on the first frame of the message
 //!     }
@@ -39,7 +39,7 @@
 //! frame[1] = (frame.len() - 2) as u8;
 //!
 //! // The client receives: payload by payload if there are more, then the end.
-//! let mut decompressor = Decompressor::new(parameters.sent_by(Role::Server));
+//! let mut decompressor = Decompressor::new(parameters.sender_window(Role::Server));
 //! let mut text = Vec::new();
 //! let limit = 1024 * 1024;
 //! match frame[0] & 0x40 {

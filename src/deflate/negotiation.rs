@@ -30,7 +30,7 @@ impl Window {
     }
 
     /// The same window, for one message at a time.
-    pub const fn no_context_takeover(mut self) -> Self {
+    pub const fn without_context_takeover(mut self) -> Self {
         self.takeover = false;
         self
     }
@@ -41,7 +41,7 @@ impl Window {
     }
 
     /// Whether messages may refer to those before them.
-    pub const fn takeover(self) -> bool {
+    pub const fn has_context_takeover(self) -> bool {
         self.takeover
     }
 
@@ -82,7 +82,7 @@ impl Parameters {
     }
 
     /// The window that `role` compresses with, and its peer inflates with.
-    pub const fn sent_by(self, role: Role) -> Window {
+    pub const fn sender_window(self, role: Role) -> Window {
         match role {
             Role::Client => self.client,
             Role::Server => self.server,
@@ -247,16 +247,16 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
 ///
 /// let offers = ExtensionList::parse("permessage-deflate; dictionary, permessage-deflate; server_max_window_bits=10")?;
 /// let (parameters, answer) = deflate::accept(offers, &DeflateConfig::new()).unwrap();
-/// assert_eq!(parameters.sent_by(Role::Server).bits(), 10);
+/// assert_eq!(parameters.sender_window(Role::Server).bits(), 10);
 /// assert_eq!(answer, "permessage-deflate; server_max_window_bits=10");
 ///
 /// let browser = ExtensionList::parse("permessage-deflate; client_max_window_bits")?;
 /// let (parameters, answer) = deflate::accept(browser.clone(), &DeflateConfig::new()).unwrap();
-/// assert_eq!(parameters.sent_by(Role::Client).bits(), 15);
+/// assert_eq!(parameters.sender_window(Role::Client).bits(), 15);
 /// assert_eq!(answer, "permessage-deflate");
 ///
 /// let (parameters, answer) = deflate::accept(browser, &DeflateConfig::new().client_max_window_bits(12)).unwrap();
-/// assert_eq!(parameters.sent_by(Role::Client).bits(), 12);
+/// assert_eq!(parameters.sender_window(Role::Client).bits(), 12);
 /// assert_eq!(answer, "permessage-deflate; client_max_window_bits=12");
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```

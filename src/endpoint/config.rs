@@ -70,7 +70,7 @@ impl EndpointConfig {
     /// Sets the largest size of a single read, in bytes; at least 128. Default: 64 KiB (65,536).
     ///
     /// The buffer starts at 4 KiB and doubles each time that a read fills it. Only
-    /// [`Delivery::Held`](crate::Delivery::Held) makes it grow beyond this size, up to the message limit.
+    /// [`Delivery::InPlace`](crate::Delivery::InPlace) makes it grow beyond this size, up to the message limit.
     pub const fn max_read_size(mut self, bytes: usize) -> Self {
         self.max_read_size = bytes;
         self

@@ -115,7 +115,7 @@ impl Flow {
         if waiting > 0 {
             // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
             // answer to a Ping behind it.
-            self.keepalive.activity();
+            self.keepalive.record_activity();
         }
         match self.writing {
             Writing::ShutDown | Writing::Failed => {}

@@ -5,23 +5,23 @@ use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 use super::{Endpoint, Step, VectoredWrite};
 
 /// A transport whose direction of writing can be ended apart from the other one.
-pub trait Shutdown {
+pub trait ShutdownWrite {
     /// Ends the direction of writing: a FIN on TCP, `close_notify` in TLS.
     ///
     /// # Errors
     ///
     /// That of the transport.
-    fn shut_down(&mut self) -> Result<()>;
+    fn shutdown_write(&mut self) -> Result<()>;
 }
 
-impl Shutdown for std::net::TcpStream {
-    fn shut_down(&mut self) -> Result<()> {
+impl ShutdownWrite for std::net::TcpStream {
+    fn shutdown_write(&mut self) -> Result<()> {
         self.shutdown(std::net::Shutdown::Write)
     }
 }
 
-impl Shutdown for &std::net::TcpStream {
-    fn shut_down(&mut self) -> Result<()> {
+impl ShutdownWrite for &std::net::TcpStream {
+    fn shutdown_write(&mut self) -> Result<()> {
         self.shutdown(std::net::Shutdown::Write)
     }
 }
@@ -51,7 +51,7 @@ impl Endpoint {
     /// `ErrorKind::WouldBlock`, which is also what a timeout of a socket is, marks the transport as blocked. A driver with
     /// a blocking transport sets the socket's timeouts to the [`deadline`](Self::deadline); for it,
     /// [`Wait`](Step::Wait) means to try again, and this method does so. The other steps do nothing here.
-    pub fn perform(&mut self, step: Step, transport: &mut (impl Read + Write + Shutdown + ?Sized)) {
+    pub fn perform(&mut self, step: Step, transport: &mut (impl Read + Write + ShutdownWrite + ?Sized)) {
         match step {
             Step::Read => match transport.read(self.read_space()).map_err(Trouble::from) {
                 Ok(size) => self.received(size),
@@ -68,7 +68,7 @@ impl Endpoint {
                 Ok(()) => self.flushed(),
                 Err(error) => self.write_error(error),
             },
-            Step::Shutdown => match transport.shut_down() {
+            Step::Shutdown => match transport.shutdown_write() {
                 Ok(()) => self.shut_down(),
                 Err(error) => self.write_error(error),
             },

@@ -26,10 +26,10 @@
 //! use std::io::{Read, Write};
 //! use std::time::Instant;
 //! use websocket_proto::Event;
-//! use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Shutdown, Step};
+//! use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
 //!
 //! /// Serves one client: opens the connection, then echoes messages until it ends.
-//! fn serve(stream: &mut (impl Read + Write + Shutdown), config: &EndpointConfig) -> End {
+//! fn serve(stream: &mut (impl Read + Write + ShutdownWrite), config: &EndpointConfig) -> End {
 //!     let clock = Instant::now();
 //!     let mut endpoint = Endpoint::server(config, clock.elapsed());
 //!     loop {
@@ -55,7 +55,7 @@
 //! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.output.write(bytes) }
 //! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
 //! # }
-//! # impl Shutdown for Link { fn shut_down(&mut self) -> std::io::Result<()> { Ok(()) } }
+//! # impl ShutdownWrite for Link { fn shutdown_write(&mut self) -> std::io::Result<()> { Ok(()) } }
 //! # fn link(frames: &[u8]) -> Link {
 //! #     let request = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 //! #         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -74,7 +74,7 @@
 //!
 //! - **Opening.** A server reads any HTTP/1.1 request, which the caller takes and answers: by
 //!   [`accept`](Endpoint::accept), or by [`take_request`](Endpoint::take_request) and any response. A client sends its
-//!   request and reads the response. Where another library speaks HTTP, [`Endpoint::open`] takes its connection.
+//!   request and reads the response. Where another library speaks HTTP, [`Endpoint::from_connection`] takes its connection.
 //! - **Flow.** While more replies wait than [`EndpointConfig::max_buffered`], nothing is read and no event is handed out,
 //!   so they cannot grow without bound. Messages that are sent without an event are refused with [`SendError::Full`]
 //!   once so much output waits, and do not stop reading: two ends that both have much to send would wait for each other.
@@ -110,7 +110,7 @@
 //! 1.5 × (R + 2 M + 8 (B + S)) + 1 KiB
 //! ```
 //!
-//! 2 M are one message that is being assembled and, with [`Delivery::Held`](crate::Delivery::Held), one in the read buffer. 8
+//! 2 M are one message that is being assembled and, with [`Delivery::InPlace`](crate::Delivery::InPlace), one in the read buffer. 8
 //! is 2 (for what the caller sends and for replies), times 2 (for what is written and not dropped yet), times 2 (as the output
 //! grows by doubling). The half on top is the old block of a buffer that grows. Not included: the control
 //! frames that the program sends, and what compression takes, see `deflate`.
@@ -140,7 +140,7 @@ pub use config::EndpointConfig;
 pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
 use flow::{Flow, Reading};
 #[cfg(feature = "std")]
-pub use io::Shutdown;
+pub use io::ShutdownWrite;
 pub use output::Output;
 use phase::{Asked, Phase};
 pub use read_buffer::ReadBuffer;
@@ -203,9 +203,14 @@ impl Endpoint {
 
     /// Creates an end of a transport whose opening handshake another library has done: an HTTP server such as hyper, or
     /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read behind the handshake.
-    pub fn open(config: &EndpointConfig, connection: Connection, read: &[u8], now: Duration) -> Self {
+    pub fn from_connection(
+        config: &EndpointConfig,
+        connection: Connection,
+        read: &[u8],
+        now: Duration,
+    ) -> Self {
         let mut endpoint = Self::new(Phase::Open(connection), config, now);
-        endpoint.flow.keepalive.opened(now);
+        endpoint.flow.keepalive.record_opened(now);
         if !read.is_empty() {
             endpoint.buffers().read.extend(read);
             endpoint.has_input = true;
@@ -387,7 +392,7 @@ fn next_of_any<'i>(
     match received {
         Ok(Some(event)) => {
             if let Event::Pong(payload) = &event {
-                flow.keepalive.pong(payload, flow.now());
+                flow.keepalive.record_pong(payload, flow.now());
             }
             Some(event)
         }

@@ -197,7 +197,7 @@ impl Endpoint {
     fn opened(&mut self, connection: Connection) {
         self.phase = Phase::Open(connection);
         let now = self.flow.now();
-        self.flow.keepalive.opened(now);
+        self.flow.keepalive.record_opened(now);
         self.has_input = true;
     }
 }

@@ -7,7 +7,7 @@ use core::mem;
 use super::end::{End, Interruption, Outcome, Timeout};
 use super::output::Output;
 use super::read_buffer::ReadBuffer;
-use crate::connection::{State, Transport};
+use crate::connection::{State, TransportAdvice};
 use crate::handshake::{
     Answer, ClientHandshake, HandshakeError, Request, Response, ResponseBody, ServerHandshake,
 };
@@ -117,7 +117,7 @@ impl Phase {
     /// Whether nothing will be sent any more but what waits already, so that writing can be shut down behind it.
     pub(super) fn is_finishing(&self) -> bool {
         match self {
-            Self::Open(connection) => connection.transport() == Transport::Close,
+            Self::Open(connection) => connection.transport_advice() == TransportAdvice::Close,
             Self::Unopened(..) => true,
             _ => false,
         }

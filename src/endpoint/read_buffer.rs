@@ -8,17 +8,17 @@ use crate::growth::growth;
 /// Bytes that were read and not consumed yet, with space behind them for more.
 ///
 /// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint, above all with
-/// [`Delivery::Held`](crate::Delivery::Held): it keeps the front of a message that is not complete, and grows with what
+/// [`Delivery::InPlace`](crate::Delivery::InPlace): it keeps the front of a message that is not complete, and grows with what
 /// came.
 ///
 /// ```
 /// use websocket_proto::endpoint::ReadBuffer;
 /// use websocket_proto::{Config, Connection, Delivery, Event};
 ///
-/// let mut connection = Connection::client(&Config::new().delivery(Delivery::Held), |key: &mut [u8]| key.fill(7));
+/// let mut connection = Connection::client(&Config::new().delivery(Delivery::InPlace), |key: &mut [u8]| key.fill(7));
 /// let (mut buffer, mut out) = (ReadBuffer::new(64 * 1024), Vec::new());
 /// for mut read in [&b"\x82\x06abc"[..], b"def"] {
-///     let space = buffer.space(connection.remaining()); // never empty
+///     let space = buffer.space(connection.payload_remaining()); // never empty
 ///     let size = std::io::Read::read(&mut read, space)?;
 ///     buffer.filled(size);
 ///     let mut input = buffer.unread();
@@ -64,7 +64,7 @@ impl ReadBuffer {
     }
 
     /// Returns the space behind the unread bytes, which is never empty. `remaining` is how many bytes are awaited from
-    /// the first unread byte on, such as [`Connection::remaining`](crate::Connection::remaining).
+    /// the first unread byte on, such as [`Connection::payload_remaining`](crate::Connection::payload_remaining).
     ///
     /// The buffer grows by at most what it holds, so that its size follows the bytes that came, not the length that a
     /// header declares. Bytes that are unread are moved to the front when the space behind them is used up.

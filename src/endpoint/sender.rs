@@ -6,9 +6,11 @@ use core::fmt;
 use super::SendError;
 use super::flow::Flow;
 use super::output::Output;
+#[cfg(doc)]
+use crate::CloseCode;
 use crate::connection::{Compression, Fin, Prepared};
 use crate::message::{MessageKind, Payload};
-use crate::{CloseCode, Connection, Misuse, Role, State};
+use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
 /// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by
 /// [`Endpoint::sender`](super::Endpoint::sender).
@@ -111,7 +113,7 @@ impl Sender<'_> {
     /// # Errors
     ///
     /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::close`].
-    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
+    pub fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<(), SendError> {
         let (connection, output) = self.open()?;
         connection.close(code, reason, output.buffer())?;
         output.ends_with_close();

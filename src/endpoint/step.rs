@@ -98,7 +98,7 @@ impl Endpoint {
         }
         // A peer whose bytes wait for the caller is not silent.
         if self.has_input {
-            self.flow.keepalive.activity();
+            self.flow.keepalive.record_activity();
         }
         self.check_time(reads);
     }
@@ -111,10 +111,7 @@ impl Endpoint {
         }
         let progress =
             (self.flow.progress_due != NEVER).then(|| Duration::from_nanos(self.flow.progress_due));
-        let keepalive = self
-            .is_timed()
-            .then(|| self.flow.keepalive.next_deadline())
-            .flatten();
+        let keepalive = self.is_timed().then(|| self.flow.keepalive.deadline()).flatten();
         match (progress, keepalive) {
             (Some(progress), Some(keepalive)) => Some(progress.min(keepalive)),
             (progress, keepalive) => progress.or(keepalive),
@@ -126,7 +123,7 @@ impl Endpoint {
         let remaining = self
             .phase
             .connection()
-            .map_or(0, |connection| connection.remaining());
+            .map_or(0, |connection| connection.payload_remaining());
         self.buffers().read.space(remaining)
     }
 
@@ -153,7 +150,7 @@ impl Endpoint {
             self.flow.reading = Reading::Ended;
             return;
         }
-        self.flow.keepalive.activity();
+        self.flow.keepalive.record_activity();
         self.flow.reading = Reading::Ready;
         // What comes after the end is of no use (RFC 6455 section 7.1.1).
         if !self.phase.reads() {
@@ -255,13 +252,13 @@ impl Endpoint {
         let now = Duration::from_nanos(self.flow.now);
         // A Close that waits behind a large message has its time once it is written.
         if self.phase.is_closing() && self.output().is_empty() {
-            self.flow.keepalive.closing(now);
+            self.flow.keepalive.record_closing(now);
         }
         if self.is_timed() && !(reads && self.may_have_heard(now)) {
             match self.flow.keepalive.tick(now) {
                 Ok(Action::Wait) => {}
                 Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
-                Err(Expired::Open) => return self.opening_timed_out(),
+                Err(Expired::Opening) => return self.opening_timed_out(),
                 Err(Expired::Ping) => return self.time_out(Timeout::Ping),
                 Err(_) => return self.time_out(Timeout::Closing),
             }
@@ -278,7 +275,7 @@ impl Endpoint {
 
     /// Whether a Ping is out of time, but its answer may be in the transport: the caller was busy, and what came is read first.
     fn may_have_heard(&self, now: Duration) -> bool {
-        let is_due = self.flow.keepalive.next_deadline().is_some_and(|due| due <= now);
+        let is_due = self.flow.keepalive.deadline().is_some_and(|due| due <= now);
         is_due
             && self.flow.reading == Reading::Ready
             && self.wants_to_read()

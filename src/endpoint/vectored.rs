@@ -25,7 +25,7 @@ use crate::message::MessageKind;
 /// use websocket_proto::{Config, Connection};
 ///
 /// let connection = Connection::server(&Config::new());
-/// let mut endpoint = Endpoint::open(&EndpointConfig::new(), connection, &[], Duration::ZERO);
+/// let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, &[], Duration::ZERO);
 /// let mut transport = Vec::new();
 /// let (payload, mut sender) = (vec![7; 100_000], endpoint.sender());
 /// let mut write = sender.send_binary_vectored(&payload)?;

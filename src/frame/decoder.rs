@@ -96,7 +96,7 @@ impl Decoder {
         if self.finish_frame() {
             return Ok(Some(Item::End));
         }
-        match self.remaining() {
+        match self.payload_remaining() {
             None => Ok(self.header(input)?.map(Item::Start)),
             Some(_) if input.is_empty() => Ok(None),
             Some(_) => Ok(Some(Item::Chunk(self.chunk(input)))),
@@ -106,7 +106,7 @@ impl Decoder {
     /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a
     /// header.
     #[inline]
-    pub fn remaining(&self) -> Option<u64> {
+    pub fn payload_remaining(&self) -> Option<u64> {
         match self.state {
             State::Payload { remaining, .. } => Some(remaining),
             State::Header { .. } | State::Failed(_) => None,
@@ -256,7 +256,7 @@ impl Decoder {
     /// Goes on to the next header, if the payload is complete.
     #[inline]
     pub(crate) fn finish_frame(&mut self) -> bool {
-        let complete = self.remaining() == Some(0);
+        let complete = self.payload_remaining() == Some(0);
         if complete {
             self.state = State::IDLE;
         }
@@ -280,7 +280,7 @@ impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
             .field("rules", &self.rules)
-            .field("remaining", &self.remaining())
+            .field("payload_remaining", &self.payload_remaining())
             .finish_non_exhaustive()
     }
 }

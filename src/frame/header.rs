@@ -301,11 +301,6 @@ impl Rules {
         self
     }
 
-    /// The role these rules are for.
-    pub const fn role(&self) -> Role {
-        self.role
-    }
-
     #[inline]
     fn check_first(&self, first: u8) -> Result<OpCode, Violation> {
         // RFC 6455 section 5.2: an unknown opcode fails the connection, and so does a reserved bit without a

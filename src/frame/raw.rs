@@ -179,7 +179,7 @@ impl Decoder {
     }
 
     /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a header.
-    pub fn remaining(&self) -> Option<u64> {
+    pub fn payload_remaining(&self) -> Option<u64> {
         match self.state {
             State::Payload(remaining) => Some(remaining),
             State::Header(_) => None,

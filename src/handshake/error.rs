@@ -18,7 +18,7 @@ use super::http::write::{UPGRADE_REQUIRED, push_error};
 /// | [`ClientHandshake::handle_timeout`](super::ClientHandshake::handle_timeout) | yes | nothing |
 /// | [`TunnelHandshake`](super::TunnelHandshake) | yes | nothing |
 /// | [`Request::upgrade`](super::Request::upgrade) | yes: the request does not change | the complete HTTP response, each time |
-/// | [`ClientExchange`](super::ClientExchange) | yes | nothing |
+/// | [`ClientFieldsHandshake`](super::ClientFieldsHandshake) | yes | nothing |
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | no state | nothing; see [`respond`](Self::respond) |
 /// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | no state | nothing; see [`status`](Self::status) |
 ///
@@ -310,6 +310,7 @@ impl HandshakeError {
     /// `Allow` with 405 (RFC 9110 section 15.5.6); `Upgrade`, with the corresponding connection option, and
     /// `Sec-WebSocket-Version` with 426 (RFC 9110 section 15.5.22, RFC 6455 section 4.2.2); only
     /// `Sec-WebSocket-Version` if an extended CONNECT asks for another version. Otherwise none.
+    #[doc(alias = "headers")]
     pub const fn response_fields(&self) -> &'static [(&'static str, &'static str)] {
         match (self, self.status()) {
             (Self::UnsupportedConnectVersion, _) => &[("sec-websocket-version", "13")],

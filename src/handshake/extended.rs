@@ -23,7 +23,7 @@
 //!
 //! | [`Connection`] | TCP | HTTP/2 | HTTP/3 |
 //! |---|---|---|---|
-//! | [`Transport::Close`](crate::Transport::Close): the output is written, and that was all | FIN | END_STREAM | FIN of the stream |
+//! | [`TransportAdvice::Close`](crate::TransportAdvice::Close): the output is written, and that was all | FIN | END_STREAM | FIN of the stream |
 //! | given up before, by a timeout say | RST | RST_STREAM with CANCEL (0x08) | the stream is reset with H3_REQUEST_CANCELLED (0x010c) |
 //! | the peer did one or the other: [`receive_eof`](crate::Connection::receive_eof) | FIN, RST | END_STREAM, RST_STREAM | FIN of the stream, reset |
 //!
@@ -51,7 +51,7 @@
 //!
 //! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
 //! let entropy = |bytes: &mut [u8]| bytes.fill(7);
-//! let request = ClientRequest::from_url("wss://example.com/chat")?.subprotocol("chat")?;
+//! let request = ClientRequest::from_url("wss://example.com/chat")?.with_subprotocol("chat")?;
 //! let mut client = request.start_extended_connect(&config, entropy);
 //! let request: Vec<(String, Vec<u8>)> = client.fields().map(|(name, value)| (name.into(), value.into())).collect();
 //!

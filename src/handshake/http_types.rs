@@ -4,7 +4,7 @@ use ::http::header::{HeaderName, HeaderValue};
 use ::http::uri::{InvalidUri, Parts, PathAndQuery, Uri};
 use ::http::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::client::{Answer, ClientExchange};
+use super::client::{Answer, ClientFieldsHandshake};
 use super::error::HandshakeError;
 use super::http::fields::as_bytes;
 use super::http::grammar::percent_encoded;
@@ -113,7 +113,7 @@ impl HandshakeError {
     }
 }
 
-impl ClientExchange {
+impl ClientFieldsHandshake {
     /// Returns the request, for a client such as hyper's or h2's.
     ///
     /// For an HTTP/1.1 upgrade, the URI is in origin form (path and query). HTTP clients that connect based on the URI

@@ -35,7 +35,7 @@
 //! | HTTP/2 and HTTP/3, by [extended CONNECT](extended) | [`Upgrade::from_extended_connect`] | [`ClientRequest::start_extended_connect`] |
 #![cfg_attr(
     feature = "http",
-    doc = "| any, in the types of the crate `http` | [`Upgrade::from_http`] | [`ClientExchange::to_http`] |"
+    doc = "| any, in the types of the crate `http` | [`Upgrade::from_http`] | [`ClientFieldsHandshake::to_http`] |"
 )]
 //!
 //! The accept-key computation alone is in [`key`] (no heap); the extension list alone is [`ExtensionList`].
@@ -58,7 +58,7 @@
 //!
 //! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.)
 //! let entropy = |bytes: &mut [u8]| bytes.fill(7);
-//! let request = ClientRequest::from_url("ws://example.com/chat")?.subprotocol("soap")?.subprotocol("chat")?;
+//! let request = ClientRequest::from_url("ws://example.com/chat")?.with_subprotocol("soap")?.with_subprotocol("chat")?;
 //! let mut client = request.start(&config, entropy, &mut to_server);
 //!
 //! // The server reads, looks at the request, and accepts.
@@ -111,8 +111,8 @@ mod url;
 pub use self::{
     body::{BodyError, ResponseBody},
     client::{
-        Answer, ClientExchange, ClientHandshake, ClientRequest, Response, TunnelAnswer, TunnelHandshake,
-        TunnelRequest,
+        Answer, ClientFieldsHandshake, ClientHandshake, ClientRequest, Response, TunnelAnswer,
+        TunnelHandshake, TunnelRequest,
     },
     error::HandshakeError,
     extensions::{Extension, ExtensionList, ExtensionParam, ExtensionParams},

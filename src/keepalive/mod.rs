@@ -9,18 +9,18 @@
 //!              |                    ^                |   |                      |
 //!              |                    +--- its Pong ---+   | nothing              |
 //!              v                                         v                      v
-//!         Expired::Open                            Expired::Ping          Expired::Close
+//!        Expired::Opening                        Expired::Ping         Expired::Closing
 //! ```
 //!
 //! # The rules
 //!
 //! - **A Ping every [`ping_interval`](KeepaliveConfig::ping_interval)**, whether the connection is busy or not:
 //!   it costs a few bytes, keeps proxies from closing, and measures the round-trip time.
-//! - **Any activity counts as life.** A peer is dead when it shows no [`activity`](Keepalive::activity) for
+//! - **Any activity counts as life.** A peer is dead when it shows no [`record_activity`](Keepalive::record_activity) for
 //!   [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
 //!   message, and such a peer is not dead; so any received bytes count. If only matching Pongs should count, do not
-//!   call `activity`: then only the matching Pong counts.
-//! - **Only the matching Pong counts as an answer.** A [`pong`](Keepalive::pong) is one if its payload is that of the
+//!   call `record_activity`: then only the matching Pong counts.
+//! - **Only the matching Pong counts as an answer.** A [`record_pong`](Keepalive::record_pong) is one if its payload is that of the
 //!   last Ping, once. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is outstanding at a time: an
 //!   unanswered Ping is replaced by the next one after the longer of interval and timeout.
 //! - **A dead peer is found in time.** The time from its last activity to [`Expired::Ping`] is at least the timeout,
@@ -49,38 +49,38 @@
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use std::time::Duration;
 //! use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
-//! use websocket_proto::{Config, Connection, Event, State, Transport};
+//! use websocket_proto::{Config, Connection, Event, State, TransportAdvice};
 //!
 //! /// An open connection, until its transport is to be closed.
 //! fn run(link: &mut Link, connection: &mut Connection) -> Result<(), Expired> {
 //!     let mut keepalive = Keepalive::new(&KeepaliveConfig::new(), link.now());
-//!     keepalive.opened(link.now()); // to watch the handshake too, create it before
+//!     keepalive.record_opened(link.now()); // to watch the handshake too, create it before
 //!     let (mut buffer, mut size, mut out) = ([0; 4096], 0, Vec::new());
 //!     loop {
 //!         let mut input = &mut buffer[..size];
 //!         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
 //!             if let Event::Pong(payload) = event {
-//!                 keepalive.pong(&payload, link.now()); // the round-trip time, if it is the answer to a Ping
+//!                 keepalive.record_pong(&payload, link.now()); // the round-trip time, if it is the answer to a Ping
 //!             }
 //!         }
 //!         if connection.state() != State::Open {
-//!             keepalive.closing(link.now());
+//!             keepalive.record_closing(link.now());
 //!         }
 //!         if let Action::Ping(payload) = keepalive.tick(link.now())? {
 //!             _ = connection.send_ping(&payload, &mut out); // it is open, so this does not fail
 //!         }
 //!         link.write(&mut out);
-//!         if connection.transport() == Transport::Close {
+//!         if connection.transport_advice() == TransportAdvice::Close {
 //!             return Ok(());
 //!         }
 //!         // Waits until there is something or it is time; what is there is read even if it is time, as no peer is
 //!         // dead whose bytes are here.
-//!         match link.read(&mut buffer, keepalive.next_deadline()) {
+//!         match link.read(&mut buffer, keepalive.deadline()) {
 //!             None => return Ok(()), // the end
 //!             Some(read) => size = read,
 //!         }
 //!         if size > 0 {
-//!             keepalive.activity();
+//!             keepalive.record_activity();
 //!         }
 //!     }
 //! }
@@ -121,7 +121,7 @@
 //!
 //! # Many connections
 //!
-//! A `Keepalive` is 48 bytes and uses no heap. On a busy connection, [`activity`](Keepalive::activity) merely sets a
+//! A `Keepalive` is 48 bytes and uses no heap. On a busy connection, [`record_activity`](Keepalive::record_activity) merely sets a
 //! flag and needs no clock; it is enough to call `tick` at the deadlines. To keep a million connections that were
 //! opened together from pinging together, choose when the first Ping of each is due, with
 //! [`ping_at`](Keepalive::ping_at); from then on each keeps its phase.
@@ -129,7 +129,7 @@
 //! # What a hostile peer can do
 //!
 //! It can delay a Pong and so fake a longer round-trip time. It cannot show a shorter one where
-//! [`seed`](Keepalive::seed) makes the payloads unpredictable; without it, the peer can answer a Ping before it was
+//! [`with_seed`](Keepalive::with_seed) makes the payloads unpredictable; without it, the peer can answer a Ping before it was
 //! sent. It can stay alive indefinitely by sending anything at all, because any activity counts as life; how long to
 //! keep a client that does nothing useful is up to the application. It cannot cause more Pings than configured,
 //! whatever Pongs it sends.
@@ -163,7 +163,7 @@ pub struct Keepalive {
 #[allow(clippy::exhaustive_enums, reason = "every caller has to do each of them")]
 #[must_use]
 pub enum Action {
-    /// Nothing, until [`Keepalive::next_deadline`].
+    /// Nothing, until [`Keepalive::deadline`].
     Wait,
     /// Send a Ping with this payload.
     Ping([u8; 8]),
@@ -175,11 +175,11 @@ pub enum Action {
 pub enum Expired {
     /// The opening handshake. A server tells its client by
     /// [`ServerHandshake::handle_timeout`](crate::handshake::ServerHandshake::handle_timeout).
-    Open,
+    Opening,
     /// The peer showed no activity after a Ping: it is dead.
     Ping,
     /// The closing handshake, or the end of the transport that was to follow it.
-    Close,
+    Closing,
 }
 
 /// Times are nanoseconds since the caller's origin.
@@ -209,7 +209,7 @@ enum Heard {
 impl Keepalive {
     /// Starts the timers at the beginning of the opening handshake.
     ///
-    /// If you do not time the handshake, call [`opened`](Self::opened) right away.
+    /// If you do not time the handshake, call [`record_opened`](Self::record_opened) right away.
     pub fn new(config: &KeepaliveConfig, now: Duration) -> Self {
         let timeout = Millis::new(config.open_timeout);
         Self {
@@ -230,13 +230,13 @@ impl Keepalive {
     /// stay secret.
     ///
     /// Without it they are the same for each connection. See the [module](self) for what that allows.
-    pub fn seed(mut self, seed: u64) -> Self {
+    pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
     /// Call this when the opening handshake is done. The first Ping is due after the interval; see [`ping_at`](Self::ping_at).
-    pub fn opened(&mut self, now: Duration) {
+    pub fn record_opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
             self.phase = Phase::Idle {
                 due: self.ping_interval.after(nanos(now)),
@@ -266,7 +266,7 @@ impl Keepalive {
     /// (a Ping, and so its Pong, may have to wait long behind a large message on a slow line); and while you
     /// deliberately do not read (back-pressure), because you then cannot see its activity.
     #[inline]
-    pub fn activity(&mut self) {
+    pub fn record_activity(&mut self) {
         if let Phase::Waiting { heard, .. } = &mut self.phase {
             *heard = Heard::Something;
         }
@@ -275,7 +275,7 @@ impl Keepalive {
     /// Records a Pong with this payload. Returns the round-trip time if it is the first answer to the last Ping.
     ///
     /// Microsecond resolution; measured up to the moment you call this method.
-    pub fn pong(&mut self, payload: &[u8], now: Duration) -> Option<Duration> {
+    pub fn record_pong(&mut self, payload: &[u8], now: Duration) -> Option<Duration> {
         let Phase::Waiting { sent, .. } = self.phase else {
             return None;
         };
@@ -292,7 +292,7 @@ impl Keepalive {
     }
 
     /// Call this when the closing handshake has started: the connection is no longer open. Only the first call counts.
-    pub fn closing(&mut self, now: Duration) {
+    pub fn record_closing(&mut self, now: Duration) {
         match self.phase {
             Phase::Opening { .. } | Phase::Idle { .. } | Phase::Waiting { .. } => {
                 self.phase = Phase::Closing {
@@ -303,7 +303,7 @@ impl Keepalive {
         }
     }
 
-    /// Returns what to do now. Call this at [`next_deadline`](Self::next_deadline) or at any other time, but only after
+    /// Returns what to do now. Call this at [`deadline`](Self::deadline) or at any other time, but only after
     /// reading what the transport has available.
     ///
     /// # Errors
@@ -312,19 +312,19 @@ impl Keepalive {
     pub fn tick(&mut self, now: Duration) -> Result<Action, Expired> {
         let now = nanos(now);
         self.start_over_if_before(now);
-        let deadline = self.deadline();
+        let deadline = self.due();
         if now < deadline || deadline == NEVER {
             return Ok(Action::Wait);
         }
         match self.phase {
-            Phase::Opening { .. } => self.expire(Expired::Open),
+            Phase::Opening { .. } => self.expire(Expired::Opening),
             Phase::Idle { .. } => self.ping(now, Heard::Nothing),
             Phase::Waiting { sent, heard } => match heard {
                 Heard::Something => self.ping(now, Heard::Nothing),
                 Heard::Nothing if self.is_late(now, sent) => self.ping(now, Heard::NothingAgain),
                 Heard::Nothing | Heard::NothingAgain => self.expire(Expired::Ping),
             },
-            Phase::Closing { .. } => self.expire(Expired::Close),
+            Phase::Closing { .. } => self.expire(Expired::Closing),
             Phase::Over(expired) => Err(expired),
         }
     }
@@ -332,19 +332,19 @@ impl Keepalive {
     /// Returns when to call [`tick`](Self::tick): the time since the origin of `now`. `None` means never.
     ///
     /// It may change after a call to any other method. After an error it lies in the past.
-    pub fn next_deadline(&self) -> Option<Duration> {
-        match self.deadline() {
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.due() {
             NEVER => None,
             deadline => Some(Duration::from_nanos(deadline)),
         }
     }
 
-    /// Returns the last round-trip time that was measured, by [`pong`](Self::pong).
+    /// Returns the last round-trip time that was measured, by [`record_pong`](Self::record_pong).
     pub fn last_rtt(&self) -> Option<Duration> {
         (self.rtt != NO_RTT).then(|| Duration::from_micros(self.rtt.into()))
     }
 
-    fn deadline(&self) -> u64 {
+    fn due(&self) -> u64 {
         match self.phase {
             Phase::Opening { due, .. } | Phase::Idle { due } | Phase::Closing { due } => due,
             Phase::Waiting { sent, heard } => match heard {
@@ -410,9 +410,9 @@ impl fmt::Debug for Keepalive {
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Open => "opening handshake took too long",
+            Self::Opening => "opening handshake took too long",
             Self::Ping => "peer was silent after a ping",
-            Self::Close => "closing handshake took too long",
+            Self::Closing => "closing handshake took too long",
         })
     }
 }

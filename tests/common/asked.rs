@@ -19,13 +19,13 @@ impl Asked {
     pub fn request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(&self.authority, &self.target).unwrap();
         for protocol in &self.protocols {
-            request = request.subprotocol(protocol).unwrap();
+            request = request.with_subprotocol(protocol).unwrap();
         }
         for extension in &self.extensions {
-            request = request.extension(extension).unwrap();
+            request = request.with_extension(extension).unwrap();
         }
         for (name, value) in &self.fields {
-            request = request.field(name, value).unwrap();
+            request = request.with_field(name, value).unwrap();
         }
         request
     }
@@ -95,10 +95,10 @@ pub fn with_what_is_taken(texts: &[String; 6]) -> (ClientRequest, usize) {
     let mut request =
         ClientRequest::new(authority, target).unwrap_or_else(|_| ClientRequest::from_url("ws://h").unwrap());
     let steps: [&dyn Fn(ClientRequest) -> Option<ClientRequest>; 4] = [
-        &|request| request.origin(origin).ok(),
-        &|request| request.subprotocol(protocol).ok(),
-        &|request| request.extension(value).ok(),
-        &|request| request.field(name, value).ok(),
+        &|request| request.with_origin(origin).ok(),
+        &|request| request.with_subprotocol(protocol).ok(),
+        &|request| request.with_extension(value).ok(),
+        &|request| request.with_field(name, value).ok(),
     ];
     let mut taken = 0;
     for step in steps {

@@ -6,7 +6,7 @@ use super::strict::{self, Strict};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, Violation};
 use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
 use websocket_proto::{
-    CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, Transport,
+    CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, TransportAdvice,
 };
 
 /// All that came out of a connection while it was given some bytes.
@@ -20,12 +20,12 @@ pub struct Run {
     pub error: Option<Error>,
     pub consumed: usize,
     pub state: State,
-    pub transport: Transport,
+    pub transport: TransportAdvice,
 }
 
 impl Run {
     fn new(
-        (role, state, transport): (Role, State, Transport),
+        (role, state, transport): (Role, State, TransportAdvice),
         events: Events,
         out: Vec<u8>,
         error: Option<Error>,
@@ -144,7 +144,10 @@ impl Run {
     #[track_caller]
     pub fn fails(self, error: Error) -> Self {
         assert_eq!(self.error, Some(error));
-        assert_eq!((self.state, self.transport), (State::Closed, Transport::Close));
+        assert_eq!(
+            (self.state, self.transport),
+            (State::Closed, TransportAdvice::Close)
+        );
         let frames = strict::frames_of(self.role, &self.out);
         let (last, before) = frames.split_last().expect("a Close is sent");
         assert!(before.iter().all(|frame| frame.opcode != 8));
@@ -173,7 +176,7 @@ pub trait Receiver {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error>;
 
-    fn status(&self) -> (Role, State, Transport);
+    fn status(&self) -> (Role, State, TransportAdvice);
 }
 
 impl Receiver for Connection {
@@ -185,8 +188,8 @@ impl Receiver for Connection {
         self.receive(input, out)
     }
 
-    fn status(&self) -> (Role, State, Transport) {
-        (self.role(), self.state(), self.transport())
+    fn status(&self) -> (Role, State, TransportAdvice) {
+        (self.role(), self.state(), self.transport_advice())
     }
 }
 
@@ -204,8 +207,8 @@ impl Receiver for (ReceiveHalf, SendHalf) {
         result
     }
 
-    fn status(&self) -> (Role, State, Transport) {
-        (self.1.role(), self.1.state(), self.1.transport())
+    fn status(&self) -> (Role, State, TransportAdvice) {
+        (self.1.role(), self.1.state(), self.1.transport_advice())
     }
 }
 
@@ -250,7 +253,7 @@ pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Ru
     // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
     let mut over = match connection.status() {
         (_, State::Open, _) => false,
-        (_, State::Closing, transport) => transport == Transport::Open,
+        (_, State::Closing, transport) => transport == TransportAdvice::KeepOpen,
         (_, State::Closed, _) => true,
     };
     let mut start = 0;
@@ -319,7 +322,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         let open = error.is_none() && !matches!(events.seen.last(), Some(Seen::Close(..)));
         if open && !input.is_empty() {
             assert!(
-                connection.remaining() > input.len() as u64,
+                connection.payload_remaining() > input.len() as u64,
                 "only a payload that is not whole is held"
             );
         }
@@ -370,7 +373,7 @@ pub fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Decoded {
     }
     if let Some((header, payload, false)) = frames.last() {
         assert_eq!(
-            decoder.remaining(),
+            decoder.payload_remaining(),
             Some(header.payload_len - payload.len() as u64)
         );
     }

@@ -126,7 +126,7 @@ fn tunnel_parts(config: &Config, parts: &[&[u8]]) -> Ended {
         };
         let result = match client.receive(input) {
             Ok(None) => return None,
-            Ok(Some(TunnelAnswer::Open { request, response })) => {
+            Ok(Some(TunnelAnswer::Accepted { request, response })) => {
                 describe("open", &response, TunnelRequest::new(request).authority())
             }
             Ok(Some(TunnelAnswer::Rejected { tunnel, response })) => {

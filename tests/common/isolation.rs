@@ -39,7 +39,7 @@ pub fn send(setting: &Setting, messages: &[&[u8]]) -> Vec<u8> {
                 send(first, Fin::More).and_then(|()| send(last, Fin::Last))
             }
             Sending::Prepared if n % 2 == 1 => {
-                let prepared = Prepared::binary(message).deflate(setting.window, &setting.config);
+                let prepared = Prepared::binary(message).with_deflate(setting.window, &setting.config);
                 server.send_prepared(&prepared, &mut out)
             }
             Sending::Messages | Sending::Prepared => server.send_binary(message, &mut out),

@@ -6,7 +6,7 @@ use super::strict::{Emitted, Strict};
 use super::{Events, Receiver, Seen, binary, facts, message, naive, ping, pong};
 use websocket_proto::{
     AutoPong, CloseCode, ClosedBy, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind,
-    Misuse, Prepared, Role, State, Transport,
+    Misuse, Prepared, Role, State, TransportAdvice,
 };
 
 /// What may be done on a pair; the end it is done on stands beside it.
@@ -61,7 +61,7 @@ impl Setup {
     pub fn deliver(&self, config: Config) -> Config {
         config.delivery(match (self.stream, self.hold) {
             (true, _) => Delivery::Chunks,
-            (false, true) => Delivery::Held,
+            (false, true) => Delivery::InPlace,
             (false, false) => Delivery::Whole,
         })
     }
@@ -112,7 +112,7 @@ impl Model {
             _ => unclosed && self.peer_closed.is_none(),
         };
         if !may_send {
-            return Err(Misuse::Closed);
+            return Err(Misuse::NotOpen);
         }
         let is_whole = matches!(
             operation,
@@ -208,14 +208,14 @@ impl Model {
         }
     }
 
-    fn state(&self) -> (State, Transport) {
+    fn state(&self) -> (State, TransportAdvice) {
         match (self.closed.is_some(), self.peer_closed.is_some()) {
-            _ if self.ended => (State::Closed, Transport::Close),
-            (false, false) => (State::Open, Transport::Open),
-            (false, true) => (State::Closing, Transport::Open),
-            (true, false) => (State::Closing, Transport::AwaitPeer),
-            (true, true) if self.role == Role::Server => (State::Closed, Transport::Close),
-            (true, true) => (State::Closed, Transport::AwaitPeer),
+            _ if self.ended => (State::Closed, TransportAdvice::Close),
+            (false, false) => (State::Open, TransportAdvice::KeepOpen),
+            (false, true) => (State::Closing, TransportAdvice::KeepOpen),
+            (true, false) => (State::Closing, TransportAdvice::AwaitPeer),
+            (true, true) if self.role == Role::Server => (State::Closed, TransportAdvice::Close),
+            (true, true) => (State::Closed, TransportAdvice::AwaitPeer),
         }
     }
 
@@ -346,7 +346,7 @@ impl End {
         let (expected, answers) = self.expect(&peer.sent);
         assert_eq!(std::mem::take(&mut self.received.seen), expected);
         if self.model.is_receiving() {
-            let held = self.model.setup.hold && self.connection().remaining() > left as u64;
+            let held = self.model.setup.hold && self.connection().payload_remaining() > left as u64;
             assert!(left == 0 || held, "total consumption");
             self.buffer = buffer.split_off(buffer.len() - left);
         }
@@ -390,7 +390,7 @@ impl End {
 
     fn check(&self) {
         assert_eq!(
-            (self.connection().state(), self.connection().transport()),
+            (self.connection().state(), self.connection().transport_advice()),
             self.model.state()
         );
         assert_eq!(self.connection().role(), self.model.role);

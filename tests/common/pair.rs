@@ -89,7 +89,9 @@ impl Setup {
     fn endpoint(&self, role: Role) -> Endpoint {
         let (config, now) = (self.config(), Duration::ZERO);
         match (self.opening, role) {
-            (Opening::Done, _) => Endpoint::open(&config, open(role, &self.connection()), &[], now),
+            (Opening::Done, _) => {
+                Endpoint::from_connection(&config, open(role, &self.connection()), &[], now)
+            }
             (_, Role::Server) => Endpoint::server(&config, now),
             (_, Role::Client) => {
                 let request = ClientRequest::from_url("ws://h/").expect("well-formed");

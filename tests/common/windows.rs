@@ -6,7 +6,7 @@ use websocket_proto::deflate::Window;
 pub const fn window(bits: u8, takeover: bool) -> Window {
     match (Window::new(bits), takeover) {
         (Some(window), true) => window,
-        (Some(window), false) => window.no_context_takeover(),
+        (Some(window), false) => window.without_context_takeover(),
         (None, _) => panic!("no window has so many bits"),
     }
 }

@@ -58,7 +58,8 @@ fn is_accepted(role: Role, any_code: bool, body: &[u8]) -> bool {
     let mut wire = incoming(role, body);
     let verdict = naive::receive(&rules, &wire).verdict;
     let config = Config::new().accept_any_close_code(any_code);
-    let endpoint = Endpoint::open(&EndpointConfig::new(), open(role, &config), &wire, Duration::ZERO);
+    let endpoint =
+        Endpoint::from_connection(&EndpointConfig::new(), open(role, &config), &wire, Duration::ZERO);
 
     let (mut connection, mut out) = (open(role, &config), Vec::new());
     let found = connection.receive(&mut &mut wire[..], &mut out);
@@ -180,7 +181,7 @@ fn is_sent(role: Role, any_code: bool, answers: bool, code: u16) -> bool {
     let config = Config::new().accept_any_close_code(any_code);
     let start = |role, config: &Config| {
         let connection = open(role, config);
-        Endpoint::open(&EndpointConfig::new(), connection, &[], Duration::ZERO)
+        Endpoint::from_connection(&EndpointConfig::new(), connection, &[], Duration::ZERO)
     };
     let (mut here, mut peer) = (
         start(role, &config.clone().auto_close(!answers)),

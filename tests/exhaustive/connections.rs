@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use websocket_proto::{
     AutoPong, CloseCode, ClosedBy, Config, Connection, Delivery, Event, Fin, MessageKind, Misuse,
-    ReceiveHalf, Reply, Role, SendHalf, State, Transport,
+    ReceiveHalf, Reply, Role, SendHalf, State, TransportAdvice,
 };
 
 /// What can happen to an end, which is named beside it.
@@ -133,7 +133,7 @@ struct End {
     /// What arrived and is held.
     buffer: Vec<u8>,
     chunks: Vec<u8>,
-    before: (State, Transport),
+    before: (State, TransportAdvice),
 }
 
 /// A connection and its sending half have the same methods.
@@ -188,7 +188,7 @@ impl End {
             is_over: false,
             buffer: Vec::new(),
             chunks: Vec::new(),
-            before: (State::Open, Transport::Open),
+            before: (State::Open, TransportAdvice::KeepOpen),
         }
     }
 
@@ -204,7 +204,7 @@ impl End {
             _ => may_ping,
         };
         let opcode = match operation {
-            _ if !allowed => return Err(Misuse::Closed),
+            _ if !allowed => return Err(Misuse::NotOpen),
             Operation::Send if self.is_inside_message => return Err(Misuse::UnfinishedMessage),
             Operation::Send => 0x82,
             Operation::Ping => 0x89,
@@ -366,7 +366,7 @@ impl End {
         assert_eq!(seen, events, "no event is lost, or told twice");
         if self.peer_close.is_none() && !self.is_over {
             assert!(
-                left == 0 || self.setup.delivery == Delivery::Held,
+                left == 0 || self.setup.delivery == Delivery::InPlace,
                 "all is consumed"
             );
             self.buffer = buffer.split_off(buffer.len() - left);
@@ -435,17 +435,17 @@ impl End {
         }
     }
 
-    fn state(&self) -> (State, Transport) {
+    fn state(&self) -> (State, TransportAdvice) {
         match &self.core {
-            Core::Whole(connection) => (connection.state(), connection.transport()),
-            Core::Halves(_, sender, _) => (sender.state(), sender.transport()),
+            Core::Whole(connection) => (connection.state(), connection.transport_advice()),
+            Core::Halves(_, sender, _) => (sender.state(), sender.transport_advice()),
         }
     }
 
     fn remaining(&self) -> u64 {
         match &self.core {
-            Core::Whole(connection) => connection.remaining(),
-            Core::Halves(receiver, ..) => receiver.remaining(),
+            Core::Whole(connection) => connection.payload_remaining(),
+            Core::Halves(receiver, ..) => receiver.payload_remaining(),
         }
     }
 
@@ -460,11 +460,11 @@ impl End {
             _ => State::Closing,
         };
         let transport = match (self.own_close, self.told_close) {
-            _ if self.told_over => Transport::Close,
-            (None, _) => Transport::Open,
-            (Some(_), false) => Transport::AwaitPeer,
-            (Some(_), true) if ROLES[self.place] == Role::Server => Transport::Close,
-            (Some(_), true) => Transport::AwaitPeer,
+            _ if self.told_over => TransportAdvice::Close,
+            (None, _) => TransportAdvice::KeepOpen,
+            (Some(_), false) => TransportAdvice::AwaitPeer,
+            (Some(_), true) if ROLES[self.place] == Role::Server => TransportAdvice::Close,
+            (Some(_), true) => TransportAdvice::AwaitPeer,
         };
         let now = self.state();
         assert_eq!(now, (state, transport));
@@ -588,7 +588,7 @@ impl Pair {
                 happened = true;
             }
             let end = &self.ends[place];
-            if !end.is_over && (self.to[place].is_ended || end.state().1 == Transport::Close) {
+            if !end.is_over && (self.to[place].is_ended || end.state().1 == TransportAdvice::Close) {
                 self.is_over(place);
                 happened = true;
             }
@@ -720,8 +720,8 @@ impl Pair {
             );
             let (mut input, mut out, size) = (&mut wire[..], Vec::new(), 0);
             assert_eq!(end.connection().receive(&mut input, &mut out), Ok(None));
-            assert_eq!(end.connection().send_ping(b"", &mut out), Err(Misuse::Closed));
-            assert_eq!(end.connection().close(None, "", &mut out), Err(Misuse::Closed));
+            assert_eq!(end.connection().send_ping(b"", &mut out), Err(Misuse::NotOpen));
+            assert_eq!(end.connection().close(None, "", &mut out), Err(Misuse::NotOpen));
             assert_eq!(out.len(), size);
         }
     }
@@ -740,7 +740,7 @@ fn setups() -> Vec<[Setup; 2]> {
         }
     }
     let mut setups: Vec<[Setup; 2]> = ends.iter().flat_map(|a| ends.iter().map(|b| [*a, *b])).collect();
-    for delivery in [Delivery::Held, Delivery::Chunks] {
+    for delivery in [Delivery::InPlace, Delivery::Chunks] {
         setups.push([0, 1].map(|_| Setup { delivery, ..ends[0] }));
     }
     for auto_close in [true, false] {

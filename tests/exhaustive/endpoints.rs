@@ -201,7 +201,12 @@ impl End {
             .linger_timeout(LINGER_TIMEOUT);
         Self {
             place,
-            endpoint: Endpoint::open(&config, open(ROLES[place], &connection), &[], Duration::ZERO),
+            endpoint: Endpoint::from_connection(
+                &config,
+                open(ROLES[place], &connection),
+                &[],
+                Duration::ZERO,
+            ),
             sent: 0,
             taken: 0,
             closes: false,

@@ -220,7 +220,7 @@ fn check_decoder(decoder: &mut Decoder, bytes: &[u8], read: usize, verdict: &Ver
             (Ok(None), _) => assert!(consumed < bytes.len()),
             (Ok(Some(header)), Verdict::Accepted) => {
                 assert_eq!(consumed, bytes.len());
-                assert_eq!(decoder.remaining(), Some(header.payload_len));
+                assert_eq!(decoder.payload_remaining(), Some(header.payload_len));
                 check_fields(&header, consumed, bytes);
             }
             (Err(violation), Verdict::Refused { code, at }) => {

@@ -137,7 +137,10 @@ fn drain(mut connection: Connection, bytes: &mut [u8], read: usize) {
         // As a caller does that sends it.
         out.clear();
     }
-    assert_eq!((connection.state(), connection.remaining()), (State::Open, 0));
+    assert_eq!(
+        (connection.state(), connection.payload_remaining()),
+        (State::Open, 0)
+    );
 }
 
 const WHOLE: usize = usize::MAX;
@@ -219,8 +222,8 @@ fn text_in_one_byte_reads(n: usize) -> Work {
 
 /// The caller's buffer grows by a byte, and all of it is given again.
 fn held_message_in_one_byte_reads(n: usize) -> Work {
-    let runs =
-        both_with(config().delivery(Delivery::Held)).map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
+    let runs = both_with(config().delivery(Delivery::InPlace))
+        .map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
     Box::new(move || {
         for (mut connection, mut bytes) in runs {
             let (mut start, mut events) = (0, 0);

@@ -222,7 +222,7 @@ fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint::open(&EndpointConfig::new(), server(), &[], Duration::ZERO)
+    Endpoint::from_connection(&EndpointConfig::new(), server(), &[], Duration::ZERO)
 }
 
 /// As [`receive`] and [`echo`], by the loop of the endpoint's documentation; what is read is copied.

@@ -44,7 +44,7 @@ impl Ours {
         let window = Window::new(terms.bits).expect("8 to 15 bits");
         let window = match terms.takeover {
             true => window,
-            false => window.no_context_takeover(),
+            false => window.without_context_takeover(),
         };
         Self {
             compressor: Compressor::new(window, config).expect("the window is large enough"),

@@ -36,7 +36,7 @@ impl Driven {
         };
         let config = EndpointConfig::new();
         Self {
-            endpoint: Endpoint::open(&config, connection, &[], NOW),
+            endpoint: Endpoint::from_connection(&config, connection, &[], NOW),
             large: match role {
                 Role::Server => LARGE,
                 Role::Client => usize::MAX,

@@ -1,4 +1,4 @@
-//! `websocket-proto` with [`Delivery::Held`]: a growable buffer for each connection, in which cut messages stay.
+//! `websocket-proto` with [`Delivery::InPlace`]: a growable buffer for each connection, in which cut messages stay.
 
 use std::any::Any;
 
@@ -26,7 +26,7 @@ struct Held {
 
 impl Held {
     fn new(role: Role) -> Self {
-        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::Held));
+        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::InPlace));
         ours.buffer.resize(READ_SIZE + SPARE, 0);
         Self {
             ours,
@@ -39,7 +39,7 @@ impl Held {
     fn make_room(&mut self) {
         let buffer = &mut self.ours.buffer;
         let held = self.end - self.start;
-        let missing = (self.ours.connection.remaining() as usize).saturating_sub(held);
+        let missing = (self.ours.connection.payload_remaining() as usize).saturating_sub(held);
         let wanted = missing.max(1);
         if self.end + wanted > buffer.len() {
             buffer.copy_within(self.start..self.end, 0);

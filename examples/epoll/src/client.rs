@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use websocket_proto::Event;
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, Shutdown, Step};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, ShutdownWrite, Step};
 
 /// One client. While it is idle, it has no buffers.
 pub struct Client {
@@ -73,8 +73,8 @@ impl Write for Socket {
     }
 }
 
-impl Shutdown for Socket {
-    fn shut_down(&mut self) -> io::Result<()> {
+impl ShutdownWrite for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.0.shutdown(std::net::Shutdown::Write)
     }
 }

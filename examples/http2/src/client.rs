@@ -62,14 +62,14 @@ async fn open(
     if !http.is_extended_connect_protocol_enabled() {
         return Err("the server does not allow extended CONNECT".into());
     }
-    let mut exchange = request.start_extended_connect(&CONFIG, OsEntropy);
-    let mut request = exchange.to_http()?;
+    let mut handshake = request.start_extended_connect(&CONFIG, OsEntropy);
+    let mut request = handshake.to_http()?;
     request
         .extensions_mut()
         .insert(Protocol::from_static(extended::PROTOCOL));
     let (response, send) = http.send_request(request, false)?;
     let response = response.await?;
-    match exchange.receive_http(&response)? {
+    match handshake.receive_http(&response)? {
         Some(Answer::Accepted { connection, .. }) => {
             let receive = response.into_body();
             Ok((connection, Stream { send, receive }))

@@ -26,7 +26,10 @@ pub struct Stream {
 pub fn open(connection: Connection) -> (Endpoint, Instant) {
     let config = EndpointConfig::new().max_buffered(MAX_OUTPUT);
     let clock = Instant::now();
-    (Endpoint::open(&config, connection, &[], clock.elapsed()), clock)
+    (
+        Endpoint::from_connection(&config, connection, &[], clock.elapsed()),
+        clock,
+    )
 }
 
 /// Receives and sends until the endpoint is done. `react` makes of each event what it likes.

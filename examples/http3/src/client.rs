@@ -64,8 +64,8 @@ impl Client {
         if !http.extended_connect_enabled_by_peer() {
             return Err("the server does not allow extended CONNECT".into());
         }
-        let mut exchange = request.start_extended_connect(&CONFIG, OsEntropy);
-        let fields: Vec<Header> = exchange
+        let mut handshake = request.start_extended_connect(&CONFIG, OsEntropy);
+        let fields: Vec<Header> = handshake
             .fields()
             .map(|(name, value)| Header::new(name.as_bytes(), value))
             .collect();
@@ -80,7 +80,7 @@ impl Client {
                     continue;
                 }
             };
-            match exchange.receive_fields(list.iter().map(|field| (field.name(), field.value())))? {
+            match handshake.receive_fields(list.iter().map(|field| (field.name(), field.value())))? {
                 Some(Answer::Accepted { connection, .. }) => return Ok((http, Stream::new(id, connection))),
                 Some(Answer::Rejected(response)) => {
                     return Err(format!("rejected with {}", response.status()).into());

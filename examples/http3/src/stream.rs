@@ -25,7 +25,7 @@ impl Stream {
     pub fn new(id: u64, connection: Connection) -> Self {
         let config = EndpointConfig::new().max_buffered(MAX_OUTPUT);
         let clock = Instant::now();
-        let endpoint = Endpoint::open(&config, connection, &[], clock.elapsed());
+        let endpoint = Endpoint::from_connection(&config, connection, &[], clock.elapsed());
         Self {
             id,
             endpoint,

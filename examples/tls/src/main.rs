@@ -21,7 +21,7 @@ use rcgen::CertifiedKey;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use websocket_proto::Event;
-use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Shutdown, Step};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
 
 /// For the handshake of TLS. All that follows has the deadlines of the endpoint.
 const TLS_TIME: Duration = Duration::from_secs(10);
@@ -134,8 +134,8 @@ impl Write for Tls {
     }
 }
 
-impl Shutdown for Tls {
-    fn shut_down(&mut self) -> io::Result<()> {
+impl ShutdownWrite for Tls {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.0.conn.send_close_notify();
         self.0.flush()?;
         self.0.sock.stream.shutdown(std::net::Shutdown::Write)

@@ -64,7 +64,7 @@ pub use websocket_proto;
 pub use websocket_proto::connection::{Close, Prepared};
 pub use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, SendError, Sender, Step};
 pub use websocket_proto::handshake::ClientRequest;
-pub use websocket_proto::{CloseCode, Config, Connection, Event, Misuse};
+pub use websocket_proto::{CloseCode, Config, Connection, Event, IntoCloseCode, Misuse};
 
 /// One end of a WebSocket connection, and the transport under it.
 pub struct WebSocket<S> {
@@ -84,7 +84,9 @@ pub struct WebSocket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Takes a transport whose opening handshake another library has done, such as hyper's upgraded stream.
     pub fn open(stream: S, connection: Connection, config: &EndpointConfig) -> Self {
-        Self::new(stream, |now| Endpoint::open(config, connection, &[], now))
+        Self::new(stream, |now| {
+            Endpoint::from_connection(config, connection, &[], now)
+        })
     }
 
     fn new(stream: S, endpoint: impl FnOnce(std::time::Duration) -> Endpoint) -> Self {
@@ -171,13 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// Those of [`Sender::close`] that say that the code or the reason is wrong.
-    pub async fn close(
-        &mut self,
-        code: impl Into<Option<CloseCode>>,
-        reason: &str,
-    ) -> Result<&End, SendError> {
+    pub async fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<&End, SendError> {
         match self.endpoint.sender().close(code, reason) {
-            Ok(()) | Err(SendError::NotOpen | SendError::Misuse(Misuse::Closed)) => {}
+            Ok(()) | Err(SendError::NotOpen | SendError::Misuse(Misuse::NotOpen)) => {}
             Err(error) => return Err(error),
         }
         while self.ready().await {

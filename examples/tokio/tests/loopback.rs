@@ -146,7 +146,7 @@ async fn request_is_looked_at_before_it_is_accepted() -> Result {
             }
         }
     });
-    let request = ClientRequest::from_url(&format!("ws://{address}/chat"))?.subprotocol("chat.v1")?;
+    let request = ClientRequest::from_url(&format!("ws://{address}/chat"))?.with_subprotocol("chat.v1")?;
     let (_socket, response) = connect(request, &EndpointConfig::new()).await?;
     assert_eq!(
         (response.subprotocol(), response.field("X-Room")),

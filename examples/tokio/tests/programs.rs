@@ -126,7 +126,7 @@ async fn room_drops_a_slow_reader_and_closes_all() -> Result {
 #[tokio::test]
 async fn room_is_closed_to_other_origins() -> Result {
     let (_room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
-    let request = ClientRequest::from_url(&format!("ws://{address}/"))?.origin("https://example.com")?;
+    let request = ClientRequest::from_url(&format!("ws://{address}/"))?.with_origin("https://example.com")?;
     let error = connect(request, &EndpointConfig::new())
         .await
         .expect_err("it is foreign");

@@ -44,7 +44,7 @@ impl ReceiveHalf {
     fn check_begun_message(&self) -> Result<(), Error> {
         let announced = match (self.frame, self.is_inside_deflated()) {
             (None | Some(Frame::Control(_)), _) | (Some(Frame::Piece(_)), true) => 0,
-            (Some(Frame::Whole(_)), _) | (Some(Frame::Piece(_)), false) => self.remaining(),
+            (Some(Frame::Whole(_)), _) | (Some(Frame::Piece(_)), false) => self.payload_remaining(),
         };
         match self.size().saturating_add(announced) {
             size if size <= self.max_message_size => Ok(()),
@@ -78,7 +78,7 @@ impl ReceiveHalf {
 /// A message that is assembled in a buffer cannot be larger than a buffer.
 pub(super) fn limit_of(delivery: Delivery, bytes: u64) -> u64 {
     match delivery {
-        Delivery::Whole | Delivery::Held => room(0, bytes),
+        Delivery::Whole | Delivery::InPlace => room(0, bytes),
         Delivery::Chunks => bytes,
     }
 }

@@ -115,10 +115,10 @@ impl ReceiveHalf {
         }
     }
 
-    /// Same as [`Connection::remaining`](super::Connection::remaining).
-    pub fn remaining(&self) -> u64 {
+    /// Same as [`Connection::payload_remaining`](super::Connection::payload_remaining).
+    pub fn payload_remaining(&self) -> u64 {
         match self.state.is_open() {
-            true => self.decoder.remaining().unwrap_or(0),
+            true => self.decoder.payload_remaining().unwrap_or(0),
             false => 0,
         }
     }
@@ -259,7 +259,7 @@ impl ReceiveHalf {
                     Err(violation) => return Err(self.violation(violation)),
                 },
             };
-            if self.delivery == Delivery::Held && self.must_hold(frame, input) {
+            if self.delivery == Delivery::InPlace && self.must_hold(frame, input) {
                 self.frame = Some(frame);
                 return self.hold(frame, input).map(|()| None);
             }
@@ -326,7 +326,7 @@ impl ReceiveHalf {
             false => Coding::Plain,
         };
         match self.delivery {
-            Delivery::Whole | Delivery::Held => self.message.begin(kind),
+            Delivery::Whole | Delivery::InPlace => self.message.begin(kind),
             Delivery::Chunks => self.chunks = Some(Chunks::begin(kind)),
         }
         self.empty_fragments = 0;
@@ -350,7 +350,7 @@ impl ReceiveHalf {
     /// elsewhere anyway.
     fn must_hold(&self, frame: Frame, input: &[u8]) -> bool {
         let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
-        whole && self.remaining() > input.len() as u64
+        whole && self.payload_remaining() > input.len() as u64
     }
 
     /// A message in one frame, split across reads.
@@ -392,7 +392,7 @@ impl ReceiveHalf {
     fn push(&mut self, chunk: Masked<'_>, fin: Fin) -> Result<(), Error> {
         let known = self.size().saturating_add(chunk.bytes.len() as u64);
         let end = match fin {
-            Fin::Last => known.saturating_add(self.remaining()),
+            Fin::Last => known.saturating_add(self.payload_remaining()),
             Fin::More => self.max_message_size,
         };
         let key = chunk.key.unwrap_or(NO_KEY);
@@ -430,7 +430,7 @@ impl fmt::Debug for ReceiveHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceiveHalf")
             .field("is_open", &self.is_open())
-            .field("remaining", &self.remaining())
+            .field("payload_remaining", &self.payload_remaining())
             .finish_non_exhaustive()
     }
 }

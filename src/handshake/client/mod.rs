@@ -1,6 +1,6 @@
 //! The client's side of the transport: bytes in, the server's answer out.
 
-mod exchange;
+mod fields;
 mod request;
 mod response;
 mod rules;
@@ -11,7 +11,7 @@ mod waiting;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use exchange::ClientExchange;
+pub use fields::ClientFieldsHandshake;
 pub use request::ClientRequest;
 pub use response::Response;
 pub use tunnel::{TunnelAnswer, TunnelHandshake, TunnelRequest};

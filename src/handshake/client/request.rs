@@ -20,7 +20,7 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 /// use websocket_proto::Config;
 /// use websocket_proto::handshake::ClientRequest;
 ///
-/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.subprotocol("chat")?.field("Cookie", "a=b")?;
+/// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.with_subprotocol("chat")?.with_field("Cookie", "a=b")?;
 /// assert_eq!((request.is_secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
@@ -55,7 +55,7 @@ impl ClientRequest {
     /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
     /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host header
-    /// field, with its port unless that is 80. For `wss:`, use [`secure`](Self::secure).
+    /// field, with its port unless that is 80. For `wss:`, use [`with_secure`](Self::with_secure).
     ///
     /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and
     /// [`query`](crate::handshake::Upgrade::query) return can be sent on as it is, joined by `?`.
@@ -78,11 +78,11 @@ impl ClientRequest {
     /// ```
     /// use websocket_proto::handshake::ClientRequest;
     ///
-    /// let request = ClientRequest::new("example.com", "/chat")?.secure(true);
+    /// let request = ClientRequest::new("example.com", "/chat")?.with_secure(true);
     /// assert_eq!((request.is_secure(), request.host(), request.port()), (true, "example.com", 443));
     /// # Ok::<(), websocket_proto::handshake::HandshakeMisuse>(())
     /// ```
-    pub fn secure(mut self, secure: bool) -> Self {
+    pub fn with_secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self.authority = write_authority(self.written_host(), self.port, secure);
         self
@@ -240,7 +240,7 @@ impl ClientRequest {
         })
     }
 
-    /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`secure`](Self::secure) says so.
+    /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`with_secure`](Self::with_secure) says so.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -276,7 +276,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// An origin that is empty, not printable ASCII or has a space at an end, or a second one.
-    pub fn origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
         // RFC 9110 section 5.5: spaces around a value are not part of it.
         if !is_origin(origin.as_bytes()) || origin.trim() != origin {
             return Err(HandshakeMisuse::MalformedOrigin);
@@ -294,7 +294,7 @@ impl ClientRequest {
     ///
     /// A name that is not a token, or that was offered before (RFC 6455 section 4.1, item 10).
     #[doc(alias = "protocol")]
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
         if !is_token(name.as_bytes()) {
             return Err(HandshakeMisuse::MalformedSubprotocol);
         }
@@ -318,11 +318,11 @@ impl ClientRequest {
     /// # Errors
     ///
     /// An offer that is not exactly one extension by the grammar of [`ExtensionList`].
-    pub fn extension(self, offer: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_extension(self, offer: &str) -> Result<Self, HandshakeMisuse> {
         self.offer(ExtensionList::parse(offer).ok())
     }
 
-    /// Same as [`extension`](Self::extension), except that a quoted value may be any text, as the agents of TR-369 write
+    /// Same as [`with_extension`](Self::with_extension), except that a quoted value may be any text, as the agents of TR-369 write
     /// it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that go by RFC 6455 section 9.1 refuse it.
     ///
     /// To accept the same of a peer, use [`Config::accept_any_extension_value`].
@@ -330,7 +330,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// An offer that is not exactly one extension by the grammar of [`ExtensionList::parse_any_value`].
-    pub fn extension_any_value(self, offer: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_extension_any_value(self, offer: &str) -> Result<Self, HandshakeMisuse> {
         self.offer(ExtensionList::parse_any_value(offer).ok())
     }
 
@@ -354,7 +354,7 @@ impl ClientRequest {
     ///
     /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
     #[doc(alias = "header")]
-    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         write::check_field(name, value)?;
         self.fields.push((name.to_string(), value.to_vec()));

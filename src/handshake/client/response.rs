@@ -78,7 +78,7 @@ impl Response {
     /// [`Config::max_body_size`].
     ///
     /// A response that accepts has no body: what follows it is frames, or the bytes of a tunnel. A response
-    /// that came by a [`ClientExchange`](crate::handshake::ClientExchange) has its body in the HTTP stack
+    /// that came by a [`ClientFieldsHandshake`](crate::handshake::ClientFieldsHandshake) has its body in the HTTP stack
     /// that read it, so ask that stack.
     pub fn body_reader(&self, config: &Config) -> ResponseBody {
         match self.is_accepting {

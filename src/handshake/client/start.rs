@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::rules::Offer;
 use super::waiting::Waiting;
-use super::{ClientExchange, ClientHandshake, ClientRequest};
+use super::{ClientFieldsHandshake, ClientHandshake, ClientRequest};
 #[cfg(feature = "deflate")]
 use crate::deflate;
 use crate::handshake::extended::PROTOCOL;
@@ -45,15 +45,19 @@ impl ClientRequest {
     /// use websocket_proto::handshake::{Answer, ClientRequest};
     ///
     /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
-    /// let mut exchange = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
-    /// assert_eq!((exchange.method(), exchange.target()), ("GET", "/chat"));
-    /// assert_eq!(exchange.fields().next(), Some(("Host", &b"example.com"[..])));
+    /// let mut handshake = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
+    /// assert_eq!((handshake.method(), handshake.target()), ("GET", "/chat"));
+    /// assert_eq!(handshake.fields().next(), Some(("Host", &b"example.com"[..])));
     /// // The HTTP client sends them, and gets:
-    /// let answer = exchange.receive_response(403, [("Content-Length", "0")])?;
+    /// let answer = handshake.receive_response(403, [("Content-Length", "0")])?;
     /// assert!(matches!(answer, Some(Answer::Rejected(response)) if response.status() == 403));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn start_upgrade(mut self, config: &Config, mut entropy: impl Entropy + 'static) -> ClientExchange {
+    pub fn start_upgrade(
+        mut self,
+        config: &Config,
+        mut entropy: impl Entropy + 'static,
+    ) -> ClientFieldsHandshake {
         let key = draw_key(&mut entropy);
         self.offer_deflate(config);
         let opening = Opening::by_upgrade(&key);
@@ -61,7 +65,7 @@ impl ClientRequest {
         self.each_field_of_upgrade(&key, |name, value| fields.push(opening.written(name, value)));
         let target = self.target.clone();
         let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(target, fields, waiting)
+        ClientFieldsHandshake::new(target, fields, waiting)
     }
 
     /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
@@ -73,14 +77,14 @@ impl ClientRequest {
         mut self,
         config: &Config,
         entropy: impl Entropy + 'static,
-    ) -> ClientExchange {
+    ) -> ClientFieldsHandshake {
         self.offer_deflate(config);
         let opening = Opening::ExtendedConnect;
         let mut fields = Vec::new();
         self.each_field_of_connect(|name, value| fields.push(opening.written(name, value)));
         let target = self.target.clone();
         let waiting = self.wait(config, opening, entropy);
-        ClientExchange::new(target, fields, waiting)
+        ClientFieldsHandshake::new(target, fields, waiting)
     }
 
     fn wait(self, config: &Config, opening: Opening, entropy: impl Entropy + 'static) -> Waiting {

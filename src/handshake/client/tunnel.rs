@@ -35,7 +35,7 @@ use crate::handshake::misuse::HandshakeMisuse;
 /// ```
 ///
 /// Nothing may be sent before the proxy's 2xx: a proxy that refuses would read it as its next request (RFC
-/// 9931). So the `ClientRequest` is inside until then, and comes out with [`TunnelAnswer::Open`].
+/// 9931). So the `ClientRequest` is inside until then, and comes out with [`TunnelAnswer::Accepted`].
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -61,11 +61,11 @@ use crate::handshake::misuse::HandshakeMisuse;
 /// assert!(body.is_transport_reusable()); // otherwise connect to the proxy again
 ///
 /// out.clear();
-/// let mut handshake = tunnel.basic_credentials("user", "open sesame")?.start(&config, &mut out);
+/// let mut handshake = tunnel.with_basic_credentials("user", "open sesame")?.start(&config, &mut out);
 /// assert!(out.ends_with(b"\r\nProxy-Authorization: Basic dXNlcjpvcGVuIHNlc2FtZQ==\r\n\r\n"));
 ///
 /// let mut read = *b"HTTP/1.1 200 Connection established\r\n\r\n";
-/// let Some(TunnelAnswer::Open { request, .. }) = handshake.receive(&mut &mut read[..])? else { panic!() };
+/// let Some(TunnelAnswer::Accepted { request, .. }) = handshake.receive(&mut &mut read[..])? else { panic!() };
 /// // Now TLS, as `request.is_secure()`, with the name `request.host()`; inside of it, `request.start(..)`.
 /// # drop(request);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -98,7 +98,7 @@ pub struct TunnelRequest {
 pub enum TunnelAnswer {
     /// The tunnel is open. From here on the transport leads to the server, and what follows in the input comes
     /// from there, whatever Content-Length or Transfer-Encoding the response has (RFC 9110 section 9.3.6).
-    Open {
+    Accepted {
         /// The request, to start on the transport.
         request: ClientRequest,
         /// The proxy's response, with a status from 200 to 299.
@@ -108,7 +108,7 @@ pub enum TunnelAnswer {
     /// status says what is wrong, and 502 or 504 mostly that the proxy could not reach the server. The body is
     /// read by [`Response::body_reader`].
     Rejected {
-        /// The same request for a tunnel, to try again: with [credentials](TunnelRequest::basic_credentials),
+        /// The same request for a tunnel, to try again: with [credentials](TunnelRequest::with_basic_credentials),
         /// and on another transport unless
         /// [the body](crate::handshake::ResponseBody::is_transport_reusable) says that this one can be used.
         tunnel: TunnelRequest,
@@ -143,7 +143,7 @@ impl TunnelRequest {
     /// # Errors
     ///
     /// [`HandshakeMisuse::MalformedCredentials`]: a colon in the user name, or a control character in either.
-    pub fn basic_credentials(mut self, user: &str, password: &str) -> Result<Self, HandshakeMisuse> {
+    pub fn with_basic_credentials(mut self, user: &str, password: &str) -> Result<Self, HandshakeMisuse> {
         let value = credentials::basic(user.as_bytes(), password.as_bytes());
         let value = value.ok_or(HandshakeMisuse::MalformedCredentials)?;
         self.authorization = Some(value.into_bytes());
@@ -156,7 +156,7 @@ impl TunnelRequest {
     /// # Errors
     ///
     /// [`HandshakeMisuse::MalformedFieldValue`]: an empty value, or one with a control byte.
-    pub fn proxy_authorization(mut self, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+    pub fn with_proxy_authorization(mut self, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         if value.is_empty() || !value.iter().copied().all(is_field_byte) {
             return Err(HandshakeMisuse::MalformedFieldValue);
@@ -172,7 +172,7 @@ impl TunnelRequest {
     /// A name that is not a token, a value with a control byte, a field that the handshake writes itself;
     /// `Proxy-Authorization` is one of these.
     #[doc(alias = "header")]
-    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
         write::check_field(name, value)?;
         if name.eq_ignore_ascii_case(AUTHORIZATION) {
@@ -290,7 +290,7 @@ impl TunnelHandshake {
             State::Finished(error) => return Err(error),
         };
         Ok(match head.status() {
-            200..=299 => TunnelAnswer::Open {
+            200..=299 => TunnelAnswer::Accepted {
                 request: tunnel.request,
                 response: Response::accepting(head),
             },

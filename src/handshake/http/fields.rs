@@ -12,6 +12,7 @@ use crate::handshake::error::HandshakeError;
 ///
 /// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without
 /// regard to case.
+#[doc(alias = "headers")]
 #[derive(Clone)]
 pub struct Fields<'a> {
     records: Records<'a>,

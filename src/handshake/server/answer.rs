@@ -119,6 +119,7 @@ impl Upgrade<'_> {
 
     /// The fields of the response that accepts, for a caller whose own HTTP server sends it; values are ASCII, but for
     /// those that the caller added. Those for an extended CONNECT have names in lowercase.
+    #[doc(alias = "headers")]
     pub fn response_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let fixed = match &self.opening {
             Opening::Upgrade { accept } => Some([

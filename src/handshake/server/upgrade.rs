@@ -86,6 +86,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what
     /// to answer.
+    #[doc(alias = "headers")]
     pub fn from_fields<N, V>(
         config: &Config,
         method: &str,

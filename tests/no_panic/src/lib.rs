@@ -48,7 +48,7 @@ pub fn decode<'i>(decoder: &mut Decoder, input: &mut &'i mut [u8]) -> Result<Opt
 #[unsafe(no_mangle)]
 pub fn remaining(decoder: &mut Decoder, max_payload: u64) -> Option<u64> {
     decoder.set_max_payload(max_payload);
-    decoder.remaining()
+    decoder.payload_remaining()
 }
 
 #[unsafe(no_mangle)]
@@ -95,15 +95,15 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 
 #[unsafe(no_mangle)]
 pub fn keepalive(config: &KeepaliveConfig, seed: u64, now: Duration) -> Keepalive {
-    Keepalive::new(config, now).seed(seed)
+    Keepalive::new(config, now).with_seed(seed)
 }
 
 #[unsafe(no_mangle)]
 pub fn observe(keepalive: &mut Keepalive, payload: &[u8], now: Duration) -> Option<Duration> {
-    keepalive.opened(now);
+    keepalive.record_opened(now);
     keepalive.ping_at(now, now);
-    keepalive.activity();
-    keepalive.pong(payload, now)
+    keepalive.record_activity();
+    keepalive.record_pong(payload, now)
 }
 
 #[unsafe(no_mangle)]
@@ -113,8 +113,8 @@ pub fn tick(keepalive: &mut Keepalive, now: Duration) -> Result<Action, Expired>
 
 #[unsafe(no_mangle)]
 pub fn deadline(keepalive: &mut Keepalive, now: Duration) -> [Option<Duration>; 2] {
-    keepalive.closing(now);
-    [keepalive.next_deadline(), keepalive.last_rtt()]
+    keepalive.record_closing(now);
+    [keepalive.deadline(), keepalive.last_rtt()]
 }
 
 #[unsafe(no_mangle)]

@@ -16,7 +16,7 @@ use tokio::net::TcpStream as TokioStream;
 use tokio_websockets::{Message, ServerBuilder};
 use tungstenite::protocol::WebSocketConfig;
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Delivery, Event, Transport};
+use websocket_proto::{Config, Connection, Delivery, Event, TransportAdvice};
 use websocket_proto_benches::wire::READ_SIZE;
 
 use super::Result;
@@ -110,7 +110,7 @@ fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result
 fn open(stream: &mut TcpStream) -> Result<Connection> {
     let mut buffer = vec![0; READ_SIZE];
     let mut out = Vec::new();
-    let mut handshake = ServerHandshake::new(&Config::new().delivery(Delivery::Held));
+    let mut handshake = ServerHandshake::new(&Config::new().delivery(Delivery::InPlace));
     loop {
         let size = stream.read(&mut buffer)?;
         if size == 0 {
@@ -147,7 +147,7 @@ fn serve_tokio(listener: TcpListener, run: fn(TokioStream, Connection) -> Task) 
 /// With a buffer for each connection, in which messages that reads cut are put together; what is large is written from there.
 fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
     let (mut buffer, mut out) = (Buffer::default(), Vec::new());
-    while connection.transport() == Transport::Open {
+    while connection.transport_advice() == TransportAdvice::KeepOpen {
         let size = stream.read(buffer.room(&connection))?;
         if size == 0 {
             break;
@@ -173,7 +173,7 @@ fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
 
 async fn ours_async(mut stream: TokioStream, mut connection: Connection) -> Result {
     let (mut buffer, mut out) = (Buffer::default(), Vec::new());
-    while connection.transport() == Transport::Open {
+    while connection.transport_advice() == TransportAdvice::KeepOpen {
         let size = stream.read(buffer.room(&connection)).await?;
         if size == 0 {
             break;
@@ -232,7 +232,7 @@ struct Buffer {
 impl Buffer {
     /// Room for a read, and for all of a message that has begun.
     fn room(&mut self, connection: &Connection) -> &mut [u8] {
-        let wanted = READ_SIZE.max(connection.remaining() as usize) + LARGE;
+        let wanted = READ_SIZE.max(connection.payload_remaining() as usize) + LARGE;
         if self.bytes.len() < wanted {
             self.bytes.resize(wanted, 0);
         }

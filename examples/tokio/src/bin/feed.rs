@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (tls, config) = (Arc::new(tls), EndpointConfig::new());
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
     loop {
-        let request = ClientRequest::from_url(&url)?.subprotocol("feed.v1")?;
+        let request = ClientRequest::from_url(&url)?.with_subprotocol("feed.v1")?;
         match connect_tls(request, &config, tls.clone()).await {
             Ok((mut socket, _response)) => {
                 while let Some(event) = socket.next().await {

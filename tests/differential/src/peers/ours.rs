@@ -179,7 +179,7 @@ fn status(out: &[u8]) -> u16 {
 fn client(case: &Case, config: &Config) -> websocket_proto::handshake::ClientHandshake {
     let mut request = ClientRequest::new("example.com", "/").expect("a valid target");
     for name in PROTOCOLS.iter().filter(|_| case.offers) {
-        request = request.subprotocol(name).expect("a token");
+        request = request.with_subprotocol(name).expect("a token");
     }
     request.start(
         config,

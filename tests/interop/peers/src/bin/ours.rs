@@ -12,7 +12,7 @@ use interop_peers::{
 use websocket_proto::deflate::DeflateConfig;
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 use websocket_proto::{
-    CloseCode, Compression, Config, Connection, Event, Fin, MessageKind, OsEntropy, Transport,
+    CloseCode, Compression, Config, Connection, Event, Fin, MessageKind, OsEntropy, TransportAdvice,
 };
 
 const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
@@ -91,7 +91,7 @@ impl Socket for Open {
                 Some(None) => continue,
                 None => {}
             }
-            let over = self.connection.transport() == Transport::Close;
+            let over = self.connection.transport_advice() == TransportAdvice::Close;
             if over {
                 _ = self.stream.shutdown(Shutdown::Write);
             }
@@ -186,7 +186,7 @@ impl Client for Ours {
 fn open(mut stream: TcpStream, url: &str, protocols: &[&str], config: &Config) -> Result<Opened<Open>> {
     let mut request = ClientRequest::from_url(url)?;
     for protocol in protocols {
-        request = request.subprotocol(protocol)?;
+        request = request.with_subprotocol(protocol)?;
     }
     let mut out = Vec::new();
     let mut handshake = request.start(config, OsEntropy, &mut out);

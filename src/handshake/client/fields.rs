@@ -14,7 +14,7 @@ use crate::handshake::http::fields::{as_bytes, check_line};
 use crate::handshake::http::head::{Head, check_http_version};
 use crate::handshake::opening::Opening;
 
-/// A client handshake whose request is sent by another HTTP client.
+/// A client handshake in header fields: another HTTP implementation sends the request and reads the response.
 ///
 /// It comes from [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade), or from
 /// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). Take the request from it and
@@ -23,14 +23,15 @@ use crate::handshake::opening::Opening;
 ///
 /// Memory: the request, and one copy of a response's header fields, limited by [`Config::max_head_size`] and
 /// [`Config::max_fields`].
+#[doc(alias = "headers")]
 #[must_use = "without the answer there is no connection"]
-pub struct ClientExchange {
+pub struct ClientFieldsHandshake {
     target: String,
     fields: Vec<(String, Vec<u8>)>,
     waiting: Waiting,
 }
 
-impl ClientExchange {
+impl ClientFieldsHandshake {
     pub(super) fn new(target: String, fields: Vec<(String, Vec<u8>)>, waiting: Waiting) -> Self {
         Self {
             target,
@@ -54,6 +55,7 @@ impl ClientExchange {
 
     /// The fields of the request, in order; values are ASCII, but for those that the caller added. Those of an extended
     /// CONNECT start with the pseudo-fields, and have names in lowercase.
+    #[doc(alias = "headers")]
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
@@ -88,6 +90,7 @@ impl ClientExchange {
     ///
     /// As for [`receive_response`](Self::receive_response), and for a `:status` that is missing, repeated or
     /// no status.
+    #[doc(alias = "headers")]
     pub fn receive_fields<'f, N, V>(
         &mut self,
         fields: impl IntoIterator<Item = (&'f N, &'f V)>,
@@ -152,10 +155,10 @@ impl ClientExchange {
     }
 }
 
-impl fmt::Debug for ClientExchange {
+impl fmt::Debug for ClientFieldsHandshake {
     /// Without the query and the fields, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientExchange")
+        f.debug_struct("ClientFieldsHandshake")
             .field("method", &self.method())
             .field("path", &self.target.split('?').next())
             .field("finished", &self.waiting.finished())
