@@ -98,7 +98,9 @@ fn frames(
         (Verdict::Open, Verdict::Failed(_)) if same_events => any(peer, &facts.oddities, Does::Refuses),
         (Verdict::Failed(_), Verdict::Open) if same_events && facts.cut => match &facts.faults[..] {
             faults if faults.contains(&Trait::TooBig) => Some(vec![&LATE_SIZE]),
-            faults if faults.contains(&Trait::Utf8) => Some(vec![&LATE_UTF8]),
+            faults if faults.contains(&Trait::Utf8) || faults.contains(&Trait::Utf8InOneFrame) => {
+                Some(vec![&LATE_UTF8])
+            }
             _ => Some(vec![&LATE_FRAME]),
         },
         _ => None,
@@ -213,6 +215,8 @@ const TUNGSTENITE: &str = "tungstenite";
 const TOKIO: &str = "tokio-websockets";
 const WSPROTO: &str = "wsproto";
 const WEBSOCKETS: &str = "websockets";
+const NEXUS: &str = "nexus-web";
+const SHIGUREDO: &str = "shiguredo";
 const HTTPARSE: &str = "httparse";
 
 #[rustfmt::skip] // a table: a row, a line
@@ -232,6 +236,7 @@ pub static ROWS: &[Row] = &[
     row(WSPROTO, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
     row(WEBSOCKETS, T::CloseReason, Answers, "D11", "the reason is echoed with the code"),
     row(TUNGSTENITE, T::BytesAfterClose, Refuses, "D13", "a client that reads on fails at a frame after the Close"),
+    row(WEBSOCKETS, T::Utf8InOneFrame, Takes, "D45", "text is decoded when the application reads a whole message"),
     row(WEBSOCKETS, T::Utf8, Takes, "D45", "text is decoded when the application reads a whole message"),
     row(WEBSOCKETS, T::Utf8CutBeforeEmptyFrame, Takes, "D45", "text is decoded when the application reads a whole message"),
     row(TOKIO, T::Utf8CutBeforeEmptyFrame, Takes, "fault", "a text that ends inside a character passes if its last frame is empty"),
@@ -242,6 +247,18 @@ pub static ROWS: &[Row] = &[
     row(WEBSOCKETS, T::Utf8SurrogateBegun, Takes, "D45", "text is decoded when the application reads a whole message"),
     row(TUNGSTENITE, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
     row(WEBSOCKETS, T::LongControl, Code(1009), "order", "a control frame is compared with the limit of messages first"),
+    row(NEXUS, T::NonMinimalLength, Takes, "D3", "lengths in any form"),
+    row(NEXUS, T::LongFormControl, Takes, "D3", "lengths in any form, in control frames too"),
+    row(NEXUS, T::LengthMsb, Code(1009), "D4", "a length with the top bit is one that is too big"),
+    row(NEXUS, T::CloseCode1014, Refuses, "D9", "1014 is no code"),
+    row(NEXUS, T::CloseCodeRegistered, Refuses, "D9", "1012 and 1013 are no codes"),
+    row(NEXUS, T::OverRestOfOther, Code(1009), "order", "a message inside of another is added to its length first"),
+    row(NEXUS, T::Utf8InOneFrame, Takes, "fault", "a text in one frame that spans reads is not validated, and handed out as `str`"),
+    row(SHIGUREDO, T::CloseWithoutCode, Answers, "D7", "an empty Close is answered with 1000"),
+    row(SHIGUREDO, T::CloseCode, Takes, "D10", "1004 and 1016 to 2999 are codes"),
+    row(SHIGUREDO, T::CloseReasonUtf8, Code(1002), "D12", "a reason that is not UTF-8 fails with 1002"),
+    row(SHIGUREDO, T::Utf8, Takes, "D16", "text is validated when the message is complete"),
+    row(SHIGUREDO, T::Utf8SurrogateBegun, Takes, "D16", "text is validated when the message is complete"),
     // How heads are written.
     row(TUNGSTENITE, T::EmptyLineBeforeResponse, Takes, "D24", "empty lines before a response are skipped too"),
     row(HTTPARSE, T::EmptyLineBeforeResponse, Takes, "D24", "empty lines before a response are skipped too"),

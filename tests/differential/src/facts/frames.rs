@@ -83,6 +83,13 @@ pub fn read(case: &Case, any_form: bool) -> Facts {
                 let mut delivered = bytes.len();
                 if text {
                     utf8(&bytes, ends, payload.is_empty(), &mut facts);
+                    if fin && opcode == 1 {
+                        facts
+                            .faults
+                            .iter_mut()
+                            .filter(|fault| **fault == Trait::Utf8)
+                            .for_each(|fault| *fault = Trait::Utf8InOneFrame);
+                    }
                     delivered =
                         std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
                 }
@@ -123,6 +130,7 @@ fn utf8(bytes: &[u8], ends: bool, empty: bool, facts: &mut Facts) {
 
 fn close(body: &[u8], facts: &mut Facts) {
     facts.fault(Trait::CloseOfOneByte, body.len() == 1);
+    facts.oddity(Trait::CloseWithoutCode, body.is_empty());
     let [high, low, reason @ ..] = body else { return };
     let code = u16::from_be_bytes([*high, *low]);
     facts.fault(
@@ -132,4 +140,5 @@ fn close(body: &[u8], facts: &mut Facts) {
     facts.fault(Trait::CloseReasonUtf8, std::str::from_utf8(reason).is_err());
     facts.oddity(Trait::CloseReason, !reason.is_empty());
     facts.oddity(Trait::CloseCode1014, code == 1014);
+    facts.oddity(Trait::CloseCodeRegistered, matches!(code, 1012 | 1013));
 }

@@ -26,6 +26,8 @@ pub enum Trait {
     UnexpectedContinuation,
     UnfinishedMessage,
     Utf8,
+    /// The same in a text that is not in fragments.
+    Utf8InOneFrame,
     /// A text that goes on, and that ends in the first two bytes of a surrogate for now.
     Utf8SurrogateBegun,
     /// The last frame of a text ends it inside a character, and is empty.
@@ -37,6 +39,9 @@ pub enum Trait {
     CloseInMessage,
     CloseReason,
     CloseCode1014,
+    /// 1012 or 1013, which the registry has and RFC 6455 has not.
+    CloseCodeRegistered,
+    CloseWithoutCode,
     BytesAfterClose,
     /// The header tells a fault that this crate finds at its end, or with the payload.
     FaultAnnounced,
@@ -207,9 +212,11 @@ impl Facts {
 impl Trait {
     pub fn close_code(self) -> u16 {
         match self {
-            Self::Utf8 | Self::Utf8SurrogateBegun | Self::Utf8CutBeforeEmptyFrame | Self::CloseReasonUtf8 => {
-                1007
-            }
+            Self::Utf8
+            | Self::Utf8InOneFrame
+            | Self::Utf8SurrogateBegun
+            | Self::Utf8CutBeforeEmptyFrame
+            | Self::CloseReasonUtf8 => 1007,
             Self::TooBig | Self::TooBigByCutCharacter => 1009,
             _ => 1002,
         }

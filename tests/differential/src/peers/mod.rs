@@ -1,8 +1,10 @@
 //! The implementations that are compared, each behind [`Peer`].
 
 mod httparse;
+mod nexus_web;
 pub mod ours;
 mod python;
+mod shiguredo;
 mod tokio_websockets;
 mod tungstenite;
 
@@ -35,6 +37,8 @@ pub fn in_process() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(tungstenite::Tungstenite),
         Box::new(tokio_websockets::TokioWebsockets),
+        Box::new(nexus_web::NexusWeb),
+        Box::new(shiguredo::Shiguredo),
         Box::new(httparse::Httparse),
         Box::new(ours::Cut),
     ]
