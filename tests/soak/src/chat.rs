@@ -1,0 +1,207 @@
+//! Well-behaved clients of `chat`: each hears all that the others say, in order.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use websocket_proto::Event;
+
+use crate::client::{Client, PATIENCE};
+use crate::random::Random;
+use crate::run::{Run, Stage};
+
+/// What all clients know of each other.
+pub struct Room {
+    /// How many messages each has sent.
+    said: Vec<AtomicU32>,
+    /// How many clients are inside for the last time.
+    inside: AtomicU32,
+    /// How many have said their last word.
+    silent: AtomicU32,
+}
+
+impl Room {
+    pub fn new(clients: usize) -> Self {
+        Self {
+            said: (0..clients).map(|_| AtomicU32::new(0)).collect(),
+            inside: AtomicU32::new(0),
+            silent: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether all have come so far. After a failure there may be no more to wait for.
+    fn all(&self, run: &Run, count: &AtomicU32) -> bool {
+        count.load(Ordering::SeqCst) as usize == self.said.len() || run.has_failed()
+    }
+}
+
+/// One client, while it is inside.
+struct Member<'a> {
+    run: &'a Run,
+    room: &'a Room,
+    place: usize,
+    client: Client,
+    /// The last message of each that was heard, since this one came in.
+    heard: Vec<Option<u32>>,
+}
+
+/// One client after another, until all is over.
+pub fn live(
+    run: &Run,
+    room: &Room,
+    place: usize,
+    address: SocketAddr,
+    mut random: Random,
+) -> Result<(), String> {
+    loop {
+        let mut member = Member {
+            run,
+            room,
+            place,
+            client: Client::open(address, "/chat", false)?,
+            heard: vec![None; room.said.len()],
+        };
+        // The server lets it in after its answer: only what it hears of itself shows that it is inside.
+        member.say_and_hear()?;
+        for _ in 0..=random.below(60) {
+            member.listen(Duration::from_millis(random.below(8000) as u64))?;
+            if run.stage() == Stage::Finish {
+                return member.end();
+            }
+            member.say_and_hear()?;
+        }
+        member.leave()?;
+    }
+}
+
+impl Member<'_> {
+    fn say(&mut self) -> Result<u32, String> {
+        let number = self.room.said[self.place].fetch_add(1, Ordering::SeqCst) + 1;
+        let message = message(self.place, number);
+        self.client
+            .sender()
+            .send_text(&message)
+            .map_err(|error| format!("send: {error}"))?;
+        Ok(number)
+    }
+
+    fn say_and_hear(&mut self) -> Result<(), String> {
+        let began = Instant::now();
+        let number = self.say()?;
+        self.hear(began + PATIENCE, |member| {
+            member.heard[member.place] == Some(number)
+        })?;
+        self.run.counts.took(began.elapsed());
+        Ok(())
+    }
+
+    fn listen(&mut self, time: Duration) -> Result<(), String> {
+        let until = Instant::now() + time;
+        let heard = &mut self.heard;
+        let run = self.run;
+        self.client.run(until, |event| {
+            take(run, heard, event)?;
+            Ok(run.stage() == Stage::Finish)
+        })?;
+        Ok(())
+    }
+
+    /// Listens until something is so.
+    fn hear(&mut self, until: Instant, is_so: impl Fn(&Self) -> bool) -> Result<(), String> {
+        while !is_so(self) {
+            if Instant::now() >= until {
+                return Err(self.missing());
+            }
+            let (run, heard) = (self.run, &mut self.heard);
+            let turn = Instant::now() + Duration::from_millis(50);
+            self.client
+                .run(turn, |event| take(run, heard, event).map(|()| true))?;
+        }
+        Ok(())
+    }
+
+    /// Whose words did not come.
+    fn missing(&self) -> String {
+        let said = self.room.said.iter().map(|said| said.load(Ordering::SeqCst));
+        let behind = self.heard.iter().zip(said).enumerate();
+        let behind: Vec<_> = behind
+            .filter(|(_, (heard, said))| **heard != Some(*said))
+            .map(|(place, (heard, said))| format!("{heard:?} of {said} by {place}"))
+            .collect();
+        format!("after {PATIENCE:?} it has heard {:.200}", behind.join(", "))
+    }
+
+    /// When all are inside, each says a last word, which all have to hear.
+    fn end(mut self) -> Result<(), String> {
+        self.room.inside.fetch_add(1, Ordering::SeqCst);
+        self.hear(Instant::now() + 2 * PATIENCE, |member| {
+            member.room.all(member.run, &member.room.inside)
+        })?;
+        self.say()?;
+        self.room.silent.fetch_add(1, Ordering::SeqCst);
+        self.hear(Instant::now() + 2 * PATIENCE, |member| {
+            member.room.all(member.run, &member.room.silent)
+        })?;
+        self.hear(Instant::now() + PATIENCE, |member| {
+            let mut both = member.heard.iter().zip(&member.room.said);
+            both.all(|(heard, said)| *heard == Some(said.load(Ordering::SeqCst)))
+        })?;
+        self.leave()
+    }
+
+    fn leave(self) -> Result<(), String> {
+        let Self {
+            run,
+            client,
+            mut heard,
+            ..
+        } = self;
+        client.close(|event| take(run, &mut heard, event))?;
+        run.counts.closed();
+        Ok(())
+    }
+}
+
+/// The words of a well-behaved client, which follow from its place and its number.
+fn message(place: usize, number: u32) -> String {
+    let mut random = Random::new((place as u64) << 32 | u64::from(number));
+    let size = if random.one_in(20) {
+        random.below(4000)
+    } else {
+        random.below(200)
+    };
+    let filler: String = (0..size)
+        .map(|_| char::from(b' ' + random.below(95) as u8))
+        .collect();
+    format!("well {place} {number} {filler}")
+}
+
+/// Compares what came. The others may say what they want.
+fn take(run: &Run, heard: &mut [Option<u32>], event: Event<'_>) -> Result<(), String> {
+    let Event::Text(text) = event else {
+        return Err(format!("nothing of the kind was said: {event:?}"));
+    };
+    let Some(words) = text.as_str().strip_prefix("well ") else {
+        return Ok(());
+    };
+    let mut words = words.splitn(3, ' ');
+    let (place, number) = (number(words.next()), number(words.next()));
+    let Some(last) = heard.get_mut(place as usize) else {
+        return Err(format!("there is no client {place}"));
+    };
+    if last.is_some_and(|last| number != last + 1) {
+        return Err(format!(
+            "client {place} said {number} after {last:?}: lost, or told twice"
+        ));
+    }
+    if text.as_str() != message(place as usize, number) {
+        return Err(format!("not what client {place} said: {:.80}", text.as_str()));
+    }
+    *last = Some(number);
+    run.counts.compared(text.len());
+    Ok(())
+}
+
+fn number(word: Option<&str>) -> u32 {
+    word.and_then(|word| word.parse().ok()).unwrap_or(u32::MAX)
+}
