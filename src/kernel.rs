@@ -6,6 +6,9 @@
 //! once more, for AVX2, and chosen where the processor has it. This file has all `unsafe` of the crate, in four places, each
 //! behind the feature `simd`; without it they are replaced by what is safe and takes longer.
 
+mod blocks;
+mod words;
+
 #[cfg(feature = "alloc")]
 use alloc::string::String;
 #[cfg(feature = "alloc")]
@@ -18,6 +21,8 @@ use crate::frame::mask::NO_KEY;
 use crate::frame::mask::advance;
 #[cfg(feature = "alloc")]
 use crate::utf8::{InvalidUtf8, Validator, validate};
+use blocks::Pass;
+use words::{pass_bytes, pass_words};
 
 /// What is looked at and, if need be, validated at once, in bytes: small enough for the first cache, and a multiple of the key's
 /// size.
@@ -28,15 +33,18 @@ const PIECE: usize = 4096;
 /// has.
 const LARGE: usize = 512;
 
-/// Masks in place. Returns whether all that came out is ASCII.
-pub(crate) fn mask(bytes: &mut [u8], key: [u8; 4]) -> bool {
-    run(Work::InPlace(bytes), key)
+/// From this length on, blocks begin at a border of memory. To find one takes longer than it saves for what is shorter.
+const LONG: usize = 1024;
+
+/// Masks in place.
+pub(crate) fn mask(bytes: &mut [u8], key: [u8; 4]) {
+    run::<BLIND>(Work::InPlace(bytes), key);
 }
 
-/// Appends what comes of masking. Returns whether all of that is ASCII.
+/// Appends what comes of masking.
 #[cfg(feature = "alloc")]
-pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) -> bool {
-    run(Work::Append(out, bytes), key)
+pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    run::<BLIND>(Work::Append(out, bytes), key);
 }
 
 /// Unmasks the payload of a frame, if it is masked. Returns whether it is ASCII.
@@ -44,14 +52,9 @@ pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) -> bool {
 #[inline]
 fn unmask(bytes: &mut [u8], key: Option<[u8; 4]>) -> bool {
     match key {
-        Some(key) => mask(bytes, key),
-        None => is_ascii(bytes),
+        Some(key) => run::<LOOKING>(Work::InPlace(bytes), key),
+        None => run::<LOOKING>(Work::Look(bytes), NO_KEY),
     }
-}
-
-#[cfg(feature = "alloc")]
-fn is_ascii(bytes: &[u8]) -> bool {
-    run(Work::Look(bytes), NO_KEY)
 }
 
 /// Unmasks a text that is complete.
@@ -135,7 +138,7 @@ impl TextBuffer {
     pub(crate) fn append(&mut self, piece: &[u8], key: [u8; 4]) -> Result<(), InvalidUtf8> {
         for piece in piece.chunks(PIECE) {
             let start = self.bytes.len();
-            let is_ascii = append(&mut self.bytes, piece, key);
+            let is_ascii = run::<LOOKING>(Work::Append(&mut self.bytes, piece), key);
             let appended = self.bytes.get(start..).unwrap_or_default();
             if let Err(error) = self.utf8.push_seen(appended, is_ascii) {
                 *self = Self::new(Vec::new());
@@ -185,21 +188,35 @@ impl Work<'_> {
     }
 }
 
+/// Whether a pass looks at what comes out. One that does not says that all is ASCII, and nobody asks it.
+#[cfg(feature = "alloc")]
+const LOOKING: bool = true;
+const BLIND: bool = false;
+
+/// Where the blocks of a pass begin: at the first byte, or at the first border of memory, so that what is loaded or stored at once
+/// lies in one cache line.
+#[derive(Clone, Copy)]
+enum Blocks {
+    FromStart,
+    FromBorder,
+}
+
 #[inline(always)]
-fn run(work: Work<'_>, key: [u8; 4]) -> bool {
+fn run<const LOOKS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
     match work.len() {
         0..4 => pass_bytes(work, key),
         4..8 => pass_words::<4, u32>(work, key),
         8..16 => pass_words::<8, u64>(work, key),
-        16..64 => pass::<16>(work, key),
-        64..LARGE => pass::<64>(work, key),
-        _ => run_large(work, key),
+        16..64 => pass::<16, LOOKS>(work, key, Blocks::FromStart),
+        64..LARGE => pass::<64, LOOKS>(work, key, Blocks::FromStart),
+        LARGE..LONG => run_large::<LOOKS>(work, key, Blocks::FromStart),
+        _ => run_large::<LOOKS>(work, key, Blocks::FromBorder),
     }
 }
 
 /// By AVX2 where the processor has it, which the standard library finds out once.
 #[inline(never)]
-fn run_large(work: Work<'_>, key: [u8; 4]) -> bool {
+fn run_large<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
     #[cfg(all(
         feature = "simd",
         feature = "std",
@@ -211,147 +228,68 @@ fn run_large(work: Work<'_>, key: [u8; 4]) -> bool {
     )]
     {
         #[target_feature(enable = "avx2")]
-        unsafe fn pass_by_avx2(work: Work<'_>, key: [u8; 4]) -> bool {
-            pass::<128>(work, key)
+        unsafe fn pass_by_avx2<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
+            pass::<128, LOOKS>(work, key, blocks)
         }
 
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            return unsafe { pass_by_avx2(work, key) };
+            return unsafe { pass_by_avx2::<LOOKS>(work, key, blocks) };
         }
     }
-    pass::<64>(work, key)
-}
-
-/// Less than four bytes.
-#[inline(always)]
-fn pass_bytes(work: Work<'_>, key: [u8; 4]) -> bool {
-    let mut seen = 0;
-    match work {
-        Work::InPlace(bytes) => bytes.iter_mut().zip(key).for_each(|(byte, key)| {
-            *byte ^= key;
-            seen |= *byte;
-        }),
-        #[cfg(feature = "alloc")]
-        Work::Look(bytes) => seen = bytes.iter().fold(0, |seen, byte| seen | byte),
-        #[cfg(feature = "alloc")]
-        Work::Append(out, bytes) => {
-            // First, so that a failure to reserve leaves `out` as it was: a text is validated after it was appended.
-            out.reserve(bytes.len());
-            for (key, byte) in key.into_iter().zip(bytes) {
-                seen |= key ^ byte;
-                out.push(key ^ byte);
-            }
-        }
-    }
-    seen < 0x80
-}
-
-/// One word or two, of which the second overlaps the first.
-#[inline(always)]
-fn pass_words<const SIZE: usize, W: Word<SIZE>>(work: Work<'_>, key: [u8; 4]) -> bool {
-    let last_key = advance(key, work.len());
-    match work {
-        Work::InPlace(bytes) => {
-            let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
-                return true;
-            };
-            let (first, last) = (W::masked(*first, key), W::masked(*last, last_key));
-            bytes
-                .first_chunk_mut()
-                .into_iter()
-                .for_each(|word| *word = first.bytes());
-            bytes
-                .last_chunk_mut()
-                .into_iter()
-                .for_each(|word| *word = last.bytes());
-            first.is_ascii() && last.is_ascii()
-        }
-        #[cfg(feature = "alloc")]
-        Work::Look(bytes) => {
-            let is_ascii = |word: &[u8; SIZE]| W::masked(*word, NO_KEY).is_ascii();
-            bytes.first_chunk().is_none_or(is_ascii) && bytes.last_chunk().is_none_or(is_ascii)
-        }
-        #[cfg(feature = "alloc")]
-        Work::Append(out, bytes) => {
-            let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
-                return true;
-            };
-            let (first, last) = (W::masked(*first, key), W::masked(*last, last_key));
-            let end = out.len().saturating_add(bytes.len());
-            out.reserve(bytes.len());
-            out.extend_from_slice(&first.bytes());
-            out.truncate(end.saturating_sub(SIZE));
-            out.extend_from_slice(&last.bytes());
-            first.is_ascii() && last.is_ascii()
-        }
-    }
-}
-
-trait Word<const SIZE: usize>: Copy {
-    fn masked(bytes: [u8; SIZE], key: [u8; 4]) -> Self;
-    fn bytes(self) -> [u8; SIZE];
-    fn is_ascii(self) -> bool;
-}
-
-impl Word<4> for u32 {
-    #[inline(always)]
-    fn masked(bytes: [u8; 4], key: [u8; 4]) -> Self {
-        Self::from_ne_bytes(bytes) ^ Self::from_ne_bytes(key)
-    }
-
-    #[inline(always)]
-    fn bytes(self) -> [u8; 4] {
-        self.to_ne_bytes()
-    }
-
-    #[inline(always)]
-    fn is_ascii(self) -> bool {
-        self & 0x8080_8080 == 0
-    }
-}
-
-impl Word<8> for u64 {
-    #[inline(always)]
-    fn masked(bytes: [u8; 8], key: [u8; 4]) -> Self {
-        let key = Self::from(u32::from_ne_bytes(key));
-        Self::from_ne_bytes(bytes) ^ (key << 32 | key)
-    }
-
-    #[inline(always)]
-    fn bytes(self) -> [u8; 8] {
-        self.to_ne_bytes()
-    }
-
-    #[inline(always)]
-    fn is_ascii(self) -> bool {
-        self & 0x8080_8080_8080_8080 == 0
-    }
+    pass::<64, LOOKS>(work, key, blocks)
 }
 
 /// The kernel: block by block, of which there is at least one. Always inlined, so that it is compiled for the instructions of its
-/// caller. The last block overlaps the one before if the number of bytes is not a multiple of the block size.
+/// caller. The last block overlaps the one before if the rest is less than a block; and where blocks begin at a border, the first
+/// one overlaps the next.
 #[inline(always)]
-fn pass<const BLOCK: usize>(work: Work<'_>, key: [u8; 4]) -> bool {
+fn pass<const BLOCK: usize, const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
     match work {
-        Work::InPlace(bytes) => pass_in_place::<BLOCK>(bytes, key),
+        Work::InPlace(bytes) => pass_in_place::<BLOCK, LOOKS>(bytes, key, blocks),
         #[cfg(feature = "alloc")]
-        Work::Look(bytes) => look::<BLOCK>(bytes),
+        Work::Look(bytes) => look::<BLOCK>(bytes, blocks),
         #[cfg(feature = "alloc")]
-        Work::Append(out, bytes) => pass_append::<BLOCK>(out, bytes, key),
+        Work::Append(out, bytes) => pass_append::<BLOCK, LOOKS>(out, bytes, key, blocks),
     }
 }
 
+impl Blocks {
+    /// How many bytes lie before the place where the blocks begin: less than a block.
+    #[inline(always)]
+    fn skip<const BLOCK: usize, T>(self, at: *const T) -> usize {
+        match self {
+            Self::FromStart => 0,
+            Self::FromBorder => match at.align_offset(BORDER) {
+                skip if skip < BLOCK => skip,
+                // Not reached: a border is found in memory that there is.
+                _ => 0,
+            },
+        }
+    }
+}
+
+/// As much as is loaded or stored at once, in bytes: half of a cache line.
+const BORDER: usize = 32;
+
 #[inline(always)]
-fn pass_in_place<const BLOCK: usize>(bytes: &mut [u8], key: [u8; 4]) -> bool {
-    let mut pass = Pass::<BLOCK>::new(key);
-    // Before the others, as one of them masks its front, and stored after them.
-    let last_key = advance(key, bytes.len());
-    let last = bytes.last_chunk().map(|block| pass.masked_with(last_key, block));
-    let mut rest = &mut *bytes;
+fn pass_in_place<const BLOCK: usize, const LOOKS: bool>(
+    bytes: &mut [u8],
+    key: [u8; 4],
+    blocks: Blocks,
+) -> bool {
+    let skip = blocks.skip::<BLOCK, _>(bytes.as_ptr());
+    let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
+    // Before the others, which mask what both have, and stored after them.
+    let first = pass.first(bytes, key, skip);
+    let last = pass.last(bytes, key);
+    let mut rest = bytes.get_mut(skip..).unwrap_or_default();
     while let Some((block, after)) = rest.split_first_chunk_mut() {
         *block = pass.masked(block);
         rest = after;
+    }
+    if let (Some(first), Some(block)) = (first, bytes.first_chunk_mut()) {
+        *block = first;
     }
     if let (Some(last), Some(block)) = (last, bytes.last_chunk_mut()) {
         *block = last;
@@ -361,15 +299,15 @@ fn pass_in_place<const BLOCK: usize>(bytes: &mut [u8], key: [u8; 4]) -> bool {
 
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn look<const BLOCK: usize>(bytes: &[u8]) -> bool {
-    let mut pass = Pass::<BLOCK>::new(NO_KEY);
-    let mut rest = bytes;
+fn look<const BLOCK: usize>(bytes: &[u8], blocks: Blocks) -> bool {
+    let skip = blocks.skip::<BLOCK, _>(bytes.as_ptr());
+    let mut pass = Pass::<BLOCK, LOOKING>::new(NO_KEY);
+    pass.first(bytes, NO_KEY, skip);
+    pass.last(bytes, NO_KEY);
+    let mut rest = bytes.get(skip..).unwrap_or_default();
     while let Some((block, after)) = rest.split_first_chunk() {
         pass.look(block);
         rest = after;
-    }
-    if let Some(block) = bytes.last_chunk() {
-        pass.look(block);
     }
     pass.is_ascii()
 }
@@ -377,31 +315,41 @@ fn look<const BLOCK: usize>(bytes: &[u8]) -> bool {
 /// Into memory that is reserved once.
 #[cfg(all(feature = "alloc", feature = "simd"))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize>(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) -> bool {
-    let mut pass = Pass::<BLOCK>::new(key);
+fn pass_append<const BLOCK: usize, const LOOKS: bool>(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    key: [u8; 4],
+    blocks: Blocks,
+) -> bool {
     out.reserve(bytes.len());
     let end = out.len().saturating_add(bytes.len());
-    let (Some(free), Some(last)) = (
-        out.spare_capacity_mut().get_mut(..bytes.len()),
-        bytes.last_chunk(),
-    ) else {
+    let Some(free) = out.spare_capacity_mut().get_mut(..bytes.len()) else {
         return true;
     };
-    let (mut rest, mut to) = (bytes, &mut *free);
-    while let Some((block, after)) = rest.split_first_chunk() {
-        let Some((place, behind)) = to.split_first_chunk_mut() else {
-            break;
-        };
+    let skip = blocks.skip::<BLOCK, _>(free.as_ptr());
+    let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
+    if let (Some(first), Some(place)) = (pass.first(bytes, key, skip), free.first_chunk_mut()) {
+        write(place, &first);
+    }
+    let (Some(last), Some(mut rest), Some(mut to)) =
+        (pass.last(bytes, key), bytes.get(skip..), free.get_mut(skip..))
+    else {
+        return true;
+    };
+    while let (Some((block, after)), Some((place, behind))) =
+        (rest.split_first_chunk(), to.split_first_chunk_mut())
+    {
         write(place, &pass.masked(block));
         (rest, to) = (after, behind);
     }
     if let Some(place) = free.last_chunk_mut() {
-        write(place, &pass.masked_with(advance(key, bytes.len()), last));
+        write(place, &last);
     }
     #[allow(unsafe_code, reason = "the bytes were written")]
     // SAFETY: `free` is the `bytes.len()` bytes behind the `out.len()` that there are, so `end` is within the capacity. As
-    // `last` is there, `bytes` has at least `BLOCK` bytes, and so has `free`, whose length is the same. The loop has written
-    // blocks from the front, one behind the other, until less than one was left, and then the last `BLOCK` bytes were: so all.
+    // `last` is there, `bytes` has at least `BLOCK` bytes, and so has `free`, whose length is the same. If `skip` is not 0, the
+    // first `BLOCK` bytes were written, which are more than `skip`. From there on the loop has written blocks, one behind the
+    // other, until less than one was left, and then the last `BLOCK` bytes were: so all.
     unsafe {
         out.set_len(end);
     }
@@ -419,8 +367,13 @@ fn write<const BLOCK: usize>(place: &mut [MaybeUninit<u8>; BLOCK], block: &[u8; 
 /// Every append is of a fixed size: a few stores, where any other would be a call.
 #[cfg(all(feature = "alloc", not(feature = "simd")))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize>(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) -> bool {
-    let mut pass = Pass::<BLOCK>::new(key);
+fn pass_append<const BLOCK: usize, const LOOKS: bool>(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    key: [u8; 4],
+    _: Blocks,
+) -> bool {
+    let mut pass = Pass::<BLOCK, LOOKS>::new(key);
     out.reserve(bytes.len());
     let end = out.len().saturating_add(bytes.len());
     let mut rest = bytes;
@@ -428,72 +381,11 @@ fn pass_append<const BLOCK: usize>(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]
         out.extend_from_slice(&pass.masked(block));
         rest = after;
     }
-    if let (false, Some(last)) = (rest.is_empty(), bytes.last_chunk()) {
+    if let (false, Some(last)) = (rest.is_empty(), pass.last(bytes, key)) {
         out.truncate(end.saturating_sub(BLOCK));
-        out.extend_from_slice(&pass.masked_with(advance(key, bytes.len()), last));
+        out.extend_from_slice(&last);
     }
     pass.is_ascii()
-}
-
-/// A pass over blocks.
-struct Pass<const BLOCK: usize> {
-    key: [u8; BLOCK],
-    /// All that came out, ORed.
-    seen: [u8; BLOCK],
-}
-
-impl<const BLOCK: usize> Pass<BLOCK> {
-    #[inline(always)]
-    fn new(key: [u8; 4]) -> Self {
-        Self {
-            key: repeat(key),
-            seen: [0; BLOCK],
-        }
-    }
-
-    #[inline(always)]
-    fn masked(&mut self, block: &[u8; BLOCK]) -> [u8; BLOCK] {
-        let block = xor(*block, self.key);
-        self.look(&block);
-        block
-    }
-
-    #[inline(always)]
-    fn masked_with(&mut self, key: [u8; 4], block: &[u8; BLOCK]) -> [u8; BLOCK] {
-        let block = xor(*block, repeat(key));
-        self.look(&block);
-        block
-    }
-
-    #[inline(always)]
-    fn look(&mut self, block: &[u8; BLOCK]) {
-        for (seen, byte) in self.seen.iter_mut().zip(block) {
-            *seen |= byte;
-        }
-    }
-
-    #[inline(always)]
-    fn is_ascii(&self) -> bool {
-        self.seen.iter().fold(0, |all, seen| all | (seen & 0x80)) == 0
-    }
-}
-
-/// Flat: loops over words would become gathers under AVX-512.
-#[inline(always)]
-fn xor<const BLOCK: usize>(mut block: [u8; BLOCK], key: [u8; BLOCK]) -> [u8; BLOCK] {
-    for (byte, key) in block.iter_mut().zip(key) {
-        *byte ^= key;
-    }
-    block
-}
-
-#[inline(always)]
-fn repeat<const BLOCK: usize>(key: [u8; 4]) -> [u8; BLOCK] {
-    let mut keys = [0; BLOCK];
-    for bytes in keys.chunks_exact_mut(4) {
-        bytes.copy_from_slice(&key);
-    }
-    keys
 }
 
 #[cfg(all(test, feature = "alloc"))]

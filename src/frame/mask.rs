@@ -1,6 +1,6 @@
 //! Masking (RFC 6455 section 5.3): byte `i` of a payload is XORed with byte `i mod 4` of the key.
 //!
-//! It is a single safe loop that the compiler vectorizes. On x86, with the features `simd` and `std`, it is compiled a
+//! The loops are safe code that the compiler vectorizes. On x86, with the features `simd` and `std`, they are compiled a
 //! second time, for AVX2, and used from 512 bytes up if the processor supports it.
 
 #[cfg(feature = "alloc")]
