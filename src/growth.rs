@@ -2,7 +2,7 @@
 
 /// How many more bytes a buffer of `len` takes, of at most `limit`. None can be longer than this: it matters where
 /// addresses have 32 bits.
-pub(crate) fn room(len: usize, limit: u64) -> u64 {
+pub(crate) fn max_additional(len: usize, limit: u64) -> u64 {
     limit.min((isize::MAX as u64).saturating_sub(len as u64))
 }
 
@@ -49,11 +49,11 @@ fn growth_is_within_bounds(len: usize, spare: usize, more: usize, end: u64) {
 }
 
 #[cfg(any(test, kani))]
-fn room_is_within_bounds(len: usize, limit: u64) {
-    let room = room(len, limit);
-    assert!(room <= limit);
+fn max_additional_is_within_bounds(len: usize, limit: u64) {
+    let additional = max_additional(len, limit);
+    assert!(additional <= limit);
     assert!(
-        len as u64 + room <= (isize::MAX as u64).max(len as u64),
+        len as u64 + additional <= (isize::MAX as u64).max(len as u64),
         "no buffer is longer"
     );
 }
@@ -67,8 +67,8 @@ mod proofs {
     }
 
     #[kani::proof]
-    fn room() {
-        super::room_is_within_bounds(kani::any(), kani::any());
+    fn max_additional() {
+        super::max_additional_is_within_bounds(kani::any(), kani::any());
     }
 }
 
@@ -115,15 +115,19 @@ mod tests {
 
     // RFC 7692 section 8: 7692-8-02. A buffer that is as large as can be takes nothing, so that a byte more is too big.
     #[test]
-    fn room_is_what_a_buffer_can_have() {
+    fn max_additional_is_what_a_buffer_can_have() {
         let largest = isize::MAX as usize;
         assert_eq!(
-            [room(0, 7), room(largest - 7, 7), room(largest - 7, 6)],
+            [
+                max_additional(0, 7),
+                max_additional(largest - 7, 7),
+                max_additional(largest - 7, 6)
+            ],
             [7, 7, 6]
         );
-        assert_eq!(room(largest - 7, u64::MAX), 7);
-        assert_eq!(room(largest, u64::MAX), 0);
-        assert_eq!(room(usize::MAX, u64::MAX), 0);
+        assert_eq!(max_additional(largest - 7, u64::MAX), 7);
+        assert_eq!(max_additional(largest, u64::MAX), 0);
+        assert_eq!(max_additional(usize::MAX, u64::MAX), 0);
     }
 
     /// As on a target of 32 bits, once half of the address space is taken.
@@ -143,8 +147,8 @@ mod tests {
 
         // RFC 7692 section 8: 7692-8-02
         #[test]
-        fn room_is_within_bounds_for_any_sizes(len in any_size(), limit: u64) {
-            room_is_within_bounds(len, limit);
+        fn max_additional_is_within_bounds_for_any_sizes(len in any_size(), limit: u64) {
+            max_additional_is_within_bounds(len, limit);
         }
     }
 

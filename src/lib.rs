@@ -221,8 +221,8 @@ pub use close::{CloseCode, IntoCloseCode, MAX_CLOSE_REASON_SIZE};
 pub use config::{AutoPong, Config, Delivery};
 #[cfg(feature = "alloc")]
 pub use connection::{
-    Close, Closed, ClosedBy, Compression, Connection, Event, Fin, Prepared, ReceiveHalf, Reply, SendHalf,
-    State, TransportAdvice,
+    Close, Closed, ClosedBy, Compression, Connection, Event, Prepared, ReceiveHalf, Reply, SendHalf, State,
+    TransportAdvice,
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
@@ -232,7 +232,7 @@ pub use entropy::OsEntropy;
 pub use error::{Error, Misuse};
 pub use frame::Role;
 #[cfg(feature = "alloc")]
-pub use message::{MessageKind, Payload, Text};
+pub use message::{Fin, MessageKind, Payload, Text};
 
 /// The code of the README is compiled and run.
 #[cfg(all(doctest, feature = "std", feature = "getrandom"))]

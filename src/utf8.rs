@@ -43,10 +43,10 @@ impl Validator {
     ///
     /// [`InvalidUtf8`] if no continuation makes the text valid; the validator must not be used after that.
     #[inline]
-    pub fn push<'a>(&mut self, piece: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
+    pub fn push<'a>(&mut self, chunk: &'a [u8]) -> Result<(Option<char>, &'a str), InvalidUtf8> {
         let (completed, rest) = match self.carried {
-            0 => (None, piece),
-            _ => self.complete(piece)?,
+            0 => (None, chunk),
+            _ => self.complete(chunk)?,
         };
         if rest.is_empty() {
             return Ok((completed, ""));
@@ -61,10 +61,10 @@ impl Validator {
     /// As [`push`](Self::push), of a piece that has been looked at.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn push_seen(&mut self, piece: &[u8], is_ascii: bool) -> Result<(), InvalidUtf8> {
+    pub(crate) fn push_seen(&mut self, chunk: &[u8], is_ascii: bool) -> Result<(), InvalidUtf8> {
         match (is_ascii, self.carried) {
             (true, 0) => Ok(()),
-            _ => self.push(piece).map(drop),
+            _ => self.push(chunk).map(drop),
         }
     }
 
@@ -88,11 +88,11 @@ impl Validator {
 
     /// Adds bytes to the carried ones until they make a code point: at most three.
     #[cold]
-    fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<(Option<char>, &'a [u8]), InvalidUtf8> {
+    fn complete<'a>(&mut self, chunk: &'a [u8]) -> Result<(Option<char>, &'a [u8]), InvalidUtf8> {
         let [a, b, c] = self.carry;
         let mut bytes = [a, b, c, 0];
         let carried = self.carried();
-        let mut rest = piece;
+        let mut rest = chunk;
         for end in carried..bytes.len() {
             let (Some((byte, after)), Some(free)) = (rest.split_first(), bytes.get_mut(end)) else {
                 break;

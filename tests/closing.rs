@@ -785,7 +785,7 @@ fn closed_prints_who_how_and_which_codes() {
     drive(&mut connection, &server().incoming(0x88, b""), &[]);
     assert_eq!(
         connection.receive_eof().to_string(),
-        "closed by us, clean, sent 1000, received 1005"
+        "closed locally, clean, sent 1000, received 1005"
     );
     assert_eq!(
         client().open().receive_eof().to_string(),

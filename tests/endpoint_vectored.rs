@@ -130,7 +130,7 @@ fn bound_counts_the_part_of_the_payload_that_is_left() {
         assert_eq!(how.send(&mut sender, &mut payload).map(drop), Err(full));
         assert_eq!(payload, [b'x'; 150]);
         sender.close(CloseCode::NORMAL, "").unwrap();
-        let closed = Err(SendError::Misuse(Misuse::NotOpen));
+        let closed = Err(SendError::NotOpen);
         endpoint.written(50);
         assert_eq!(how.send(&mut endpoint.sender(), &mut payload).map(drop), closed);
     }

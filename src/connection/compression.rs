@@ -5,11 +5,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::prepared::Prepared;
-use super::send::Fin;
 use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
 use crate::error::Error;
 use crate::frame::mask::NO_KEY;
-use crate::message::Assembler;
+use crate::message::{Assembler, Fin};
 
 /// The receiving side. Holds no memory before the first compressed message.
 pub(super) enum Inflating {
@@ -21,21 +20,26 @@ pub(super) enum Inflating {
 pub(super) struct Active {
     decompressor: Decompressor,
     /// In a message that is handed out in chunks: payload that is not inflated yet.
-    wire: Vec<u8>,
-    /// How much of `wire` was inflated.
+    compressed: Vec<u8>,
+    /// How much of `compressed` was inflated.
     taken: usize,
 }
 
 /// How much payload is kept to be inflated, chunk after chunk.
-pub(super) const WIRE: usize = 4096;
+pub(super) const MAX_FED: usize = 4096;
 
 impl Inflating {
     /// Inflates a piece of a compressed message into what was received of it, which becomes `limit` bytes at
     /// most.
-    pub(super) fn push(&mut self, wire: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
+    pub(super) fn push(
+        &mut self,
+        compressed: &[u8],
+        message: &mut Assembler,
+        limit: u64,
+    ) -> Result<(), Error> {
         match self.active() {
-            Some(active) => active.decompressor.push(wire, limit, |piece| {
-                message.push(piece, NO_KEY, limit).map_err(Error::not_utf8)
+            Some(active) => active.decompressor.push(compressed, limit, |chunk| {
+                message.push(chunk, NO_KEY, limit).map_err(Error::not_utf8)
             }),
             // Not reached: without an agreement no frame is taken for compressed.
             None => Ok(()),
@@ -45,16 +49,16 @@ impl Inflating {
     /// Whether all that was fed is inflated and pulled.
     pub(super) fn is_drained(&self) -> bool {
         match self {
-            Self::Active(active) => active.wire.is_empty() && active.decompressor.is_drained(),
+            Self::Active(active) => active.compressed.is_empty() && active.decompressor.is_drained(),
             Self::Off | Self::Agreed(_) => true,
         }
     }
 
-    /// Gives at most [`WIRE`] bytes of payload for [`pull`](Self::pull) to inflate. The former ones are drained.
-    pub(super) fn feed(&mut self, wire: &[u8]) {
+    /// Gives at most [`MAX_FED`] bytes of payload for [`pull`](Self::pull) to inflate. The former ones are drained.
+    pub(super) fn feed(&mut self, compressed: &[u8]) {
         if let Some(active) = self.active() {
             active.taken = 0;
-            active.wire.extend_from_slice(wire);
+            active.compressed.extend_from_slice(compressed);
         }
     }
 
@@ -65,23 +69,23 @@ impl Inflating {
         };
         let Active {
             decompressor,
-            wire,
+            compressed,
             taken,
         } = &mut **active;
-        let mut rest = wire.get(*taken..).unwrap_or_default();
-        let piece = decompressor.pull(&mut rest, limit)?;
-        *taken = wire.len().saturating_sub(rest.len());
+        let mut rest = compressed.get(*taken..).unwrap_or_default();
+        let chunk = decompressor.pull(&mut rest, limit)?;
+        *taken = compressed.len().saturating_sub(rest.len());
         if rest.is_empty() {
-            wire.clear();
+            compressed.clear();
         }
-        Ok(piece.unwrap_or_default())
+        Ok(chunk.unwrap_or_default())
     }
 
     /// Ends a compressed message.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         match self {
             Self::Active(active) => {
-                active.wire = Vec::new();
+                active.compressed = Vec::new();
                 Ok(active.decompressor.finish()?)
             }
             Self::Off | Self::Agreed(_) => Ok(()),
@@ -92,7 +96,7 @@ impl Inflating {
         if let Self::Agreed(window) = self {
             *self = Self::Active(Box::new(Active {
                 decompressor: Decompressor::new(*window),
-                wire: Vec::new(),
+                compressed: Vec::new(),
                 taken: 0,
             }));
         }
@@ -179,9 +183,9 @@ impl Deflating {
 }
 
 /// A part of a message, compressed.
-pub(super) fn compress(compressor: &mut Compressor, part: &[u8], fin: Fin, out: &mut Vec<u8>) {
+pub(super) fn compress(compressor: &mut Compressor, chunk: &[u8], fin: Fin, out: &mut Vec<u8>) {
     match fin {
-        Fin::Last => compressor.compress(part, out),
-        Fin::More => compressor.push(part, out),
+        Fin::Last => compressor.compress(chunk, out),
+        Fin::More => compressor.push(chunk, out),
     }
 }

@@ -1,8 +1,7 @@
 //! What `receive` reports.
 
-use super::send::Fin;
 use crate::error::Error;
-use crate::message::{Content, Payload, Text};
+use crate::message::{Content, Fin, Payload, Text};
 use crate::{CloseCode, IntoCloseCode};
 
 /// Something the peer sent. Borrows from the input, never from the connection.

@@ -65,7 +65,7 @@ impl Connection {
     /// half is no longer answered; halves of different connections make no sense together.
     #[must_use]
     pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
-        sender.learn(receiver.state.incoming());
+        sender.update_incoming(receiver.state.incoming());
         Self { receiver, sender }
     }
 }

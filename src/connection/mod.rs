@@ -66,9 +66,9 @@ use core::fmt;
 pub use event::{Close, Event};
 pub use prepared::Prepared;
 pub use receive::ReceiveHalf;
-use reply::Reaction;
 pub use reply::Reply;
-pub use send::{Compression, Fin, SendHalf};
+use reply::ReplyKind;
+pub use send::{Compression, SendHalf};
 use state::Incoming;
 pub use state::{Closed, ClosedBy, State, TransportAdvice};
 
@@ -76,7 +76,7 @@ pub use state::{Closed, ClosedBy, State, TransportAdvice};
 use crate::deflate::{DeflateConfig, Parameters};
 use crate::error::{Error, Misuse};
 use crate::frame::Role;
-use crate::message::{MessageKind, Payload};
+use crate::message::{Fin, MessageKind, Payload};
 use crate::{Config, Entropy, IntoCloseCode};
 
 /// One open connection, either end. See the [module](self) for the contract.
@@ -200,7 +200,7 @@ impl Connection {
         input: &mut &'i mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        match self.receiver.whole_message(input) {
+        match self.receiver.take_whole_message(input) {
             Some(message) => Ok(Some(message)),
             None => self.receive_any(input, out),
         }
@@ -208,8 +208,8 @@ impl Connection {
 
     /// A message in one frame that is complete in the input, as [`receive`](Self::receive) takes it first.
     #[inline]
-    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        self.receiver.whole_message(input)
+    pub(crate) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        self.receiver.take_whole_message(input)
     }
 
     /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost
@@ -221,7 +221,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let received = self.receiver.receive_any(input);
-        self.sender.react(Reaction::<&[u8]>::to(&received), out);
+        self.sender.apply(ReplyKind::<&[u8]>::to(&received), out);
         received
     }
 
@@ -229,7 +229,7 @@ impl Connection {
     /// connection ended. Can be called again.
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
-        self.sender.learn(Incoming::Over);
+        self.sender.update_incoming(Incoming::Over);
         Closed::at_the_end(&self.sender.state, &self.receiver.state)
     }
 

@@ -4,11 +4,10 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use super::prepared::Prepared;
-use super::send::Fin;
 use crate::error::Error;
-use crate::message::Assembler;
+use crate::message::{Assembler, Fin};
 
-pub(super) const WIRE: usize = 0;
+pub(super) const MAX_FED: usize = 0;
 
 pub(super) enum Inflating {
     Off,

@@ -10,7 +10,7 @@ use crate::error::Error;
 /// What follows for the sending half from what was received: a Pong is owed, a Close is to be answered, or nothing
 /// more will come. The payload of the Ping is lent, or kept on the way from half to half.
 #[derive(Debug)]
-pub(super) enum Reaction<P> {
+pub(super) enum ReplyKind<P> {
     None,
     Ping(P),
     Close(Option<CloseCode>),
@@ -25,9 +25,9 @@ pub(super) enum Reaction<P> {
 /// [`Connection::split`](super::Connection::split). Pass replies on in order: once a Close, a failure or the end was
 /// passed on, no Ping is answered any more. If a reply is dropped, a Ping or Close goes unanswered.
 #[must_use = "the peer waits for what `SendHalf::reply` makes of it"]
-pub struct Reply(pub(super) Reaction<ControlPayload>);
+pub struct Reply(pub(super) ReplyKind<ControlPayload>);
 
-impl<'a, P: From<&'a [u8]>> Reaction<P> {
+impl<'a, P: From<&'a [u8]>> ReplyKind<P> {
     #[inline]
     pub(super) fn to(received: &'a Result<Option<Event<'_>>, Error>) -> Self {
         match received {
@@ -42,7 +42,7 @@ impl<'a, P: From<&'a [u8]>> Reaction<P> {
 impl Reply {
     /// Whether nothing is owed, so that the value need not be handed over.
     pub fn is_none(&self) -> bool {
-        matches!(self.0, Reaction::None)
+        matches!(self.0, ReplyKind::None)
     }
 }
 

@@ -9,35 +9,15 @@ use super::compression::{Deflating, compress};
 use super::control::ControlPayload;
 use super::framing::{Masking, begin_frame, deflated, finish_frame};
 use super::prepared::Prepared;
-use super::reply::{Reaction, Reply};
+use super::reply::{Reply, ReplyKind};
 use super::state::{Incoming, Sending, State, TransportAdvice};
 use crate::close::MAX_CLOSE_REASON_SIZE;
 use crate::config::AutoPong;
 use crate::error::{CloseReason, Error, Misuse};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, OpCode, Role};
-use crate::message::MessageKind;
+use crate::message::{Fin, MessageKind};
 use crate::utf8::{self, Validator};
 use crate::{CloseCode, Config, Entropy, IntoCloseCode};
-
-/// Whether a fragment or chunk is the last one of its message: the FIN bit of RFC 6455 section 5.2.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "a bit")]
-pub enum Fin {
-    /// More of them follow.
-    More,
-    /// This is the last one.
-    Last,
-}
-
-impl Fin {
-    #[inline]
-    pub(super) fn of(header: &Header) -> Self {
-        match header.fin {
-            true => Self::Last,
-            false => Self::More,
-        }
-    }
-}
 
 /// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It tracks what has been sent and the
 /// progress of the closing handshake.
@@ -81,7 +61,7 @@ impl SendHalf {
     /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
     /// [`Config::auto_pong`] and [`Config::auto_close`] say.
     pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
-        self.react(reply.0, out);
+        self.apply(reply.0, out);
     }
 
     /// Same as [`Connection::send_text`](super::Connection::send_text).
@@ -91,7 +71,7 @@ impl SendHalf {
     /// Same as [`Connection::send_text`](super::Connection::send_text).
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.whole_message(MessageKind::Text, text.as_bytes(), out)
+        self.send_message(MessageKind::Text, text.as_bytes(), out)
     }
 
     /// Same as [`Connection::send_binary`](super::Connection::send_binary).
@@ -101,7 +81,7 @@ impl SendHalf {
     /// Same as [`Connection::send_binary`](super::Connection::send_binary).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.whole_message(MessageKind::Binary, payload, out)
+        self.send_message(MessageKind::Binary, payload, out)
     }
 
     /// Same as [`Connection::send_text_header`](super::Connection::send_text_header).
@@ -110,7 +90,7 @@ impl SendHalf {
     ///
     /// Same as [`Connection::send_text_header`](super::Connection::send_text_header).
     pub fn send_text_header(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.header_alone(MessageKind::Text, text.len(), out)
+        self.send_header(MessageKind::Text, text.len(), out)
     }
 
     /// Same as [`Connection::send_binary_header`](super::Connection::send_binary_header).
@@ -119,7 +99,7 @@ impl SendHalf {
     ///
     /// Same as [`Connection::send_binary_header`](super::Connection::send_binary_header).
     pub fn send_binary_header(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.header_alone(MessageKind::Binary, payload.len(), out)
+        self.send_header(MessageKind::Binary, payload.len(), out)
     }
 
     /// Same as [`Connection::send_in_place`](super::Connection::send_in_place).
@@ -168,7 +148,7 @@ impl SendHalf {
             None => self.state.check_open()?,
             Some(_) => self.state.check_unclosed()?,
         }
-        self.fragment(kind, payload, fin, out)
+        self.next_fragment(kind, payload, fin, out)
     }
 
     /// Same as [`Connection::send_ping`](super::Connection::send_ping).
@@ -177,7 +157,7 @@ impl SendHalf {
     ///
     /// Same as [`Connection::send_ping`](super::Connection::send_ping).
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.control(OpCode::Ping, payload, out)
+        self.send_control(OpCode::Ping, payload, out)
     }
 
     /// Same as [`Connection::send_pong`](super::Connection::send_pong).
@@ -186,7 +166,7 @@ impl SendHalf {
     ///
     /// Same as [`Connection::send_pong`](super::Connection::send_pong).
     pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        self.control(OpCode::Pong, payload, out)
+        self.send_control(OpCode::Pong, payload, out)
     }
 
     /// Same as [`Connection::close`](super::Connection::close).
@@ -253,25 +233,25 @@ impl SendHalf {
 
     /// What was received has its effect on what is sent.
     #[inline]
-    pub(super) fn react<P: Deref<Target = [u8]>>(&mut self, reaction: Reaction<P>, out: &mut Vec<u8>) {
-        match reaction {
-            Reaction::None => {}
-            Reaction::Ping(payload) => self.answer_ping(&payload, out),
-            Reaction::Close(code) => {
-                self.learn(Incoming::Closed);
+    pub(super) fn apply<P: Deref<Target = [u8]>>(&mut self, kind: ReplyKind<P>, out: &mut Vec<u8>) {
+        match kind {
+            ReplyKind::None => {}
+            ReplyKind::Ping(payload) => self.answer_ping(&payload, out),
+            ReplyKind::Close(code) => {
+                self.update_incoming(Incoming::Closed);
                 self.answer_close(code, out);
             }
-            Reaction::Failed(error) => {
+            ReplyKind::Failed(error) => {
                 self.fail(&error, out);
-                self.learn(Incoming::Over);
+                self.update_incoming(Incoming::Over);
             }
-            Reaction::Ended => self.learn(Incoming::Over),
+            ReplyKind::Ended => self.update_incoming(Incoming::Over),
         }
     }
 
     /// What has become of the receiving direction.
-    pub(super) fn learn(&mut self, incoming: Incoming) {
-        self.state.learn(incoming);
+    pub(super) fn update_incoming(&mut self, incoming: Incoming) {
+        self.state.update_incoming(incoming);
         self.drop_unsendable();
     }
 
@@ -284,7 +264,7 @@ impl SendHalf {
     }
 
     #[inline]
-    fn whole_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+    fn send_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_new_message()?;
         let header = Header::new(kind.opcode(), payload.len() as u64);
         if !self.deflating.is_off() && self.compressed_message(header, payload, out) {
@@ -294,7 +274,7 @@ impl SendHalf {
         Ok(())
     }
 
-    fn header_alone(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
+    fn send_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.check_new_message()?;
         match self.masking {
             Masking::Server => Header::new(kind.opcode(), len as u64).encode().append_to(out),
@@ -337,11 +317,11 @@ impl SendHalf {
                 out.extend_from_slice(prepared.frame());
                 Ok(())
             }
-            Masking::Client(_) => self.whole_message(prepared.kind(), prepared.payload(), out),
+            Masking::Client(_) => self.send_message(prepared.kind(), prepared.payload(), out),
         }
     }
 
-    fn fragment(
+    fn next_fragment(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
@@ -411,7 +391,7 @@ impl SendHalf {
     }
 
     /// A Ping or a Pong.
-    fn control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+    fn send_control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.state.check_control()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
         if payload.len() > MAX_CONTROL_PAYLOAD {

@@ -151,16 +151,14 @@ impl Receiving {
         matches!(self.0, ReceiveState::Open | ReceiveState::Failing(_))
     }
 
-    /// Whether to look at the input. The error that ended it is reported each time.
-    pub(super) fn check(&mut self) -> Result<bool, Error> {
+    /// The error that ended this direction, which every call returns.
+    pub(super) fn error(&self) -> Option<Error> {
         match self.0 {
-            ReceiveState::Open => Ok(true),
-            ReceiveState::Failing(error) | ReceiveState::Failed(error) => {
-                self.fail(error);
-                Err(error)
-            }
-            // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
-            ReceiveState::Closed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => Ok(false),
+            ReceiveState::Failing(error) | ReceiveState::Failed(error) => Some(error),
+            ReceiveState::Open
+            | ReceiveState::Closed(_)
+            | ReceiveState::Ended
+            | ReceiveState::EndedAfterClose(_) => None,
         }
     }
 
@@ -274,11 +272,11 @@ impl Sending {
     }
 
     /// What has become of the receiving direction. What is over does not come back.
-    pub(super) fn learn(&mut self, incoming: Incoming) {
-        *self = self.told(incoming);
+    pub(super) fn update_incoming(&mut self, incoming: Incoming) {
+        *self = self.with_incoming(incoming);
     }
 
-    fn told(&self, incoming: Incoming) -> Self {
+    fn with_incoming(&self, incoming: Incoming) -> Self {
         Self {
             own: self.own,
             incoming: self.incoming.max(incoming),
@@ -316,7 +314,7 @@ impl ReceiveState {
 impl Closed {
     /// The end, unless something may still come or go.
     pub(super) fn once_over(sending: &Sending, receiving: &Receiving) -> Option<Self> {
-        let sending = sending.told(receiving.incoming());
+        let sending = sending.with_incoming(receiving.incoming());
         match sending.state() {
             State::Open | State::Closing => None,
             State::Closed => Some(Self::at_the_end(&sending, receiving)),
@@ -400,7 +398,7 @@ impl fmt::Debug for Closed {
 impl fmt::Display for ClosedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local => f.write_str("closed by us"),
+            Self::Local => f.write_str("closed locally"),
             Self::Peer => f.write_str("closed by the peer"),
             Self::Failure(error) => write!(f, "failed: {error}"),
             Self::Transport => f.write_str("transport ended"),
@@ -440,7 +438,7 @@ mod tests {
             (Incoming::Over, State::Closed),
             (Incoming::Closed, State::Closed),
         ] {
-            sending.learn(told);
+            sending.update_incoming(told);
             assert_eq!(sending.state(), state);
         }
         assert_eq!(sending.transport_advice(Role::Client), TransportAdvice::Close);

@@ -82,23 +82,23 @@ impl Compressor {
     ///
     /// What is appended is the payload of a frame that is not the message's last; it may be split further. A
     /// part without a byte appends nothing.
-    pub fn push(&mut self, part: &[u8], out: &mut Vec<u8>) {
-        for piece in part.chunks(MAX_COUNT) {
-            self.push_piece(piece, out);
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        for part in chunk.chunks(MAX_COUNT) {
+            self.push_part(part, out);
         }
     }
 
-    fn push_piece(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+    fn push_part(&mut self, part: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
-        let done = self.engine().deflate(piece, out);
+        let done = self.engine().deflate(part, out);
         match (done, self.kept) {
-            (true, Kept::Window) => self.history.extend(piece),
+            (true, Kept::Window) => self.history.extend(part),
             (true, Kept::Nothing | Kept::Engine) => {}
             // Not known to happen. What follows refers to nothing before it.
             (false, _) => {
                 out.truncate(start);
                 self.forget();
-                store(piece, out);
+                store(part, out);
             }
         }
     }
@@ -229,7 +229,7 @@ mod tests {
                 compressor.compress(b"", &mut wire);
                 counted = compressor.engine.as_ref().map_or(0, Deflater::count);
                 decompressor
-                    .push(&wire, u64::MAX, |piece| take(&mut content, piece))
+                    .push(&wire, u64::MAX, |chunk| take(&mut content, chunk))
                     .unwrap();
                 decompressor.finish().unwrap();
                 wire.clear();
@@ -238,7 +238,7 @@ mod tests {
         if is_one_message {
             compressor.compress(b"", &mut wire);
             decompressor
-                .push(&wire, u64::MAX, |piece| take(&mut content, piece))
+                .push(&wire, u64::MAX, |chunk| take(&mut content, chunk))
                 .unwrap();
             decompressor.finish().unwrap();
         }
@@ -246,10 +246,10 @@ mod tests {
         renewals
     }
 
-    /// `piece` is what comes next.
-    fn take(content: &mut Vec<u8>, piece: &[u8]) -> Result<(), InflateError> {
-        assert!(content.starts_with(piece));
-        content.drain(..piece.len());
+    /// `chunk` is what comes next.
+    fn take(content: &mut Vec<u8>, chunk: &[u8]) -> Result<(), InflateError> {
+        assert!(content.starts_with(chunk));
+        content.drain(..chunk.len());
         Ok(())
     }
 

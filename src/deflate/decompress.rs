@@ -6,8 +6,8 @@ use core::{fmt, mem};
 
 use super::history::History;
 use super::inflater::{Inflater, MAX_CREDIT, Stop};
-use super::{InflateError, Window};
-use crate::growth::{growth, room};
+use super::{InflateError, Window, pool};
+use crate::growth::{growth, max_additional};
 
 /// Inflates the compressed messages of one direction (RFC 7692 section 7.2.2).
 ///
@@ -75,14 +75,14 @@ impl Decompressor {
     /// What is wrong with the data, [`InflateError`]; or what `sink` returned, which ends the message as well.
     pub fn push<E: From<InflateError>>(
         &mut self,
-        wire: &[u8],
+        compressed: &[u8],
         limit: u64,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some((message, history)) = self.message(wire)? else {
+        let Some((message, history)) = self.message(compressed)? else {
             return Ok(());
         };
-        match message.inflate(history, wire, limit, &mut sink) {
+        match message.inflate(history, compressed, limit, &mut sink) {
             Ok(()) => Ok(()),
             Err(Stop::Inflate(error)) => Err(self.fail(error).into()),
             Err(Stop::Sink(error)) => {
@@ -92,32 +92,33 @@ impl Decompressor {
         }
     }
 
-    /// Inflates the next piece of a message, at most 16 KiB, and moves `wire` forward over what was taken for it.
-    /// `None`: `wire` was fully consumed and produces no more output. Pass unconsumed input again.
+    /// Inflates the next piece of a message, at most 16 KiB, and moves `compressed` forward over what was taken for it.
+    /// `None`: `compressed` was fully consumed and produces no more output. Pass unconsumed input again.
     ///
     /// This is [`push`](Self::push) for callers that want one piece at a time.
     ///
     /// # Errors
     ///
     /// What is wrong with the data, once all that is right has been given out.
-    pub fn pull(&mut self, wire: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
-        let Some((message, history)) = self.message(wire)? else {
+    pub fn pull(&mut self, compressed: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
+        let Some((message, history)) = self.message(compressed)? else {
             return Ok(None);
         };
-        match message.piece(history, wire, limit) {
+        match message.next_chunk(history, compressed, limit) {
             Ok(0) => Ok(None),
             Ok(size) => Ok(self.inside().map(|message| message.output(size))),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// The message that `wire` goes on with or begins. `None`: there is none, as nothing of it has come.
-    fn message(&mut self, wire: &[u8]) -> Result<Option<(&mut Inflater, &mut History)>, InflateError> {
+    /// The message that `compressed` goes on with or begins. `None`: there is none, as nothing of it has come.
+    fn message(&mut self, compressed: &[u8]) -> Result<Option<(&mut Inflater, &mut History)>, InflateError> {
         loop {
             match self.state {
-                State::Idle if wire.is_empty() => return Ok(None),
+                State::Idle if compressed.is_empty() => return Ok(None),
                 State::Idle => {
-                    let message = Inflater::begin(&mut self.history, self.takeover, self.credit);
+                    let message =
+                        Inflater::begin(pool::take(), &mut self.history, self.takeover, self.credit);
                     self.state = State::Inside(message);
                 }
                 State::Inside(ref mut message) => return Ok(Some((message, &mut self.history))),
@@ -147,7 +148,7 @@ impl Decompressor {
         };
         let complete = message.is_complete();
         self.credit = message.credit_for_the_next();
-        message.end(&mut self.history, self.takeover);
+        pool::give(message.end(&mut self.history, self.takeover));
         match complete {
             true => Ok(()),
             false => Err(self.fail(InflateError::Truncated)),
@@ -159,16 +160,21 @@ impl Decompressor {
     /// # Errors
     ///
     /// Same as [`push`](Self::push) and [`finish`](Self::finish).
-    pub fn decompress(&mut self, wire: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), InflateError> {
+    pub fn decompress(
+        &mut self,
+        compressed: &[u8],
+        limit: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), InflateError> {
         let start = out.len();
-        let limit = room(start, limit);
+        let limit = max_additional(start, limit);
         let end = limit.saturating_add(start as u64);
-        let sink = |piece: &[u8]| {
-            out.reserve_exact(growth(out.len(), out.capacity(), piece.len(), end));
-            out.extend_from_slice(piece);
+        let sink = |chunk: &[u8]| {
+            out.reserve_exact(growth(out.len(), out.capacity(), chunk.len(), end));
+            out.extend_from_slice(chunk);
             Ok(())
         };
-        let result = self.push(wire, limit, sink).and_then(|()| self.finish());
+        let result = self.push(compressed, limit, sink).and_then(|()| self.finish());
         if result.is_err() {
             out.truncate(start);
         }

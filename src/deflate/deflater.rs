@@ -63,24 +63,24 @@ impl Deflater {
         parts.all(|part| self.deflate.set_dictionary(part).is_ok())
     }
 
-    /// Appends `part`, at most [`MAX_COUNT`] bytes, flushed. Whether the engine did so.
+    /// Appends `chunk`, at most [`MAX_COUNT`] bytes, flushed. Whether the engine did so.
     #[must_use]
-    pub(super) fn deflate(&mut self, mut part: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn deflate(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> bool {
         // Room for what cannot be compressed, so that one call does for most messages.
-        let mut room = part.len().saturating_add(64).min(MAX_ROOM);
+        let mut room = chunk.len().saturating_add(64).min(MAX_ROOM);
         loop {
             let start = out.len();
             out.resize(start.saturating_add(room), 0);
             let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
             let free = out.get_mut(start..).unwrap_or_default();
-            let status = self.deflate.compress(part, free, DeflateFlush::SyncFlush);
+            let status = self.deflate.compress(chunk, free, DeflateFlush::SyncFlush);
             let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(0);
             let read = since(self.deflate.total_in(), read);
             let written = since(self.deflate.total_out(), written);
             out.truncate(start.saturating_add(written));
-            part = part.get(read..).unwrap_or_default();
+            chunk = chunk.get(read..).unwrap_or_default();
             match status {
-                Ok(Status::Ok | Status::BufError) if part.is_empty() && written < room => {
+                Ok(Status::Ok | Status::BufError) if chunk.is_empty() && written < room => {
                     return out.ends_with(&TAIL);
                 }
                 // The engine may have taken all of it, and still have much to give.
@@ -91,10 +91,10 @@ impl Deflater {
     }
 }
 
-/// Appends `part` as it is, in stored blocks, and what a flush ends with.
+/// Appends `chunk` as it is, in stored blocks, and what a flush ends with.
 #[cold]
-pub(super) fn store(part: &[u8], out: &mut Vec<u8>) {
-    for block in part.chunks(usize::from(u16::MAX)).chain([&[][..]]) {
+pub(super) fn store(chunk: &[u8], out: &mut Vec<u8>) {
+    for block in chunk.chunks(usize::from(u16::MAX)).chain([&[][..]]) {
         let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
         out.push(0x00);
         out.extend_from_slice(&len.to_le_bytes());
@@ -112,15 +112,15 @@ mod tests {
     #[test]
     fn stored_parts_can_be_read() {
         for size in [1, 65534, 65535, 65536, 200_000] {
-            let part = vec![7; size];
+            let chunk = vec![7; size];
             let (mut wire, mut out) = (Vec::new(), Vec::new());
-            store(&part, &mut wire);
+            store(&chunk, &mut wire);
             assert!(wire.ends_with(&TAIL));
             wire.truncate(wire.len() - TAIL.len());
             Decompressor::new(Window::default())
                 .decompress(&wire, u64::MAX, &mut out)
                 .unwrap();
-            assert!(out == part);
+            assert!(out == chunk);
         }
     }
 }

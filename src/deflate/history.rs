@@ -25,9 +25,9 @@ impl History {
         }
     }
 
-    pub(super) fn extend(&mut self, piece: &[u8]) {
-        let (_, piece) = piece.split_at(piece.len().saturating_sub(self.size));
-        let (more, over) = piece.split_at(piece.len().min(self.size.saturating_sub(self.bytes.len())));
+    pub(super) fn extend(&mut self, chunk: &[u8]) {
+        let (_, chunk) = chunk.split_at(chunk.len().saturating_sub(self.size));
+        let (more, over) = chunk.split_at(chunk.len().min(self.size.saturating_sub(self.bytes.len())));
         self.append(more);
         // Full from here on, or `over` is empty.
         let (back, front) = over.split_at(over.len().min(self.bytes.len().saturating_sub(self.oldest)));
@@ -99,10 +99,10 @@ mod tests {
                 let mut history = History::new(size);
                 let bytes: Vec<u8> = (0..100).collect();
                 let mut gone = 0;
-                for (i, piece) in bytes.chunks(step).enumerate() {
+                for (i, chunk) in bytes.chunks(step).enumerate() {
                     let room = history.bytes.capacity();
-                    history.extend(piece);
-                    gone += piece.len();
+                    history.extend(chunk);
+                    gone += chunk.len();
                     assert!(
                         room < gone.min(size) || room == history.bytes.capacity(),
                         "grown early"

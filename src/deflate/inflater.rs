@@ -9,7 +9,6 @@ use core::panic::UnwindSafe;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::history::History;
-use super::pool;
 use super::{InflateError, TAIL};
 
 /// The most that comes out at a time.
@@ -112,8 +111,14 @@ struct Step {
 }
 
 impl Inflater {
-    pub(super) fn begin(history: &mut History, takeover: bool, credit: u64) -> Box<Self> {
-        let mut inflater = match pool::take() {
+    /// Begins a message, with an engine that was used before if there is one.
+    pub(super) fn begin(
+        used: Option<Box<Self>>,
+        history: &mut History,
+        takeover: bool,
+        credit: u64,
+    ) -> Box<Self> {
+        let mut inflater = match used {
             Some(mut inflater) => {
                 inflater.inflate.reset(false);
                 inflater
@@ -145,12 +150,12 @@ impl Inflater {
         inflater
     }
 
-    /// Leaves the history behind where there is takeover.
-    pub(super) fn end(mut self: Box<Self>, history: &mut History, takeover: bool) {
+    /// Leaves the history behind where there is takeover, and returns the engine for another message.
+    pub(super) fn end(mut self: Box<Self>, history: &mut History, takeover: bool) -> Box<Self> {
         if !takeover {
             self.spare = history.take();
         }
-        pool::give(self);
+        self
     }
 
     /// The engine sees the history as what it inflated last.
@@ -167,12 +172,14 @@ impl Inflater {
     pub(super) fn inflate<E>(
         &mut self,
         history: &mut History,
-        mut wire: &[u8],
+        mut compressed: &[u8],
         limit: u64,
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), Stop<E>> {
         loop {
-            let size = self.piece(history, &mut wire, limit).map_err(Stop::Inflate)?;
+            let size = self
+                .next_chunk(history, &mut compressed, limit)
+                .map_err(Stop::Inflate)?;
             if size == 0 {
                 return Ok(());
             }
@@ -180,17 +187,17 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next piece, from what the engine has and from the front of `wire`, and tells the size of what is
-    /// then in [`output`](Self::output). 0: all of `wire` is taken, and nothing more comes of it.
-    pub(super) fn piece(
+    /// Inflates the next piece, from what the engine has and from the front of `compressed`, and tells the size of what is
+    /// then in [`output`](Self::output). 0: all of `compressed` is taken, and nothing more comes of it.
+    pub(super) fn next_chunk(
         &mut self,
         history: &mut History,
-        wire: &mut &[u8],
+        compressed: &mut &[u8],
         limit: u64,
     ) -> Result<usize, InflateError> {
         loop {
             match self.flow {
-                Flow::Drained | Flow::Ended if wire.is_empty() => return Ok(0),
+                Flow::Drained | Flow::Ended if compressed.is_empty() => return Ok(0),
                 Flow::Stopped(error) => return Err(error),
                 Flow::Drained | Flow::Ended if self.consumed >= self.max_payload() => {
                     return Err(InflateError::Overlong {
@@ -200,7 +207,7 @@ impl Inflater {
                 Flow::Ended => self.go_on_after_final_block(history)?,
                 Flow::Drained | Flow::Full => {}
             }
-            let size = self.advance(wire, limit)?;
+            let size = self.advance(compressed, limit)?;
             if size > 0 {
                 history.extend(self.output(size));
                 return Ok(size);
@@ -213,18 +220,22 @@ impl Inflater {
     }
 
     /// Calls the engine once, and tells how many bytes it put out that are within the limit.
-    fn advance(&mut self, wire: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
+    fn advance(&mut self, compressed: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
         let limit = limit.min(MAX_CONTENT);
         let left = limit.saturating_sub(self.produced);
         // One byte more than may come tells that it would.
         let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
         // More may go in once something came out, so the limit is reached at the same byte however the payload is split.
         let may_go_in = self.max_payload().saturating_sub(self.consumed);
-        let given = usize::try_from(may_go_in).map_or(wire.len(), |size| size.min(wire.len()));
-        let step = self.step(wire.get(..given).unwrap_or_default(), room, InflateFlush::NoFlush);
-        let (taken, rest) = wire.split_at(step.consumed.min(wire.len()));
+        let given = usize::try_from(may_go_in).map_or(compressed.len(), |size| size.min(compressed.len()));
+        let step = self.step(
+            compressed.get(..given).unwrap_or_default(),
+            room,
+            InflateFlush::NoFlush,
+        );
+        let (taken, rest) = compressed.split_at(step.consumed.min(compressed.len()));
         self.remember_last(taken);
-        *wire = rest;
+        *compressed = rest;
         self.consumed = self.consumed.saturating_add(step.consumed as u64);
         self.produced = self.produced.saturating_add(step.produced as u64);
         // What is right goes out before the error, so that the first error is the same however the payload is
@@ -312,20 +323,20 @@ impl Inflater {
 
     /// Whether `bytes` give no output, and end a block right before the byte `next`.
     fn stops_after(&mut self, bytes: &[u8], next: u8) -> bool {
-        let mut wire = [next; 8];
-        for (to, &byte) in wire.iter_mut().zip(bytes) {
+        let mut compressed = [next; 8];
+        for (to, &byte) in compressed.iter_mut().zip(bytes) {
             *to = byte;
         }
-        let (wire, _) = wire.split_at(bytes.len().saturating_add(1).min(wire.len()));
-        let step = self.step(wire, 1, InflateFlush::Block);
+        let (compressed, _) = compressed.split_at(bytes.len().saturating_add(1).min(compressed.len()));
+        let step = self.step(compressed, 1, InflateFlush::Block);
         step.status == Ok(Status::Ok) && step.produced == 0 && step.consumed == bytes.len()
     }
 
     /// Inflates up to `room` bytes into the scratch buffer.
-    fn step(&mut self, wire: &[u8], room: usize, flush: InflateFlush) -> Step {
+    fn step(&mut self, compressed: &[u8], room: usize, flush: InflateFlush) -> Step {
         let (consumed, produced) = (self.inflate.total_in(), self.inflate.total_out());
         let (out, _) = self.scratch.split_at_mut(room.min(self.scratch.len()));
-        let status = self.inflate.decompress(wire, out, flush);
+        let status = self.inflate.decompress(compressed, out, flush);
         let since = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
         Step {
             consumed: since(self.inflate.total_in(), consumed),
@@ -342,12 +353,12 @@ mod tests {
     use crate::deflate::deflater::store;
 
     /// What the engine counted, what came out, and how it ended.
-    fn inflate(wire: &[u8]) -> ([u64; 2], u64, Result<(), InflateError>) {
+    fn inflate(compressed: &[u8]) -> ([u64; 2], u64, Result<(), InflateError>) {
         let mut history = History::new(1 << 15);
-        let mut inflater = Inflater::begin(&mut history, true, 0);
+        let mut inflater = Inflater::begin(None, &mut history, true, 0);
         let mut came = 0;
-        let result = inflater.inflate(&mut history, wire, u64::MAX, &mut |piece| {
-            came += piece.len() as u64;
+        let result = inflater.inflate(&mut history, compressed, u64::MAX, &mut |chunk| {
+            came += chunk.len() as u64;
             Ok::<(), InflateError>(())
         });
         let result = match result {
@@ -364,18 +375,18 @@ mod tests {
 
     /// `size` zeros, two symbols for each 258 of them: a fixed block.
     fn zeros(size: u64) -> Vec<u8> {
-        let mut wire = Vec::new();
+        let mut compressed = Vec::new();
         super::super::Compressor::new(Window::default(), &super::super::DeflateConfig::new())
             .unwrap()
-            .compress(&vec![0; usize::try_from(size).unwrap()], &mut wire);
-        wire
+            .compress(&vec![0; usize::try_from(size).unwrap()], &mut compressed);
+        compressed
     }
 
     // RFC 7692 section 8; D49
     #[test]
     fn the_engine_never_counts_more_than_it_can() {
-        let wire = zeros(MAX_CONTENT);
-        let (counts, came, result) = inflate(&wire);
+        let compressed = zeros(MAX_CONTENT);
+        let (counts, came, result) = inflate(&compressed);
         assert_eq!((came, result), (MAX_CONTENT, Ok(())));
         assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
         let (counts, came, result) = inflate(&zeros(2 * MAX_COUNT));
@@ -387,18 +398,18 @@ mod tests {
     // RFC 7692 section 8; D49: with all that can be tried to find the end
     #[test]
     fn the_engine_never_counts_more_payload_than_it_can() {
-        let mut wire = Vec::new();
-        while (wire.len() as u64) < MAX_PAYLOAD {
-            store(&[7; 1000], &mut wire);
+        let mut compressed = Vec::new();
+        while (compressed.len() as u64) < MAX_PAYLOAD {
+            store(&[7; 1000], &mut compressed);
         }
         let limit = MAX_PAYLOAD;
-        let (counts, _, result) = inflate(&wire);
+        let (counts, _, result) = inflate(&compressed);
         assert_eq!(result, Err(InflateError::Overlong { limit }));
         assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
         // Ended anywhere up to the limit.
         let last = usize::try_from(MAX_PAYLOAD).unwrap();
         for end in last - 40..=last {
-            let (counts, _, result) = inflate(&wire[..end]);
+            let (counts, _, result) = inflate(&compressed[..end]);
             assert!(
                 matches!(result, Ok(()) | Err(InflateError::Truncated)),
                 "{result:?}"
@@ -406,7 +417,7 @@ mod tests {
             assert!(counts.iter().all(|&count| count <= MAX_COUNT), "{counts:?}");
         }
         let mut decompressor = Decompressor::new(Window::default());
-        let pushed = decompressor.push(&wire, u64::MAX, |_| Ok(()));
+        let pushed = decompressor.push(&compressed, u64::MAX, |_| Ok(()));
         assert_eq!(pushed, Err(InflateError::Overlong { limit }));
         assert_eq!(decompressor.finish(), Err(InflateError::Overlong { limit }));
     }

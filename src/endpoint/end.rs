@@ -67,7 +67,8 @@ pub enum Timeout {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not complete, or the endpoint has ended.
+    /// The opening handshake is not complete, a Close was sent or received, or the endpoint has ended. This is no mistake
+    /// of the program: the connection can close or fail while it is about to send.
     NotOpen,
     /// More output waits than [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows: the peer
     /// reads too slowly.
@@ -77,7 +78,7 @@ pub enum SendError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The connection does not allow the call.
+    /// The rules for what is sent do not allow the call. Never [`Misuse::NotOpen`], which is [`NotOpen`](Self::NotOpen) here.
     Misuse(Misuse),
 }
 
@@ -202,6 +203,9 @@ impl Error for End {}
 
 impl From<Misuse> for SendError {
     fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
+        match misuse {
+            Misuse::NotOpen => Self::NotOpen,
+            misuse => Self::Misuse(misuse),
+        }
     }
 }

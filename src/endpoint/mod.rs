@@ -249,7 +249,7 @@ impl Endpoint {
             return None;
         }
         let (mut input, consumed) = read.cursor();
-        let event = match connection.whole_message(&mut input) {
+        let event = match connection.take_whole_message(&mut input) {
             Some(message) => message,
             None => match next_of_any(connection, &mut input, output, flow) {
                 Some(event) => event,

@@ -8,8 +8,8 @@ use super::flow::Flow;
 use super::output::Output;
 #[cfg(doc)]
 use crate::CloseCode;
-use crate::connection::{Compression, Fin, Prepared};
-use crate::message::{MessageKind, Payload};
+use crate::connection::{Compression, Prepared};
+use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
 /// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by

@@ -100,7 +100,7 @@ impl Endpoint {
         if self.has_input {
             self.flow.keepalive.record_activity();
         }
-        self.check_time(reads);
+        self.do_what_is_due(reads);
     }
 
     /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is
@@ -247,8 +247,8 @@ impl Endpoint {
         }
     }
 
-    /// Does what is due.
-    fn check_time(&mut self, reads: bool) {
+    /// Sends the Ping, or ends what has taken too long.
+    fn do_what_is_due(&mut self, reads: bool) {
         let now = Duration::from_nanos(self.flow.now);
         // A Close that waits behind a large message has its time once it is written.
         if self.phase.is_closing() && self.output().is_empty() {

@@ -90,6 +90,8 @@ mod client;
 #[cfg(feature = "alloc")]
 mod error;
 #[cfg(feature = "alloc")]
+mod error_response;
+#[cfg(feature = "alloc")]
 pub mod extended;
 #[cfg(feature = "alloc")]
 mod extensions;

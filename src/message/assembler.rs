@@ -50,16 +50,16 @@ impl Assembler {
 
     /// Unmasks a piece on its way into the message. The memory grows with what has come, and never beyond `end`, the most
     /// that the message can become.
-    pub(crate) fn push(&mut self, piece: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
+    pub(crate) fn push(&mut self, chunk: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
         match self {
             Self::Idle { .. } => {}
             Self::Text { text } => {
-                text.reserve_exact(growth(text.len(), text.capacity(), piece.len(), end));
-                text.append(piece, key)?;
+                text.reserve_exact(growth(text.len(), text.capacity(), chunk.len(), end));
+                text.append(chunk, key)?;
             }
             Self::Binary { bytes } => {
-                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), piece.len(), end));
-                kernel::append(bytes, piece, key);
+                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), chunk.len(), end));
+                kernel::append(bytes, chunk, key);
             }
         }
         Ok(())

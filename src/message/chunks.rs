@@ -34,20 +34,20 @@ impl Chunks {
 
     /// How many bytes to take for the next chunk: all, or the one that may complete a code point that was split, as the
     /// front of that has no place in the input.
-    pub(crate) fn room(&self) -> usize {
+    pub(crate) fn next_size(&self) -> usize {
         match self {
             Self::Text { utf8, .. } if utf8.carried() > 0 => 1,
             Self::Text { .. } | Self::Binary { .. } => usize::MAX,
         }
     }
 
-    /// Lends what came in a piece of the input, which has at most [`room`](Self::room) bytes. Of a text that is not
+    /// Lends what came in a piece of the input, which has at most [`next_size`](Self::next_size) bytes. Of a text that is not
     /// UTF-8, this is what is valid, and the message is over.
-    pub(crate) fn lend<'i>(&mut self, piece: &'i [u8]) -> (Content<'i>, Result<(), InvalidUtf8>) {
-        self.count(piece);
+    pub(crate) fn lend<'i>(&mut self, chunk: &'i [u8]) -> (Content<'i>, Result<(), InvalidUtf8>) {
+        self.count(chunk);
         match self {
-            Self::Binary { .. } => (Content::Binary(piece.into()), Ok(())),
-            Self::Text { utf8, .. } => match push(utf8, piece) {
+            Self::Binary { .. } => (Content::Binary(chunk.into()), Ok(())),
+            Self::Text { utf8, .. } => match push(utf8, chunk) {
                 (Some(completed), _, result) => (Content::Text(String::from(completed).into()), result),
                 (None, text, result) => (Content::Text(text.into()), result),
             },
@@ -57,18 +57,18 @@ impl Chunks {
     /// Copies what came in a piece into a buffer, which goes with it; otherwise as [`lend`](Self::lend).
     pub(crate) fn copy(
         &mut self,
-        piece: &[u8],
+        chunk: &[u8],
         mut buffer: Vec<u8>,
     ) -> (Content<'static>, Result<(), InvalidUtf8>) {
-        self.count(piece);
+        self.count(chunk);
         buffer.clear();
         match self {
             Self::Binary { .. } => {
-                buffer.extend_from_slice(piece);
+                buffer.extend_from_slice(chunk);
                 (Content::Binary(buffer.into()), Ok(()))
             }
             Self::Text { utf8, .. } => {
-                let (completed, rest, result) = push(utf8, piece);
+                let (completed, rest, result) = push(utf8, chunk);
                 // Never fails: an empty buffer is UTF-8.
                 let mut text = String::from_utf8(buffer).unwrap_or_default();
                 text.extend(completed);
@@ -103,20 +103,20 @@ impl Chunks {
         }
     }
 
-    fn count(&mut self, piece: &[u8]) {
+    fn count(&mut self, chunk: &[u8]) {
         let (Self::Text { size, .. } | Self::Binary { size }) = self;
-        *size = size.saturating_add(piece.len() as u64);
+        *size = size.saturating_add(chunk.len() as u64);
     }
 }
 
 /// Validates a piece, or what of it comes before the first byte that nothing can repair.
-fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
+fn push<'a>(utf8: &mut Validator, chunk: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
     let before = utf8.clone();
-    match utf8.push(piece) {
+    match utf8.push(chunk) {
         Ok((completed, rest)) => (completed, rest, Ok(())),
         Err(error) => {
-            let front = piece
-                .get(..valid_front(before.clone(), piece))
+            let front = chunk
+                .get(..valid_front(before.clone(), chunk))
                 .unwrap_or_default();
             *utf8 = before;
             // Never fails: it did not byte by byte.
@@ -127,6 +127,6 @@ fn push<'a>(utf8: &mut Validator, piece: &'a [u8]) -> (Option<char>, &'a str, Re
 }
 
 #[cold]
-fn valid_front(mut utf8: Validator, piece: &[u8]) -> usize {
-    piece.chunks(1).take_while(|byte| utf8.push(byte).is_ok()).count()
+fn valid_front(mut utf8: Validator, chunk: &[u8]) -> usize {
+    chunk.chunks(1).take_while(|byte| utf8.push(byte).is_ok()).count()
 }

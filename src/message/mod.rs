@@ -13,7 +13,7 @@ pub(crate) use assembler::Assembler;
 pub(crate) use chunks::Chunks;
 pub use payload::{Payload, Text};
 
-use crate::frame::{Masked, OpCode};
+use crate::frame::{Header, Masked, OpCode};
 use crate::kernel;
 use crate::utf8::InvalidUtf8;
 
@@ -25,6 +25,16 @@ pub enum MessageKind {
     Text,
     /// Any bytes.
     Binary,
+}
+
+/// Whether a fragment or chunk is the last one of its message: the FIN bit of RFC 6455 section 5.2.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "a bit")]
+pub enum Fin {
+    /// More of them follow.
+    More,
+    /// This is the last one.
+    Last,
 }
 
 /// A message, or what came of it.
@@ -39,6 +49,16 @@ impl MessageKind {
         match self {
             Self::Text => OpCode::Text,
             Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
+impl Fin {
+    #[inline]
+    pub(crate) fn of(header: &Header) -> Self {
+        match header.fin {
+            true => Self::Last,
+            false => Self::More,
         }
     }
 }

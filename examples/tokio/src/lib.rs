@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Those of [`Sender::close`] that say that the code or the reason is wrong.
     pub async fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<&End, SendError> {
         match self.endpoint.sender().close(code, reason) {
-            Ok(()) | Err(SendError::NotOpen | SendError::Misuse(Misuse::NotOpen)) => {}
+            Ok(()) | Err(SendError::NotOpen) => {}
             Err(error) => return Err(error),
         }
         while self.ready().await {

@@ -58,7 +58,7 @@ where
         socket.into_end().to_string(),
         "closed by the peer, clean, sent 1000, received 1000 \"that was all\""
     );
-    assert_eq!(serving.await??, "closed by us, clean, sent 1000, received 1000");
+    assert_eq!(serving.await??, "closed locally, clean, sent 1000, received 1000");
     Ok(())
 }
 

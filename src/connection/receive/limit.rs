@@ -4,7 +4,7 @@ use super::{Coding, Frame, ReceiveHalf};
 use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::{Violation, max_deflated};
-use crate::growth::room;
+use crate::growth::max_additional;
 
 impl ReceiveHalf {
     /// Same as [`Connection::set_max_message_size`](crate::Connection::set_max_message_size).
@@ -43,8 +43,8 @@ impl ReceiveHalf {
     /// Whether the message that has begun is within the limit, as far as its headers tell.
     fn check_begun_message(&self) -> Result<(), Error> {
         let announced = match (self.frame, self.is_inside_deflated()) {
-            (None | Some(Frame::Control(_)), _) | (Some(Frame::Piece(_)), true) => 0,
-            (Some(Frame::Whole(_)), _) | (Some(Frame::Piece(_)), false) => self.payload_remaining(),
+            (None | Some(Frame::Control(_)), _) | (Some(Frame::Fragment(_)), true) => 0,
+            (Some(Frame::Whole(_)), _) | (Some(Frame::Fragment(_)), false) => self.payload_remaining(),
         };
         match self.size().saturating_add(announced) {
             size if size <= self.max_message_size => Ok(()),
@@ -78,7 +78,7 @@ impl ReceiveHalf {
 /// A message that is assembled in a buffer cannot be larger than a buffer.
 pub(super) fn limit_of(delivery: Delivery, bytes: u64) -> u64 {
     match delivery {
-        Delivery::Whole | Delivery::InPlace => room(0, bytes),
+        Delivery::Whole | Delivery::InPlace => max_additional(0, bytes),
         Delivery::Chunks => bytes,
     }
 }

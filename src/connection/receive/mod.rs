@@ -1,6 +1,6 @@
 //! The receiving half: bytes in, events out.
 
-mod held;
+mod in_place;
 mod limit;
 mod stream;
 
@@ -10,15 +10,14 @@ use core::fmt;
 
 use super::compression::Inflating;
 use super::event::{Close, Event};
-use super::reply::{Reaction, Reply};
-use super::send::Fin;
+use super::reply::{Reply, ReplyKind};
 use super::state::Receiving;
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
 use crate::frame::mask::NO_KEY;
 use crate::frame::{Decoder, Header, Masked, OpCode, Role, Rules};
-use crate::message::{Assembler, Chunks, Content, MessageKind, Payload};
+use crate::message::{Assembler, Chunks, Content, Fin, MessageKind, Payload};
 use limit::limit_of;
 
 /// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It holds what has been received but not
@@ -36,7 +35,7 @@ pub struct ReceiveHalf {
     /// How many fragments of `message` were empty.
     empty_fragments: u64,
     /// The payload of a control frame split across reads; it may come between the fragments of `message`.
-    control: Vec<u8>,
+    control_payload: Vec<u8>,
     max_message_size: u64,
     accept_any_close_code: bool,
     delivery: Delivery,
@@ -60,7 +59,7 @@ enum Frame {
     /// A message in one frame, of which no payload was taken yet: it may turn out to be complete in the input.
     Whole(MessageKind),
     /// A piece of the message in the assembler, the last one or not.
-    Piece(Fin),
+    Fragment(Fin),
     Control(Control),
 }
 
@@ -87,11 +86,11 @@ impl ReceiveHalf {
     /// Same as `Connection::receive`. The sending half turns the reply into the Close frame for the peer.
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> (Result<Option<Event<'i>>, Error>, Reply) {
-        let received = match self.whole_message(input) {
+        let received = match self.take_whole_message(input) {
             Some(message) => Ok(Some(message)),
             None => self.receive_any(input),
         };
-        let reply = Reply(Reaction::to(&received));
+        let reply = Reply(ReplyKind::to(&received));
         (received, reply)
     }
 
@@ -99,7 +98,7 @@ impl ReceiveHalf {
     /// it knows. [`Connection::join`](super::Connection::join) then returns how the connection ended.
     pub fn receive_eof(&mut self) -> Reply {
         self.end_of_transport();
-        Reply(Reaction::Ended)
+        Reply(ReplyKind::Ended)
     }
 
     /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
@@ -140,7 +139,7 @@ impl ReceiveHalf {
             coding: Coding::Plain,
             inflating: Inflating::Off,
             empty_fragments: 0,
-            control: Vec::new(),
+            control_payload: Vec::new(),
             max_message_size,
             accept_any_close_code: config.accept_any_close_code,
             delivery: config.delivery,
@@ -151,7 +150,7 @@ impl ReceiveHalf {
     /// A message in one frame that is complete in the input: the most common case, which touches no state, unless
     /// its text is no UTF-8. `None` leaves the rest to `receive_any`, and so what is wrong.
     #[inline]
-    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+    pub(super) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let kind = match *input.first()? {
             WHOLE_TEXT => MessageKind::Text,
             WHOLE_BINARY => MessageKind::Binary,
@@ -191,15 +190,15 @@ impl ReceiveHalf {
     /// Anything but a complete message.
     #[inline]
     pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        match self.whole_control(input) {
+        match self.take_whole_control(input) {
             Some(event) => Ok(Some(event)),
-            None => self.receive_in_pieces(input),
+            None => self.receive_partial(input),
         }
     }
 
     /// A Ping or a Pong that is complete in the input, perhaps between fragments; as short a way as that of messages.
     #[inline]
-    fn whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+    fn take_whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let event: fn(Payload<'i>) -> Event<'i> = match *input.first()? {
             WHOLE_PING => Event::Ping,
             WHOLE_PONG => Event::Pong,
@@ -214,8 +213,13 @@ impl ReceiveHalf {
 
     /// Whatever may be partial, a fragment, invalid or after the end.
     #[inline(never)]
-    fn receive_in_pieces<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        if !self.state.check()? {
+    fn receive_partial<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        if let Some(error) = self.state.error() {
+            self.state.fail(error);
+            return Err(error);
+        }
+        // RFC 6455 section 7.1.1: what follows the Close is discarded; here it stays in the input.
+        if !self.state.is_open() {
             return Ok(None);
         }
         let result = self.next_event(input);
@@ -246,7 +250,7 @@ impl ReceiveHalf {
         self.message = Assembler::new();
         self.chunks = None;
         self.inflating = Inflating::Off;
-        self.control = Vec::new();
+        self.control_payload = Vec::new();
     }
 
     fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
@@ -259,11 +263,11 @@ impl ReceiveHalf {
                     Err(violation) => return Err(self.violation(violation)),
                 },
             };
-            if self.delivery == Delivery::InPlace && self.must_hold(frame, input) {
+            if self.delivery == Delivery::InPlace && self.stays_in_place(frame, input) {
                 self.frame = Some(frame);
-                return self.hold(frame, input).map(|()| None);
+                return self.work_in_place(frame, input).map(|()| None);
             }
-            if let (Delivery::Chunks, Frame::Piece(fin)) = (self.delivery, frame) {
+            if let (Delivery::Chunks, Frame::Fragment(fin)) = (self.delivery, frame) {
                 let event = self.next_chunk(fin, input)?;
                 // Without an event, either the frame is complete or the input is consumed.
                 if event.is_some() || self.frame.is_some() {
@@ -276,18 +280,18 @@ impl ReceiveHalf {
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
                 Frame::Whole(kind) if complete => {
-                    let payload = self.unmask_held(chunk);
+                    let payload = self.finish_in_place(chunk);
                     let message = Content::lend(kind, payload).map_err(Error::not_utf8)?;
                     Some(Event::whole(message))
                 }
                 // The read ended with the header: all of the payload may come with the next one.
                 Frame::Whole(_) if chunk.bytes.is_empty() => None,
                 Frame::Whole(kind) => {
-                    self.begin_pieces(kind, chunk)?;
+                    self.begin_partial(kind, chunk)?;
                     None
                 }
-                Frame::Piece(fin) => self.piece(chunk, fin, complete)?,
-                Frame::Control(control) => self.control(control, chunk, complete)?,
+                Frame::Fragment(fin) => self.fragment_chunk(chunk, fin, complete)?,
+                Frame::Control(control) => self.control_chunk(control, chunk, complete)?,
             };
             // An incomplete frame has taken all of the input.
             if event.is_some() || !complete {
@@ -343,25 +347,30 @@ impl ReceiveHalf {
             }
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
-        Ok(Frame::Piece(Fin::of(&header)))
+        Ok(Frame::Fragment(Fin::of(&header)))
     }
 
     /// Whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
     /// elsewhere anyway.
-    fn must_hold(&self, frame: Frame, input: &[u8]) -> bool {
+    fn stays_in_place(&self, frame: Frame, input: &[u8]) -> bool {
         let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
         whole && self.payload_remaining() > input.len() as u64
     }
 
     /// A message in one frame, split across reads.
-    fn begin_pieces(&mut self, kind: MessageKind, chunk: Masked<'_>) -> Result<(), Error> {
+    fn begin_partial(&mut self, kind: MessageKind, chunk: Masked<'_>) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;
-        self.frame = Some(Frame::Piece(Fin::Last));
+        self.frame = Some(Frame::Fragment(Fin::Last));
         self.push(chunk, Fin::Last)
     }
 
-    fn piece<'i>(&mut self, chunk: Masked<'_>, fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
+    fn fragment_chunk<'i>(
+        &mut self,
+        chunk: Masked<'_>,
+        fin: Fin,
+        complete: bool,
+    ) -> Result<Option<Event<'i>>, Error> {
         match self.coding {
             Coding::Plain => self.push(chunk, fin)?,
             Coding::Deflated => {
@@ -399,7 +408,7 @@ impl ReceiveHalf {
         self.message.push(chunk.bytes, key, end).map_err(Error::not_utf8)
     }
 
-    fn control<'i>(
+    fn control_chunk<'i>(
         &mut self,
         control: Control,
         chunk: Masked<'i>,
@@ -407,14 +416,14 @@ impl ReceiveHalf {
     ) -> Result<Option<Event<'i>>, Error> {
         let chunk = &*chunk.unmask();
         if !complete {
-            self.control.extend_from_slice(chunk);
+            self.control_payload.extend_from_slice(chunk);
             return Ok(None);
         }
-        let payload = match self.control.is_empty() {
+        let payload = match self.control_payload.is_empty() {
             true => Payload::from(chunk),
             false => {
-                self.control.extend_from_slice(chunk);
-                Payload::from(core::mem::take(&mut self.control))
+                self.control_payload.extend_from_slice(chunk);
+                Payload::from(core::mem::take(&mut self.control_payload))
             }
         };
         Ok(Some(match control {

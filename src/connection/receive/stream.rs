@@ -3,11 +3,10 @@
 use alloc::vec::Vec;
 
 use super::{Coding, Frame, ReceiveHalf};
-use crate::connection::compression::WIRE;
+use crate::connection::compression::MAX_FED;
 use crate::connection::event::Event;
-use crate::connection::send::Fin;
 use crate::error::Error;
-use crate::message::Content;
+use crate::message::{Content, Fin};
 
 impl ReceiveHalf {
     /// The next chunk of a message. `None`: the frame is complete, or the input consumed.
@@ -29,7 +28,11 @@ impl ReceiveHalf {
             if let Err(error) = result {
                 return self.stop(chunk, error);
             }
-            self.frame = if complete { None } else { Some(Frame::Piece(fin)) };
+            self.frame = if complete {
+                None
+            } else {
+                Some(Frame::Fragment(fin))
+            };
             if complete {
                 self.decoder.set_max_payload(self.left_for_fragment());
             }
@@ -57,7 +60,7 @@ impl ReceiveHalf {
         let Some(chunks) = &mut self.chunks else {
             return (Content::NONE, Ok(()));
         };
-        let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.room(), input));
+        let (chunk, result) = chunks.lend(self.decoder.chunk_up_to(chunks.next_size(), input));
         (chunk, result.map_err(Error::not_utf8))
     }
 
@@ -66,7 +69,7 @@ impl ReceiveHalf {
             return (Content::NONE, Ok(()));
         };
         if self.inflating.is_drained() {
-            self.inflating.feed(self.decoder.chunk_up_to(WIRE, input));
+            self.inflating.feed(self.decoder.chunk_up_to(MAX_FED, input));
         }
         let piece = match self.inflating.pull(self.max_message_size) {
             Ok(piece) => piece,

@@ -247,11 +247,11 @@ impl Collected {
 
     /// Takes the first of `left` bytes that are announced. Returns how many are left then.
     fn take(&mut self, input: &mut &mut [u8], left: u64) -> u64 {
-        let piece = take(input, usize::try_from(left).unwrap_or(usize::MAX));
-        let more = growth(self.bytes.len(), self.bytes.capacity(), piece.len(), self.most);
+        let chunk = take(input, usize::try_from(left).unwrap_or(usize::MAX));
+        let more = growth(self.bytes.len(), self.bytes.capacity(), chunk.len(), self.most);
         self.bytes.reserve_exact(more);
-        self.bytes.extend_from_slice(piece);
-        left.saturating_sub(piece.len() as u64)
+        self.bytes.extend_from_slice(chunk);
+        left.saturating_sub(chunk.len() as u64)
     }
 
     /// Takes all bytes, up to the limit.

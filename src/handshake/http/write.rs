@@ -1,12 +1,10 @@
 //! Writing heads: every byte that the caller supplies is checked before the first one is written.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use super::fields::is_known;
 use super::grammar::{is_field_byte, is_token};
-use crate::handshake::error::HandshakeError;
 use crate::handshake::misuse::HandshakeMisuse;
 
 /// Checks a field that the caller wants to add.
@@ -74,22 +72,6 @@ pub(crate) fn push_response(
     Ok(())
 }
 
-/// Appends the whole response that tells about an error; its body is the error's text.
-pub(crate) fn push_error(out: &mut Vec<u8>, method: &str, error: HandshakeError) {
-    let fields = [("Content-Type", "text/plain")];
-    let mut body = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(body, "{error}");
-    push_final(
-        out,
-        method,
-        error.status(),
-        error.response_fields(),
-        &fields,
-        body.as_bytes(),
-    );
-}
-
 /// What every 426 has to say: RFC 9110 section 15.5.22, with the option that goes along with Upgrade (section
 /// 7.8), and RFC 6455 section 4.2.2.
 pub(crate) const UPGRADE_REQUIRED: &[(&str, &str)] = &[
@@ -100,7 +82,7 @@ pub(crate) const UPGRADE_REQUIRED: &[(&str, &str)] = &[
 
 const CONNECTION: &str = "Connection";
 
-fn push_final(
+pub(crate) fn push_final(
     out: &mut Vec<u8>,
     method: &str,
     status: u16,

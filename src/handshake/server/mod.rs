@@ -15,7 +15,6 @@ pub use upgrade::Upgrade;
 use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::HeadReader;
-use crate::handshake::http::write::push_error;
 
 /// Reads the request of a client.
 ///
@@ -87,7 +86,7 @@ impl ServerHandshake {
             Ok(None) => return Ok(None),
             Ok(Some(head)) => Request::new(head, self.config.clone(), out),
             Err(error) => {
-                push_error(out, reader.method(), error);
+                error.respond(reader.method(), out);
                 Err(error)
             }
         };
@@ -121,7 +120,7 @@ impl ServerHandshake {
             State::Reading(reader) => {
                 let error = HandshakeError::TimedOut;
                 if reader.has_begun() {
-                    push_error(out, reader.method(), error);
+                    error.respond(reader.method(), out);
                 }
                 self.state = State::Finished(error);
                 error

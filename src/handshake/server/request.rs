@@ -11,7 +11,7 @@ use crate::handshake::http::fields::{Fields, KnownFields};
 use crate::handshake::http::grammar::text;
 use crate::handshake::http::head::Head;
 use crate::handshake::http::target::Target;
-use crate::handshake::http::write::{push_error, push_response};
+use crate::handshake::http::write::push_response;
 use crate::handshake::misuse::HandshakeMisuse;
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
@@ -45,7 +45,7 @@ impl Request {
     pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
         let known = KnownFields::collect(head.records());
         let basics = check_basics(&config, &known, head.version())
-            .inspect_err(|&error| push_error(out, head.method(), error))?;
+            .inspect_err(|error| error.respond(head.method(), out))?;
         Ok(Self {
             has_content: basics.has_content,
             // RFC 9110 section 7.8: an Upgrade in HTTP/1.0 is ignored.
@@ -139,7 +139,7 @@ impl Request {
         let target = Target::split(method, self.target());
         let known = KnownFields::collect(self.head.records());
         Upgrade::check(&self.config, method, target, basics, known)
-            .inspect_err(|&error| push_error(out, method, error))
+            .inspect_err(|error| error.respond(method, out))
     }
 
     /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.

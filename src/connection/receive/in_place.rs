@@ -7,7 +7,7 @@ use crate::message::Chunks;
 
 impl ReceiveHalf {
     /// Works on a payload that is not complete, of which `input` has the front. Control frames are short, and left as they are.
-    pub(super) fn hold(&mut self, frame: Frame, input: &mut &mut [u8]) -> Result<(), Error> {
+    pub(super) fn work_in_place(&mut self, frame: Frame, input: &mut &mut [u8]) -> Result<(), Error> {
         let Frame::Whole(kind) = frame else {
             return Ok(());
         };
@@ -15,31 +15,32 @@ impl ReceiveHalf {
             bytes: input,
             key: self.decoder.key(),
         };
-        let result = self.held(kind).unmask(payload);
+        let result = self.chunks_in_place(kind).unmask(payload);
         if result.is_err() {
-            // As of a payload that is not held, all that has come is consumed.
+            // As with every other delivery, all that has come is consumed.
             self.decoder.masked_chunk(input);
         }
         result.map_err(Error::not_utf8)
     }
 
-    fn held(&mut self, kind: MessageKind) -> &mut Chunks {
+    fn chunks_in_place(&mut self, kind: MessageKind) -> &mut Chunks {
         self.coding = Coding::Plain;
         self.chunks.get_or_insert_with(|| Chunks::begin(kind))
     }
 
     /// Unmasks what is still masked of a payload that is complete. The bytes were in the caller's hands, so that a text has to be
     /// validated once more.
-    pub(super) fn unmask_held<'i>(&mut self, payload: Masked<'i>) -> Masked<'i> {
-        let Some(held) = self.chunks.take() else {
+    pub(super) fn finish_in_place<'i>(&mut self, payload: Masked<'i>) -> Masked<'i> {
+        let Some(chunks) = self.chunks.take() else {
             return payload;
         };
         let Masked { bytes, key } = payload;
-        held.rest(Masked {
-            bytes: &mut *bytes,
-            key,
-        })
-        .unmask();
+        chunks
+            .rest(Masked {
+                bytes: &mut *bytes,
+                key,
+            })
+            .unmask();
         Masked { bytes, key: None }
     }
 }
