@@ -58,10 +58,10 @@ pub enum Delivery {
     ///
     /// ```
     /// use std::io::Read;
-    /// use websocket_proto::{Config, Connection, Delivery, Event};
+    /// use websocket_proto::{Config, Connection, Delivery, Event, entropy};
     ///
     /// let config = Config::new().delivery(Delivery::InPlace);
-    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+    /// let mut connection = Connection::client(&config, entropy::from_fn(|key| key.fill(7)));
     /// let mut transport = &b"\x82\x06abcdef"[..];
     /// let (mut buffer, mut filled, mut out) = (vec![0; 4], 0, Vec::new()); // 4 KiB, say
     /// loop {
@@ -97,10 +97,10 @@ pub enum Delivery {
     /// applies; use `u64::MAX` for no limit.
     ///
     /// ```
-    /// use websocket_proto::{Config, Connection, Delivery, Event, Fin};
+    /// use websocket_proto::{Config, Connection, Delivery, Event, Fin, entropy};
     ///
     /// let config = Config::new().delivery(Delivery::Chunks).max_message_size(u64::MAX);
-    /// let mut connection = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+    /// let mut connection = Connection::client(&config, entropy::from_fn(|key| key.fill(7)));
     /// let (mut out, mut chunks) = (Vec::new(), Vec::new());
     /// for mut read in [*b"\x01\x04Gr\xc3", *b"\xbc\x80\x02\xc3\x9f"] {
     ///     let mut input = &mut read[..];

@@ -5,7 +5,7 @@
 //! io_uring, a pipe or nothing at all; the crate decides what they mean and what to reply.
 //!
 #![cfg_attr(
-    all(feature = "std", feature = "getrandom"),
+    feature = "os-entropy",
     doc = "Start with the [`guide`]: it covers everything, chapter by chapter."
 )]
 //!
@@ -113,7 +113,7 @@
 //! - **How the input is split never matters**: you get the same events (for [chunks](Config::delivery): the same bytes in
 //!   total), output and errors for any split.
 //! - **Cancel safety.** No call blocks. A future that awaits a read between calls can be dropped without losing anything.
-//! - **Threads.** Everything is `Send` and `Sync`. Connections share only what each thread pools: random bytes for
+//! - **Threads.** Everything is `Send` and `Sync`. Connections share only what each thread has: a generator of
 //!   mask keys, and inflaters. No connection's output depends on what another one sent or received.
 //! - **Memory.** An idle connection holds no heap memory except what you gave it. A message that is complete in the
 //!   input is borrowed from there; a message received in pieces takes at most twice the bytes received so far, never
@@ -143,10 +143,10 @@
 //!
 //! | feature | default | provides |
 //! |---|---|---|
-//! | `std` | yes | run-time CPU detection, and a pool of random bytes for each thread |
+//! | `std` | yes | run-time CPU detection |
 //! | `alloc` | in `std` | everything except [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which do not need a heap |
 //! | `simd` | yes | masking and the search for non-ASCII in one pass, with AVX2 if there is `std`, and UTF-8 validation with `simdutf8`; has all `unsafe`, in one file |
-//! | `getrandom` | yes | [`OsEntropy`]: nonces and mask keys from the operating system |
+//! | `os-entropy` | yes | [`OsEntropy`]: nonces and mask keys from a generator for each thread, seeded by the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; needs a target with std, even if the `std` feature is off |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; needs a target with std, as above |
 //! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
@@ -201,13 +201,13 @@ pub mod deflate;
 #[cfg(feature = "alloc")]
 pub mod endpoint;
 #[cfg(feature = "alloc")]
-mod entropy;
+pub mod entropy;
 #[cfg(feature = "alloc")]
 mod error;
 pub mod frame;
 #[cfg(feature = "alloc")]
 mod growth;
-#[cfg(all(doc, feature = "std", feature = "getrandom"))]
+#[cfg(all(doc, feature = "os-entropy"))]
 pub mod guide;
 pub mod handshake;
 pub mod keepalive;
@@ -226,7 +226,7 @@ pub use connection::{
 };
 #[cfg(feature = "alloc")]
 pub use entropy::Entropy;
-#[cfg(all(feature = "alloc", feature = "getrandom"))]
+#[cfg(feature = "os-entropy")]
 pub use entropy::OsEntropy;
 #[cfg(feature = "alloc")]
 pub use error::{Error, Misuse};
@@ -235,7 +235,7 @@ pub use frame::Role;
 pub use message::{Fin, MessageKind, Payload, Text};
 
 /// The code of the README is compiled and run.
-#[cfg(all(doctest, feature = "std", feature = "getrandom"))]
+#[cfg(all(doctest, feature = "os-entropy"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -8,7 +8,7 @@ mod heap;
 use common::*;
 use heap::{Heap, measure};
 use websocket_proto::handshake::{Answer, ClientRequest, Response, ServerHandshake};
-use websocket_proto::{Config, Connection, Error, Event, Misuse, Role};
+use websocket_proto::{Config, Connection, Error, Event, Misuse, Role, entropy};
 
 const NOTHING: Heap = Heap {
     calls: 0,
@@ -22,7 +22,7 @@ const NOTHING: Heap = Heap {
 fn open(role: Role, config: &Config) -> Connection {
     match role {
         Role::Server => Connection::server(config),
-        Role::Client => Connection::client(config, |key: &mut [u8]| key.fill(7)),
+        Role::Client => Connection::client(config, entropy::from_fn(|key| key.fill(7))),
     }
 }
 
@@ -409,7 +409,7 @@ fn idle_server_has_no_heap() {
 }
 
 // Design section 8: an idle connection has no heap at all
-#[cfg(feature = "getrandom")]
+#[cfg(feature = "os-entropy")]
 #[test]
 fn idle_client_with_the_systems_entropy_has_no_heap() {
     let (mut connection, heap) = measure(|| Connection::client(&Config::new(), websocket_proto::OsEntropy));
@@ -519,7 +519,7 @@ fn client_reads_any_number_of_interim_responses_in_the_same_memory() {
         .max_head_size(usize::MAX)
         .max_interim_responses(usize::MAX);
     let request = ClientRequest::new("example.com", "/").unwrap();
-    let mut client = request.start(&config, |bytes: &mut [u8]| bytes.fill(1), &mut Vec::new());
+    let mut client = request.start(&config, entropy::from_fn(|bytes| bytes.fill(1)), &mut Vec::new());
     let mut read = b"HTTP/1.1 100 \r\n\r\n".repeat(10_000);
     let ((), heap) = measure(|| {
         let mut input = &mut read[..];
@@ -531,7 +531,7 @@ fn client_reads_any_number_of_interim_responses_in_the_same_memory() {
 /// The response to a client's request, which rejects it.
 fn rejected(lines: &str) -> Response {
     let request = ClientRequest::new("example.com", "/").unwrap();
-    let entropy = |bytes: &mut [u8]| bytes.fill(1);
+    let entropy = entropy::from_fn(|bytes| bytes.fill(1));
     let mut client = request.start(&Config::new(), entropy, &mut Vec::new());
     let mut read = format!("HTTP/1.1 403 x\r\n{lines}\r\n").into_bytes();
     match client.receive(&mut &mut read[..], &mut Vec::new()) {

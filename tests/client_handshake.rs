@@ -9,7 +9,7 @@ use heads::*;
 use websocket_proto::handshake::{
     Answer, ClientHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Response, UrlPart,
 };
-use websocket_proto::{Config, Connection};
+use websocket_proto::{Config, Connection, Entropy, entropy};
 
 /// What answers the key of [`nonce`].
 const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -615,7 +615,7 @@ fn client_sends_values_as_bytes() {
     let (_, out) = start(request.clone());
     let line = [b"\r\nX: ", &all[..], b"\r\nY: \xc3\xa9\r\nZ: \xe9\r\n\r\n"].concat();
     assert!(out.ends_with(&line));
-    let handshake = request.start_upgrade(&Config::new(), nonce);
+    let handshake = request.start_upgrade(&Config::new(), nonce());
     assert_eq!(handshake.fields().last(), Some(("Z", &b"\xe9"[..])));
     for byte in (0..b' ').chain([0x7f]).filter(|byte| *byte != b'\t') {
         let refused = self::request().with_field("X", [b'a', byte, 0xff]).unwrap_err();
@@ -630,10 +630,10 @@ fn client_draws_a_nonce_for_each_request() {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     let key = || {
         let mut out = Vec::new();
-        let entropy = |bytes: &mut [u8]| {
+        let entropy = entropy::from_fn(|bytes| {
             assert_eq!(bytes.len(), 16);
             bytes.fill(NEXT.fetch_add(1, Ordering::Relaxed));
-        };
+        });
         let _ = request().start(&Config::new(), entropy, &mut out);
         let text = String::from_utf8(out).unwrap();
         text.split("Key: ")
@@ -1244,15 +1244,17 @@ fn request() -> ClientRequest {
     ClientRequest::new("example.com", "/").unwrap()
 }
 
-fn nonce(bytes: &mut [u8]) {
-    for (byte, value) in bytes.iter_mut().zip(1..) {
-        *byte = value;
-    }
+fn nonce() -> impl Entropy {
+    entropy::from_fn(|bytes| {
+        for (byte, value) in bytes.iter_mut().zip(1..) {
+            *byte = value;
+        }
+    })
 }
 
 fn start(request: ClientRequest) -> (ClientHandshake, Vec<u8>) {
     let mut out = Vec::new();
-    let client = request.start(&Config::new(), nonce, &mut out);
+    let client = request.start(&Config::new(), nonce(), &mut out);
     (client, out)
 }
 
@@ -1265,7 +1267,7 @@ fn answer_with(
     request: ClientRequest,
     bytes: &[u8],
 ) -> (Result<Option<Answer>, HandshakeError>, Vec<u8>) {
-    let mut client = request.start(config, nonce, &mut Vec::new());
+    let mut client = request.start(config, nonce(), &mut Vec::new());
     let (mut bytes, mut out) = (bytes.to_vec(), Vec::new());
     let mut input = &mut bytes[..];
     let result = client.receive(&mut input, &mut out);

@@ -10,7 +10,7 @@ use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
 use websocket_proto::frame::Violation;
 use websocket_proto::{
     CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared,
-    Role,
+    Role, entropy,
 };
 
 fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
@@ -20,7 +20,7 @@ fn open(role: Role, config: &Config, parameters: Parameters) -> Connection {
 fn open_plain(role: Role, config: &Config) -> Connection {
     match role {
         Role::Server => Connection::server(config),
-        Role::Client => Connection::client(config, |key: &mut [u8]| key.copy_from_slice(&KEY)),
+        Role::Client => Connection::client(config, entropy::from_fn(|key| key.copy_from_slice(&KEY))),
     }
 }
 
@@ -182,7 +182,7 @@ fn both_fail_on_rsv1_without_an_agreement() {
     for role in [Role::Server, Role::Client] {
         let mut connection = match role {
             Role::Server => Connection::server(&Config::new()),
-            Role::Client => Connection::client(&Config::new(), |key: &mut [u8]| key.fill(1)),
+            Role::Client => Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(1))),
         };
         let wire = incoming(&connection, 0xc1, HELLO);
         let error = Error::Frame(Violation::ReservedBits(4));
@@ -756,7 +756,7 @@ proptest! {
         let mut receiver = open(receiver, &Config::new(), parameters);
         let mut sender = match sender {
             Role::Server => Connection::server(&Config::new()),
-            Role::Client => Connection::client(&Config::new(), |key: &mut [u8]| key.copy_from_slice(&KEY)),
+            Role::Client => Connection::client(&Config::new(), entropy::from_fn(|key| key.copy_from_slice(&KEY))),
         }
         .with_deflate(parameters, &config);
         let (mut wire, mut expected) = (Vec::new(), Vec::new());
@@ -818,7 +818,7 @@ fn config(deflate: DeflateConfig) -> Config {
 /// Both ends, opened by the crate's own handshakes, and the head that the server sent.
 fn shake(client: &Config, server: &Config) -> (Connection, Connection, String) {
     let (mut request, mut response) = (Vec::new(), Vec::new());
-    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut handshake = ClientRequest::new("example.com", "/")
         .unwrap()
         .start(client, entropy, &mut request);
@@ -840,7 +840,7 @@ fn shake(client: &Config, server: &Config) -> (Connection, Connection, String) {
 
 /// A client whose server answers so.
 fn answered(client: &Config, answer: &str) -> Result<Connection, HandshakeError> {
-    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut out = Vec::new();
     let mut handshake = ClientRequest::new("h", "/")
         .unwrap()
@@ -1136,7 +1136,7 @@ fn offered(config: &Config, extensions: &[&str]) -> String {
         request.with_extension(extension).unwrap()
     });
     let mut out = Vec::new();
-    let _ = request.start(config, |bytes: &mut [u8]| bytes.fill(7), &mut out);
+    let _ = request.start(config, entropy::from_fn(|bytes| bytes.fill(7)), &mut out);
     let (_, value) = std::str::from_utf8(&out)
         .unwrap()
         .split_once("\r\nSec-WebSocket-Extensions: ")

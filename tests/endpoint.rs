@@ -13,7 +13,7 @@ use websocket_proto::endpoint::{
 };
 use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, Request};
 use websocket_proto::keepalive::KeepaliveConfig;
-use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role};
+use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role, entropy};
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -204,7 +204,7 @@ fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {
     shut_down(&mut server, seconds(10));
 
     let request = ClientRequest::from_url("ws://h").unwrap();
-    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut client = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
     write_all(&mut client, Duration::ZERO);
     assert_eq!(client.step(seconds(10)), Step::Done);

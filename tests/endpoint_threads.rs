@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, SendError, Step};
-use websocket_proto::{CloseCode, Config, Connection, Event};
+use websocket_proto::{CloseCode, Config, Connection, Event, entropy};
 
 const MAX_BUFFERED: usize = 2_000;
 const PINGS: usize = 20_000;
@@ -130,7 +130,10 @@ fn two_threads_share_an_endpoint_without_a_channel() {
     let client_stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server_stream, _) = listener.accept().unwrap();
     let server = Shared::new(Connection::server(&Config::new()));
-    let client = Shared::new(Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7)));
+    let client = Shared::new(Connection::client(
+        &Config::new(),
+        entropy::from_fn(|key| key.fill(7)),
+    ));
     let (pings, pongs, texts) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let count = |counter: &AtomicUsize| _ = counter.fetch_add(1, Ordering::Relaxed);
     thread::scope(|scope| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use websocket_proto::handshake::ClientRequest;
-use websocket_proto::{CloseCode, Config, Connection, Entropy, Fin, MessageKind, Misuse, Prepared};
+use websocket_proto::{CloseCode, Config, Connection, Entropy, Fin, MessageKind, Misuse, Prepared, entropy};
 
 type Call = Box<dyn Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>>;
 
@@ -17,14 +17,14 @@ struct Failing(Arc<AtomicBool>);
 impl Failing {
     fn source(&self) -> impl Entropy + use<> {
         let failing = self.0.clone();
-        move |bytes: &mut [u8]| match failing.load(Ordering::Relaxed) {
+        entropy::from_fn(move |bytes| match failing.load(Ordering::Relaxed) {
             true => {
                 bytes.fill(0xee);
                 // A panic that prints nothing.
                 resume_unwind(Box::new("no entropy"));
             }
             false => bytes.fill(7),
-        }
+        })
     }
 
     /// Runs `call` while the source fails; it has to panic.

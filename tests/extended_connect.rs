@@ -5,7 +5,7 @@ use websocket_proto::handshake::extended::{self, SETTINGS_ENABLE_CONNECT_PROTOCO
 use websocket_proto::handshake::{
     Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Response, Upgrade,
 };
-use websocket_proto::{CloseCode, Config, Connection, Event, TransportAdvice};
+use websocket_proto::{CloseCode, Config, Connection, Entropy, Event, TransportAdvice, entropy};
 
 type Field<'a> = (&'a str, &'a str);
 
@@ -434,7 +434,7 @@ fn client_writes_the_request() {
                 .with_field("Cookie", "A=b")
         })
         .unwrap()
-        .start_extended_connect(&Config::new(), no_entropy);
+        .start_extended_connect(&Config::new(), no_entropy());
     assert_eq!((handshake.method(), handshake.target()), ("CONNECT", "/chat?a=B"));
     let expected = [
         (":method", "CONNECT"),
@@ -467,15 +467,15 @@ fn client_derives_the_pseudo_fields_from_the_url() {
         ("wss://[::1]:80/", ["https", "[::1]:80", "/"]),
     ] {
         let request = ClientRequest::from_url(url).unwrap();
-        let handshake = request.start_extended_connect(&Config::new(), no_entropy);
+        let handshake = request.start_extended_connect(&Config::new(), no_entropy());
         let values = handshake.fields().map(|(_, value)| value).skip(2).take(3);
         assert!(values.eq(expected.map(str::as_bytes)), "{url}");
     }
 }
 
 /// There is no nonce to draw.
-fn no_entropy(_: &mut [u8]) {
-    panic!("nothing is masked yet");
+fn no_entropy() -> impl Entropy {
+    entropy::from_fn(|_| panic!("nothing is masked yet"))
 }
 
 // ---- client: the response -----------------------------------------------------------------------------------------------
@@ -705,7 +705,7 @@ fn client_debug_hides_values() {
     let request = ClientRequest::from_url("wss://h/p?token")
         .unwrap()
         .with_field("Cookie", "secret");
-    let handshake = request.unwrap().start_extended_connect(&Config::new(), key);
+    let handshake = request.unwrap().start_extended_connect(&Config::new(), key());
     let debug = format!("{handshake:?}");
     assert!(debug.contains("CONNECT") && debug.contains("/p"), "{debug}");
     assert!(!debug.contains("secret") && !debug.contains("token"), "{debug}");
@@ -770,7 +770,7 @@ fn compression_is_agreed_as_over_http_1_1() {
     use websocket_proto::deflate::DeflateConfig;
     let config = Config::new().deflate(DeflateConfig::new());
     let request = ClientRequest::from_url("wss://h").unwrap();
-    let mut client = request.start_extended_connect(&config, key);
+    let mut client = request.start_extended_connect(&config, key());
     let fields = owned(&client);
     let upgrade = Upgrade::from_extended_connect(&config, borrowed(&fields)).unwrap();
     assert!(upgrade.deflate().is_some());
@@ -840,8 +840,8 @@ fn changed<'a>(name: &str, value: &'a str) -> Vec<Field<'a>> {
     GOOD.into_iter().map(change).collect()
 }
 
-fn key(bytes: &mut [u8]) {
-    bytes.fill(7);
+fn key() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(7))
 }
 
 fn start_with(config: &Config) -> ClientFieldsHandshake {
@@ -849,7 +849,7 @@ fn start_with(config: &Config) -> ClientFieldsHandshake {
     let request = request
         .with_subprotocol("chat")
         .and_then(|request| request.with_extension("x"));
-    request.unwrap().start_extended_connect(config, key)
+    request.unwrap().start_extended_connect(config, key())
 }
 
 fn start() -> ClientFieldsHandshake {

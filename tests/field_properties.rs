@@ -20,7 +20,7 @@ use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
     Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
 };
-use websocket_proto::{Config, Connection};
+use websocket_proto::{Config, Connection, Entropy, entropy};
 
 const CASES: u32 = 2000;
 
@@ -82,9 +82,9 @@ proptest! {
         let mut bytes = format!("HTTP/1.1 {status} x\r\n").into_bytes();
         push_lines(&mut bytes, &fields);
         let mut out = Vec::new();
-        let mut client = request().start(&config(), nonce, &mut out);
+        let mut client = request().start(&config(), nonce(), &mut out);
         let by_bytes = client.receive(&mut &mut bytes[..], &mut out);
-        let by_fields = request().start_upgrade(&config(), nonce).receive_response(status, pairs(&fields));
+        let by_fields = request().start_upgrade(&config(), nonce()).receive_response(status, pairs(&fields));
         prop_assert_eq!(describe(by_bytes), describe(by_fields));
     }
 
@@ -92,8 +92,8 @@ proptest! {
     #[test]
     fn client_asks_in_fields_as_in_bytes(ask in asked()) {
         let mut bytes = Vec::new();
-        let _ = ask.request().start(&config(), nonce, &mut bytes);
-        let handshake = ask.request().start_upgrade(&config(), nonce);
+        let _ = ask.request().start(&config(), nonce(), &mut bytes);
+        let handshake = ask.request().start_upgrade(&config(), nonce());
         let mut expected = format!("{} {} HTTP/1.1\r\n", handshake.method(), handshake.target()).into_bytes();
         push_lines(&mut expected, &owned(&handshake));
         prop_assert_eq!(bytes, expected);
@@ -102,7 +102,7 @@ proptest! {
     // RFC 8441 section 5: 8441-5-04, 8441-5-05, 8441-5-06, 8441-5-07. Both roles read what the other one writes.
     #[test]
     fn both_roles_agree_over_streams(ask in asked(), choice in any::<Index>(), answer in fields()) {
-        let mut client = ask.request().start_extended_connect(&config(), nonce);
+        let mut client = ask.request().start_extended_connect(&config(), nonce());
         let list = owned(&client);
         assert_list(&list);
         let mut upgrade = Upgrade::from_extended_connect(&config(), pairs(&list)).unwrap();
@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn no_argument_gets_out_of_its_field(texts in uniform6(hostile())) {
         let (request, taken) = with_what_is_taken(&texts);
-        let list = owned(&request.start_extended_connect(&config(), nonce));
+        let list = owned(&request.start_extended_connect(&config(), nonce()));
         assert_list(&list);
         prop_assert_eq!(list.len(), 6 + taken);
 
@@ -151,8 +151,8 @@ proptest! {
     fn any_list_has_an_end(list in vec((vec(any::<u8>(), 0..12), vec(any::<u8>(), 0..12)), 0..8), status in any::<u16>()) {
         prop_assert!(read_connect(&list).is_err());
         let _ = Upgrade::from_fields(&config(), "GET", "/", (1, 1), pairs(&list)).map(|upgrade| facts(&upgrade));
-        for handshake in [request().start_upgrade(&config(), nonce), request().start_extended_connect(&config(), nonce)] {
-            let (mut one, mut other) = (handshake, request().start_extended_connect(&config(), nonce));
+        for handshake in [request().start_upgrade(&config(), nonce()), request().start_extended_connect(&config(), nonce())] {
+            let (mut one, mut other) = (handshake, request().start_extended_connect(&config(), nonce()));
             let _ = (one.receive_response(status, pairs(&list)), other.receive_fields(pairs(&list)));
         }
     }
@@ -182,7 +182,7 @@ fn inputs_are_of_every_kind() {
     assert_every(reasons, &kinds);
 
     let kinds = kinds_of(fields_of_answer(), |fields| {
-        let mut handshake = request().start_upgrade(&config(), nonce);
+        let mut handshake = request().start_upgrade(&config(), nonce());
         handshake.receive_response(101, pairs(&fields)).map(drop)
     });
     let reasons = "AmbiguousUpgrade EmptyExtensions EmptySubprotocols MalformedExtensions MalformedFieldName MalformedFieldValue MissingAccept MissingConnectionUpgrade \
@@ -271,8 +271,8 @@ fn config() -> Config {
     Config::new().max_fields(1000).max_head_size(1 << 20)
 }
 
-fn nonce(bytes: &mut [u8]) {
-    bytes.fill(0);
+fn nonce() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(0))
 }
 
 fn request() -> ClientRequest {

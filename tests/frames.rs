@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation};
-use websocket_proto::{CloseCode, Config, Connection, Error, Fin, MessageKind, Role};
+use websocket_proto::{CloseCode, Config, Connection, Error, Fin, MessageKind, Role, entropy};
 
 // RFC 6455 section 5.1: 6455-5.1-01, 6455-6.1-04
 #[test]
@@ -438,11 +438,14 @@ fn both_await_a_length_of_2_to_the_63_less_1_if_the_limit_allows() {
 #[test]
 fn client_draws_one_key_a_frame_in_order() {
     let mut next = 0u8;
-    let mut connection = Connection::client(&Config::new(), move |key: &mut [u8]| {
-        assert_eq!(key.len(), 4);
-        next += 1;
-        key.fill(next);
-    });
+    let mut connection = Connection::client(
+        &Config::new(),
+        entropy::from_fn(move |key| {
+            assert_eq!(key.len(), 4);
+            next += 1;
+            key.fill(next);
+        }),
+    );
     let mut out = Vec::new();
     connection.send_text("a", &mut out).unwrap();
     connection.send_binary(&[0; 20_000], &mut out).unwrap();

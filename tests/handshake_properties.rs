@@ -16,7 +16,7 @@ use websocket_proto::handshake::key::accept_key;
 use websocket_proto::handshake::{
     Answer, ClientRequest, ExtensionList, HandshakeError, Request, ServerHandshake, Upgrade,
 };
-use websocket_proto::{Config, Connection};
+use websocket_proto::{Config, Connection, Entropy, entropy};
 
 const CASES: u32 = 4000;
 
@@ -50,7 +50,7 @@ proptest! {
     #[test]
     fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<Index>(), answer in fields()) {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-        let mut client = ask.request().start(&config(), nonce, &mut to_server);
+        let mut client = ask.request().start(&config(), nonce(), &mut to_server);
         assert_lines(&to_server);
         assert_httparse_reads_request(&to_server, &ask);
 
@@ -98,7 +98,7 @@ proptest! {
     fn no_argument_injects_a_line_into_a_request(texts in uniform6(hostile())) {
         let (request, taken) = with_what_is_taken(&texts);
         let mut out = Vec::new();
-        let _ = request.start(&config(), nonce, &mut out);
+        let _ = request.start(&config(), nonce(), &mut out);
         assert_lines(&out);
         prop_assert_eq!(receive(&mut out).fields().count(), 5 + taken);
     }
@@ -116,7 +116,7 @@ proptest! {
         let url = ClientRequest::from_url(&format!("ws://h{sent_on}")).unwrap();
         prop_assert_eq!(url.target(), sent_on.strip_suffix('?').filter(|_| upgrade.query() == Some("")).unwrap_or(&sent_on));
         let mut bytes = Vec::new();
-        let _ = request.start(&config(), nonce, &mut bytes);
+        let _ = request.start(&config(), nonce(), &mut bytes);
         let again = receive(&mut bytes);
         let again = again.upgrade(&mut out).unwrap();
         prop_assert_eq!((again.path(), again.query()), (upgrade.path(), upgrade.query()));
@@ -143,7 +143,7 @@ proptest! {
     fn no_location_injects_a_line(location in hostile()) {
         let Ok(request) = request().redirect(&location) else { return Ok(()) };
         let mut out = Vec::new();
-        let _ = request.start(&config(), nonce, &mut out);
+        let _ = request.start(&config(), nonce(), &mut out);
         assert_lines(&out);
         prop_assert_eq!(receive(&mut out).fields().count(), 7);
     }
@@ -153,7 +153,7 @@ proptest! {
         for url in [url.clone(), format!("ws://{url}"), format!("wss://h/{url}"), format!("ws://h?{url}")] {
             let Ok(request) = ClientRequest::from_url(&url) else { continue };
             let mut out = Vec::new();
-            let _ = request.start(&config(), nonce, &mut out);
+            let _ = request.start(&config(), nonce(), &mut out);
             assert_lines(&out);
             prop_assert_eq!(receive(&mut out).fields().count(), 5);
         }
@@ -249,8 +249,8 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-fn nonce(bytes: &mut [u8]) {
-    bytes.fill(0);
+fn nonce() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(0))
 }
 
 /// Whether this is a head of plain lines, and nothing more.

@@ -6,7 +6,7 @@ use proptest::sample::select;
 use websocket_proto::handshake::{
     Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, HandshakeMisuse, Upgrade, extended,
 };
-use websocket_proto::{Config, Connection};
+use websocket_proto::{Config, Connection, Entropy, entropy};
 
 // ---- server, HTTP/1.1 ---------------------------------------------------------------------------------------------------
 
@@ -170,10 +170,10 @@ proptest! {
     fn every_url_can_be_sent_in_every_way(url in url()) {
         let Ok(request) = ClientRequest::from_url_with_credentials(&url) else { return Ok(()) };
         let (config, mut out) = (Config::new(), Vec::new());
-        let _ = request.clone().start(&config, key, &mut out);
+        let _ = request.clone().start(&config, key(), &mut out);
         let line = format!("GET {} HTTP/1.1\r\n", request.target());
         prop_assert!(out.starts_with(line.as_bytes()));
-        for handshake in [request.clone().start_upgrade(&config, key), request.clone().start_extended_connect(&config, key)] {
+        for handshake in [request.clone().start_upgrade(&config, key()), request.clone().start_extended_connect(&config, key())] {
             let sent = handshake.to_http().unwrap();
             prop_assert_eq!(handshake.target(), request.target());
             let path = sent.uri().path_and_query().unwrap().as_str();
@@ -231,8 +231,8 @@ fn decoded(text: &str) -> Vec<u8> {
 fn values_are_bytes_both_ways() {
     let request = client().with_field("X", b"\xe9\xff").unwrap();
     for handshake in [
-        request.clone().start_upgrade(&Config::new(), key),
-        request.start_extended_connect(&Config::new(), key),
+        request.clone().start_upgrade(&Config::new(), key()),
+        request.start_extended_connect(&Config::new(), key()),
     ] {
         let sent = handshake.to_http().unwrap();
         assert_eq!(sent.headers()["x"].as_bytes(), b"\xe9\xff");
@@ -313,7 +313,7 @@ fn server_refuses_other_connects() {
 // RFC 6455 section 4.1: 6455-4.1-05
 #[test]
 fn client_asks_for_an_upgrade() {
-    let request = client().start_upgrade(&Config::new(), key).to_http().unwrap();
+    let request = client().start_upgrade(&Config::new(), key()).to_http().unwrap();
     assert_eq!(
         (request.method(), request.uri(), request.version()),
         (&Method::GET, &Uri::from_static("/chat?x"), Version::HTTP_11)
@@ -337,7 +337,7 @@ fn client_asks_for_an_upgrade() {
 // RFC 8441 section 5: 8441-5-02, 8441-5-03
 #[test]
 fn client_asks_by_an_extended_connect() {
-    let handshake = client().start_extended_connect(&Config::new(), key);
+    let handshake = client().start_extended_connect(&Config::new(), key());
     let request = handshake.to_http().unwrap();
     assert_eq!(
         (request.method(), request.version()),
@@ -360,10 +360,10 @@ fn client_cannot_ask_for_everything() {
     for handshake in [
         ClientRequest::new("h", &target)
             .unwrap()
-            .start_upgrade(&Config::new(), key),
+            .start_upgrade(&Config::new(), key()),
         ClientRequest::new("h", &target)
             .unwrap()
-            .start_extended_connect(&Config::new(), key),
+            .start_extended_connect(&Config::new(), key()),
     ] {
         assert!(handshake.to_http().is_err());
     }
@@ -371,7 +371,7 @@ fn client_cannot_ask_for_everything() {
     for name in 0..40_000 {
         request = request.with_field(&format!("x-{name}"), "").unwrap();
     }
-    assert!(request.start_upgrade(&Config::new(), key).to_http().is_err());
+    assert!(request.start_upgrade(&Config::new(), key()).to_http().is_err());
 
     let request = upgrade_request();
     let mut upgrade = read(&request).unwrap();
@@ -396,8 +396,8 @@ fn client_reads_the_response_of_the_server() {
         *response.version_mut() = Version::HTTP_3;
         response
     };
-    let upgrade = client().start_upgrade(&Config::new(), key);
-    let connect = client().start_extended_connect(&Config::new(), key);
+    let upgrade = client().start_upgrade(&Config::new(), key());
+    let connect = client().start_extended_connect(&Config::new(), key());
     for (response, mut handshake) in [(by_upgrade(&upgrade), upgrade), (by_connect(&connect), connect)] {
         match handshake.receive_http(&response) {
             Ok(Some(Answer::Accepted { response: read, .. })) => {
@@ -423,12 +423,12 @@ fn client_goes_by_the_version() {
             HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 },
         ),
     ] {
-        let mut handshake = client().start_upgrade(&Config::new(), key);
+        let mut handshake = client().start_upgrade(&Config::new(), key());
         let mut response = Response::new(());
         (*response.status_mut(), *response.version_mut()) = (StatusCode::SWITCHING_PROTOCOLS, version);
         assert_eq!(handshake.receive_http(&response).unwrap_err(), expected);
     }
-    let mut handshake = client().start_extended_connect(&Config::new(), key);
+    let mut handshake = client().start_extended_connect(&Config::new(), key());
     let response = Response::builder()
         .status(403)
         .header("x", "y")
@@ -493,6 +493,6 @@ fn client() -> ClientRequest {
         .unwrap()
 }
 
-fn key(bytes: &mut [u8]) {
-    bytes.fill(7);
+fn key() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(7))
 }

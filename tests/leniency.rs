@@ -6,10 +6,10 @@ mod common;
 
 use common::bodies::read_body;
 use common::lists::{List, pairs};
-use websocket_proto::Config;
 use websocket_proto::handshake::{
     Answer, BodyError, ClientRequest, HandshakeError, Response, ServerHandshake, Upgrade,
 };
+use websocket_proto::{Config, Entropy, entropy};
 
 type Setting = fn(Config) -> Config;
 type Field = (&'static str, &'static str);
@@ -203,7 +203,7 @@ fn client_offers_any_value_and_server_reads_it() {
         );
         let request = request.with_extension_any_value(&offer).unwrap();
         let config = ANY_VALUE(Config::new());
-        let exchange = request.start_extended_connect(&config, nonce);
+        let exchange = request.start_extended_connect(&config, nonce());
         let list: List = exchange
             .fields()
             .map(|(name, value)| (name.into(), value.into()))
@@ -334,7 +334,7 @@ fn client_accepts_bare_line_feeds_by_leniency_only() {
         "HTTP/1.1 103\nA: b\r\n\nHTTP/1.1 101\nUpgrade: websocket\r\nConnection: a,\n Upgrade\nX:\n{accept}\n\r\n\x01\n"
     );
     for cut in 0..head.len() - 2 {
-        let mut client = Asked::client().start(&config, nonce, &mut Vec::new());
+        let mut client = Asked::client().start(&config, nonce(), &mut Vec::new());
         let (mut first, mut second) = (head.as_bytes()[..cut].to_vec(), head.as_bytes()[cut..].to_vec());
         let none = client.receive(&mut &mut first[..], &mut Vec::new());
         assert!(matches!(none, Ok(None)), "{cut} {none:?}");
@@ -356,7 +356,7 @@ fn client_accepts_bare_line_feeds_by_leniency_only() {
         ("HTTP/1.1\n", HandshakeError::MalformedHttpVersion),
         ("HTTP/1.1 101 x\n\nX", HandshakeError::MissingUpgrade),
     ] {
-        let mut client = Asked::client().start(&config, nonce, &mut Vec::new());
+        let mut client = Asked::client().start(&config, nonce(), &mut Vec::new());
         let result = client.receive(&mut &mut bytes.as_bytes().to_vec()[..], &mut Vec::new());
         assert_eq!(result.err(), Some(expected), "{bytes:?}");
     }
@@ -559,8 +559,8 @@ fn answer(config: &Config, version: &str, line_end: &str, fields: &[Field]) -> W
     connect
         .iter_mut()
         .for_each(|(name, _)| name.make_ascii_lowercase());
-    let by_upgrade = || Asked::client().start_upgrade(config, nonce);
-    let by_connect = || Asked::client().start_extended_connect(config, nonce);
+    let by_upgrade = || Asked::client().start_upgrade(config, nonce());
+    let by_connect = || Asked::client().start_extended_connect(config, nonce());
     let with_status = |list: &List| [vec![(b":status".to_vec(), b"200".to_vec())], list.clone()].concat();
     #[cfg_attr(not(feature = "http"), allow(unused_mut))]
     let mut ways = vec![
@@ -599,7 +599,7 @@ fn answer_bytes(
 ) -> Result<Response, HandshakeError> {
     let mut bytes = format!("{version} 101 Switching Protocols{line_end}").into_bytes();
     push_lines(&mut bytes, fields, line_end);
-    let mut client = Asked::client().start(config, nonce, &mut Vec::new());
+    let mut client = Asked::client().start(config, nonce(), &mut Vec::new());
     opened(client.receive(&mut &mut bytes[..], &mut Vec::new()))
 }
 
@@ -632,8 +632,10 @@ fn push_lines(bytes: &mut Vec<u8>, fields: &List, line_end: &str) {
 }
 
 /// The one that [`answer`] has the accept key of.
-fn nonce(bytes: &mut [u8]) {
-    for (byte, value) in bytes.iter_mut().zip(1..) {
-        *byte = value;
-    }
+fn nonce() -> impl Entropy {
+    entropy::from_fn(|bytes| {
+        for (byte, value) in bytes.iter_mut().zip(1..) {
+            *byte = value;
+        }
+    })
 }

@@ -11,7 +11,7 @@ use heap::measure;
 use websocket_proto::frame::{Header, Rules, Violation};
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, HandshakeError, ServerHandshake};
 use websocket_proto::{
-    Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared, Role, State,
+    Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared, Role, State, entropy,
 };
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -32,7 +32,7 @@ fn serve(config: &Config, lines: &str) -> Result<String, HandshakeError> {
 /// What a client makes of the good response with `lines` in it, and what it leaves.
 fn ask(config: &Config, lines: &str, more: &[u8]) -> (Result<Option<Answer>, HandshakeError>, Vec<u8>) {
     let request = ClientRequest::new("h", "/").unwrap();
-    let mut client = request.start(config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let mut client = request.start(config, entropy::from_fn(|nonce| nonce.fill(0)), &mut Vec::new());
     let mut bytes = [format!("{RESPONSE}{lines}\r\n").as_bytes(), more].concat();
     let mut input = &mut bytes[..];
     let answer = client.receive(&mut input, &mut Vec::new());
@@ -429,10 +429,10 @@ fn chunk_extensions_are_limited() {
 #[test]
 fn each_frame_has_a_mask_key_of_its_own() {
     let mut drawn = 0_u32;
-    let source = move |key: &mut [u8]| {
+    let source = entropy::from_fn(move |key| {
         drawn += 1;
         key.copy_from_slice(&drawn.to_be_bytes());
-    };
+    });
     let (mut client, mut out) = (Connection::client(&Config::new(), source), Vec::new());
     client.send_text("same", &mut out).unwrap();
     client.send_text("same", &mut out).unwrap();

@@ -16,7 +16,7 @@ use websocket_proto::handshake::{
     Answer, ClientRequest, HandshakeError, HandshakeMisuse, ServerHandshake, TunnelAnswer, TunnelHandshake,
     TunnelRequest,
 };
-use websocket_proto::{Config, Event};
+use websocket_proto::{Config, Event, entropy};
 
 const OPEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -97,7 +97,7 @@ fn credentials_are_for_the_proxy() {
             panic!("{answer:?}")
         };
         let mut out = Vec::new();
-        drop(request.start(&Config::new(), |bytes: &mut [u8]| bytes.fill(0), &mut out));
+        drop(request.start(&Config::new(), entropy::from_fn(|bytes| bytes.fill(0)), &mut out));
         let text = String::from_utf8(out).unwrap();
         assert!(
             !text.contains("Authorization") && !text.contains("User-Agent"),
@@ -369,7 +369,7 @@ fn a_tunnel_is_tried_again_with_credentials() {
         }
     };
     assert_eq!(refusals, 2);
-    let mut client = request.start(&config, |bytes: &mut [u8]| bytes.fill(1), &mut out);
+    let mut client = request.start(&config, entropy::from_fn(|bytes| bytes.fill(1)), &mut out);
     proxy.write(&std::mem::take(&mut out));
     let mut input = &mut proxy.to_client[..];
     let answer = client.receive(&mut input, &mut out).unwrap();

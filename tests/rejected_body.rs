@@ -8,8 +8,8 @@ use common::cuts;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use websocket_proto::Config;
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, HandshakeError};
+use websocket_proto::{Config, entropy};
 
 const CHUNKED: &[u8] = b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n";
 const TO_END: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\n\r\n";
@@ -253,7 +253,11 @@ fn an_accepting_response_has_no_body() {
     let mut bytes = *b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\nContent-Length: 4\r\n\r\n\x81\x02hi";
     let request = ClientRequest::new("h", "/").unwrap();
-    let mut client = request.start(&Config::new(), |bytes: &mut [u8]| bytes.fill(0), &mut Vec::new());
+    let mut client = request.start(
+        &Config::new(),
+        entropy::from_fn(|bytes| bytes.fill(0)),
+        &mut Vec::new(),
+    );
     let mut input = &mut bytes[..];
     let answer = client.receive(&mut input, &mut Vec::new()).unwrap();
     let Some(Answer::Accepted { response, .. }) = answer else {

@@ -7,7 +7,7 @@ use super::input::Input;
 use websocket_proto::handshake::{
     Answer, ClientHandshake, ClientRequest, Response, ServerHandshake, TunnelRequest, Upgrade,
 };
-use websocket_proto::{Config, Connection};
+use websocket_proto::{Config, Connection, entropy};
 
 /// Anything, or something usual.
 fn argument(input: &mut Input, usual: &[&str]) -> String {
@@ -115,7 +115,7 @@ pub fn handshake_arguments(bytes: &[u8]) {
     };
     let config_of_server = config_of_server.accept_any_extension_value(asked.has_any_value);
     let mut out = Vec::new();
-    let nonce = |bytes: &mut [u8]| bytes.fill(7);
+    let nonce = entropy::from_fn(|bytes| bytes.fill(7));
     let client = asked.request.clone().start(&config_of_client, nonce, &mut out);
     let (lines, rest) = head_lines(&out);
     assert!(rest.is_empty());
@@ -189,7 +189,7 @@ fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> List {
 
 /// The same over a stream of HTTP/2 or HTTP/3.
 fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: bool) {
-    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut client = asked.request.clone().start_extended_connect(of_client, entropy);
     let fields = owned(client.fields());
     assert_list(&fields);

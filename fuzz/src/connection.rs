@@ -4,7 +4,7 @@ use super::common::naive::Outcome;
 use super::common::{Run, Seen, drive, drive_held, every_cut, frame, naive};
 use super::ends::Settings;
 use super::input::Input;
-use websocket_proto::{Config, Connection, Delivery, Error, Role};
+use websocket_proto::{Config, Connection, Delivery, Error, Role, entropy};
 
 pub fn connection_server(bytes: &[u8]) {
     connection(Role::Server, bytes);
@@ -105,7 +105,7 @@ pub fn close_body(bytes: &[u8]) {
     let run = |config: &Config| {
         let open = || match role {
             Role::Server => Connection::server(config),
-            Role::Client => Connection::client(config, move |key: &mut [u8]| key.fill(flags)),
+            Role::Client => Connection::client(config, entropy::from_fn(move |key| key.fill(flags))),
         };
         let whole = drive(&mut open(), &wire, &[]);
         whole.assert_same(&drive(&mut open(), &wire, &every_cut(wire.len())));

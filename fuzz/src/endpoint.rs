@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use websocket_proto::endpoint::{Buffers, Endpoint, EndpointConfig, Step};
 use websocket_proto::handshake::ClientRequest;
-use websocket_proto::{CloseCode, Delivery, Event, Role};
+use websocket_proto::{CloseCode, Delivery, Event, Role, entropy};
 
 const DELIVERIES: [Delivery; 3] = [Delivery::Whole, Delivery::InPlace, Delivery::Chunks];
 
@@ -112,7 +112,7 @@ impl Lone {
             (false, Role::Server) => Endpoint::server(&config, now),
             (false, Role::Client) => {
                 let request = ClientRequest::from_url("ws://h/").expect("well-formed");
-                Endpoint::client(&config, request, |nonce: &mut [u8]| nonce.fill(0), now)
+                Endpoint::client(&config, request, entropy::from_fn(|nonce| nonce.fill(0)), now)
             }
         };
         Self {

@@ -3,10 +3,10 @@
 use super::common::lists::{List, assert_list, facts, pairs, read_connect, second_reading};
 use super::input::Input;
 use super::leniency::{assert_lenient, lenient};
-use websocket_proto::Config;
 use websocket_proto::handshake::{
     Answer, ClientFieldsHandshake, ClientRequest, HandshakeError, ServerHandshake, Upgrade,
 };
+use websocket_proto::{Config, Entropy, entropy};
 
 /// Fields, a line each: a name, a colon and a space, a value. A name may begin with a colon.
 fn list(text: &[u8]) -> List {
@@ -36,13 +36,13 @@ pub fn extended(bytes: &[u8]) {
         .max_interim_responses(1)
         .require_subprotocol(choice & 1 != 0);
     for is_list in [true, false] {
-        let mut connect = request().start_extended_connect(&config, nonce);
+        let mut connect = request().start_extended_connect(&config, nonce());
         assert_client(&mut connect, |client| match is_list {
             true => client.receive_fields(pairs(&list)),
             false => client.receive_response(status, pairs(&list)),
         });
     }
-    let mut upgrade = request().start_upgrade(&config, nonce);
+    let mut upgrade = request().start_upgrade(&config, nonce());
     assert_client(&mut upgrade, |client| {
         client.receive_response(status, pairs(&list))
     });
@@ -141,6 +141,6 @@ fn request() -> ClientRequest {
         .expect("well-formed")
 }
 
-fn nonce(bytes: &mut [u8]) {
-    bytes.fill(0);
+fn nonce() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(0))
 }

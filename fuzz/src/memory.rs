@@ -8,7 +8,7 @@ use super::common::parts;
 use super::ends::Settings;
 use super::input::Input;
 use websocket_proto::handshake::{ClientRequest, ServerHandshake};
-use websocket_proto::{Config, Delivery, Event, Role};
+use websocket_proto::{Config, Delivery, Event, Role, entropy};
 
 /// The most that was live during `work`, and what is live after it, over what was live before.
 fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
@@ -136,7 +136,7 @@ fn client_head(mut input: Input) {
     let (head, fields, config) = limits(&mut input);
     let (cuts, bytes) = input.cut_rest();
     let request = ClientRequest::from_url("ws://h").expect("well-formed");
-    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let mut client = request.start(&config, entropy::from_fn(|nonce| nonce.fill(0)), &mut Vec::new());
     let (mut came, mut kept) = (0, 0);
     for part in parts(bytes, &cuts) {
         let mut part = part.to_vec();

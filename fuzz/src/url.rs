@@ -3,8 +3,8 @@
 use super::common::handshakes::head_lines;
 use super::common::lists::{List, assert_list, pairs};
 use super::input::Input;
-use websocket_proto::Config;
 use websocket_proto::handshake::{ClientRequest, ServerHandshake, TunnelRequest, Upgrade};
+use websocket_proto::{Config, entropy};
 
 const BASES: [&str; 6] = [
     "ws://h/b/c/d;p?q",
@@ -56,7 +56,7 @@ fn assert_sent(request: &ClientRequest) {
 
     let connect = request
         .clone()
-        .start_extended_connect(&config, |key: &mut [u8]| key.fill(7));
+        .start_extended_connect(&config, entropy::from_fn(|key| key.fill(7)));
     let list: List = connect
         .fields()
         .map(|(name, value)| (name.into(), value.into()))
@@ -112,7 +112,7 @@ fn written(request: &ClientRequest) -> Vec<u8> {
     let mut out = Vec::new();
     _ = request
         .clone()
-        .start(&Config::new(), |key: &mut [u8]| key.fill(7), &mut out);
+        .start(&Config::new(), entropy::from_fn(|key| key.fill(7)), &mut out);
     out
 }
 

@@ -82,11 +82,11 @@ use crate::{Config, Entropy, IntoCloseCode};
 /// One open connection, either end. See the [module](self) for the contract.
 ///
 /// ```
-/// use websocket_proto::{CloseCode, Config, Connection, Event, State};
+/// use websocket_proto::{CloseCode, Config, Connection, Event, State, entropy};
 ///
 /// let config = Config::new();
 /// let mut server = Connection::server(&config);
-/// let mut client = Connection::client(&config, |key: &mut [u8]| key.fill(7)); // tests may be deterministic
+/// let mut client = Connection::client(&config, entropy::from_fn(|key| key.fill(7))); // tests may be deterministic
 ///
 /// // The client sends a message and closes ...
 /// let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
@@ -166,9 +166,9 @@ impl Connection {
     /// returned before are not taken back.
     ///
     /// ```
-    /// use websocket_proto::{Config, Connection, Event};
+    /// use websocket_proto::{Config, Connection, Event, entropy};
     ///
-    /// let mut connection = Connection::client(&Config::new().max_message_size(4), |key: &mut [u8]| key.fill(7));
+    /// let mut connection = Connection::client(&Config::new().max_message_size(4), entropy::from_fn(|key| key.fill(7)));
     /// let mut read = *b"\x81\x04user\x81\x05Hello"; // both came in one read
     /// let (mut input, mut out) = (&mut read[..], Vec::new());
     /// assert!(matches!(connection.receive(&mut input, &mut out)?, Some(Event::Text(name)) if name == "user"));
@@ -308,9 +308,9 @@ impl Connection {
     /// client masks it in place. The message is not compressed.
     ///
     /// ```
-    /// use websocket_proto::{Config, Connection, MessageKind};
+    /// use websocket_proto::{Config, Connection, MessageKind, entropy};
     ///
-    /// let mut connection = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(1));
+    /// let mut connection = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(1)));
     /// let (mut payload, mut out) = (*b"abc", Vec::new());
     /// connection.send_in_place(MessageKind::Binary, &mut payload, &mut out)?;
     /// assert_eq!((&out[..], &payload), (&b"\x82\x83\x01\x01\x01\x01"[..], b"`cb"));
@@ -411,8 +411,8 @@ impl Connection {
     /// assembled in it takes that capacity with it.
     ///
     /// ```
-    /// # use websocket_proto::{Config, Connection, Event};
-    /// # let (mut connection, mut out) = (Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7)), Vec::new());
+    /// # use websocket_proto::{Config, Connection, Event, entropy};
+    /// # let (mut connection, mut out) = (Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7))), Vec::new());
     /// # let mut input = &mut b"\x82\x01x".to_vec()[..];
     /// while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
     ///     if let Event::Binary(payload) = event {

@@ -73,9 +73,9 @@ pub enum ClosedBy {
 /// A summary of how a connection ended. [`Display`](fmt::Display) gives one line for the log.
 ///
 /// ```
-/// use websocket_proto::{ClosedBy, CloseCode, Config, Connection};
+/// use websocket_proto::{ClosedBy, CloseCode, Config, Connection, entropy};
 ///
-/// let mut connection = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
+/// let mut connection = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7)));
 /// let mut input = &mut b"\x88\x05\x03\xe9bye".to_vec()[..];
 /// connection.receive(&mut input, &mut Vec::new())?;
 /// let closed = connection.receive_eof();

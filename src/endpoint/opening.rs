@@ -134,8 +134,9 @@ impl Endpoint {
     /// use std::time::Duration;
     /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
     /// use websocket_proto::handshake::ClientRequest;
+    /// use websocket_proto::entropy;
     ///
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
     /// let request = ClientRequest::from_url("ws://example.com/")?;
     /// let mut endpoint = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
     /// endpoint.receive(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nNo.\r\n0\r\n\r\n");

@@ -13,9 +13,9 @@ use crate::growth::growth;
 ///
 /// ```
 /// use websocket_proto::endpoint::ReadBuffer;
-/// use websocket_proto::{Config, Connection, Delivery, Event};
+/// use websocket_proto::{Config, Connection, Delivery, Event, entropy};
 ///
-/// let mut connection = Connection::client(&Config::new().delivery(Delivery::InPlace), |key: &mut [u8]| key.fill(7));
+/// let mut connection = Connection::client(&Config::new().delivery(Delivery::InPlace), entropy::from_fn(|key| key.fill(7)));
 /// let (mut buffer, mut out) = (ReadBuffer::new(64 * 1024), Vec::new());
 /// for mut read in [&b"\x82\x06abc"[..], b"def"] {
 ///     let space = buffer.space(connection.payload_remaining()); // never empty

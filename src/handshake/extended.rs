@@ -37,7 +37,7 @@
 //! cannot write. Everything else that RFC 6455 says about security applies: check the [origin](Upgrade::origin).
 //!
 //! ```
-//! use websocket_proto::Config;
+//! use websocket_proto::{Config, entropy};
 //! use websocket_proto::handshake::{Answer, ClientRequest, Upgrade, extended};
 //!
 //! let config = Config::new();
@@ -50,7 +50,7 @@
 //! assert!(setting);
 //!
 //! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
-//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
+//! let entropy = entropy::from_fn(|bytes| bytes.fill(7));
 //! let request = ClientRequest::from_url("wss://example.com/chat")?.with_subprotocol("chat")?;
 //! let mut client = request.start_extended_connect(&config, entropy);
 //! let request: Vec<(String, Vec<u8>)> = client.fields().map(|(name, value)| (name.into(), value.into())).collect();

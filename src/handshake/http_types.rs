@@ -123,10 +123,10 @@ impl ClientFieldsHandshake {
     /// in the target, all that RFC 3986 does not allow there are percent-encoded.
     ///
     /// ```
-    /// use websocket_proto::Config;
+    /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::{ClientRequest, extended};
     ///
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
     /// let request = ClientRequest::from_url("wss://example.com/chat")?;
     /// let mut request = request.start_extended_connect(&Config::new(), entropy).to_http()?;
     /// # #[derive(Clone)] struct Protocol(&'static str);

@@ -50,14 +50,14 @@
 //! nothing: secrecy and integrity are those of TLS (section 10.6).
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
-//! use websocket_proto::Config;
+//! use websocket_proto::{Config, entropy};
 //! use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 //!
 //! let config = Config::new();
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //!
 //! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.)
-//! let entropy = |bytes: &mut [u8]| bytes.fill(7);
+//! let entropy = entropy::from_fn(|bytes| bytes.fill(7));
 //! let request = ClientRequest::from_url("ws://example.com/chat")?.with_subprotocol("soap")?.with_subprotocol("chat")?;
 //! let mut client = request.start(&config, entropy, &mut to_server);
 //!

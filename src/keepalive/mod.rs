@@ -49,7 +49,7 @@
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use std::time::Duration;
 //! use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
-//! use websocket_proto::{Config, Connection, Event, State, TransportAdvice};
+//! use websocket_proto::{Config, Connection, Event, State, TransportAdvice, entropy};
 //!
 //! /// An open connection, until its transport is to be closed.
 //! fn run(link: &mut Link, connection: &mut Connection) -> Result<(), Expired> {
@@ -108,7 +108,7 @@
 //!
 //! // A peer that answers two Pings and then falls silent: Pings at 20, 40 and 60 seconds, and the end 20 later.
 //! let config = Config::new();
-//! let peer = Connection::client(&config, |key: &mut [u8]| key.fill(7));
+//! let peer = Connection::client(&config, entropy::from_fn(|key| key.fill(7)));
 //! let mut link = Link { now: Duration::ZERO, peer, answers: 2, incoming: Vec::new() };
 //! let mut connection = Connection::server(&config);
 //! assert_eq!(run(&mut link, &mut connection), Err(Expired::Ping));

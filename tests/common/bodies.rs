@@ -1,8 +1,8 @@
 //! The body of a response: driven in any parts, and read once more by RFC 9112 section 6.3 and 7.1, slow and plain, as an oracle.
 
 use super::{every_cut, parts};
-use websocket_proto::Config;
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, Response};
+use websocket_proto::{Config, entropy};
 
 /// How reading a body went.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,7 +20,7 @@ pub struct BodyRead {
 #[track_caller]
 pub fn rejected(config: &Config, head: &[u8], tail: &[u8]) -> (Response, Vec<u8>) {
     let request = ClientRequest::new("h", "/").expect("well-formed");
-    let mut client = request.start(config, |bytes: &mut [u8]| bytes.fill(0), &mut Vec::new());
+    let mut client = request.start(config, entropy::from_fn(|bytes| bytes.fill(0)), &mut Vec::new());
     let mut bytes = [head, tail].concat();
     let mut input = &mut bytes[..];
     match client.receive(&mut input, &mut Vec::new()) {

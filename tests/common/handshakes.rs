@@ -1,11 +1,11 @@
 //! Opening handshakes of any bytes, in any parts: all that comes out, in a form to compare.
 
 use super::{every_cut, parts};
-use websocket_proto::Config;
 use websocket_proto::handshake::{
     Answer, ClientRequest, HandshakeError, Request, Response, ServerHandshake, TunnelAnswer, TunnelRequest,
     Upgrade,
 };
+use websocket_proto::{Config, entropy};
 
 /// How a handshake went.
 #[derive(Debug, Eq, PartialEq)]
@@ -94,7 +94,7 @@ fn serve_parts(config: &Config, parts: &[&[u8]]) -> Ended {
 }
 
 fn ask_parts(config: &Config, request: &ClientRequest, parts: &[&[u8]]) -> Ended {
-    let nonce = |bytes: &mut [u8]| bytes.fill(0);
+    let nonce = entropy::from_fn(|bytes| bytes.fill(0));
     let mut client = request.clone().start(config, nonce, &mut Vec::new());
     let mut out = Vec::new();
     Ended::drive(parts, |input| {

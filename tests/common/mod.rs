@@ -19,7 +19,7 @@ pub mod strict;
 pub mod windows;
 
 pub use drive::*;
-use websocket_proto::{Closed, Config, Connection, Error, Event, Role};
+use websocket_proto::{Closed, Config, Connection, Error, Event, Role, entropy};
 
 /// The masking key of RFC 6455 section 5.7; test clients draw no other, unless a test says so.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -117,10 +117,13 @@ pub fn open(role: Role, config: &Config) -> Connection {
         Role::Server => Connection::server(config),
         Role::Client => {
             let mut next = 0x9e37_79b9u32;
-            Connection::client(config, move |key: &mut [u8]| {
-                next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                key.copy_from_slice(&next.to_be_bytes());
-            })
+            Connection::client(
+                config,
+                entropy::from_fn(move |key| {
+                    next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    key.copy_from_slice(&next.to_be_bytes());
+                }),
+            )
         }
     }
 }
@@ -155,7 +158,9 @@ impl End {
     pub fn open(&self) -> Connection {
         match self.role {
             Role::Server => Connection::server(&self.config),
-            Role::Client => Connection::client(&self.config, |key: &mut [u8]| key.copy_from_slice(&KEY)),
+            Role::Client => {
+                Connection::client(&self.config, entropy::from_fn(|key| key.copy_from_slice(&KEY)))
+            }
         }
     }
 

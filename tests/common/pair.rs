@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, Outcome, SendError, Step};
 use websocket_proto::handshake::ClientRequest;
-use websocket_proto::{CloseCode, Config, Delivery, Event, Fin, Role};
+use websocket_proto::{CloseCode, Config, Delivery, Event, Fin, Role, entropy};
 
 /// What may happen to a pair; the end that it happens to is named beside it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,7 +95,7 @@ impl Setup {
             (_, Role::Server) => Endpoint::server(&config, now),
             (_, Role::Client) => {
                 let request = ClientRequest::from_url("ws://h/").expect("well-formed");
-                Endpoint::client(&config, request, |bytes: &mut [u8]| bytes.fill(7), now)
+                Endpoint::client(&config, request, entropy::from_fn(|bytes| bytes.fill(7)), now)
             }
         }
     }

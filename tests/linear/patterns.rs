@@ -6,7 +6,7 @@ use super::common::{End, both_with};
 use websocket_proto::frame::{Decoder, Item, Rules};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake, Upgrade};
 use websocket_proto::utf8::Validator;
-use websocket_proto::{Config, Connection, Delivery, Fin, MessageKind, State};
+use websocket_proto::{Config, Connection, Delivery, Fin, MessageKind, State, entropy};
 
 /// What is measured. It panics unless the library goes through all of the pattern.
 pub type Work = Box<dyn FnOnce()>;
@@ -504,7 +504,7 @@ fn answer(interim: &str, reason: &str, lines: &str, read: usize) -> Work {
         .max_head_size(usize::MAX)
         .max_interim_responses(usize::MAX);
     let request = ClientRequest::new("h", "/").expect("well-formed");
-    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let mut client = request.start(&config, entropy::from_fn(|nonce| nonce.fill(0)), &mut Vec::new());
     Box::new(move || {
         let mut answer = None;
         for mut input in bytes.chunks_mut(read) {
@@ -541,7 +541,7 @@ fn reject(lines: &str, body: Vec<u8>, read: usize) -> Work {
         .max_fields(usize::MAX)
         .max_body_size(u64::MAX);
     let request = ClientRequest::new("h", "/").expect("well-formed");
-    let mut client = request.start(&config, |nonce: &mut [u8]| nonce.fill(0), &mut Vec::new());
+    let mut client = request.start(&config, entropy::from_fn(|nonce| nonce.fill(0)), &mut Vec::new());
     let mut head = format!("HTTP/1.1 403 x\r\n{lines}\r\n").into_bytes();
     let answer = client.receive(&mut &mut head[..], &mut Vec::new());
     let Ok(Some(Answer::Rejected(response))) = answer else {
@@ -618,7 +618,7 @@ fn answer_of_many_fields_of_a_stream(n: usize) -> Work {
     fields.extend((0..n).map(|_| ("set-cookie", "a=b")));
     let config = config().max_head_size(usize::MAX).max_fields(usize::MAX);
     let request = ClientRequest::new("h", "/").expect("well-formed");
-    let mut client = request.start_extended_connect(&config, |nonce: &mut [u8]| nonce.fill(0));
+    let mut client = request.start_extended_connect(&config, entropy::from_fn(|nonce| nonce.fill(0)));
     Box::new(move || {
         let answer = client.receive_fields(fields).expect("well-formed");
         assert!(matches!(answer, Some(Answer::Accepted { .. })));

@@ -25,7 +25,7 @@ from weave import Weave, put
 
 HERE = pathlib.Path(__file__).parent
 # With all features first; what is missed there may be in code that stands in for a feature.
-FEATURES = [["--all-features"], [], ["--no-default-features", "--features", "alloc,deflate,getrandom"]]
+FEATURES = [["--all-features"], [], ["--no-default-features", "--features", "alloc,deflate"]]
 JOBS = int(os.environ.get("JOBS", os.cpu_count()))
 VARIABLES = {
     # The same cases each time, so that a finding can be made again.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Sender, Step};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
-use websocket_proto::{Config, Connection, Event};
+use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy, entropy};
 use websocket_proto_benches::outcome::Kind;
 use websocket_proto_benches::scenario::{BROWSER_REQUEST, chinese, payload};
 use websocket_proto_benches::wire::{READ_SIZE, Role, Wire};
@@ -27,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 17] = [
+const ALL: [Work; 18] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive(
             messages(Role::Server, &text(125), 125, 2 * count),
@@ -98,6 +98,14 @@ const ALL: [Work; 17] = [
     ("send text 125 B, client", 4000, |count, halves| {
         send(client(), &text(125), count, halves)
     }),
+    (
+        "send text 125 B, client, keys of `OsEntropy`",
+        4000,
+        |count, halves| {
+            let client = Connection::client(&Config::new(), OsEntropy);
+            send(client, &text(125), count, halves)
+        },
+    ),
     ("send text 16 KiB, client", 100, |count, halves| {
         send(client(), &text(16384), count, halves)
     }),
@@ -157,7 +165,7 @@ fn server() -> Connection {
 
 /// With keys that cost nothing: what a source of them costs is its own.
 fn client() -> Connection {
-    Connection::client(&Config::new(), |key: &mut [u8]| key.fill(0x5a))
+    Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(0x5a)))
 }
 
 fn times(count: usize, halves: Halves) -> usize {
@@ -299,16 +307,19 @@ fn accept_request(mut buffer: Vec<u8>, count: usize, halves: Halves) -> Result {
     Ok(())
 }
 
+fn zeros() -> impl Entropy {
+    entropy::from_fn(|bytes| bytes.fill(0))
+}
+
 fn open(count: usize, halves: Halves) -> Result {
-    // The nonce of the request, and the response to it.
-    let entropy = |bytes: &mut [u8]| bytes.fill(0);
+    // The response to a request whose nonce is 0.
     let mut response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n"
         .to_vec();
     let mut out = Vec::new();
     for _ in 0..times(count, halves) {
         let request = ClientRequest::from_url("ws://server.example.com/chat?room=1")?;
-        let mut handshake = request.start(&Config::new(), entropy, &mut out);
+        let mut handshake = request.start(&Config::new(), zeros(), &mut out);
         let answer = handshake.receive(&mut &mut response[..], &mut Vec::new())?;
         let is_accepted = matches!(black_box(answer), Some(Answer::Accepted { .. }));
         is_accepted.then_some(()).ok_or("not accepted")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
-use websocket_proto::{Fin, MessageKind};
+use websocket_proto::{Fin, MessageKind, entropy};
 
 use super::*;
 
@@ -66,7 +66,7 @@ async fn sends_that_are_dropped_at_every_await_send_once() {
         }
         dropped_at_every_await!(socket.flush()).expect("it is open");
         while dropped_at_every_await!(socket.next()).is_some() {}
-        let mut client = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
+        let mut client = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7)));
         let (mut output, mut got, mut out) = (socket.stream.output, Vec::new(), Vec::new());
         let mut input = &mut output[..];
         while let Ok(Some(Event::Text(text))) = client.receive(&mut input, &mut out) {
@@ -268,7 +268,7 @@ fn server<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &EndpointConfig)
 
 /// What a client sends, as bytes: complete messages, fragments, control frames in between, large and small.
 fn conversation() -> Vec<u8> {
-    let mut client = Connection::client(&Config::new(), |key: &mut [u8]| key.fill(7));
+    let mut client = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7)));
     let mut out = Vec::new();
     let mut talk = || {
         client.send_text("Hello", &mut out)?;

@@ -34,12 +34,12 @@ use crate::handshake::http::head::Head;
 /// HTTP/1.0, a repeated `Content-Length`.
 ///
 /// ```
-/// use websocket_proto::Config;
+/// use websocket_proto::{Config, entropy};
 /// use websocket_proto::handshake::{Answer, ClientRequest};
 ///
 /// let config = Config::new();
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
 /// let mut handshake = ClientRequest::new("example.com", "/")?.start(&config, entropy, &mut out);
 ///
 /// let mut read = *b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nLog ";

@@ -17,14 +17,14 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 /// The request of a client, assembled and validated before anything is written.
 ///
 /// ```
-/// use websocket_proto::Config;
+/// use websocket_proto::{Config, entropy};
 /// use websocket_proto::handshake::ClientRequest;
 ///
 /// let request = ClientRequest::from_url("ws://example.com/chat?x=1")?.with_subprotocol("chat")?.with_field("Cookie", "a=b")?;
 /// assert_eq!((request.is_secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
-/// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
@@ -114,12 +114,12 @@ impl ClientRequest {
     /// TLS.
     ///
     /// ```
-    /// use websocket_proto::Config;
+    /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::ClientRequest;
     ///
     /// let request = ClientRequest::from_url_with_credentials("wss://Aladdin:open%20sesame@example.com/")?;
     /// let mut out = Vec::new();
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
     /// let handshake = request.start(&Config::new(), entropy, &mut out);
     /// let text = String::from_utf8(out)?;
     /// assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
@@ -154,11 +154,11 @@ impl ClientRequest {
     /// **Limit how many redirects you follow**: this method does not.
     ///
     /// ```
-    /// use websocket_proto::Config;
+    /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::{Answer, ClientRequest};
     ///
     /// let request = ClientRequest::from_url("wss://example.com/a/b")?;
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
     /// let mut handshake = request.clone().start(&Config::new(), entropy, &mut Vec::new());
     /// let mut read = *b"HTTP/1.1 307 Temporary Redirect\r\nLocation: ../chat?v=2\r\n\r\n";
     /// if let Some(Answer::Rejected(response)) = handshake.receive(&mut &mut read[..], &mut Vec::new())? {

@@ -41,10 +41,10 @@ impl ClientRequest {
     /// Same as [`start`](Self::start): the same fields, and the same rules for the answer.
     ///
     /// ```
-    /// use websocket_proto::Config;
+    /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::{Answer, ClientRequest};
     ///
-    /// let entropy = |bytes: &mut [u8]| bytes.fill(7); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
     /// let mut handshake = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
     /// assert_eq!((handshake.method(), handshake.target()), ("GET", "/chat"));
     /// assert_eq!(handshake.fields().next(), Some(("Host", &b"example.com"[..])));

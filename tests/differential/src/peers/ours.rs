@@ -1,7 +1,7 @@
 //! The crate under test; and the same once more, with its input in pieces.
 
 use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, ServerHandshake};
-use websocket_proto::{Config, Connection, Event};
+use websocket_proto::{Config, Connection, Event, entropy};
 
 use super::{Peer, guard};
 use crate::case::{ACCEPT, Case, Kind, NONCE, Outcome, PROTOCOLS, Verdict, close_event, event, sent};
@@ -110,7 +110,7 @@ fn frames(case: &Case, lenient: bool, pieces: Vec<Vec<u8>>) -> Outcome {
         .accept_non_minimal_length(lenient);
     let mut connection = match case.kind {
         Kind::FramesToServer => Connection::server(&config),
-        _ => Connection::client(&config, |key: &mut [u8]| key.fill(7)),
+        _ => Connection::client(&config, entropy::from_fn(|key| key.fill(7))),
     };
     let (mut events, mut verdict, mut out) = (Vec::new(), Verdict::Open, Vec::new());
     for mut piece in pieces {
@@ -183,7 +183,7 @@ fn client(case: &Case, config: &Config) -> websocket_proto::handshake::ClientHan
     }
     request.start(
         config,
-        |bytes: &mut [u8]| bytes.copy_from_slice(&NONCE[..bytes.len()]),
+        entropy::from_fn(|bytes| bytes.copy_from_slice(&NONCE[..bytes.len()])),
         &mut Vec::new(),
     )
 }
