@@ -53,8 +53,8 @@ pub enum Delivery {
     /// ASCII, [`Whole`](Self::Whole) takes less time.
     ///
     /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
-    /// declares, which is [`payload_remaining`](crate::Connection::payload_remaining). A buffer that stays full must not be read into: a
-    /// read of no bytes returns 0, which looks like the end of the transport.
+    /// declares, which is [`payload_remaining`](crate::Connection::payload_remaining). A buffer that stays full must
+    /// not be read into: a read of no bytes returns 0, which looks like the end of the transport.
     ///
     /// ```
     /// use std::io::Read;
@@ -310,7 +310,8 @@ impl Config {
     }
 
     /// Leniency for a server: the IPv6 address in Host and in `:authority` may have a zone, as in
-    /// `[fe80::1%25eth0]:8080` or `[fe80::1%eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove it).
+    /// `[fe80::1%25eth0]:8080` or `[fe80::1%eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove
+    /// it).
     ///
     /// For clients on a local network that copy the host from the URL that they were given. The zone stays in
     /// [`Upgrade::authority`](crate::handshake::Upgrade::authority);

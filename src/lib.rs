@@ -164,8 +164,8 @@
     clippy::exhaustive_enums,
     clippy::exhaustive_structs
 )]
-// Nothing that can panic or truncate a length in a cast is allowed. `.ci/no-panic` searches the compiled code for what the
-// lints do not see.
+// Nothing that can panic or truncate a length in a cast is allowed. `.ci/no-panic` searches the compiled code for what
+// the lints do not see.
 #![cfg_attr(
     not(test),
     deny(

@@ -14,13 +14,13 @@
 //! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that is
 //!    complete in the input is unmasked in place and borrowed; a message received in pieces is moved out.
 //! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, with
-//!    [`Delivery::InPlace`](crate::Delivery::InPlace), all but the payload of a partial frame), and the only thing to do is to
-//!    read more. One event per call. After a Close or an error, the rest of `input` is left untouched.
+//!    [`Delivery::InPlace`](crate::Delivery::InPlace), all but the payload of a partial frame), and the only thing to
+//!    do is to read more. One event per call. After a Close or an error, the rest of `input` is left untouched.
 //! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message
 //!    in the same input is a separate event, answered only when that event is returned, so you can still reply to the
 //!    message first.
-//! 4. Limits are checked when a header arrives, before waiting for or storing the payload; the limit of a compressed message
-//!    is checked while it is inflated, before more is stored.
+//! 4. Limits are checked when a header arrives, before waiting for or storing the payload; the limit of a compressed
+//!    message is checked while it is inflated, before more is stored.
 //! 5. An error is final: each later call returns the same error, consumes nothing and writes nothing. The Close
 //!    frame for the peer is already in `out`.
 //!
@@ -390,12 +390,12 @@ impl Connection {
     }
 
     /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section
-    /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None`: the frame is then empty, and so must be
-    /// `reason`, which otherwise has at most 123 bytes. A fragmented message in progress is abandoned.
+    /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None`: the frame is then empty, and so
+    /// must be `reason`, which otherwise has at most 123 bytes. A fragmented message in progress is abandoned.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport_advice`](Self::transport_advice) says what to wait for.
-    /// You can no longer reply to them: a loop that closes and also answers looks at [`state`](Self::state) before it
-    /// sends.
+    /// Messages of the peer may still come, until its Close does; [`transport_advice`](Self::transport_advice) says
+    /// what to wait for. You can no longer reply to them: a loop that closes and also answers looks at
+    /// [`state`](Self::state) before it sends.
     ///
     /// # Errors
     ///

@@ -19,8 +19,8 @@ use crate::message::{Fin, MessageKind};
 use crate::utf8::{self, Validator};
 use crate::{CloseCode, Config, Entropy, IntoCloseCode};
 
-/// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It tracks what has been sent and the
-/// progress of the closing handshake.
+/// The sending half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It tracks what
+/// has been sent and the progress of the closing handshake.
 ///
 /// It learns what the receiving half saw from the [`Reply`] values passed to
 /// [`reply`](Self::reply).

@@ -46,10 +46,10 @@ enum Kept {
 }
 
 impl Compressor {
-    /// For a direction with the agreed window: that of our own [`Parameters::sender_window`](super::Parameters::sender_window).
-    /// Allocates nothing. Of `config`, [`send_window_bits`](DeflateConfig::send_window_bits),
-    /// [`keep_engine`](DeflateConfig::keep_engine), [`level`](DeflateConfig::level) and
-    /// [`threshold`](DeflateConfig::threshold) count.
+    /// For a direction with the agreed window: that of our own
+    /// [`Parameters::sender_window`](super::Parameters::sender_window). Allocates nothing. Of `config`,
+    /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
+    /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
     ///
     /// `None` with a window of 8 bits: zlib cannot produce raw DEFLATE data for it (it uses 9), so everything is sent
     /// as it is, which is always allowed (RFC 7692 section 5.2).
@@ -206,8 +206,8 @@ mod tests {
         .collect()
     }
 
-    /// Compresses a message of many parts, or many messages of one, until the engine has counted as much as it may several
-    /// times over, and inflates all. How often it was another engine than before that went on.
+    /// Compresses a message of many parts, or many messages of one, until the engine has counted as much as it may
+    /// several times over, and inflates all. How often it was another engine than before that went on.
     fn renewals(takeover: bool, keep: bool, is_one_message: bool) -> usize {
         let window = match takeover {
             true => Window::default(),

@@ -19,15 +19,15 @@ use super::{InflateError, TAIL};
 /// engine is slow at their ends; larger ones gain nothing.
 const SCRATCH: usize = 16 * 1024;
 
-/// What it costs to go on after a final block, in bytes that are inflated in the time: a reset, and a copy of the history,
-/// for what follows may refer to what came before. Measured with full windows of 9, 12 and 15 bits, it took the time of 80,
-/// 125 and 1,130 bytes of JSON and their payload.
+/// What it costs to go on after a final block, in bytes that are inflated in the time: a reset, and a copy of the
+/// history, for what follows may refer to what came before. Measured with full windows of 9, 12 and 15 bits, it took
+/// the time of 80, 125 and 1,130 bytes of JSON and their payload.
 const fn cost_of_final_block(history: usize) -> u64 {
     (history as u64 / 32).saturating_add(64)
 }
 
-/// What final blocks may cost beyond the bytes that the message has, to begin with and at most: 16 of them with the largest
-/// history, 272 with none. Senders end a message with one, or each fragment.
+/// What final blocks may cost beyond the bytes that the message has, to begin with and at most: 16 of them with the
+/// largest history, 272 with none. Senders end a message with one, or each fragment.
 pub(super) const MAX_CREDIT: u64 = 16 * cost_of_final_block(1 << 15);
 
 /// So much is credited again with each message, which copies the history itself.
@@ -35,10 +35,10 @@ const CREDIT_PER_MESSAGE: u64 = 2 * cost_of_final_block(1 << 15);
 
 /// A message may have so many bytes of payload that produce nothing, and so many more for each byte that comes out.
 ///
-/// Blocks can be empty, so without a limit a message that produces nothing could go on indefinitely. Senders that flush more
-/// often than they need stay below it: a byte alone takes 7 bytes of payload, a block with a code of its own choice and
-/// the empty block of the flush, or 11 where both are stored blocks; an empty fragment that is flushed takes 5, so that
-/// 13,000 of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
+/// Blocks can be empty, so without a limit a message that produces nothing could go on indefinitely. Senders that flush
+/// more often than they need stay below it: a byte alone takes 7 bytes of payload, a block with a code of its own
+/// choice and the empty block of the flush, or 11 where both are stored blocks; an empty fragment that is flushed takes
+/// 5, so that 13,000 of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
 const FREE_PAYLOAD: u64 = 64 * 1024;
 const PAYLOAD_PER_BYTE: u64 = 16;
 
@@ -187,8 +187,8 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next piece, from what the engine has and from the front of `compressed`, and tells the size of what is
-    /// then in [`output`](Self::output). 0: all of `compressed` is taken, and nothing more comes of it.
+    /// Inflates the next piece, from what the engine has and from the front of `compressed`, and tells the size of what
+    /// is then in [`output`](Self::output). 0: all of `compressed` is taken, and nothing more comes of it.
     pub(super) fn next_chunk(
         &mut self,
         history: &mut History,

@@ -106,8 +106,8 @@
 //!
 //! # Time
 //!
-//! On JSON, different each time, in microseconds for a message, on one machine, each the third least of 40 rounds, and the
-//! size that is left. The default, 12 bits, is set where most of the gain is:
+//! On JSON, different each time, in microseconds for a message, on one machine, each the third least of 40 rounds, and
+//! the size that is left. The default, 12 bits, is set where most of the gain is:
 //!
 //! | | 125 bytes | 1 KiB | 64 KiB |
 //! |---|---|---|---|
@@ -122,10 +122,10 @@
 //! | inflate, 12 bits | 0.40 | 3.4 | 100 |
 //! | inflate, 15 bits | 0.97 | 4.0 | 97 |
 //!
-//! Without `keep_engine` each message has an engine of its own, which takes in the history first; of 15 bits, that is most
-//! of the time of a small message. When connections shared engines, and one was reset for each message, a message of 1 KiB
-//! took a tenth less with takeover and a fifth less without, and one of 64 KiB as long. `benches/README.md` of the repository
-//! has the comparison with another implementation.
+//! Without `keep_engine` each message has an engine of its own, which takes in the history first; of 15 bits, that is
+//! most of the time of a small message. When connections shared engines, and one was reset for each message, a message
+//! of 1 KiB took a tenth less with takeover and a fifth less without, and one of 64 KiB as long. `benches/README.md` of
+//! the repository has the comparison with another implementation.
 //!
 //! # Secrets
 //!
@@ -170,22 +170,22 @@ pub enum InflateError {
     Corrupt,
     /// The message ends inside its data.
     Truncated,
-    /// The message inflates to more than the limit, or to 4 GiB where `c_ulong` has 32 bits, on Windows and on targets of 32
-    /// bits.
+    /// The message inflates to more than the limit, or to 4 GiB where `c_ulong` has 32 bits, on Windows and on targets
+    /// of 32 bits.
     TooBig {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The message has more final blocks than its size pays for: each costs 64 bytes and a 32nd of the window's content,
-    /// regardless of its size. Beyond the bytes of payload and content, 16 final blocks are free with a full window of 15 bits,
-    /// or 272 with an empty one. Each further message restores the allowance for 2.
+    /// The message has more final blocks than its size pays for: each costs 64 bytes and a 32nd of the window's
+    /// content, regardless of its size. Beyond the bytes of payload and content, 16 final blocks are free with a full
+    /// window of 15 bits, or 272 with an empty one. Each further message restores the allowance for 2.
     TooManyFinalBlocks {
         /// The limit, in blocks: as many as this message went on after.
         limit: u64,
     },
-    /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be empty, so a
-    /// message could go on indefinitely otherwise. Where `c_ulong` has 32 bits, on Windows and on targets of 32 bits, a payload
-    /// of 4 GiB is too long as well.
+    /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be
+    /// empty, so a message could go on indefinitely otherwise. Where `c_ulong` has 32 bits, on Windows and on targets
+    /// of 32 bits, a payload of 4 GiB is too long as well.
     Overlong {
         /// The limit, in bytes of payload, of all fragments together.
         limit: u64,

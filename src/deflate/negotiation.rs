@@ -159,8 +159,8 @@ pub enum NegotiationError {
     MissingParameter(Parameter),
     /// A parameter that may only be answered if it was offered.
     UnofferedParameter(Parameter),
-    /// A `server_max_window_bits` above the offered one (RFC 7692 section 7.1.2.1). A `client_max_window_bits` may be above
-    /// the client's, which is a hint.
+    /// A `server_max_window_bits` above the offered one (RFC 7692 section 7.1.2.1). A `client_max_window_bits` may be
+    /// above the client's, which is a hint.
     LargerThanOffered {
         /// The bits that were offered.
         offered: u8,

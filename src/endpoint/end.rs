@@ -67,8 +67,8 @@ pub enum Timeout {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not complete, a Close was sent or received, or the endpoint has ended. It can happen in a correct
-    /// program: the connection may close or fail while the program is about to send.
+    /// The opening handshake is not complete, a Close was sent or received, or the endpoint has ended. It can happen in
+    /// a correct program: the connection may close or fail while the program is about to send.
     NotOpen,
     /// More output waits than [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows: the peer
     /// reads too slowly.
@@ -78,7 +78,8 @@ pub enum SendError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The rules for what is sent do not allow the call. Never [`Misuse::NotOpen`], which is [`NotOpen`](Self::NotOpen) here.
+    /// The rules for what is sent do not allow the call. Never [`Misuse::NotOpen`], which is [`NotOpen`](Self::NotOpen)
+    /// here.
     Misuse(Misuse),
 }
 

@@ -373,7 +373,8 @@ impl Buffers {
     }
 }
 
-/// The next event that is not a complete message, with its reply in the output. Not inlined, as [`Connection::receive`] has it.
+/// The next event that is not a complete message, with its reply in the output. Not inlined, as [`Connection::receive`]
+/// has it.
 #[inline(never)]
 fn next_of_any<'i>(
     connection: &mut Connection,

@@ -8,8 +8,8 @@ use crate::growth::growth;
 /// Bytes that were read and not consumed yet, with space behind them for more.
 ///
 /// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint, above all with
-/// [`Delivery::InPlace`](crate::Delivery::InPlace): it keeps the front of a message that is not complete, and grows with what
-/// came.
+/// [`Delivery::InPlace`](crate::Delivery::InPlace): it keeps the front of a message that is not complete, and grows
+/// with what came.
 ///
 /// ```
 /// use websocket_proto::endpoint::ReadBuffer;

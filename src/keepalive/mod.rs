@@ -20,9 +20,9 @@
 //!   [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
 //!   message, and such a peer is not dead; so any received bytes count. If only matching Pongs should count, do not
 //!   call `record_activity`: then only the matching Pong counts.
-//! - **Only the matching Pong counts as an answer.** A [`record_pong`](Keepalive::record_pong) is one if its payload is that of the
-//!   last Ping, once. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is outstanding at a time: an
-//!   unanswered Ping is replaced by the next one after the longer of interval and timeout.
+//! - **Only the matching Pong counts as an answer.** A [`record_pong`](Keepalive::record_pong) is one if its payload is
+//!   that of the last Ping, once. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is outstanding at
+//!   a time: an unanswered Ping is replaced by the next one after the longer of interval and timeout.
 //! - **A dead peer is found in time.** The time from its last activity to [`Expired::Ping`] is at least the timeout,
 //!   and at most the interval (or the timeout, if that is longer) plus the timeout.
 //! - **One step per tick**, however late; the next deadline is counted from that tick.
@@ -235,7 +235,8 @@ impl Keepalive {
         self
     }
 
-    /// Call this when the opening handshake is done. The first Ping is due after the interval; see [`ping_at`](Self::ping_at).
+    /// Call this when the opening handshake is done. The first Ping is due after the interval; see
+    /// [`ping_at`](Self::ping_at).
     pub fn record_opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
             self.phase = Phase::Idle {

@@ -41,8 +41,8 @@ impl Chunks {
         }
     }
 
-    /// Lends what came in a piece of the input, which has at most [`next_size`](Self::next_size) bytes. Of a text that is not
-    /// UTF-8, this is what is valid, and the message is over.
+    /// Lends what came in a piece of the input, which has at most [`next_size`](Self::next_size) bytes. Of a text that
+    /// is not UTF-8, this is what is valid, and the message is over.
     pub(crate) fn lend<'i>(&mut self, chunk: &'i [u8]) -> (Content<'i>, Result<(), InvalidUtf8>) {
         self.count(chunk);
         match self {

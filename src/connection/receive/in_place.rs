@@ -1,12 +1,13 @@
-//! Payloads that stay in the input until they are complete: what comes is unmasked there, and of a text validated, while it is in the
-//! cache.
+//! Payloads that stay in the input until they are complete: what comes is unmasked there, and of a text validated,
+//! while it is in the cache.
 
 use super::{Coding, Error, Frame, MessageKind, ReceiveHalf};
 use crate::frame::Masked;
 use crate::message::Chunks;
 
 impl ReceiveHalf {
-    /// Works on a payload that is not complete, of which `input` has the front. Control frames are short, and left as they are.
+    /// Works on a payload that is not complete, of which `input` has the front. Control frames are short, and left as
+    /// they are.
     pub(super) fn work_in_place(&mut self, frame: Frame, input: &mut &mut [u8]) -> Result<(), Error> {
         let Frame::Whole(kind) = frame else {
             return Ok(());
@@ -28,8 +29,8 @@ impl ReceiveHalf {
         self.chunks.get_or_insert_with(|| Chunks::begin(kind))
     }
 
-    /// Unmasks what is still masked of a payload that is complete. The bytes were in the caller's hands, so that a text has to be
-    /// validated once more.
+    /// Unmasks what is still masked of a payload that is complete. The bytes were in the caller's hands, so that a text
+    /// has to be validated once more.
     pub(super) fn finish_in_place<'i>(&mut self, payload: Masked<'i>) -> Masked<'i> {
         let Some(chunks) = self.chunks.take() else {
             return payload;

@@ -20,8 +20,8 @@ use crate::frame::{Decoder, Header, Masked, OpCode, Role, Rules};
 use crate::message::{Assembler, Chunks, Content, Fin, MessageKind, Payload};
 use limit::limit_of;
 
-/// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It holds what has been received but not
-/// yet delivered (a partial header or message) and how this direction ended.
+/// The receiving half of a [`Connection`](super::Connection) that was [split](super::Connection::split). It holds what
+/// has been received but not yet delivered (a partial header or message) and how this direction ended.
 pub struct ReceiveHalf {
     decoder: Decoder,
     /// What the payload is for that the decoder is reading.

@@ -18,8 +18,8 @@ use crate::handshake::opening::Opening;
 ///
 /// It comes from [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade), or from
 /// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). Take the request from it and
-/// send it, then pass each response to it: by its status and its header fields, or as [one list](Self::receive_fields). The `Connection` is
-/// returned with the accepting response.
+/// send it, then pass each response to it: by its status and its header fields, or as [one list](Self::receive_fields).
+/// The `Connection` is returned with the accepting response.
 ///
 /// Memory: the request, and one copy of a response's header fields, limited by [`Config::max_head_size`] and
 /// [`Config::max_fields`].

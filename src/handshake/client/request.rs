@@ -322,8 +322,9 @@ impl ClientRequest {
         self.offer(ExtensionList::parse(offer).ok())
     }
 
-    /// Same as [`with_extension`](Self::with_extension), except that a quoted value may be any text, as the agents of TR-369 write
-    /// it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that go by RFC 6455 section 9.1 refuse it.
+    /// Same as [`with_extension`](Self::with_extension), except that a quoted value may be any text, as the agents of
+    /// TR-369 write it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that go by RFC 6455 section 9.1
+    /// refuse it.
     ///
     /// To accept the same of a peer, use [`Config::accept_any_extension_value`].
     ///

@@ -118,8 +118,8 @@ impl<'a> KnownFields<'a> {
         fields
     }
 
-    /// The same for fields that another HTTP library has read: `check` refuses what is wrong with one, and gives its value
-    /// without white space around it.
+    /// The same for fields that another HTTP library has read: `check` refuses what is wrong with one, and gives its
+    /// value without white space around it.
     pub(crate) fn collect_checked(
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
         check: impl Fn(&[u8], &'a [u8]) -> Result<&'a [u8], HandshakeError>,

@@ -247,8 +247,8 @@ impl<'a> Upgrade<'a> {
         self.origin
     }
 
-    /// Whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this server. `false` if there
-    /// is none.
+    /// Whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this server.
+    /// `false` if there is none.
     ///
     /// The scheme is not compared, because a proxy may have terminated TLS; it only determines the default port. So a
     /// page loaded without TLS is accepted; a TLS server should check the scheme too. Both names come from the client:
