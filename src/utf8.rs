@@ -1,11 +1,11 @@
-//! UTF-8 of text that comes in pieces (RFC 6455 section 8.1, RFC 3629).
+//! UTF-8 of text that comes in chunks (RFC 6455 section 8.1, RFC 3629).
 //!
 //! [`Validator`] fails at the first byte that makes the text invalid whatever follows, however the input is split, and
 //! hands out what it found valid as `&str`, so that nothing is looked at twice.
 
 use core::fmt;
 
-/// An incremental validator. Carries at most 3 bytes: the front of a code point that the end of a piece cut.
+/// An incremental validator. Carries at most 3 bytes: the front of a code point that the end of a chunk cut.
 ///
 /// ```
 /// use websocket_proto::utf8::Validator;
@@ -36,7 +36,7 @@ impl Validator {
         }
     }
 
-    /// Validates the next piece. Gives the code point that an earlier piece had begun and this one completed,
+    /// Validates the next chunk. Gives the code point that an earlier chunk had begun and this one completed,
     /// then all that is complete after it.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Validator {
         Ok((completed, text))
     }
 
-    /// As [`push`](Self::push), of a piece that has been looked at.
+    /// As [`push`](Self::push), of a chunk that has been looked at.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn push_seen(&mut self, chunk: &[u8], is_ascii: bool) -> Result<(), InvalidUtf8> {

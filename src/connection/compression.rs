@@ -29,7 +29,7 @@ pub(super) struct Active {
 pub(super) const MAX_FED: usize = 4096;
 
 impl Inflating {
-    /// Inflates a piece of a compressed message into what was received of it, which becomes `limit` bytes at
+    /// Inflates a chunk of a compressed message into what was received of it, which becomes `limit` bytes at
     /// most.
     pub(super) fn push(
         &mut self,

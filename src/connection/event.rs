@@ -12,10 +12,10 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'i>),
-    /// The next piece of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Never splits a code point.
+    /// The next chunk of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Never splits a code point.
     /// Empty only if it is the last chunk and no text is left.
     TextChunk(Text<'i>, Fin),
-    /// The next piece of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
+    /// The next chunk of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
     /// last one and nothing is left.
     BinaryChunk(Payload<'i>, Fin),
     /// A Ping (section 5.5.2). Its Pong is already in the output, if [`Config::auto_pong`](crate::Config::auto_pong)

@@ -103,7 +103,7 @@ impl Compressor {
         }
     }
 
-    /// The engine, which has seen all that the next piece may refer to.
+    /// The engine, which has seen all that the next message may refer to.
     fn engine(&mut self) -> &mut Deflater {
         if self.engine.as_ref().is_some_and(Deflater::is_spent) {
             self.engine = None;

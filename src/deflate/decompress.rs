@@ -23,8 +23,8 @@ use crate::growth::{growth, max_additional};
 /// let mut decompressor = Decompressor::new(Window::default());
 /// let mut text = String::new();
 /// for fragment in [&b"\xf2\x48\xcd"[..], b"\xc9\xc9\x07\x00"] {
-///     decompressor.push(fragment, 1024, |piece| {
-///         text.push_str(std::str::from_utf8(piece).unwrap());
+///     decompressor.push(fragment, 1024, |chunk| {
+///         text.push_str(std::str::from_utf8(chunk).unwrap());
 ///         Ok::<(), InflateError>(())
 ///     })?;
 /// }
@@ -65,9 +65,9 @@ impl Decompressor {
     }
 
     /// Inflates more of a message: payload, unmasked, in order, split anywhere. `sink` gets the output, in
-    /// pieces of at most 16 KiB, never an empty one.
+    /// chunks of at most 16 KiB, never an empty one.
     ///
-    /// `limit` is the most that the whole message may inflate to. The sink never gets more, and at most one piece is
+    /// `limit` is the most that the whole message may inflate to. The sink never gets more, and at most one chunk is
     /// inflated needlessly. Work and memory follow the bytes that go in and come out.
     ///
     /// # Errors
@@ -92,10 +92,10 @@ impl Decompressor {
         }
     }
 
-    /// Inflates the next piece of a message, at most 16 KiB, and moves `compressed` forward over what was taken for it.
+    /// Inflates the next chunk of a message, at most 16 KiB, and moves `compressed` forward over what was taken for it.
     /// `None`: `compressed` was fully consumed and produces no more output. Pass unconsumed input again.
     ///
-    /// This is [`push`](Self::push) for callers that want one piece at a time.
+    /// This is [`push`](Self::push) for callers that want one chunk at a time.
     ///
     /// # Errors
     ///

@@ -187,7 +187,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next piece, from what the engine has and from the front of `compressed`, and tells the size of what
+    /// Inflates the next chunk, from what the engine has and from the front of `compressed`, and tells the size of what
     /// is then in [`output`](Self::output). 0: all of `compressed` is taken, and nothing more comes of it.
     pub(super) fn next_chunk(
         &mut self,

@@ -190,7 +190,7 @@ pub enum InflateError {
         /// The limit, in bytes of payload, of all fragments together.
         limit: u64,
     },
-    /// An earlier piece was refused by the function it was given to.
+    /// An earlier chunk was refused by the function it was given to.
     Refused,
 }
 
@@ -229,7 +229,7 @@ impl fmt::Display for InflateError {
                     "compressed message inflates to too little for more than {limit} bytes"
                 )
             }
-            Self::Refused => f.write_str("an earlier piece of the message was refused"),
+            Self::Refused => f.write_str("an earlier chunk of the message was refused"),
         }
     }
 }

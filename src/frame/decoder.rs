@@ -64,7 +64,7 @@ enum State {
     Header { bytes: [u8; MAX_HEADER_SIZE], size: u8 },
     /// Inside a payload: so many bytes to come, the next one masked with `key[0]`.
     Payload { remaining: u64, key: Option<[u8; 4]> },
-    /// Fused.
+    /// Every later call returns the same.
     Failed(Violation),
 }
 

@@ -10,7 +10,7 @@ use crate::kernel;
 
 /// Masks `bytes` in place, or unmasks them: it is the same function. Byte 0 is XORed with `key[0]`.
 ///
-/// For a payload that comes in pieces, [`advance`] gives the key of the next piece.
+/// For a payload that comes in chunks, [`advance`] gives the key of the next chunk.
 ///
 /// ```
 /// use websocket_proto::frame::mask;

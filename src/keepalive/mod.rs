@@ -193,8 +193,8 @@ enum Phase {
     Waiting { sent: u64, heard: Heard },
     /// In the closing handshake.
     Closing { due: u64 },
-    /// Fused.
-    Over(Expired),
+    /// Every later call returns the same.
+    Expired(Expired),
 }
 
 /// What came of the peer since the Ping.
@@ -257,7 +257,7 @@ impl Keepalive {
                 Heard::Something => self.phase = Phase::Idle { due },
                 Heard::Nothing | Heard::NothingAgain => {}
             },
-            Phase::Opening { .. } | Phase::Closing { .. } | Phase::Over(_) => {}
+            Phase::Opening { .. } | Phase::Closing { .. } | Phase::Expired(_) => {}
         }
     }
 
@@ -300,7 +300,7 @@ impl Keepalive {
                     due: self.close_timeout.after(nanos(now)),
                 };
             }
-            Phase::Closing { .. } | Phase::Over(_) => {}
+            Phase::Closing { .. } | Phase::Expired(_) => {}
         }
     }
 
@@ -326,7 +326,7 @@ impl Keepalive {
                 Heard::Nothing | Heard::NothingAgain => self.expire(Expired::Ping),
             },
             Phase::Closing { .. } => self.expire(Expired::Closing),
-            Phase::Over(expired) => Err(expired),
+            Phase::Expired(expired) => Err(expired),
         }
     }
 
@@ -352,7 +352,7 @@ impl Keepalive {
                 Heard::Nothing | Heard::NothingAgain => self.ping_timeout.after(sent),
                 Heard::Something => self.patience().after(sent),
             },
-            Phase::Over(_) => 0,
+            Phase::Expired(_) => 0,
         }
     }
 
@@ -371,7 +371,7 @@ impl Keepalive {
             Phase::Idle { due } => *due = self.ping_interval.after(now).min(*due),
             Phase::Closing { due } => *due = self.close_timeout.after(now).min(*due),
             Phase::Waiting { sent, .. } if now < *sent => self.phase = Phase::Idle { due: now },
-            Phase::Waiting { .. } | Phase::Over(_) => {}
+            Phase::Waiting { .. } | Phase::Expired(_) => {}
         }
     }
 
@@ -393,7 +393,7 @@ impl Keepalive {
     }
 
     fn expire(&mut self, expired: Expired) -> Result<Action, Expired> {
-        self.phase = Phase::Over(expired);
+        self.phase = Phase::Expired(expired);
         Err(expired)
     }
 }

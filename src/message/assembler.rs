@@ -48,7 +48,7 @@ impl Assembler {
         };
     }
 
-    /// Unmasks a piece on its way into the message. The memory grows with what has come, and never beyond `end`, the most
+    /// Unmasks a chunk on its way into the message. The memory grows with what has come, and never beyond `end`, the most
     /// that the message can become.
     pub(crate) fn push(&mut self, chunk: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
         match self {

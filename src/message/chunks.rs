@@ -41,7 +41,7 @@ impl Chunks {
         }
     }
 
-    /// Lends what came in a piece of the input, which has at most [`next_size`](Self::next_size) bytes. Of a text that
+    /// Lends what came in a chunk of the input, which has at most [`next_size`](Self::next_size) bytes. Of a text that
     /// is not UTF-8, this is what is valid, and the message is over.
     pub(crate) fn lend<'i>(&mut self, chunk: &'i [u8]) -> (Content<'i>, Result<(), InvalidUtf8>) {
         self.count(chunk);
@@ -54,7 +54,7 @@ impl Chunks {
         }
     }
 
-    /// Copies what came in a piece into a buffer, which goes with it; otherwise as [`lend`](Self::lend).
+    /// Copies what came in a chunk into a buffer, which goes with it; otherwise as [`lend`](Self::lend).
     pub(crate) fn copy(
         &mut self,
         chunk: &[u8],
@@ -109,7 +109,7 @@ impl Chunks {
     }
 }
 
-/// Validates a piece, or what of it comes before the first byte that nothing can repair.
+/// Validates a chunk, or what of it comes before the first byte that nothing can repair.
 fn push<'a>(utf8: &mut Validator, chunk: &'a [u8]) -> (Option<char>, &'a str, Result<(), InvalidUtf8>) {
     let before = utf8.clone();
     match utf8.push(chunk) {

@@ -58,7 +58,7 @@ const MIN_EMPTY_FRAGMENTS: u64 = 1024;
 enum Frame {
     /// A message in one frame, of which no payload was taken yet: it may turn out to be complete in the input.
     Whole(MessageKind),
-    /// A piece of the message in the assembler, the last one or not.
+    /// A frame of the message that is being assembled or handed out, the last one or not.
     Fragment(Fin),
     Control(Control),
 }
@@ -396,7 +396,7 @@ impl ReceiveHalf {
         Ok(message.map(Event::whole))
     }
 
-    /// Keeps a piece of the message. Its last frame tells how long the message is; until then, the limit is
+    /// Keeps a chunk of the message. Its last frame tells how long the message is; until then, the limit is
     /// known.
     fn push(&mut self, chunk: Masked<'_>, fin: Fin) -> Result<(), Error> {
         let known = self.size().saturating_add(chunk.bytes.len() as u64);

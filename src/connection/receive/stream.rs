@@ -71,15 +71,15 @@ impl ReceiveHalf {
         if self.inflating.is_drained() {
             self.inflating.feed(self.decoder.chunk_up_to(MAX_FED, input));
         }
-        let piece = match self.inflating.pull(self.max_message_size) {
-            Ok(piece) => piece,
+        let inflated = match self.inflating.pull(self.max_message_size) {
+            Ok(inflated) => inflated,
             Err(error) => return (Content::NONE, Err(error)),
         };
-        let buffer = match piece.is_empty() {
+        let buffer = match inflated.is_empty() {
             true => Vec::new(),
             false => self.message.take_spare(),
         };
-        let (chunk, result) = chunks.copy(piece, buffer);
+        let (chunk, result) = chunks.copy(inflated, buffer);
         (chunk, result.map_err(Error::not_utf8))
     }
 
