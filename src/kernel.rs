@@ -27,7 +27,7 @@ use words::{pass_bytes, pass_words};
 /// What is looked at and, if need be, validated at once, in bytes: small enough for the first cache, and a multiple of the key's
 /// size.
 #[cfg(feature = "alloc")]
-const PIECE: usize = 4096;
+const PIECE: usize = 8192;
 
 /// From this length on, AVX2 is looked for. What is shorter is masked on the spot, by what every processor of the target
 /// has.
@@ -57,17 +57,23 @@ fn unmask(bytes: &mut [u8], key: Option<[u8; 4]>) -> bool {
     }
 }
 
-/// Unmasks a text that is complete.
+/// Unmasks a text that is complete, but for its first bytes, which were unmasked before.
 ///
 /// # Errors
 ///
 /// [`InvalidUtf8`]; some of the bytes are masked still, then.
 #[cfg(feature = "alloc")]
 #[inline]
-pub(crate) fn unmask_text(bytes: &mut [u8], key: Option<[u8; 4]>) -> Result<&str, InvalidUtf8> {
-    if bytes.len() > PIECE {
+pub(crate) fn unmask_text(
+    bytes: &mut [u8],
+    unmasked: usize,
+    key: Option<[u8; 4]>,
+) -> Result<&str, InvalidUtf8> {
+    if bytes.len() > PIECE || unmasked > 0 {
+        let (front, rest) = bytes.split_at_mut_checked(unmasked).ok_or(InvalidUtf8)?;
         let mut utf8 = Validator::new();
-        unmask_piece_of_text(bytes, key, &mut utf8)?;
+        unmask_piece_of_text(front, None, &mut utf8)?;
+        unmask_piece_of_text(rest, key.map(|key| advance(key, unmasked)), &mut utf8)?;
         utf8.finish()?;
     } else if !unmask(bytes, key) {
         return validate(bytes);
@@ -188,7 +194,7 @@ impl Work<'_> {
     }
 }
 
-/// Whether a pass looks at what comes out. One that does not says that all is ASCII, and nobody asks it.
+/// Whether a pass looks at what comes out. What one returns that does not look is of no use.
 #[cfg(feature = "alloc")]
 const LOOKING: bool = true;
 const BLIND: bool = false;

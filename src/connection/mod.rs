@@ -458,6 +458,26 @@ impl Connection {
     /// With [`Delivery::InPlace`](crate::Delivery::InPlace) this is the total input length needed to complete the frame;
     /// otherwise it is a hint for sizing the next read. It is what the peer's header declares, up to the limit for
     /// messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever arrive.
+    ///
+    /// A read that ends with the payload takes nothing of the next frame, which then begins with a read and is mostly complete in it.
+    /// That is worth a read of its own unless little is missing. [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space)
+    /// decides in the same way.
+    ///
+    /// ```
+    /// use websocket_proto::Connection;
+    ///
+    /// /// Where to read to, in a buffer that holds nothing between two reads.
+    /// fn space<'b>(connection: &Connection, buffer: &'b mut [u8]) -> &'b mut [u8] {
+    ///     let missing = usize::try_from(connection.payload_remaining()).unwrap_or(usize::MAX);
+    ///     let size = match missing >= buffer.len() / 2 {
+    ///         true => missing.min(buffer.len()),
+    ///         false => buffer.len(),
+    ///     };
+    ///     &mut buffer[..size]
+    /// }
+    /// # let connection = Connection::server(&websocket_proto::Config::new());
+    /// # assert_eq!(space(&connection, &mut [0; 4]).len(), 4);
+    /// ```
     pub fn payload_remaining(&self) -> u64 {
         self.receiver.payload_remaining()
     }

@@ -67,11 +67,19 @@ impl ReadBuffer {
     /// the first unread byte on, such as [`Connection::payload_remaining`](crate::Connection::payload_remaining).
     ///
     /// The buffer grows by at most what it holds, so that its size follows the bytes that came, not the length that a
-    /// header declares. Bytes that are unread are moved to the front when the space behind them is used up.
+    /// header declares. Bytes that are unread are moved to the front when the space behind them is used up, or is less than
+    /// what is missing.
+    ///
+    /// If at least half of the largest read is missing, the space ends where the payload will: the next frame begins with a
+    /// read, and is mostly complete in it. For less than that a read would cost more than it saves.
     pub fn space(&mut self, remaining: u64) -> &mut [u8] {
         let unread = self.len();
+        let missing = usize::try_from(remaining)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(unread);
         let was_filled = self.end == self.storage.len();
-        if was_filled || unread == 0 {
+        let behind = self.storage.len().saturating_sub(self.end);
+        if self.start > 0 && (was_filled || unread == 0 || missing > behind) {
             self.storage.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         }
@@ -80,7 +88,19 @@ impl ReadBuffer {
         if was_filled && (self.storage.len() < self.max_read_size || free <= unread) {
             self.grow(remaining);
         }
-        self.storage.get_mut(self.end..).unwrap_or_default()
+        let end = self
+            .end
+            .saturating_add(self.read_size(missing))
+            .min(self.storage.len());
+        self.storage.get_mut(self.end..end).unwrap_or_default()
+    }
+
+    /// How much to read at most: what is missing of a payload, unless that is little.
+    fn read_size(&self, missing: usize) -> usize {
+        match missing >= self.max_read_size / 2 {
+            true => missing.min(self.max_read_size),
+            false => self.max_read_size,
+        }
     }
 
     /// Marks the first `size` bytes of the space as read. A read that fills the space has the buffer grow, up to the

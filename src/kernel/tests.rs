@@ -97,8 +97,8 @@ fn every_length_alignment_and_phase_of_the_key() {
 fn assert_text(plain: &[u8], cuts: impl Iterator<Item = usize>) {
     let expected = core::str::from_utf8(plain).ok();
     let source = masked(plain, KEY);
-    assert_eq!(unmask_text(&mut source.clone(), Some(KEY)).ok(), expected);
-    assert_eq!(unmask_text(&mut plain.to_vec(), None).ok(), expected);
+    assert_eq!(unmask_text(&mut source.clone(), 0, Some(KEY)).ok(), expected);
+    assert_eq!(unmask_text(&mut plain.to_vec(), 0, None).ok(), expected);
     for cut in cuts {
         let (first, second) = source.split_at(cut);
         let mut text = TextBuffer::new(vec![0xff; 3]);
@@ -113,6 +113,9 @@ fn assert_text(plain: &[u8], cuts: impl Iterator<Item = usize>) {
         let fed = unmask_piece_of_text(first, Some(KEY), &mut utf8)
             .and_then(|()| unmask_piece_of_text(second, Some(advance(KEY, cut)), &mut utf8));
         assert_eq!(fed.and_then(|()| utf8.finish()).is_ok(), expected.is_some());
+
+        let mut bytes = [&plain[..cut], &source[cut..]].concat();
+        assert_eq!(unmask_text(&mut bytes, cut, Some(KEY)).ok(), expected);
     }
 }
 

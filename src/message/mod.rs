@@ -66,12 +66,20 @@ impl Fin {
 impl<'i> Content<'i> {
     pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
 
-    /// What is complete in the input: unmasks it there.
+    /// What is complete in the input: unmasks it there, but for the first bytes, which were unmasked before.
     #[inline]
-    pub(crate) fn lend(kind: MessageKind, payload: Masked<'i>) -> Result<Self, InvalidUtf8> {
+    pub(crate) fn lend(kind: MessageKind, payload: Masked<'i>, unmasked: usize) -> Result<Self, InvalidUtf8> {
+        let Masked { bytes, key } = payload;
         Ok(match kind {
-            MessageKind::Text => Self::Text(kernel::unmask_text(payload.bytes, payload.key)?.into()),
-            MessageKind::Binary => Self::Binary((&*payload.unmask()).into()),
+            MessageKind::Text => Self::Text(kernel::unmask_text(bytes, unmasked, key)?.into()),
+            MessageKind::Binary => {
+                let rest = Masked {
+                    bytes: &mut *bytes,
+                    key,
+                };
+                rest.skip(unmasked).unmask();
+                Self::Binary((&*bytes).into())
+            }
         })
     }
 

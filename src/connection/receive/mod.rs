@@ -160,7 +160,7 @@ impl ReceiveHalf {
             return None;
         }
         let payload = self.decoder.whole_frame(input)?;
-        match Content::lend(kind, payload) {
+        match Content::lend(kind, payload, 0) {
             Ok(message) => Some(Event::whole(message)),
             Err(error) => {
                 self.fail(Error::not_utf8(error));
@@ -280,8 +280,8 @@ impl ReceiveHalf {
             self.frame = if complete { None } else { Some(frame) };
             let event = match frame {
                 Frame::Whole(kind) if complete => {
-                    let payload = self.finish_in_place(chunk);
-                    let message = Content::lend(kind, payload).map_err(Error::not_utf8)?;
+                    let unmasked = self.finish_in_place();
+                    let message = Content::lend(kind, chunk, unmasked).map_err(Error::not_utf8)?;
                     Some(Event::whole(message))
                 }
                 // The read ended with the header: all of the payload may come with the next one.
