@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Sender, Step};
 use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
-use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy, entropy};
+use websocket_proto::{Config, Connection, Delivery, Entropy, Event, MessageKind, OsEntropy, entropy};
 use websocket_proto_benches::outcome::Kind;
 use websocket_proto_benches::scenario::{BROWSER_REQUEST, chinese, payload};
 use websocket_proto_benches::wire::{READ_SIZE, Role, Wire};
@@ -27,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 18] = [
+const ALL: [Work; 23] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive(
             messages(Role::Server, &text(125), 125, 2 * count),
@@ -64,6 +64,29 @@ const ALL: [Work; 18] = [
         receive(
             messages(Role::Server, &text(65536), 65536, 2 * count),
             READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive text 16 KiB, client", 40, |count, halves| {
+        receive(
+            messages(Role::Client, &text(16384), 16384, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive Chinese text 64 KiB, server", 20, |count, halves| {
+        receive(
+            messages(Role::Server, &chinese(65536), 65536, 2 * count),
+            READ_SIZE,
+            count,
+            halves,
+        )
+    }),
+    ("receive text 64 KiB in place, server", 20, |count, halves| {
+        receive_in_place(
+            messages(Role::Server, &text(65536), 65536, 2 * count),
             count,
             halves,
         )
@@ -109,6 +132,9 @@ const ALL: [Work; 18] = [
     ("send text 16 KiB, client", 100, |count, halves| {
         send(client(), &text(16384), count, halves)
     }),
+    ("send text 16 KiB in place, client", 100, |count, halves| {
+        send_in_place(client(), text(16384), count, halves)
+    }),
     ("echo text 125 B, server", 4000, |count, halves| {
         echo(messages(Role::Server, &text(125), 125, 2 * count), count, halves)
     }),
@@ -119,6 +145,11 @@ const ALL: [Work; 18] = [
     ("endpoint, send text 125 B, server", 4000, |count, halves| {
         send_by_endpoint(&text(125), count, halves)
     }),
+    (
+        "endpoint, send text 64 KiB vectored, server",
+        400,
+        |count, halves| send_vectored_by_endpoint(&text(65536), count, halves),
+    ),
     ("endpoint, echo text 125 B, server", 4000, |count, halves| {
         let wire = messages(Role::Server, &text(125), 125, 2 * count);
         drive_endpoint(wire, count, halves, |sender, text| sender.send_text(text))
@@ -201,6 +232,23 @@ fn receive(wire: Wire, read_size: usize, count: usize, halves: Halves) -> Result
     check(seen, count, halves)
 }
 
+/// With a growing buffer, in which what is held and what is read next lie side by side.
+fn receive_in_place(wire: Wire, count: usize, halves: Halves) -> Result {
+    let mut connection = Connection::server(&Config::new().delivery(Delivery::InPlace));
+    let (mut bytes, end) = take(&wire, halves);
+    let (mut seen, mut out) = (0, Vec::new());
+    let (mut start, mut filled) = (0, 0);
+    while filled < end {
+        filled = end.min(filled + READ_SIZE);
+        let mut input = &mut bytes[start..filled];
+        while let Some(event) = connection.receive(&mut input, &mut out)? {
+            seen += usize::from(matches!(black_box(event), Event::Text(_)));
+        }
+        start = filled - input.len();
+    }
+    check(seen, count, halves)
+}
+
 fn echo(wire: Wire, count: usize, halves: Halves) -> Result {
     let mut connection = server();
     let (mut bytes, end) = take(&wire, halves);
@@ -225,6 +273,16 @@ fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves
         if out.len() >= READ_SIZE {
             black_box(&mut out).clear();
         }
+    }
+    Ok(())
+}
+
+/// What is masked is text again: ASCII remains ASCII with this key.
+fn send_in_place(mut connection: Connection, mut payload: Vec<u8>, count: usize, halves: Halves) -> Result {
+    let mut out = Vec::new();
+    for _ in 0..times(count, halves) {
+        connection.send_in_place(MessageKind::Text, black_box(&mut payload), &mut out)?;
+        black_box(&mut out).clear();
     }
     Ok(())
 }
@@ -278,6 +336,20 @@ fn send_by_endpoint(payload: &[u8], count: usize, halves: Halves) -> Result {
             endpoint.written(black_box(endpoint.output()).len());
             endpoint.flushed();
         }
+    }
+    Ok(())
+}
+
+fn send_vectored_by_endpoint(payload: &[u8], count: usize, halves: Halves) -> Result {
+    let text = std::str::from_utf8(payload)?;
+    let mut endpoint = endpoint();
+    for _ in 0..times(count, halves) {
+        let mut sender = endpoint.sender();
+        let mut write = sender.send_text_vectored(black_box(text))?;
+        let size = black_box(write.slices()).map(<[u8]>::len).iter().sum();
+        write.written(size);
+        drop(write);
+        endpoint.flushed();
     }
     Ok(())
 }
