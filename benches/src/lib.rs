@@ -6,6 +6,8 @@ pub mod compression;
 pub mod engines;
 pub mod measure;
 pub mod outcome;
+pub mod places;
 pub mod report;
+pub mod rules;
 pub mod scenario;
 pub mod wire;

@@ -6,11 +6,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::allocations;
 use crate::outcome::Check;
+use crate::places::{PLACES, Place};
 
 /// How long to look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Effort {
-    /// How often all rows are gone through, so that what disturbs a row meets it once and not the next time.
+    /// All rows are gone through so many times, each time with buffers at another place, so that neither what disturbs a row nor
+    /// where its buffers are decides its median.
     passes: usize,
     rounds: usize,
     turn: Duration,
@@ -18,7 +20,7 @@ pub struct Effort {
 
 impl Effort {
     pub const FULL: Self = Self {
-        passes: 7,
+        passes: PLACES.len(),
         rounds: 15,
         turn: Duration::from_millis(2),
     };
@@ -41,6 +43,8 @@ pub struct Cost {
     pub allocations: f64,
     /// Nanoseconds, round by round.
     times: Vec<f64>,
+    /// How many rounds a pass has.
+    rounds: usize,
 }
 
 impl Cost {
@@ -65,6 +69,12 @@ impl Cost {
         let [_, median, _] = quartiles(self.times.iter().zip(&other.times).map(|(a, b)| a / b));
         median
     }
+
+    /// The medians of the passes, in the order of [`PLACES`] in a full run.
+    pub fn by_pass(&self) -> impl Iterator<Item = f64> {
+        let passes = self.times.chunks(self.rounds.max(1));
+        passes.map(|times| quartiles(times.iter().copied())[1])
+    }
 }
 
 /// One contestant at one piece of work.
@@ -72,30 +82,40 @@ pub trait Runner {
     /// How many messages a batch has.
     fn messages(&self) -> u64;
 
+    /// Makes ready for a pass, with buffers at this place.
+    fn begin(&mut self, _: Place) {}
+
+    /// Gives back what only a pass needs.
+    fn end(&mut self) {}
+
     /// Does the work once, and panics if the result is wrong.
     fn batch(&mut self, check: Check);
 }
 
-/// Those that take turns at one row: checks each byte once, warms up, finds how many batches make a turn, takes the times, and checks
-/// each byte again.
+/// Those that take turns at one row. In each pass every byte is checked once, then the times are taken, and every byte is checked again.
 pub fn run<R: Runner>(rows: Vec<Vec<R>>, effort: Effort) -> Vec<Vec<(R, Cost)>> {
     let mut rows: Vec<Vec<_>> = rows
         .into_iter()
         .map(|row| row.into_iter().map(|runner| Turn::new(runner, effort)).collect())
         .collect();
     let passes = if rows.is_empty() { 0 } else { effort.passes };
-    for pass in 1..=passes {
-        rows.iter_mut().for_each(|row| take_turns(row, effort));
+    for (pass, &place) in PLACES.iter().enumerate().take(passes) {
+        for row in &mut rows {
+            row.iter_mut().for_each(|turn| turn.begin(place, effort));
+            take_turns(row, effort);
+            row.iter_mut().for_each(Turn::end);
+        }
         if passes > 1 {
-            eprintln!("pass {pass} of {passes}");
+            eprintln!("pass {} of {passes}", pass + 1);
         }
     }
-    let finish = |row: Vec<Turn<R>>| row.into_iter().map(Turn::finish).collect();
-    rows.into_iter().map(finish).collect()
+    let finish = |turn: Turn<R>| (turn.runner, turn.cost);
+    rows.into_iter()
+        .map(|row| row.into_iter().map(finish).collect())
+        .collect()
 }
 
 fn take_turns<R: Runner>(row: &mut [Turn<R>], effort: Effort) {
-    row.iter_mut().for_each(|turn| turn.runner.batch(Check::Quick));
     for round in 0..effort.rounds {
         for turn in 0..row.len() {
             // There and back, as what one leaves in the caches meets the next.
@@ -111,35 +131,44 @@ fn take_turns<R: Runner>(row: &mut [Turn<R>], effort: Effort) {
 
 struct Turn<R> {
     runner: R,
+    /// How many make a turn; 0 before the first pass.
     batches: u64,
     cost: Cost,
 }
 
 impl<R: Runner> Turn<R> {
-    fn new(mut runner: R, effort: Effort) -> Self {
-        runner.batch(Check::Thorough);
-        runner.batch(Check::Quick);
-        let before = allocations::calls();
-        runner.batch(Check::Quick);
-        let allocations = (allocations::calls() - before) as f64 / runner.messages() as f64;
-        let mut batches = 0;
-        let start = now();
-        while now() - start < effort.turn {
-            runner.batch(Check::Quick);
-            batches += 1;
-        }
-        let batches = batches.max(1);
-        let times = Vec::new();
+    fn new(runner: R, effort: Effort) -> Self {
         Self {
             runner,
-            batches,
-            cost: Cost { allocations, times },
+            batches: 0,
+            cost: Cost {
+                rounds: effort.rounds,
+                ..Cost::default()
+            },
         }
     }
 
-    fn finish(mut self) -> (R, Cost) {
+    fn begin(&mut self, place: Place, effort: Effort) {
+        self.runner.begin(place);
         self.runner.batch(Check::Thorough);
-        (self.runner, self.cost)
+        self.runner.batch(Check::Quick);
+        if self.batches == 0 {
+            self.count(effort);
+        }
+    }
+
+    /// Counts the allocations of a batch, and finds how many batches make a turn.
+    fn count(&mut self, effort: Effort) {
+        let before = allocations::calls();
+        self.runner.batch(Check::Quick);
+        self.cost.allocations = (allocations::calls() - before) as f64 / self.runner.messages() as f64;
+        let mut batches = 0;
+        let start = now();
+        while now() - start < effort.turn {
+            self.runner.batch(Check::Quick);
+            batches += 1;
+        }
+        self.batches = batches.max(1);
     }
 
     fn take(&mut self) {
@@ -151,6 +180,11 @@ impl<R: Runner> Turn<R> {
         self.cost
             .times
             .push((now() - start).as_nanos() as f64 / messages as f64);
+    }
+
+    fn end(&mut self) {
+        self.runner.batch(Check::Thorough);
+        self.runner.end();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::allocations;
 use crate::engines::{Contestant, Side};
 use crate::measure::Cost;
 use crate::outcome::{Check, Outcome};
-use crate::scenario::{Scenario, hello};
+use crate::scenario::{Scenario, Work, hello};
 use crate::wire::Role;
 
 /// Everything that was printed, and the same as records.
@@ -36,12 +36,17 @@ impl Report {
         self.line(format!("| {} |", cells.join(" | ")));
     }
 
-    /// What one contestant took for one row.
-    pub fn record(&mut self, row: &str, contestant: &str, cost: &Cost) {
+    /// What one contestant took for one row, and whether it did all of the work.
+    pub fn record(&mut self, row: &str, contestant: &str, cost: &Cost, keeps_rules: bool) {
         let [low, median, high] = cost.quartiles();
         let allocations = cost.allocations;
+        let breaks_rule = if keeps_rules {
+            ""
+        } else {
+            r#", "breaks_rule": true"#
+        };
         self.records.push(format!(
-            r#"{{"row": "{row}", "contestant": "{contestant}", "nanoseconds": {median:.2}, "first_quartile": {low:.2}, "third_quartile": {high:.2}, "allocations": {allocations:.3}}}"#
+            r#"{{"row": "{row}", "contestant": "{contestant}", "nanoseconds": {median:.2}, "first_quartile": {low:.2}, "third_quartile": {high:.2}, "allocations": {allocations:.3}{breaks_rule}}}"#
         ));
     }
 
@@ -111,7 +116,7 @@ impl<'a> Measured<'a> {
     /// With the costs of those that take part, in their order.
     pub fn new(scenario: &'a Scenario, contestants: &[Contestant], costs: Vec<Cost>) -> Self {
         let mut costs = costs.into_iter();
-        let of = |contestant: &Contestant| contestant.takes(scenario.work).then(|| costs.next()).flatten();
+        let of = |contestant: &Contestant| contestant.takes(scenario).then(|| costs.next()).flatten();
         Self {
             scenario,
             costs: contestants.iter().map(of).collect(),
@@ -125,14 +130,35 @@ impl<'a> Measured<'a> {
         self.costs[index].as_ref()
     }
 
-    /// The one that ours has the highest ratio to.
-    fn best_peer<'c>(&self, contestants: &'c [Contestant]) -> Option<(&'c str, &Cost)> {
-        let ours = self.of(contestants, Side::Ours)?;
+    /// The peers that took part, with what ours takes by what they take.
+    fn peers<'r>(&'r self, contestants: &'r [Contestant]) -> Vec<Peer<'r>> {
+        let ours = self.of(contestants, Side::Ours);
         let entries = contestants.iter().zip(&self.costs);
         let peers = entries.filter(|(contestant, _)| contestant.side == Side::Peer);
-        let costs = peers.filter_map(|(contestant, cost)| Some((contestant.name, cost.as_ref()?)));
-        costs.max_by(|a, b| ours.ratio(a.1).total_cmp(&ours.ratio(b.1)))
+        let peer = |(contestant, cost): (&'r Contestant, &'r Option<Cost>)| {
+            let cost = cost.as_ref()?;
+            Some(Peer {
+                name: contestant.name,
+                cost,
+                ratio: ours?.ratio(cost),
+                keeps_rules: contestant.keeps_rules(self.scenario),
+            })
+        };
+        peers.filter_map(peer).collect()
     }
+}
+
+struct Peer<'r> {
+    name: &'r str,
+    cost: &'r Cost,
+    /// Ours by this one.
+    ratio: f64,
+    keeps_rules: bool,
+}
+
+/// The one that ours has the highest ratio to.
+fn best<'p, 'r>(peers: impl Iterator<Item = &'p Peer<'r>>) -> Option<&'p Peer<'r>> {
+    peers.max_by(|a, b| a.ratio.total_cmp(&b.ratio))
 }
 
 /// Against the best peer of each row, and against what is aimed at.
@@ -147,13 +173,15 @@ pub fn print_best(report: &mut Report, contestants: &[Contestant], rows: &[Measu
         "held / best",
         "target",
         "met",
+        "faster by breaking a rule",
     ];
     report.head(&head.map(String::from));
     for row in rows {
         report.row(&best_cells(contestants, row));
         for (contestant, cost) in contestants.iter().zip(&row.costs) {
             if let Some(cost) = cost {
-                report.record(&row.scenario.name, contestant.name, cost);
+                let keeps_rules = contestant.keeps_rules(row.scenario);
+                report.record(&row.scenario.name, contestant.name, cost, keeps_rules);
             }
         }
     }
@@ -182,10 +210,11 @@ pub enum Steadiness {
     Disturbed,
 }
 
-fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 9] {
+fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 10] {
     let time = |cost: Option<&Cost>| cost.map_or(String::new(), |cost| time(cost.nanoseconds()));
-    let best = row.best_peer(contestants);
-    let ratio = |side| Some(row.of(contestants, side)?.ratio(best?.1));
+    let peers = row.peers(contestants);
+    let best_peer = best(peers.iter().filter(|peer| peer.keeps_rules));
+    let ratio = |side| Some(row.of(contestants, side)?.ratio(best_peer?.cost));
     let (ours, held) = (ratio(Side::Ours), ratio(Side::OursHeld));
     let target = row.scenario.target;
     let is_met = |ratio: Option<f64>| ratio.is_some_and(|ratio| ratio <= target);
@@ -195,24 +224,148 @@ fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 9] {
         () if is_met(held) => "held",
         () => "**no**",
     };
+    let is_faster = |peer: &&Peer| !peer.keeps_rules && best_peer.is_none_or(|best| peer.ratio > best.ratio);
+    let faster = best(peers.iter().filter(is_faster));
     [
         row.scenario.name.clone(),
         time(row.of(contestants, Side::Ours)),
         time(row.of(contestants, Side::Bound)),
-        time(best.map(|best| best.1)),
-        best.map_or(String::new(), |best| best.0.into()),
+        time(best_peer.map(|best| best.cost)),
+        best_peer.map_or(String::new(), |best| best.name.into()),
         show(ours),
         show(held),
         format!("{target:.2}"),
         met.into(),
+        faster.map_or(String::new(), |peer| format!("{}, {:.2}", peer.name, peer.ratio)),
     ]
 }
 
-/// Against the endpoint, and against each peer by itself.
+/// The geometric means of the ratios, by what the rows are about and over all.
+pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
+    let head = [
+        "geometric mean of",
+        "rows",
+        "ours / best",
+        "held / best",
+        "endpoint / ours",
+    ];
+    report.head(&head.map(String::from));
+    let groups = Group::ALL.map(Some).into_iter().chain([None]);
+    for group in groups {
+        let members = rows
+            .iter()
+            .filter(|row| group.is_none_or(|group| group == Group::of(row.scenario)));
+        let members: Vec<_> = members.collect();
+        if members.is_empty() {
+            continue;
+        }
+        let mean_of = |ratio: &dyn Fn(&Measured) -> Option<f64>| {
+            let ratios: Vec<_> = members.iter().filter_map(|row| ratio(row)).collect();
+            match geometric_mean(&ratios) {
+                Some(mean) => format!("{mean:.2}"),
+                None => String::new(),
+            }
+        };
+        let by_best = |side| {
+            move |row: &Measured| {
+                let peers = row.peers(contestants);
+                let best = best(peers.iter().filter(|peer| peer.keeps_rules))?;
+                Some(row.of(contestants, side)?.ratio(best.cost))
+            }
+        };
+        let endpoint = |row: &Measured| {
+            let ours = row.of(contestants, Side::Ours)?;
+            Some(row.of(contestants, Side::OursEndpoint)?.ratio(ours))
+        };
+        report.row(&[
+            group.map_or("all", Group::name).into(),
+            members.len().to_string(),
+            mean_of(&by_best(Side::Ours)),
+            mean_of(&by_best(Side::OursHeld)),
+            mean_of(&endpoint),
+        ]);
+    }
+}
+
+fn geometric_mean(values: &[f64]) -> Option<f64> {
+    let sum: f64 = values.iter().map(|value| value.ln()).sum();
+    (!values.is_empty()).then(|| (sum / values.len() as f64).exp())
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Group {
+    ReceiveServer,
+    ReceiveClient,
+    Send,
+    Echo,
+    Handshake,
+}
+
+impl Group {
+    const ALL: [Self; 5] = [
+        Self::ReceiveServer,
+        Self::ReceiveClient,
+        Self::Send,
+        Self::Echo,
+        Self::Handshake,
+    ];
+
+    fn of(scenario: &Scenario) -> Self {
+        match (scenario.work, scenario.role) {
+            (Work::Receive(_), Role::Server) => Self::ReceiveServer,
+            (Work::Receive(_), Role::Client) => Self::ReceiveClient,
+            (Work::Send { .. }, _) => Self::Send,
+            (Work::Echo(_), _) => Self::Echo,
+            (Work::Accept { .. }, _) => Self::Handshake,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::ReceiveServer => "receive, server",
+            Self::ReceiveClient => "receive, client",
+            Self::Send => "send",
+            Self::Echo => "echo",
+            Self::Handshake => "handshake",
+        }
+    }
+}
+
+/// What the place of the buffers makes of each time: that at the slowest place by that at the fastest, as far as other work lets it
+/// show. Nothing for a run with one place.
+pub fn print_places(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
+    if rows
+        .iter()
+        .all(|row| row.costs.iter().flatten().all(|cost| cost.by_pass().count() < 2))
+    {
+        return;
+    }
+    let mut head = vec!["slowest / fastest place".to_string()];
+    head.extend(contestants.iter().map(|contestant| contestant.name.to_string()));
+    report.head(&head);
+    for row in rows {
+        let spread = |cost: &Cost| {
+            let [least, most] = [f64::min, f64::max].map(|choose| cost.by_pass().reduce(choose));
+            most.zip(least)
+                .map_or(String::new(), |(most, least)| format!("{:.2}", most / least))
+        };
+        let mut cells = vec![row.scenario.name.clone()];
+        cells.extend(
+            row.costs
+                .iter()
+                .map(|cost| cost.as_ref().map_or(String::new(), spread)),
+        );
+        report.row(&cells);
+    }
+}
+
+/// Against the other ways of ours, and against each peer by itself.
 pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let peers = || {
         let all = contestants.iter().enumerate();
-        all.filter(|(_, contestant)| matches!(contestant.side, Side::OursEndpoint | Side::Peer))
+        all.filter(|(_, contestant)| {
+            matches!(contestant.side, Side::OursEndpoint | Side::OursRand | Side::Peer)
+        })
     };
     let mut head = vec!["ours / other".to_string()];
     head.extend(peers().map(|(_, peer)| peer.name.to_string()));
@@ -253,7 +406,7 @@ pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     report.head(&["idle connection".into(), "bytes".into()]);
     for contestant in contestants
         .iter()
-        .filter(|contestant| contestant.side != Side::Bound)
+        .filter(|contestant| !matches!(contestant.side, Side::Bound | Side::OursRand))
     {
         let connect = || {
             let mut engine = (contestant.connect)(Role::Server);

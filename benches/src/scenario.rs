@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use crate::outcome::{Check, Expected, Kind, Seen};
+use crate::places::{Offset, Placed};
 use crate::report::human;
-use crate::wire::{READ_SIZE, Random, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Random, Role, Source, Wire};
 
 /// One row.
 #[derive(Debug)]
@@ -17,16 +18,19 @@ pub struct Scenario {
     pub expected: Expected,
     /// The share of the best peer's time that is aimed at.
     pub target: f64,
+    /// A text in one frame comes in more than one read.
+    pub has_split_text: bool,
 }
 
 /// One batch of work. Everything lives as long as the process, as the contestants hold on to it.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    Receive(&'static Wire),
+    Receive(&'static Source),
     /// Receive, and send each message back.
-    Echo(&'static Wire),
+    Echo(&'static Source),
     Send {
-        message: &'static Message,
+        kind: Kind,
+        payload: &'static Placed,
         times: u64,
     },
     /// The opening handshake of a server.
@@ -36,16 +40,17 @@ pub enum Work {
     },
 }
 
-#[derive(Debug)]
+/// What is sent.
+#[derive(Clone, Copy, Debug)]
 pub struct Message {
     pub kind: Kind,
-    pub payload: Vec<u8>,
+    pub payload: &'static [u8],
 }
 
 impl Message {
     /// The payload of a text message.
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.payload).expect("this message is a text")
+    pub fn text(self) -> &'static str {
+        std::str::from_utf8(self.payload).expect("this message is a text")
     }
 }
 
@@ -98,6 +103,7 @@ impl Scenario {
             messages,
             expected,
             target: 1.0,
+            has_split_text: false,
         }
     }
 
@@ -133,8 +139,11 @@ fn receive_frames(name: String, role: Role, kind: Kind, payload: &[u8], frame_si
         sent_bytes: 0,
         sent: Seen::new(Check::Thorough),
     };
-    let work = Work::Receive(Box::leak(Box::new(wire)));
-    Scenario::new(name, role, work, messages, expected)
+    let work = Work::Receive(Source::new(&wire));
+    Scenario {
+        has_split_text: kind == Kind::Text && payload.len() <= frame_size,
+        ..Scenario::new(name, role, work, messages, expected)
+    }
 }
 
 fn receive_pinged(size: usize) -> Scenario {
@@ -150,9 +159,12 @@ fn receive_pinged(size: usize) -> Scenario {
         sent_bytes: messages * (2 + PING.len() as u64),
         sent: seen(Kind::Binary, PING, messages)[1].clone(),
     };
-    let work = Work::Receive(Box::leak(Box::new(wire)));
+    let work = Work::Receive(Source::new(&wire));
     let name = format!("receive text {}, ping after each, server", human(size));
-    Scenario::new(name, Role::Server, work, messages, expected)
+    Scenario {
+        has_split_text: true,
+        ..Scenario::new(name, Role::Server, work, messages, expected)
+    }
 }
 
 fn echo(kind: Kind, size: usize) -> Scenario {
@@ -168,9 +180,12 @@ fn echo(kind: Kind, size: usize) -> Scenario {
         sent: seen[1].clone(),
         seen,
     };
-    let work = Work::Echo(Box::leak(Box::new(wire)));
+    let work = Work::Echo(Source::new(&wire));
     let name = format!("echo {} {}, server", kind.name(), human(size));
-    Scenario::new(name, Role::Server, work, messages, expected)
+    Scenario {
+        has_split_text: kind == Kind::Text,
+        ..Scenario::new(name, Role::Server, work, messages, expected)
+    }
 }
 
 fn send(role: Role, kind: Kind, size: usize) -> Scenario {
@@ -182,7 +197,8 @@ fn send(role: Role, kind: Kind, size: usize) -> Scenario {
         sent: seen(kind, &payload, messages)[1].clone(),
     };
     let work = Work::Send {
-        message: Box::leak(Box::new(Message { kind, payload })),
+        kind,
+        payload: Box::leak(Box::new(Placed::new(&payload))),
         times: messages,
     };
     let name = format!("send {} {}, {}", kind.name(), human(size), role.name());
@@ -218,13 +234,13 @@ pub const BROWSER_REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\n\
     \r\n";
 
 /// A masked text message.
-pub fn hello() -> &'static Wire {
-    static HELLO: LazyLock<Wire> = LazyLock::new(|| {
+pub fn hello() -> Input {
+    static HELLO: LazyLock<&'static Source> = LazyLock::new(|| {
         let mut wire = Wire::to(Role::Server);
         wire.message(Kind::Text, &[b'a'; 125], 125);
-        wire
+        Source::new(&wire)
     });
-    &HELLO
+    HELLO.at(Offset::Zero)
 }
 
 /// A batch fills some reads and stays in the second cache, where a real read would leave it; but has at least four messages.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::outcome::{Check, Kind, Seen};
+use crate::places::{Offset, Placed};
 
 /// At most this many bytes come in one read, and go in one write.
 pub const READ_SIZE: usize = 64 * 1024;
@@ -97,22 +98,12 @@ impl Wire {
         });
     }
 
-    /// The reads, one after the other.
-    pub fn reads(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.chunks(READ_SIZE)
-    }
-
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// For a caller that sizes its reads itself.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader(&self.bytes)
-    }
-
     /// For each read, the payloads in it, cut where it cuts them and relative to its start.
-    pub fn payloads_by_read(&self) -> Vec<Vec<Payload>> {
+    fn payloads_by_read(&self) -> Vec<Vec<Payload>> {
         let mut reads = vec![Vec::new(); self.bytes.len().div_ceil(READ_SIZE)];
         for payload in &self.payloads {
             let Range { mut start, end } = payload.range.clone();
@@ -131,11 +122,59 @@ impl Wire {
     }
 }
 
+/// The bytes of a [`Wire`] at each [`Offset`], for as long as the process lives.
+#[derive(Debug)]
+pub struct Source {
+    bytes: Placed,
+    payloads: Vec<Vec<Payload>>,
+}
+
+impl Source {
+    pub fn new(wire: &Wire) -> &'static Self {
+        Box::leak(Box::new(Self {
+            bytes: Placed::new(&wire.bytes),
+            payloads: wire.payloads_by_read(),
+        }))
+    }
+
+    pub fn at(&'static self, offset: Offset) -> Input {
+        Input {
+            bytes: self.bytes.at(offset),
+            payloads: &self.payloads,
+        }
+    }
+}
+
+/// What is there to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    pub bytes: &'static [u8],
+    /// For each read, the payloads in it, cut where it cuts them and relative to its start.
+    pub payloads: &'static [Vec<Payload>],
+}
+
+impl Input {
+    /// Bytes that are given to a contestant as they are, whatever they hold.
+    pub fn raw(bytes: &'static [u8]) -> Self {
+        Self { bytes, payloads: &[] }
+    }
+
+    /// The reads, one after the other.
+    pub fn reads(self) -> impl Iterator<Item = &'static [u8]> {
+        self.bytes.chunks(READ_SIZE)
+    }
+
+    /// For a caller that sizes its reads itself.
+    pub fn reader(self) -> Reader {
+        Reader(self.bytes)
+    }
+}
+
 /// What was not read yet.
 #[derive(Debug)]
-pub struct Reader<'a>(&'a [u8]);
+pub struct Reader(&'static [u8]);
 
-impl Reader<'_> {
+impl Reader {
     /// Fills the buffer with the next bytes, but for more than a read gives. 0 at the end.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {

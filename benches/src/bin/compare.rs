@@ -6,7 +6,7 @@ use websocket_proto_benches::allocations::Counting;
 use websocket_proto_benches::engines::{self, Run};
 use websocket_proto_benches::measure::{self, Effort};
 use websocket_proto_benches::report::{self, Measured, Report, Steadiness};
-use websocket_proto_benches::scenario;
+use websocket_proto_benches::{rules, scenario};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -52,9 +52,7 @@ fn compare(report: &mut Report, effort: Effort, wanted: impl Fn(&str) -> bool) -
     let mut scenarios = scenario::all();
     scenarios.retain(|scenario| wanted(&scenario.name));
     let runs = scenarios.iter().map(|scenario| {
-        let taking_part = contestants
-            .iter()
-            .filter(|contestant| contestant.takes(scenario.work));
+        let taking_part = contestants.iter().filter(|contestant| contestant.takes(scenario));
         taking_part
             .map(|contestant| Run::new(contestant, scenario))
             .collect()
@@ -70,8 +68,13 @@ fn compare(report: &mut Report, effort: Effort, wanted: impl Fn(&str) -> bool) -
     if !rows.is_empty() {
         report::print_best(report, &contestants, &rows);
         steadiness = report::print_steadiness(report, &rows);
+        report::print_groups(report, &contestants, &rows);
         report::print_each(report, &contestants, &rows);
+        report::print_places(report, &contestants, &rows);
         report::print_allocations(report, &contestants, &rows);
+    }
+    if wanted("rules") {
+        rules::print(report, &contestants);
     }
     if wanted("idle") {
         report::print_idle(report, &contestants);

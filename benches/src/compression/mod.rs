@@ -142,7 +142,7 @@ pub fn run(report: &mut Report, wanted: impl Fn(&str) -> bool, effort: Effort) {
     for (row, results) in rows.iter().zip(results) {
         let results = contestants.each_ref().map(|contestant| {
             let (run, cost) = results.iter().find(|(run, _)| run.name == contestant.name)?;
-            report.record(&row.name, contestant.name, cost);
+            report.record(&row.name, contestant.name, cost, true);
             Some((cost, run.percent()))
         });
         print_row(report, row, &results);

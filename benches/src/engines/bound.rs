@@ -7,21 +7,20 @@ use std::hint::black_box;
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{Payload, READ_SIZE, Role, Wire};
+use crate::wire::{Input, Payload, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "bound",
     side: Side::Bound,
     connect: |role| Box::new(Bound::new(role)),
     accept: None,
+    breaks: &[],
 };
 
 struct Bound {
     role: Role,
     buffer: Vec<u8>,
     out: Vec<u8>,
-    wire: Option<*const Wire>,
-    payloads: Vec<Vec<Payload>>,
 }
 
 impl Bound {
@@ -30,18 +29,13 @@ impl Bound {
             role,
             buffer: vec![0; READ_SIZE],
             out: Vec::new(),
-            wire: None,
-            payloads: Vec::new(),
         }
     }
 }
 
 impl Engine for Bound {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        if self.wire.replace(wire) != Some(wire) {
-            self.payloads = wire.payloads_by_read();
-        }
-        for (read, payloads) in wire.reads().zip(&self.payloads) {
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        for (read, payloads) in input.reads().zip(input.payloads) {
             self.buffer[..read.len()].copy_from_slice(read);
             for Payload { range, key, kind } in payloads {
                 let payload = &mut self.buffer[range.clone()];
@@ -63,12 +57,12 @@ impl Engine for Bound {
         }
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         for _ in 0..times {
             match self.role {
-                Role::Server if message.payload.len() >= LARGE => outcome.sent.write(&message.payload),
-                Role::Server => self.out.extend_from_slice(&message.payload),
-                Role::Client => extend_xored(&mut self.out, &message.payload, black_box([1, 2, 3, 4])),
+                Role::Server if message.payload.len() >= LARGE => outcome.sent.write(message.payload),
+                Role::Server => self.out.extend_from_slice(message.payload),
+                Role::Client => extend_xored(&mut self.out, message.payload, black_box([1, 2, 3, 4])),
             }
             if self.out.len() >= READ_SIZE {
                 outcome.sent.write(&self.out);

@@ -10,13 +10,14 @@ use super::ours::Outgoing;
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Reader, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Reader, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "endpoint",
     side: Side::OursEndpoint,
     connect: |role| Box::new(Driven::new(role)),
     accept: None,
+    breaks: &[],
 };
 
 struct Driven {
@@ -45,7 +46,7 @@ impl Driven {
     }
 
     /// Until nothing is left to read.
-    fn drive(&mut self, mut reader: Option<Reader<'_>>, echo: bool, outcome: &mut Outcome) {
+    fn drive(&mut self, mut reader: Option<Reader>, echo: bool, outcome: &mut Outcome) {
         let (endpoint, large) = (&mut self.endpoint, self.large);
         endpoint.ready();
         loop {
@@ -119,14 +120,14 @@ fn write(mut write: VectoredWrite<'_>, sent: &mut Sent) {
 }
 
 impl Engine for Driven {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        self.drive(Some(wire.reader()), echo, outcome);
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        self.drive(Some(input.reader()), echo, outcome);
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         let outgoing = match message.kind {
             Kind::Text => Outgoing::Text(message.text()),
-            Kind::Binary => Outgoing::Binary(&message.payload),
+            Kind::Binary => Outgoing::Binary(message.payload),
         };
         for _ in 0..times {
             let mut sender = self.endpoint.sender();

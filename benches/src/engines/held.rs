@@ -2,19 +2,20 @@
 
 use std::any::Any;
 
-use websocket_proto::{Config, Delivery};
+use websocket_proto::{Config, Delivery, OsEntropy};
 
 use super::ours::Ours;
 use super::{Contestant, Engine, Side};
 use crate::outcome::Outcome;
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "held",
     side: Side::OursHeld,
     connect: |role| Box::new(Held::new(role)),
     accept: None,
+    breaks: &[],
 };
 
 struct Held {
@@ -26,7 +27,7 @@ struct Held {
 
 impl Held {
     fn new(role: Role) -> Self {
-        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::InPlace));
+        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::InPlace), OsEntropy);
         ours.buffer.resize(READ_SIZE + SPARE, 0);
         Self {
             ours,
@@ -52,8 +53,8 @@ impl Held {
 }
 
 impl Engine for Held {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        let mut reader = wire.reader();
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        let mut reader = input.reader();
         loop {
             self.make_room();
             let size = reader.read(&mut self.ours.buffer[self.end..]);
@@ -69,7 +70,7 @@ impl Engine for Held {
         }
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         self.ours.send(message, times, outcome);
     }
 

@@ -9,10 +9,13 @@ mod peers;
 
 use std::any::Any;
 
+use crate::allocations;
 use crate::measure::Runner;
 use crate::outcome::{Check, Outcome};
+use crate::places::{PLACES, Place};
+use crate::rules::Rule;
 use crate::scenario::{Message, Scenario, Work};
-use crate::wire::{Role, Wire};
+use crate::wire::{Input, Role};
 
 /// Who takes part, and how.
 pub struct Contestant {
@@ -22,6 +25,8 @@ pub struct Contestant {
     pub connect: fn(Role) -> Box<dyn Engine>,
     /// The opening handshake of a server, from the request in one read to a connection, which is dropped.
     pub accept: Option<fn(&'static [u8], &mut Outcome)>,
+    /// What it saves time by, where that is part of a row's work.
+    pub breaks: &'static [Rule],
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +36,8 @@ pub enum Side {
     OursHeld,
     /// Ours as an endpoint.
     OursEndpoint,
+    /// Ours with other keys, which differs in sending as a client alone.
+    OursRand,
     Peer,
     /// No implementation: what none gets around.
     Bound,
@@ -43,28 +50,38 @@ const LARGE: usize = 4 * 1024;
 pub fn all() -> Vec<Contestant> {
     let mut all = vec![ours::CONTESTANT, held::CONTESTANT, endpoint::CONTESTANT];
     #[cfg(feature = "peers")]
-    all.extend(peers::all());
+    {
+        all.push(ours::RAND);
+        all.extend(peers::all());
+    }
     all.push(bound::CONTESTANT);
     all
 }
 
 impl Contestant {
-    pub fn takes(&self, work: Work) -> bool {
-        match (self.side, work) {
+    pub fn takes(&self, scenario: &Scenario) -> bool {
+        match (self.side, scenario.work) {
             (_, Work::Accept { .. }) => self.accept.is_some(),
             (Side::OursHeld, Work::Send { .. }) => false,
+            (Side::OursRand, Work::Send { .. }) => scenario.role == Role::Client,
+            (Side::OursRand, _) => false,
             _ => true,
         }
+    }
+
+    /// Whether all of the row's work is done, as RFC 6455 has it.
+    pub fn keeps_rules(&self, scenario: &Scenario) -> bool {
+        !self.breaks.iter().any(|rule| rule.concerns(scenario))
     }
 }
 
 /// One connection, used as its documentation advises.
 pub trait Engine {
     /// Copies each read into its buffer and takes all messages in it; if `echo`, sends each one back.
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome);
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome);
 
     /// Sends the message so many times, with a write whenever 64 KiB have come together and at the end.
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome);
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome);
 
     /// What of it each connection has for its own, without what all of a thread may share.
     fn idle(self: Box<Self>) -> Box<dyn Any>;
@@ -73,16 +90,19 @@ pub trait Engine {
 /// A contestant at one row of the table.
 pub struct Run<'a> {
     contestant: &'a Contestant,
-    engine: Box<dyn Engine>,
     scenario: &'a Scenario,
+    place: Place,
+    /// During a pass.
+    engine: Option<Box<dyn Engine>>,
 }
 
 impl<'a> Run<'a> {
     pub fn new(contestant: &'a Contestant, scenario: &'a Scenario) -> Self {
         Self {
             contestant,
-            engine: (contestant.connect)(scenario.role),
             scenario,
+            place: PLACES[0],
+            engine: None,
         }
     }
 }
@@ -92,12 +112,37 @@ impl Runner for Run<'_> {
         self.scenario.messages
     }
 
+    /// With a new connection, whose buffers are placed until nothing more is missing.
+    fn begin(&mut self, place: Place) {
+        self.place = place;
+        let connect = || (self.contestant.connect)(self.scenario.role);
+        if let Work::Accept { .. } = self.scenario.work {
+            // Its buffers, which all connections of a thread share, remain where they are.
+            self.engine = Some(connect());
+            return;
+        }
+        allocations::at(place.destination, || {
+            self.engine = Some(connect());
+            self.batch(Check::Quick);
+            self.batch(Check::Quick);
+        });
+    }
+
+    fn end(&mut self) {
+        self.engine = None;
+    }
+
     fn batch(&mut self, check: Check) {
         let mut outcome = Outcome::new(check);
+        let engine = self.engine.as_mut().expect("a pass has begun");
+        let offset = self.place.source;
         match self.scenario.work {
-            Work::Receive(wire) => self.engine.receive(wire, false, &mut outcome),
-            Work::Echo(wire) => self.engine.receive(wire, true, &mut outcome),
-            Work::Send { message, times } => self.engine.send(message, times, &mut outcome),
+            Work::Receive(source) => engine.receive(source.at(offset), false, &mut outcome),
+            Work::Echo(source) => engine.receive(source.at(offset), true, &mut outcome),
+            Work::Send { kind, payload, times } => {
+                let payload = payload.at(offset);
+                engine.send(Message { kind, payload }, times, &mut outcome);
+            }
             Work::Accept { request, times } => {
                 let accept = self.contestant.accept.expect("it takes part");
                 (0..times).for_each(|_| accept(request, &mut outcome));

@@ -4,18 +4,35 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use websocket_proto::handshake::ServerHandshake;
-use websocket_proto::{Config, Connection, Event, OsEntropy};
+use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy};
 
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
     side: Side::Ours,
-    connect: |role| Box::new(Ours::new(role, &Config::new())),
+    connect: |role| Box::new(Ours::new(role, &Config::new(), OsEntropy)),
     accept: Some(accept),
+    breaks: &[],
+};
+
+/// With the keys of `rand`, from where most peers have theirs.
+#[cfg(feature = "peers")]
+pub const RAND: Contestant = Contestant {
+    name: "rand",
+    side: Side::OursRand,
+    connect: |role| {
+        use rand::Rng;
+        use websocket_proto::entropy;
+
+        let keys = entropy::from_fn(|key| rand::rng().fill_bytes(key));
+        Box::new(Ours::new(role, &Config::new(), keys))
+    },
+    accept: None,
+    breaks: &[],
 };
 
 pub struct Ours {
@@ -38,11 +55,11 @@ pub enum Outgoing<'a> {
 }
 
 impl Ours {
-    pub fn new(role: Role, config: &Config) -> Self {
+    pub fn new(role: Role, config: &Config, entropy: impl Entropy + 'static) -> Self {
         Self {
             connection: match role {
                 Role::Server => Connection::server(config),
-                Role::Client => Connection::client(config, OsEntropy),
+                Role::Client => Connection::client(config, entropy),
             },
             buffer: vec![0; READ_SIZE],
             out: Output {
@@ -122,17 +139,17 @@ impl Output {
 }
 
 impl Engine for Ours {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        for read in wire.reads() {
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        for read in input.reads() {
             self.buffer[..read.len()].copy_from_slice(read);
             self.events(0, read.len(), echo, outcome);
         }
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         let outgoing = match message.kind {
             Kind::Text => Outgoing::Text(message.text()),
-            Kind::Binary => Outgoing::Binary(&message.payload),
+            Kind::Binary => Outgoing::Binary(message.payload),
         };
         for _ in 0..times {
             self.out.send(&mut self.connection, outgoing, &mut outcome.sent);

@@ -2,6 +2,8 @@
 
 mod load;
 mod servers;
+#[cfg(feature = "shiguredo")]
+mod shiguredo;
 
 use std::error::Error;
 use std::time::Duration;
@@ -104,8 +106,13 @@ fn compare(report: &mut Report, style: Style, scenarios: &[Scenario], effort: Ef
         let costs = take_turns(&mut loads?, effort)?;
         report.row(&cells(scenario, &costs));
         for (server, cost) in servers.iter().zip(&costs) {
-            report.record(&format!("{} time", scenario.name()), server.name, &cost.time);
-            report.record(&format!("{} cpu", scenario.name()), server.name, &cost.cpu);
+            report.record(
+                &format!("{} time", scenario.name()),
+                server.name,
+                &cost.time,
+                true,
+            );
+            report.record(&format!("{} cpu", scenario.name()), server.name, &cost.cpu, true);
         }
     }
     Ok(())

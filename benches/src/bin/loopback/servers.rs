@@ -11,6 +11,7 @@ use std::thread;
 use fastwebsockets::{FragmentCollector, OpCode, WebSocketError};
 use futures_core::Stream;
 use futures_sink::Sink;
+use nexus_web::ws::{FrameReader, Message as NexusMessage, pair_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream as TokioStream;
 use tokio_websockets::{Message, ServerBuilder};
@@ -20,6 +21,8 @@ use websocket_proto::{Config, Connection, Delivery, Event, TransportAdvice};
 use websocket_proto_benches::wire::READ_SIZE;
 
 use super::Result;
+#[cfg(feature = "shiguredo")]
+use super::shiguredo;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Style {
@@ -51,7 +54,7 @@ enum Run {
 type Task = Pin<Box<dyn Future<Output = Result>>>;
 
 /// Of each style, ours is the first.
-pub const ALL: [Server; 5] = [
+pub const ALL: &[Server] = &[
     Server {
         name: "ours",
         style: Style::Threads,
@@ -61,6 +64,17 @@ pub const ALL: [Server; 5] = [
         name: "tungstenite",
         style: Style::Threads,
         run: Run::Blocking(tungstenite),
+    },
+    Server {
+        name: "nexus-web",
+        style: Style::Threads,
+        run: Run::Blocking(nexus_web),
+    },
+    #[cfg(feature = "shiguredo")]
+    Server {
+        name: "shiguredo_websocket",
+        style: Style::Threads,
+        run: Run::Blocking(shiguredo::serve),
     },
     Server {
         name: "ours-tokio",
@@ -263,6 +277,39 @@ fn tungstenite(stream: TcpStream, _: Connection) -> Result {
             socket.send(message)?;
         }
     }
+}
+
+/// Small frames are gathered, and large payloads are written from where they are.
+fn nexus_web(mut stream: TcpStream, _: Connection) -> Result {
+    let builder = FrameReader::builder().buffer_capacity(READ_SIZE + 16);
+    let (mut reader, mut writer) = pair_with(nexus_web::ws::Role::Server, builder);
+    let mut out = Vec::new();
+    while reader.read_from(&mut stream)? > 0 {
+        while let Some(message) = reader.next()? {
+            let (first, payload) = match message {
+                NexusMessage::Text(text) => (0x81, text.as_bytes()),
+                NexusMessage::Binary(payload) => (0x82, payload),
+                _ => continue,
+            };
+            let (header, _) = writer.build_header(first, payload.len());
+            out.extend_from_slice(header.as_bytes());
+            if payload.len() < LARGE {
+                out.extend_from_slice(payload);
+                continue;
+            }
+            let sent = stream.write_vectored(&[IoSlice::new(&out), IoSlice::new(payload)])?;
+            for rest in left(sent, &out, payload) {
+                stream.write_all(rest)?;
+            }
+            out.clear();
+        }
+        if reader.should_compact() {
+            reader.compact();
+        }
+        stream.write_all(&out)?;
+        out.clear();
+    }
+    Ok(())
 }
 
 async fn fastwebsockets(stream: TokioStream) -> Result {

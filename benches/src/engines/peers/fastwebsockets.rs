@@ -13,7 +13,7 @@ use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome, Seen};
 use crate::scenario::Message;
-use crate::wire::{Role, Wire};
+use crate::wire::{Input, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "fastwebsockets",
@@ -21,6 +21,7 @@ pub const CONTESTANT: Contestant = Contestant {
     connect: |role| Box::new(FastWebSockets::new(role)),
     // That is the work of `hyper`.
     accept: None,
+    breaks: &[],
 };
 
 struct FastWebSockets(FragmentCollector<Link>);
@@ -48,9 +49,9 @@ impl FastWebSockets {
         }
     }
 
-    async fn send_all(&mut self, message: &'static Message, times: u64) -> Result<(), WebSocketError> {
+    async fn send_all(&mut self, message: Message, times: u64) -> Result<(), WebSocketError> {
         for _ in 0..times {
-            let payload = Payload::Borrowed(&message.payload);
+            let payload = Payload::Borrowed(message.payload);
             self.0
                 .write_frame(match message.kind {
                     Kind::Text => Frame::text(payload),
@@ -67,8 +68,8 @@ fn poll<T>(future: impl Future<Output = T>) -> Poll<T> {
 }
 
 impl Engine for FastWebSockets {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        Link::begin(wire.bytes(), outcome.take_sent());
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        Link::begin(input.bytes, outcome.take_sent());
         match poll(self.receive_all(echo, &mut outcome.seen)) {
             // Between two frames, so that nothing is lost with the future.
             Poll::Pending => {}
@@ -77,7 +78,7 @@ impl Engine for FastWebSockets {
         outcome.sent = Link::end();
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         Link::begin(&[], outcome.take_sent());
         match poll(self.send_all(message, times)) {
             Poll::Ready(Ok(())) => {}

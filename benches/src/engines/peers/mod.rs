@@ -2,6 +2,9 @@
 
 mod fastwebsockets;
 mod link;
+mod nexus;
+#[cfg(feature = "shiguredo")]
+mod shiguredo;
 mod sockudo;
 mod tokio_websockets;
 mod tungstenite;
@@ -9,12 +12,15 @@ mod yawc;
 
 use super::Contestant;
 
-pub fn all() -> [Contestant; 5] {
-    [
+pub fn all() -> Vec<Contestant> {
+    vec![
         tungstenite::CONTESTANT,
         fastwebsockets::CONTESTANT,
         tokio_websockets::CONTESTANT,
         sockudo::CONTESTANT,
         yawc::CONTESTANT,
+        nexus::CONTESTANT,
+        #[cfg(feature = "shiguredo")]
+        shiguredo::CONTESTANT,
     ]
 }

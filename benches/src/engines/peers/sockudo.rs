@@ -11,14 +11,17 @@ use sockudo_ws::{Message as PeerMessage, Role as PeerRole};
 
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome, Sent};
+use crate::rules::Rule;
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "sockudo-ws",
     side: Side::Peer,
     connect: |role| Box::new(Sockudo::new(role)),
     accept: Some(accept),
+    // Those of `fastrand`.
+    breaks: &[Rule::Keys],
 };
 
 /// Of frames and messages.
@@ -63,9 +66,9 @@ impl Sockudo {
 }
 
 impl Engine for Sockudo {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
         let mut messages = std::mem::take(&mut self.messages);
-        for read in wire.reads() {
+        for read in input.reads() {
             self.buffer.extend_from_slice(read);
             self.protocol
                 .process_into(&mut self.buffer, &mut messages)
@@ -89,8 +92,8 @@ impl Engine for Sockudo {
         self.messages = messages;
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
-        let payload = Bytes::from_static(&message.payload);
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
+        let payload = Bytes::from_static(message.payload);
         let message = match message.kind {
             Kind::Text => PeerMessage::Text(payload),
             Kind::Binary => PeerMessage::Binary(payload),

@@ -14,14 +14,17 @@ use tokio_websockets::{ClientBuilder, Config, Message as PeerMessage, ServerBuil
 use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
+use crate::rules::Rule;
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "tokio-websockets",
     side: Side::Peer,
     connect: |role| Box::new(TokioWebSockets::new(role)),
     accept: Some(accept),
+    // Those of `fastrand`.
+    breaks: &[Rule::Keys],
 };
 
 struct TokioWebSockets(WebSocketStream<Link>);
@@ -58,8 +61,8 @@ fn ready<E: std::fmt::Debug>(poll: Poll<Result<(), E>>) {
 }
 
 impl Engine for TokioWebSockets {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        Link::begin(wire.bytes(), outcome.take_sent());
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        Link::begin(input.bytes, outcome.take_sent());
         let mut context = Context::from_waker(Waker::noop());
         loop {
             let message = match Pin::new(&mut self.0).poll_next(&mut context) {
@@ -79,12 +82,12 @@ impl Engine for TokioWebSockets {
         self.finish(&mut context, outcome);
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         Link::begin(&[], outcome.take_sent());
         let mut context = Context::from_waker(Waker::noop());
         let message = match message.kind {
             Kind::Text => PeerMessage::text(message.text()),
-            Kind::Binary => PeerMessage::binary(&message.payload[..]),
+            Kind::Binary => PeerMessage::binary(message.payload),
         };
         for _ in 0..times {
             self.write(message.clone(), &mut context);

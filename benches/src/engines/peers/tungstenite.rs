@@ -14,13 +14,14 @@ use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "tungstenite",
     side: Side::Peer,
     connect: |role| Box::new(Tungstenite::new(role)),
     accept: Some(accept),
+    breaks: &[],
 };
 
 struct Tungstenite(WebSocket<Link>);
@@ -47,8 +48,8 @@ impl Tungstenite {
 }
 
 impl Engine for Tungstenite {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        Link::begin(wire.bytes(), outcome.take_sent());
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        Link::begin(input.bytes, outcome.take_sent());
         loop {
             let message = match self.0.read() {
                 Ok(message) => message,
@@ -67,11 +68,11 @@ impl Engine for Tungstenite {
         self.finish(outcome);
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         Link::begin(&[], outcome.take_sent());
         let message = match message.kind {
             Kind::Text => PeerMessage::Text(Utf8Bytes::from_static(message.text())),
-            Kind::Binary => PeerMessage::Binary(Bytes::from_static(&message.payload)),
+            Kind::Binary => PeerMessage::Binary(Bytes::from_static(message.payload)),
         };
         for _ in 0..times {
             self.0.write(message.clone()).expect("the connection is open");

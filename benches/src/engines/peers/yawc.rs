@@ -15,7 +15,7 @@ use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{READ_SIZE, Role, Wire};
+use crate::wire::{Input, READ_SIZE, Role};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "yawc",
@@ -23,6 +23,7 @@ pub const CONTESTANT: Contestant = Contestant {
     connect: |role| Box::new(Yawc::new(role)),
     // That is the work of `hyper`.
     accept: None,
+    breaks: &[],
 };
 
 /// Of frames and messages.
@@ -66,8 +67,8 @@ fn ready<E: Debug>(poll: Poll<Result<(), E>>) {
 }
 
 impl Engine for Yawc {
-    fn receive(&mut self, wire: &'static Wire, echo: bool, outcome: &mut Outcome) {
-        Link::begin(wire.bytes(), outcome.take_sent());
+    fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        Link::begin(input.bytes, outcome.take_sent());
         let mut context = Context::from_waker(Waker::noop());
         loop {
             let frame = match self.0.poll_next_frame(&mut context) {
@@ -94,10 +95,10 @@ impl Engine for Yawc {
         self.finish(&mut context, outcome);
     }
 
-    fn send(&mut self, message: &'static Message, times: u64, outcome: &mut Outcome) {
+    fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
         Link::begin(&[], outcome.take_sent());
         let mut context = Context::from_waker(Waker::noop());
-        let payload = Bytes::from_static(&message.payload);
+        let payload = Bytes::from_static(message.payload);
         let frame = match message.kind {
             Kind::Text => Frame::text(payload),
             Kind::Binary => Frame::binary(payload),

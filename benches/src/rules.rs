@@ -1,0 +1,161 @@
+//! What RFC 6455 asks for, and whether the contestants do it.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::engines::{Contestant, Side};
+use crate::outcome::{Check, Outcome};
+use crate::report::Report;
+use crate::scenario::{Scenario, Work};
+use crate::wire::{Input, READ_SIZE, Role};
+
+/// A rule that takes time to keep: who breaks it has less to do in the rows that it concerns.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rule {
+    /// Mask keys cannot be foretold, section 10.3.
+    Keys,
+    /// A text that comes in one frame and several reads is validated, section 8.1.
+    SplitText,
+}
+
+impl Rule {
+    pub fn concerns(self, scenario: &Scenario) -> bool {
+        match (self, scenario.work) {
+            (Self::Keys, Work::Send { .. }) => scenario.role == Role::Client,
+            (Self::SplitText, Work::Receive(_) | Work::Echo(_)) => scenario.has_split_text,
+            _ => false,
+        }
+    }
+}
+
+/// Bytes that have to be refused.
+struct Probe {
+    name: &'static str,
+    role: Role,
+    bytes: Vec<u8>,
+    /// Who takes them breaks this.
+    rule: Option<Rule>,
+}
+
+fn probes() -> Vec<Probe> {
+    use Role::{Client, Server};
+    let invalid = |size: usize| [&vec![b'a'; size - 1][..], &[0xff]].concat();
+    let probe = |name, bytes| Probe {
+        name,
+        role: Server,
+        bytes,
+        rule: None,
+    };
+    vec![
+        probe("text that is not UTF-8", frame(0x81, &invalid(200))),
+        probe("text that ends within a character", frame(0x81, b"a\xe4\xb8")),
+        Probe {
+            rule: Some(Rule::SplitText),
+            ..probe(
+                "text that is not UTF-8, in two reads",
+                frame(0x81, &invalid(READ_SIZE + 100)),
+            )
+        },
+        probe(
+            "text that is not UTF-8, in two frames",
+            [frame(0x01, &invalid(200)), frame(0x80, b"a")].concat(),
+        ),
+        probe("a frame without a mask", unmasked(0x82, b"a")),
+        Probe {
+            role: Client,
+            ..probe("a masked frame from a server", frame(0x82, b"a"))
+        },
+        probe("a reserved bit", frame(0xc2, b"a")),
+        probe("a reserved opcode", frame(0x83, b"a")),
+        probe(
+            "a Ping in two frames",
+            [frame(0x09, b"a"), frame(0x80, b"a")].concat(),
+        ),
+        probe("a Ping of 126 bytes", frame(0x89, &[b'a'; 126])),
+        probe("a continuation of nothing", frame(0x80, b"a")),
+        probe(
+            "a message within a message",
+            [frame(0x02, b"a"), frame(0x82, b"a")].concat(),
+        ),
+        probe(
+            "a length in more bytes than it needs",
+            [&[0x82, 0x80 | 126, 0, 1][..], &KEY, &[b'a' ^ KEY[0]]].concat(),
+        ),
+        probe(
+            "a length of 2^63",
+            [&[0x82, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0][..], &KEY].concat(),
+        ),
+    ]
+}
+
+const KEY: [u8; 4] = [1, 2, 3, 4];
+
+/// A frame with a key.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = unmasked(first, &[]);
+    frame.pop();
+    match payload.len() {
+        len @ 0..=125 => frame.push(0x80 | len as u8),
+        len @ 126..=0xffff => {
+            frame.push(0x80 | 126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0x80 | 127);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend(KEY);
+    frame.extend(
+        payload
+            .iter()
+            .zip(KEY.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
+    frame
+}
+
+/// A short frame without one.
+fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, payload.len() as u8][..], payload].concat()
+}
+
+/// What each contestant takes of what it has to refuse. Panics where that is not what its `breaks` says.
+pub fn print(report: &mut Report, contestants: &[Contestant]) {
+    let tried: Vec<_> = contestants
+        .iter()
+        .filter(|contestant| matches!(contestant.side, Side::Ours | Side::Peer))
+        .collect();
+    let mut head = vec!["has to be refused".to_string()];
+    head.extend(tried.iter().map(|contestant| contestant.name.to_string()));
+    report.head(&head);
+    for probe in probes() {
+        let bytes: &'static [u8] = probe.bytes.leak();
+        let takes: Vec<_> = tried
+            .iter()
+            .map(|contestant| takes(contestant, probe.role, bytes))
+            .collect();
+        for (contestant, takes) in tried.iter().zip(&takes) {
+            if let Some(rule) = probe.rule {
+                let name = contestant.name;
+                assert_eq!(*takes, contestant.breaks.contains(&rule), "{name} and {rule:?}");
+            }
+        }
+        let verdict = |takes: &bool| if *takes { "**taken**" } else { "refused" };
+        let mut cells = vec![probe.name.to_string()];
+        cells.extend(takes.iter().map(verdict).map(String::from));
+        report.row(&cells);
+    }
+}
+
+/// Contestants panic at an error, as no row has one.
+fn takes(contestant: &Contestant, role: Role, bytes: &'static [u8]) -> bool {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let mut outcome = Outcome::new(Check::Quick);
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut engine = (contestant.connect)(role);
+        engine.receive(Input::raw(bytes), false, &mut outcome);
+    }));
+    panic::set_hook(hook);
+    result.is_ok()
+}
