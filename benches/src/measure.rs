@@ -69,12 +69,37 @@ impl Cost {
         let [_, median, _] = quartiles(self.times.iter().zip(&other.times).map(|(a, b)| a / b));
         median
     }
+}
 
-    /// The medians of the passes, in the order of [`PLACES`] in a full run.
-    pub fn by_pass(&self) -> impl Iterator<Item = f64> {
-        let passes = self.times.chunks(self.rounds.max(1));
-        passes.map(|times| quartiles(times.iter().copied())[1])
-    }
+/// How much the time of each depends on the pass, and with it on where buffers are: the median of its slowest pass by that of its
+/// fastest. Each time is relative to the geometric mean of all in the same round, as what disturbs a round disturbs all of them.
+/// Nothing where there was one pass.
+pub fn spreads(costs: &[&Cost]) -> Option<Vec<f64>> {
+    let rounds = costs.first()?.times.len();
+    let of_a_pass = costs.first()?.rounds;
+    let means: Option<Vec<_>> = (0..rounds)
+        .map(|round| geometric_mean(costs.iter().map(|cost| cost.times[round])))
+        .collect();
+    let means = means.filter(|_| rounds > of_a_pass)?;
+    let spread = |cost: &&Cost| {
+        let relative: Vec<_> = cost
+            .times
+            .iter()
+            .zip(&means)
+            .map(|(time, mean)| time / mean)
+            .collect();
+        let medians = relative
+            .chunks(of_a_pass)
+            .map(|pass| quartiles(pass.iter().copied())[1]);
+        let [least, most] = [f64::min, f64::max].map(|choose| medians.clone().reduce(choose));
+        Some(most? / least?)
+    };
+    costs.iter().map(spread).collect()
+}
+
+pub fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value.ln(), count + 1));
+    (count > 0).then(|| (sum / f64::from(count)).exp())
 }
 
 /// One contestant at one piece of work.

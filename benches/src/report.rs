@@ -7,7 +7,7 @@ use std::{env, fs, io, thread};
 
 use crate::allocations;
 use crate::engines::{Contestant, Side};
-use crate::measure::Cost;
+use crate::measure::{Cost, geometric_mean, spreads};
 use crate::outcome::{Check, Outcome};
 use crate::scenario::{Scenario, Work, hello};
 use crate::wire::Role;
@@ -260,11 +260,8 @@ pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Mea
             continue;
         }
         let mean_of = |ratio: &dyn Fn(&Measured) -> Option<f64>| {
-            let ratios: Vec<_> = members.iter().filter_map(|row| ratio(row)).collect();
-            match geometric_mean(&ratios) {
-                Some(mean) => format!("{mean:.2}"),
-                None => String::new(),
-            }
+            let mean = geometric_mean(members.iter().filter_map(|row| ratio(row)));
+            mean.map_or(String::new(), |mean| format!("{mean:.2}"))
         };
         let by_best = |side| {
             move |row: &Measured| {
@@ -285,11 +282,6 @@ pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Mea
             mean_of(&endpoint),
         ]);
     }
-}
-
-fn geometric_mean(values: &[f64]) -> Option<f64> {
-    let sum: f64 = values.iter().map(|value| value.ln()).sum();
-    (!values.is_empty()).then(|| (sum / values.len() as f64).exp())
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -331,30 +323,29 @@ impl Group {
     }
 }
 
-/// What the place of the buffers makes of each time: that at the slowest place by that at the fastest, as far as other work lets it
-/// show. Nothing for a run with one place.
+/// What the place of the buffers makes of each time. Nothing for a run with one place.
 pub fn print_places(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
-    if rows
-        .iter()
-        .all(|row| row.costs.iter().flatten().all(|cost| cost.by_pass().count() < 2))
-    {
-        return;
-    }
+    let of_row = |row: &Measured| {
+        let costs: Vec<_> = row.costs.iter().flatten().collect();
+        spreads(&costs)
+    };
+    let spreads: Option<Vec<_>> = rows.iter().map(of_row).collect();
+    let Some(spreads) = spreads else { return };
     let mut head = vec!["slowest / fastest place".to_string()];
     head.extend(contestants.iter().map(|contestant| contestant.name.to_string()));
     report.head(&head);
-    for row in rows {
-        let spread = |cost: &Cost| {
-            let [least, most] = [f64::min, f64::max].map(|choose| cost.by_pass().reduce(choose));
-            most.zip(least)
-                .map_or(String::new(), |(most, least)| format!("{:.2}", most / least))
-        };
+    for (row, spreads) in rows.iter().zip(spreads) {
         let mut cells = vec![row.scenario.name.clone()];
-        cells.extend(
-            row.costs
-                .iter()
-                .map(|cost| cost.as_ref().map_or(String::new(), spread)),
-        );
+        let mut spreads = spreads.into_iter();
+        let mut cell = || {
+            spreads
+                .next()
+                .map_or(String::new(), |spread| format!("{spread:.2}"))
+        };
+        cells.extend(row.costs.iter().map(|cost| match cost {
+            Some(_) => cell(),
+            None => String::new(),
+        }));
         report.row(&cells);
     }
 }
