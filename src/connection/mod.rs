@@ -44,10 +44,6 @@
 //! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it
 //! for where it goes (section 10.7).
 
-#[cfg(feature = "deflate")]
-mod compression;
-#[cfg(not(feature = "deflate"))]
-#[path = "no_compression.rs"]
 mod compression;
 mod control;
 mod event;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
-use super::compression::{Deflating, compress};
+use super::compression::{Deflate, Deflating};
 use super::control::ControlPayload;
 use super::framing::{Masking, begin_frame, deflated, finish_frame};
 use super::prepared::Prepared;
@@ -296,7 +296,7 @@ impl SendHalf {
         };
         header.mask = self.masking.next_key();
         let start = begin_frame(out);
-        compress(compressor, payload, Fin::Last, out);
+        Deflating::compress(compressor, payload, Fin::Last, out);
         finish_frame(deflated(header), start, out);
         true
     }
@@ -381,7 +381,7 @@ impl SendHalf {
         };
         header.mask = self.masking.next_key();
         let start = begin_frame(out);
-        compress(compressor, payload, Fin::of(&header), out);
+        Deflating::compress(compressor, payload, Fin::of(&header), out);
         // RFC 7692 section 6: RSV1 marks the first fragment alone.
         let header = match header.opcode {
             OpCode::Continuation => header,

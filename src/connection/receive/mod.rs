@@ -8,7 +8,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::compression::Inflating;
+use super::compression::{Inflate, Inflating};
 use super::event::{Close, Event};
 use super::reply::{Reply, ReplyKind};
 use super::state::Receiving;

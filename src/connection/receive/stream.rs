@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Coding, Frame, ReceiveHalf};
-use crate::connection::compression::MAX_FED;
+use crate::connection::compression::{Inflate, MAX_FED};
 use crate::connection::event::Event;
 use crate::error::Error;
 use crate::message::{Content, Fin};

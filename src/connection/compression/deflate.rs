@@ -1,23 +1,23 @@
-//! What permessage-deflate adds to the two halves (RFC 7692 section 6): the room `deflate`, once it was
-//! agreed, from the first message that needs it.
+//! The two sides of a connection on which permessage-deflate was negotiated, or may be.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::prepared::Prepared;
+use super::{Deflate, Inflate};
+use crate::connection::prepared::Prepared;
 use crate::deflate::{self, Compressor, Decompressor, DeflateConfig, Window};
 use crate::error::Error;
 use crate::frame::mask::NO_KEY;
 use crate::message::{Assembler, Fin};
 
 /// The receiving side. Holds no memory before the first compressed message.
-pub(super) enum Inflating {
+pub(in crate::connection) enum Inflating {
     Off,
     Agreed(Window),
     Active(Box<Active>),
 }
 
-pub(super) struct Active {
+pub(in crate::connection) struct Active {
     decompressor: Decompressor,
     /// In a message that is handed out in chunks: payload that is not inflated yet.
     compressed: Vec<u8>,
@@ -25,18 +25,8 @@ pub(super) struct Active {
     taken: usize,
 }
 
-/// How much payload is kept to be inflated, chunk after chunk.
-pub(super) const MAX_FED: usize = 4096;
-
-impl Inflating {
-    /// Inflates a chunk of a compressed message into what was received of it, which becomes `limit` bytes at
-    /// most.
-    pub(super) fn push(
-        &mut self,
-        compressed: &[u8],
-        message: &mut Assembler,
-        limit: u64,
-    ) -> Result<(), Error> {
+impl Inflate for Inflating {
+    fn push(&mut self, compressed: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
         match self.active() {
             Some(active) => active.decompressor.push(compressed, limit, |chunk| {
                 message.push(chunk, NO_KEY, limit).map_err(Error::not_utf8)
@@ -46,24 +36,21 @@ impl Inflating {
         }
     }
 
-    /// Whether all that was fed is inflated and pulled.
-    pub(super) fn is_drained(&self) -> bool {
+    fn is_drained(&self) -> bool {
         match self {
             Self::Active(active) => active.compressed.is_empty() && active.decompressor.is_drained(),
             Self::Off | Self::Agreed(_) => true,
         }
     }
 
-    /// Gives at most [`MAX_FED`] bytes of payload for [`pull`](Self::pull) to inflate. The former ones are drained.
-    pub(super) fn feed(&mut self, compressed: &[u8]) {
+    fn feed(&mut self, compressed: &[u8]) {
         if let Some(active) = self.active() {
             active.taken = 0;
             active.compressed.extend_from_slice(compressed);
         }
     }
 
-    /// Inflates the next chunk of what was fed; empty once it is drained. The message becomes `limit` bytes at most.
-    pub(super) fn pull(&mut self, limit: u64) -> Result<&[u8], Error> {
+    fn pull(&mut self, limit: u64) -> Result<&[u8], Error> {
         let Self::Active(active) = self else {
             return Ok(&[]);
         };
@@ -81,8 +68,7 @@ impl Inflating {
         Ok(chunk.unwrap_or_default())
     }
 
-    /// Ends a compressed message.
-    pub(super) fn finish(&mut self) -> Result<(), Error> {
+    fn finish(&mut self) -> Result<(), Error> {
         match self {
             Self::Active(active) => {
                 active.compressed = Vec::new();
@@ -91,7 +77,9 @@ impl Inflating {
             Self::Off | Self::Agreed(_) => Ok(()),
         }
     }
+}
 
+impl Inflating {
     fn active(&mut self) -> Option<&mut Active> {
         if let Self::Agreed(window) = self {
             *self = Self::Active(Box::new(Active {
@@ -120,52 +108,15 @@ impl From<deflate::InflateError> for Error {
 }
 
 /// The sending side. Holds no memory before the first message that is compressed.
-pub(super) enum Deflating {
+pub(in crate::connection) enum Deflating {
     Off,
     Agreed(Window, DeflateConfig),
     Active(Window, Box<Compressor>),
 }
 
 impl Deflating {
-    pub(super) fn new(window: Window, config: &DeflateConfig) -> Self {
+    pub(in crate::connection) fn new(window: Window, config: &DeflateConfig) -> Self {
         Self::Agreed(window, config.clone())
-    }
-
-    #[inline]
-    pub(super) fn is_off(&self) -> bool {
-        matches!(self, Self::Off)
-    }
-
-    /// What compresses a message of `size` bytes, if it is worth it.
-    pub(super) fn for_message(&mut self, size: usize) -> Option<&mut Compressor> {
-        self.compressor()
-            .filter(|compressor| compressor.should_compress(size))
-    }
-
-    /// What compresses a message of unknown size, or goes on with one.
-    pub(super) fn for_fragments(&mut self) -> Option<&mut Compressor> {
-        self.compressor()
-    }
-
-    /// The compressed payload of a prepared message, if the peer can inflate it and it is worth it. Once it is sent,
-    /// it is to [extend the window](Self::extend_window).
-    pub(super) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p [u8]> {
-        let deflated = prepared.deflated()?;
-        let (Self::Agreed(window, _) | Self::Active(window, _)) = *self else {
-            return None;
-        };
-        if deflated.window.bits() > window.bits() {
-            return None;
-        }
-        self.for_message(prepared.payload().len())?;
-        Some(&deflated.payload)
-    }
-
-    /// The peer's window has `message` now, which was compressed elsewhere.
-    pub(super) fn extend_window(&mut self, message: &[u8]) {
-        if let Some(compressor) = self.compressor() {
-            compressor.extend_window(message);
-        }
     }
 
     fn compressor(&mut self) -> Option<&mut Compressor> {
@@ -182,10 +133,45 @@ impl Deflating {
     }
 }
 
-/// A part of a message, compressed.
-pub(super) fn compress(compressor: &mut Compressor, chunk: &[u8], fin: Fin, out: &mut Vec<u8>) {
-    match fin {
-        Fin::Last => compressor.compress(chunk, out),
-        Fin::More => compressor.push(chunk, out),
+impl Deflate for Deflating {
+    type Compressor = Compressor;
+
+    #[inline]
+    fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    fn for_message(&mut self, size: usize) -> Option<&mut Compressor> {
+        self.compressor()
+            .filter(|compressor| compressor.should_compress(size))
+    }
+
+    fn for_fragments(&mut self) -> Option<&mut Compressor> {
+        self.compressor()
+    }
+
+    fn prepared<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p [u8]> {
+        let deflated = prepared.deflated()?;
+        let (Self::Agreed(window, _) | Self::Active(window, _)) = *self else {
+            return None;
+        };
+        if deflated.window.bits() > window.bits() {
+            return None;
+        }
+        self.for_message(prepared.payload().len())?;
+        Some(&deflated.payload)
+    }
+
+    fn extend_window(&mut self, message: &[u8]) {
+        if let Some(compressor) = self.compressor() {
+            compressor.extend_window(message);
+        }
+    }
+
+    fn compress(compressor: &mut Compressor, chunk: &[u8], fin: Fin, out: &mut Vec<u8>) {
+        match fin {
+            Fin::Last => compressor.compress(chunk, out),
+            Fin::More => compressor.push(chunk, out),
+        }
     }
 }
