@@ -1,9 +1,9 @@
-//! The client under test in the Autobahn test suite: asks the fuzzing server for its cases, and echoes what comes in each of them.
+//! The client under test in the Autobahn test suite: requests its cases from the fuzzing server, and echoes the messages of each.
 //!
 //!     wstest -m fuzzingserver
 //!     cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 websocket-proto
 //!
-//! The server judges, and writes the reports.
+//! The server judges the client and writes the reports.
 
 use std::error::Error;
 use std::net::TcpStream;
@@ -16,10 +16,10 @@ use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Outcome, Sender, 
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{Config, Event, OsEntropy};
 
-/// The largest messages of the suite have 16 MiB.
+/// The largest messages of the suite are 16 MiB.
 #[cfg(not(feature = "deflate"))]
 const CONFIG: Config = Config::new().max_message_size(32 * 1024 * 1024);
-/// The suite's cases ask for windows of all sizes, so the offer leaves them to it, and all of what it grants is used.
+/// The suite has cases for windows of every size, so the offer leaves the choice to the server and uses whatever it grants.
 #[cfg(feature = "deflate")]
 const CONFIG: Config = Config::new()
     .max_message_size(32 * 1024 * 1024)
@@ -44,12 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         clean += u32::from(end.is_clean());
     }
     run(&format!("{url}/updateReports?agent={agent}"), |_, _| {})?;
-    println!("{agent}: ran {count} cases, {clean} of them ended clean");
+    println!("{agent}: ran {count} cases, {clean} of them ended cleanly");
     Ok(())
 }
 
 fn echo(event: Event<'_>, mut sender: Sender<'_>) {
-    // The server may be closing, and then it is owed nothing more.
+    // The server may be closing, in which case no echo is expected.
     _ = match event {
         Event::Text(text) => sender.send_text(&text),
         Event::Binary(payload) => sender.send_binary(&payload),
@@ -57,8 +57,8 @@ fn echo(event: Event<'_>, mut sender: Sender<'_>) {
     };
 }
 
-/// One connection, from the handshake to the end of the transport. What the cases do to it is not an error here, but a handshake that
-/// fails is.
+/// Runs one connection, from the handshake to the end of the transport. Whatever a case does to it is not an error here; a failed
+/// handshake is.
 fn run(url: &str, mut handle: impl FnMut(Event<'_>, Sender<'_>)) -> Result<End, Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;
     let mut stream = TcpStream::connect((request.host(), request.port()))?;
@@ -88,7 +88,7 @@ fn run(url: &str, mut handle: impl FnMut(Event<'_>, Sender<'_>)) -> Result<End, 
     }
 }
 
-/// Has the next call of the stream return at the deadline. A timeout of zero would mean none to a socket.
+/// Makes the next call on the stream return at the deadline. A socket would take a timeout of zero as "no timeout".
 fn wait_until(deadline: Option<Duration>, clock: Instant, stream: &TcpStream) -> io::Result<()> {
     let left = deadline.map(|deadline| deadline.saturating_sub(clock.elapsed()));
     let timeout = left.map(|left| left.max(Duration::from_millis(1)));

@@ -1,13 +1,14 @@
-//! A client for the command line: each line of stdin is sent as a text message, each text message received is a line of stdout.
+//! A command-line client: sends each line of stdin as a text message, and prints each text message it receives as a line.
 //!
 //!     cargo run --example cat -- [--proxy http://[USER:PASSWORD@]HOST:PORT] URL
 //!
 //! Any bytes can be sent: a line that is not UTF-8 is sent as a binary message, and binary messages are shown in hex. At the end
-//! of stdin the connection is closed with 1000, and what the server still sends is shown until it closes as well. How the
-//! connection ended is printed on stderr; the exit code is 0 only if that was clean. A server that falls silent is found by Pings.
-//! A server that refuses is quoted with its reasons, and so is the proxy, which gets the credentials if it asks for them.
+//! of stdin, the client closes the connection with 1000 and shows what the server still sends until the server closes as well. It
+//! prints to stderr how the connection ended; the exit code is 0 only if that was clean. It sends Pings to detect a server that
+//! has fallen silent. If the server or the proxy refuses, its response is shown. The proxy gets the credentials only if it asks
+//! for them.
 //!
-//! Three threads share one endpoint: stdin, and the two of `link`.
+//! Three threads share one endpoint: one reads stdin, and `link` has the other two.
 
 mod link;
 
@@ -25,13 +26,13 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Step};
 use websocket_proto::handshake::{ClientRequest, Response, TunnelAnswer, TunnelRequest};
 use websocket_proto::{CloseCode, Config, Event, OsEntropy};
 
-/// For the proxy, in total: a byte now and then does not prolong it.
+/// For the whole exchange with the proxy: a byte now and then does not prolong it.
 const TUNNEL_TIME: Duration = Duration::from_secs(10);
-/// For a server that does not read to take some of what is written.
+/// For a server that does not read to accept some of the output.
 const WRITE_TIME: Duration = Duration::from_secs(30);
-/// How much output may wait before stdin has to.
+/// How much output may be buffered before stdin has to wait.
 const MAX_BUFFERED: usize = 64 * 1024;
-/// How many characters are shown of what a server says that refuses.
+/// How many characters are shown of a response that refuses.
 const MAX_REASON: usize = 1000;
 
 fn main() -> ExitCode {
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// With the feature `deflate`, compression is offered.
+/// With the feature `deflate`, offers compression.
 fn config() -> Config {
     #[cfg(feature = "deflate")]
     return Config::new().deflate(websocket_proto::deflate::DeflateConfig::new());
@@ -62,7 +63,7 @@ fn config() -> Config {
     Config::new()
 }
 
-/// Whether the connection ended clean.
+/// Whether the connection ended cleanly.
 fn cat(url: &str, proxy: Option<&str>) -> Result<bool, Box<dyn Error>> {
     let request = ClientRequest::from_url(url)?;
     if request.is_secure() {
@@ -101,7 +102,7 @@ fn cat(url: &str, proxy: Option<&str>) -> Result<bool, Box<dyn Error>> {
         }
         _ => {
             let lines = take_lines(&mut endpoint);
-            drop(endpoint); // who reads stdout may take its time
+            drop(endpoint); // whoever reads stdout may be slow
             if io::stdout().lock().write_all(&lines).is_err() {
                 link.update(Endpoint::abort);
             }
@@ -116,7 +117,7 @@ fn cat(url: &str, proxy: Option<&str>) -> Result<bool, Box<dyn Error>> {
     Ok(end.is_clean())
 }
 
-/// What the server says, as lines.
+/// Prints what the server sends as lines.
 fn take_lines(endpoint: &mut Endpoint) -> Vec<u8> {
     let mut lines = Vec::new();
     while let Some((event, _)) = endpoint.next_event() {
@@ -126,14 +127,14 @@ fn take_lines(endpoint: &mut Endpoint) -> Vec<u8> {
                 let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
                 lines.extend_from_slice(hex.as_bytes());
             }
-            _ => continue, // Pings and Closes are answered
+            _ => continue, // the endpoint replies to Pings and Closes
         }
         lines.push(b'\n');
     }
     lines
 }
 
-/// Sends what is read from stdin, then closes.
+/// Sends what is read from stdin, then closes the connection.
 fn send_stdin(link: &Link) {
     let may_send = |endpoint: &mut Endpoint| {
         let sender = endpoint.sender();
@@ -148,18 +149,19 @@ fn send_stdin(link: &Link) {
             }
         };
         if link.update_when(may_send, send).is_err() {
-            return; // closed, and the reader says how
+            return; // closed; the reader reports how
         }
     }
-    // It may be closed already.
+    // The connection may be closed already.
     _ = link.update_when(may_send, |endpoint| {
         endpoint.sender().close(CloseCode::NORMAL, "")
     });
 }
 
-/// Asks the proxy for a tunnel, and once more with credentials if it wants them. Nothing is sent through the tunnel before it is open.
+/// Asks the proxy for a tunnel, and once more with credentials if it requires them. Nothing is sent through the tunnel before it
+/// is open.
 ///
-/// Returns also what was read of the tunnel.
+/// Also returns what was read from the tunnel.
 fn open_tunnel(
     request: ClientRequest,
     proxy: &Proxy,
@@ -195,7 +197,7 @@ fn open_tunnel(
     }
 }
 
-/// Where the proxy is, and what to say if it asks who we are.
+/// Where the proxy is, and the credentials if it asks for them.
 struct Proxy {
     address: ClientRequest,
     credentials: Option<(String, String)>,
@@ -211,13 +213,13 @@ impl Proxy {
                 (Some((decode(user)?, decode(password)?)), address)
             }
         };
-        // A URL of another scheme, but host and port are the same.
+        // The URL has another scheme, but host and port have the same syntax.
         let address = ClientRequest::from_url(&format!("ws://{address}"))?;
         Ok(Self { address, credentials })
     }
 }
 
-/// Without the percent-encoding of a URL.
+/// Undoes the percent-encoding of a URL.
 fn decode(text: &str) -> Result<String, Box<dyn Error>> {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -229,16 +231,16 @@ fn decode(text: &str) -> Result<String, Box<dyn Error>> {
     Ok(String::from_utf8(bytes)?)
 }
 
-/// A transport to a proxy, and what was read from it.
+/// A transport to a proxy, and the bytes read from it.
 struct Tunnel {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Where in the buffer the bytes are that are not taken yet.
+    /// Where the unconsumed bytes start in the buffer.
     unread: Range<usize>,
     deadline: Instant,
 }
 
-/// What was waited for, or why it does not come.
+/// The expected result, or why there is none.
 enum Received<T> {
     All(T),
     Eof,
@@ -258,7 +260,7 @@ impl Tunnel {
         })
     }
 
-    /// Gives `receive` what is unread, then what can be read, until it has a result.
+    /// Gives `receive` the unconsumed bytes, then what can be read, until it has a result.
     fn receive<T, E: Error + 'static>(
         &mut self,
         mut receive: impl FnMut(&mut &mut [u8]) -> Result<Option<T>, E>,
@@ -287,21 +289,21 @@ impl Tunnel {
         }
     }
 
-    /// The status and the text of a response that refuses, and whether another request may follow on this transport. The text is
-    /// the server's, so it is escaped.
+    /// Returns the status and the text of a response that refuses, and whether this transport can carry another request. The text
+    /// is the server's, so it is escaped.
     fn refusal(&mut self, response: &Response) -> Result<(String, bool), Box<dyn Error>> {
         let mut body = response.body_reader(&config());
         let bytes = match self.receive(|input| Ok::<_, io::Error>(body.receive(input).transpose()))? {
             Received::All(Ok(bytes)) => bytes,
             Received::Eof => body.receive_eof().unwrap_or_else(|_| body.received().to_vec()),
-            // Too long, or not what it should be: the front of it is better than nothing.
+            // Too long or malformed: the beginning is better than nothing.
             Received::All(Err(_)) | Received::TimedOut => body.received().to_vec(),
         };
         Ok((describe(response, &bytes), body.is_transport_reusable()))
     }
 }
 
-/// The status of a response that refuses, and the front of its text.
+/// The status of a response that refuses, and the beginning of its text.
 fn describe(response: &Response, body: &[u8]) -> String {
     let status = response.status();
     let text: String = String::from_utf8_lossy(body)

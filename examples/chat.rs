@@ -1,12 +1,12 @@
-//! A chat for browsers: one port serves the page and the connections, and what one says goes to all.
+//! A chat for browsers: one port serves the page and the connections, and everyone gets every message.
 //!
 //!     cargo run --example chat -- [--ping-seconds N] [ADDR]
 //!
-//! Open the address that it prints, in two windows. It shows, on plain TCP and with threads:
+//! Open the address that it prints in two windows. It shows, on plain TCP and with threads:
 //!
-//! - HTTP beside WebSocket on one port, and the check of the origin that keeps the pages of others out;
-//! - a broadcast that is encoded once and does not wait for anyone: a client that does not read is dropped;
-//! - Pings that find the clients that went away without a word, and measure the way to the others.
+//! - HTTP and WebSocket on one port, and the origin check that keeps out the pages of other sites;
+//! - a broadcast that is encoded once and waits for no client: one that does not read is dropped;
+//! - Pings that detect clients that vanished, and measure the round trip to the others.
 //!
 //! Each client has two threads around one endpoint, see `link`.
 
@@ -25,7 +25,7 @@ use websocket_proto::handshake::HandshakeMisuse;
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Event, Prepared};
 
-/// How much output may wait for a client.
+/// How much output may be buffered for a client.
 const MAX_BUFFERED: usize = 256 * 1024;
 const MAX_MESSAGE_SIZE: u64 = 4 * 1024;
 const PAGE: &[u8] = include_bytes!("chat.html");
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 fn serve(stream: TcpStream, peer: SocketAddr, room: &Room, config: &EndpointConfig) -> io::Result<()> {
     let client = Arc::new(Link::new(stream, |now| Endpoint::server(config, now))?);
     let writer = Arc::clone(&client);
@@ -101,13 +101,13 @@ fn serve(stream: TcpStream, peer: SocketAddr, room: &Room, config: &EndpointConf
     Ok(())
 }
 
-/// What a request came to.
+/// How a request was answered.
 enum Answer {
     Opened,
     Responded,
 }
 
-/// All that this server has: a page, and a connection.
+/// Serves the page, or opens a connection.
 fn answer(endpoint: &mut Endpoint) -> Result<Answer, HandshakeMisuse> {
     let Some(request) = endpoint.take_request() else {
         return Ok(Answer::Responded);
@@ -122,7 +122,7 @@ fn answer(endpoint: &mut Endpoint) -> Result<Answer, HandshakeMisuse> {
             )?;
         }
         (_, "/chat") => match endpoint.upgrade(&request) {
-            // Browsers say from which page a connection comes; other programs need not.
+            // Browsers say which page opens a connection; other programs need not.
             Ok(upgrade) if upgrade.origin().is_none() || upgrade.is_same_origin() => {
                 endpoint.accept_upgrade(upgrade)?;
                 return Ok(Answer::Opened);
@@ -135,20 +135,20 @@ fn answer(endpoint: &mut Endpoint) -> Result<Answer, HandshakeMisuse> {
     Ok(Answer::Responded)
 }
 
-/// What the client says, for all.
+/// Passes on what the client says to everyone.
 fn take_messages(endpoint: &mut Endpoint) -> Vec<Prepared> {
     let mut messages = Vec::new();
     while let Some((event, mut sender)) = endpoint.next_event() {
         match event {
             Event::Text(text) => messages.push(Prepared::text(&text)),
             Event::Binary(_) => _ = sender.close(CloseCode::UNSUPPORTED_DATA, "text only"),
-            _ => {} // Pings and Closes are answered
+            _ => {} // the endpoint replies to Pings and Closes
         }
     }
     messages
 }
 
-/// Everyone who is here.
+/// Everyone in the chat.
 #[derive(Default)]
 struct Room {
     clients: Mutex<Vec<Arc<Link>>>,
@@ -167,7 +167,7 @@ impl Room {
     fn broadcast(&self, message: &Prepared) {
         for client in self.clients.lock().unwrap().iter() {
             client.update(|endpoint| {
-                // A client that is closing gets no more messages. One that has not read for so long would get nothing else either.
+                // A client that is closing gets no more messages. One that has not read for so long is dropped.
                 if let Err(SendError::Full { .. }) = endpoint.sender().send_prepared(message) {
                     endpoint.abort();
                 }

@@ -1,8 +1,8 @@
-//! An echo server: all that a blocking server does with a connection, on plain TCP with one thread for each.
+//! An echo server: everything a blocking server does with a connection, on plain TCP with one thread for each.
 //!
 //!     cargo run --example echo_server -- [--max-message BYTES] [ADDR]
 //!
-//! It prints `listening on ws://ADDR` when it is ready, and one line on stderr for each connection that has ended.
+//! It prints `listening on ws://ADDR` when it is ready, and one line to stderr for each connection that has ended.
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// With the feature `deflate`, clients that offer compression get it.
+/// With the feature `deflate`, accepts offers of compression.
 fn config() -> Config {
     #[cfg(feature = "deflate")]
     return Config::new().deflate(websocket_proto::deflate::DeflateConfig::new());
@@ -58,7 +58,7 @@ fn config() -> Config {
     Config::new()
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 fn serve(mut stream: TcpStream, config: &EndpointConfig) -> io::Result<End> {
     stream.set_nodelay(true)?;
     let clock = Instant::now();
@@ -80,9 +80,9 @@ fn serve(mut stream: TcpStream, config: &EndpointConfig) -> io::Result<End> {
     }
 }
 
-/// Sends a message back. Pings and Closes are answered by the endpoint.
+/// Sends a message back. The endpoint replies to Pings and Closes.
 fn echo(event: Event<'_>, mut sender: Sender<'_>) {
-    // A client that is closing is owed nothing more, so an error here is not one.
+    // A client that is closing gets no more messages, so this error is ignored.
     _ = match event {
         Event::Text(text) => {
             let sent = sender.send_text(&text);
@@ -98,7 +98,7 @@ fn echo(event: Event<'_>, mut sender: Sender<'_>) {
     };
 }
 
-/// Has the next call of the stream return at the deadline. A timeout of zero would mean none to a socket.
+/// Makes the next call on the stream return at the deadline. A socket would take a timeout of zero as "no timeout".
 fn wait_until(deadline: Option<Duration>, clock: Instant, stream: &TcpStream) -> io::Result<()> {
     let left = deadline.map(|deadline| deadline.saturating_sub(clock.elapsed()));
     let timeout = left.map(|left| left.max(Duration::from_millis(1)));

@@ -1,16 +1,16 @@
-//! A million connections in one process: what an idle one costs in memory.
+//! Holds a million connections in one process, and measures what an idle one costs in memory.
 //!
 //!     cargo run --release --example idle -- [--endpoints] [COUNT]
 //!
-//! Each is opened by an opening handshake and echoes a message, both its own; every other message comes in two reads. All
-//! connections take turns in one input buffer and one output buffer, and stay open to the end. What a server would write is
-//! compared byte by byte with what it has to be. The allocator counts the heap to the byte; on Linux, the kernel tells the
+//! Both ends of each are here: they do an opening handshake and echo a message, every other one of which arrives in two reads. All
+//! connections take turns with one input buffer and one output buffer, and stay open to the end. What the server would write is
+//! compared byte by byte with what is expected. The allocator counts the heap to the byte; on Linux, the kernel reports the
 //! resident memory.
 //!
-//! Without `--endpoints` they are `Connection`s, whose owner has the timers and the transport elsewhere; with it, they are
+//! By default they are `Connection`s, whose owner has the timers and the transport elsewhere; with `--endpoints` they are
 //! `Endpoint`s, which lend each other their buffers.
 //!
-//! The exit code is 0 only if a connection takes at most 256 bytes, an endpoint at most 320, and no heap besides.
+//! The exit code is 0 only if a connection takes at most 256 bytes, or an endpoint at most 320, and no heap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -37,22 +37,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What one thread has for all of its connections.
+/// What one thread uses for all of its connections.
 trait Owner {
     type Connection;
 
     /// The opening handshake of a browser.
     fn open(&mut self, index: usize) -> Result<Self::Connection, Box<dyn Error>>;
 
-    /// A client sends a text, and gets it back.
+    /// A client sends a text and gets it back.
     fn echo(&mut self, connection: &mut Self::Connection, index: usize) -> Result<(), Box<dyn Error>>;
 }
 
-/// Holds so many connections, each of which may take `most` bytes.
+/// Holds `count` connections, each of which may take `most` bytes.
 fn hold<O: Owner>(count: usize, most: usize, mut owner: O) -> Result<(), Box<dyn Error>> {
     let size = size_of::<O::Connection>();
-    println!("a connection has {size} bytes");
-    // The buffers, which all share, get their size before anything is counted.
+    println!("a connection is {size} bytes");
+    // The shared buffers reach their size before anything is counted.
     for index in [0, usize::MAX] {
         let mut connection = owner.open(index)?;
         owner.echo(&mut connection, index)?;
@@ -73,7 +73,7 @@ fn hold<O: Owner>(count: usize, most: usize, mut owner: O) -> Result<(), Box<dyn
 
     let held = heap() - heap_before;
     let besides = held - count * size;
-    println!("{held} bytes of heap for all of them, {besides} besides the connections themselves");
+    println!("{held} bytes of heap for all of them, {besides} of them not in the connections themselves");
     if let (Some(before), Some(after)) = (resident_before, resident()) {
         let each = after.saturating_sub(before) as f64 / count.max(1) as f64;
         println!("{each:.1} bytes resident for each");
@@ -93,7 +93,7 @@ fn print_time(what: &str, count: usize, start: Instant) {
     );
 }
 
-/// A frame of a client, and the frame that a server echoes.
+/// A frame from a client, and the frame that a server echoes.
 fn frames(index: usize) -> (Vec<u8>, Vec<u8>) {
     let text = format!("message {index}");
     let mut header = Header::new(OpCode::Text, text.len() as u64);
@@ -105,7 +105,7 @@ fn frames(index: usize) -> (Vec<u8>, Vec<u8>) {
     (frame, echo)
 }
 
-/// What was written is what had to be.
+/// Asserts that what was written is what is expected.
 fn check(written: &[u8], expected: &[u8]) -> Result<(), Box<dyn Error>> {
     match written == expected {
         true => Ok(()),
@@ -113,7 +113,7 @@ fn check(written: &[u8], expected: &[u8]) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Connections, with the configuration and the output of them all.
+/// Connections, with the configuration and the output buffer of them all.
 #[derive(Default)]
 struct Shared {
     config: Config,
@@ -121,7 +121,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// The output goes to the transport.
+    /// Stands for writing the output to the transport.
     fn written(&mut self, expected: &[u8]) -> Result<(), Box<dyn Error>> {
         check(&self.out, expected)?;
         self.out.clear();
@@ -158,7 +158,7 @@ impl Owner for Shared {
     }
 }
 
-/// Endpoints, with the configuration of them all, and the buffers that the busy one has.
+/// Endpoints, with the configuration of them all and the buffers of the busy one.
 #[derive(Default)]
 struct Lent {
     config: EndpointConfig,
@@ -167,7 +167,7 @@ struct Lent {
 }
 
 impl Lent {
-    /// Reads, and does all that follows.
+    /// Reads, and does everything that follows.
     fn read(&mut self, endpoint: &mut Endpoint, read: &[u8]) -> Result<(), Box<dyn Error>> {
         if let Some(buffers) = self.buffers.take() {
             endpoint.lend_buffers(buffers);
@@ -251,7 +251,7 @@ Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
 \r
 ";
 
-/// Resident bytes, where the kernel tells.
+/// Resident bytes, if the kernel reports them.
 fn resident() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -271,8 +271,8 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: every call goes on to the system's allocator as it is, and counting does not allocate. `realloc` is the trait's own,
-// which goes by the two.
+// SAFETY: every call is passed on to the system's allocator unchanged, and counting does not allocate. `realloc` is the trait's
+// default, which calls the other two.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HEAP.fetch_add(layout.size(), Ordering::Relaxed);

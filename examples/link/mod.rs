@@ -1,8 +1,8 @@
-//! An endpoint on a blocking transport, for two threads: one reads, the other writes and keeps the time.
+//! An endpoint on a blocking transport, for two threads: one reads; the other writes and applies the deadlines.
 //!
-//! Who reads must not wait for who writes: two ends that both send more than the network holds would wait for each other indefinitely.
-//! Each thread asks the endpoint for the next step, does it if it is its own, and without the lock; while a read or a write is
-//! under way, the endpoint takes that direction for blocked.
+//! The reading thread must not wait for the writing one: two ends that both send more than the network holds would wait for each
+//! other indefinitely. Each thread asks the endpoint for the next step and, if it is one of its own, performs it without the lock.
+//! While a read or a write is in progress, the endpoint treats that direction as blocked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -22,7 +22,7 @@ impl Link {
     /// The endpoint's clock starts now.
     pub fn new(stream: TcpStream, endpoint: impl FnOnce(Duration) -> Endpoint) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        // So that a write that makes no progress comes back, and the endpoint can give up.
+        // So that a write that makes no progress returns, and the endpoint can give up.
         stream.set_write_timeout(Some(Duration::from_secs(1)))?;
         Ok(Self {
             stream,
@@ -43,7 +43,7 @@ impl Link {
         result
     }
 
-    /// Lends the endpoint to `work` once it may have more to send, or has ended.
+    /// Lends the endpoint to `work` once it accepts more to send, or has ended.
     #[allow(dead_code, reason = "not every program has something to send that can wait")]
     pub fn update_when<T>(
         &self,
@@ -57,7 +57,7 @@ impl Link {
         result
     }
 
-    /// Reads, and has `handle` take each request, response and event, until the end. It has the lock, and may drop it.
+    /// Reads, and passes each request, response and event to `handle`, until the end. `handle` holds the lock, and may drop it.
     pub fn read(&self, mut handle: impl FnMut(Step, MutexGuard<'_, Endpoint>)) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -113,7 +113,7 @@ impl Link {
                 Step::Done => {
                     drop(endpoint);
                     self.changed.notify_all();
-                    _ = self.stream.shutdown(Shutdown::Both); // the other thread may be in a read
+                    _ = self.stream.shutdown(Shutdown::Both); // the other thread may be reading
                     return;
                 }
                 Step::Request | Step::Response | Step::Event | Step::Read | Step::Wait(_) => {
@@ -123,7 +123,7 @@ impl Link {
         }
     }
 
-    /// Waits until the other thread has done something, or for the deadline.
+    /// Waits until the other thread has done something, or until the deadline.
     fn wait(&self, endpoint: MutexGuard<'_, Endpoint>) {
         let deadline = endpoint.deadline().unwrap_or(Duration::MAX);
         let left = deadline.saturating_sub(self.clock.elapsed());

@@ -21,8 +21,8 @@ impl Client {
         }
     }
 
-    /// Drives the endpoint as far as the socket allows, but reads only once, so that each client has its turn. Returns
-    /// the step that is next: [`Step::Read`], [`Step::Wait`] or [`Step::Done`].
+    /// Drives the endpoint as far as the socket allows, but reads only once, so that every client gets its turn.
+    /// Returns the next step: [`Step::Read`], [`Step::Wait`] or [`Step::Done`].
     pub fn turn(&mut self, now: Duration) -> Step {
         let endpoint = &mut self.endpoint;
         endpoint.ready();
@@ -42,10 +42,10 @@ impl Client {
     }
 }
 
-/// Sends messages back. Pings and Closes are answered by the endpoint.
+/// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint) {
     while let Some((event, mut sender)) = endpoint.next_event() {
-        // A client that is closing is owed nothing more, so an error here is not one.
+        // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) => sender.send_text(&text),
             Event::Binary(payload) => sender.send_binary(&payload),
@@ -54,7 +54,7 @@ fn echo(endpoint: &mut Endpoint) {
     }
 }
 
-/// A stream of mio as a transport of `Endpoint::perform`.
+/// A mio stream as a transport for `Endpoint::perform`.
 pub struct Socket(pub TcpStream);
 
 impl Read for Socket {

@@ -1,4 +1,4 @@
-//! Many clients of the server, which is a process of its own: its memory is then that of the connections alone.
+//! Many clients of the server, which is a separate process, so that its memory is that of the connections alone.
 
 use std::mem::size_of;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use embedding_load::{Client, Result, Server};
 use websocket_proto::endpoint::EndpointConfig;
 
-/// Connections to one address of the server: a system has some 28,000 ports for them.
+/// Connections to one address of the server: a system has about 28,000 ports for them.
 const PER_ADDRESS: usize = 20_000;
 const ROUNDS: usize = 3;
 /// In bytes of the server's memory, for each connection.
@@ -30,7 +30,7 @@ pub fn run(count: usize) -> Result<()> {
 
     let started = Instant::now();
     for round in 0..ROUNDS {
-        // All have a message on its way before the first echo is looked at.
+        // All messages are sent before the first echo is read.
         for (number, client) in clients.iter_mut().enumerate() {
             client.endpoint.sender().send_text(&words(number, round))?;
             client.flush();
@@ -57,7 +57,7 @@ pub fn run(count: usize) -> Result<()> {
     for client in &mut clients {
         client.hear_close()?;
     }
-    println!("{count} connections closed, all clean");
+    println!("{count} connections closed, all cleanly");
     match each {
         ..=MOST_EACH => Ok(()),
         _ => Err(format!("{MOST_EACH} bytes each are enough").into()),
@@ -70,7 +70,7 @@ fn connect(number: usize, server: &Server) -> Result<Client> {
     Client::connect(&address, &EndpointConfig::new())
 }
 
-/// What a client says in a round: 125 bytes, as no other does.
+/// The message of a client in a round: 125 bytes, different from all others.
 fn words(number: usize, round: usize) -> String {
     format!("{:125}", format!("client {number}, round {round}"))
 }

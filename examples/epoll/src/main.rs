@@ -3,12 +3,12 @@
 //!     cargo run --release -p embedding-epoll -- [ADDR]
 //!     cargo run --release -p embedding-epoll -- --clients N
 //!
-//! The second form starts the first as a process of its own, holds N connections to it, has messages echoed on each, and prints
-//! what memory the server takes for each.
+//! The second form starts the first as a separate process, holds N connections to it, exchanges messages on each, and
+//! prints how much memory the server uses for each.
 //!
-//! The buffers are lent to the client whose turn it is. A client keeps them only while its socket does not accept what
-//! waits for it, or while it has sent part of a frame; an idle client has none. While too much waits for a client, the
-//! endpoint does not read from it.
+//! The buffers are lent to the client whose turn it is. A client keeps them only while its socket does not accept its
+//! output, or while it has sent part of a frame; an idle client has none. While too much output is buffered for a
+//! client, its endpoint does not read from it.
 
 mod client;
 mod load;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// As many descriptors as the system gives; root may have more than it was given.
+/// Raises the limit of descriptors to the most that the system allows.
 fn raise_file_limit() -> io::Result<()> {
     const MANY: u64 = 1 << 20;
     rlimit::Resource::NOFILE
@@ -59,7 +59,7 @@ struct Server {
     unfinished: VecDeque<usize>,
     /// Lent to the client whose turn it is.
     buffers: Option<Box<Buffers>>,
-    /// The origin of the time of all endpoints.
+    /// The origin of all endpoints' time.
     clock: Instant,
 }
 
@@ -133,7 +133,7 @@ impl Server {
         }
     }
 
-    /// The socket of a client may be ready, or its deadline has come.
+    /// Handles a client whose socket may be ready, or whose deadline has passed.
     fn turn(&mut self, key: usize, now: Duration) {
         let Some(client) = self.clients.get_mut(key) else {
             return; // it left a moment ago

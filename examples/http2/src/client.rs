@@ -1,4 +1,4 @@
-//! The client: sends messages to an echo server, looks at what comes back, and tells how long it took.
+//! The client: sends messages to an echo server, compares what returns, and prints how long it took.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use crate::stream::{self, Stream, carry};
 use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
 
 const CONFIG: Config = Config::new();
-/// How many bytes may be on the way, unless it is one message alone.
+/// How many bytes may be in flight, unless it is a single message.
 const IN_FLIGHT: usize = 32 * 1024;
 
-/// Sends so many messages of that size.
+/// Sends `messages` messages of `size` bytes.
 pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: usize) -> Result<(), Failure> {
     let request = ClientRequest::from_url(url)?;
     let stream = TcpStream::connect((request.host(), request.port())).await?;
@@ -39,7 +39,7 @@ pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: u
     Ok(())
 }
 
-/// Asks for a connection, as the first and only request of an HTTP/2 connection.
+/// Requests a connection, as the first and only request of an HTTP/2 connection.
 async fn open(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: ClientRequest,
@@ -56,7 +56,7 @@ async fn open(
             eprintln!("{error}");
         }
     });
-    // The server's settings are the first that it sends, so they are here when it answers anything.
+    // The server sends its settings first, so they have arrived before any response.
     pings.ping(Ping::opaque()).await?;
     let mut http = http.ready().await?;
     if !http.is_extended_connect_protocol_enabled() {
@@ -79,7 +79,7 @@ async fn open(
     }
 }
 
-/// Has as many messages on the way as may be, until all have come back.
+/// Keeps as many messages in flight as allowed, until all have been echoed.
 async fn echo(
     connection: Connection,
     stream: Stream,
@@ -100,7 +100,7 @@ async fn echo(
         };
         wrong += usize::from(payload != message(received));
         received += 1;
-        // What cannot be sent does not come back, which shows at the end.
+        // A message that could not be sent is not echoed, which is noticed at the end.
         if sent < messages {
             sent += 1;
             _ = sender.send_binary(&message(sent - 1));

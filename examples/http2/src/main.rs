@@ -3,11 +3,11 @@
 //!     cargo run --release -p embedding-http2 -- serve [ADDR] [--tls CERTIFICATE]
 //!     cargo run --release -p embedding-http2 -- echo URL [--tls CERTIFICATE] [--messages N] [--size BYTES]
 //!
-//! The server has a page and an echo. Without TLS it speaks HTTP/2 from the first byte, as no browser does.
-//! With it, it makes a certificate and writes it to the file, and the client trusts that one alone.
+//! The server has a page and an echo. Without TLS it speaks HTTP/2 from the first byte, which no browser does. With
+//! TLS, the server creates a certificate and writes it to the file, and the client trusts only that one.
 //!
-//! The two handshakes are in [`server`] and [`client`]. What follows is the same for both: a connection over
-//! the two directions of one [`stream`].
+//! The two handshakes are in [`server`] and [`client`]. After them, both use the same code: an endpoint over the two
+//! directions of one [`stream`].
 
 use std::env;
 use std::error::Error;
@@ -20,12 +20,12 @@ mod server;
 mod stream;
 mod tls;
 
-/// For each opening handshake, of TLS, of HTTP/2 and of a stream. What follows has the deadlines of the endpoint.
+/// For each opening handshake: of TLS, of HTTP/2 and of a stream. After that, the endpoint's deadlines apply.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How many streams a peer may have open at a time.
 const MAX_STREAMS: u32 = 100;
-/// How much of each may come before we have looked at it. The window of the HTTP/2 connection is large enough
-/// for all of them, so that one that is not looked at holds up no other.
+/// How much data of each stream may be unread. The window of the HTTP/2 connection is large enough for all of them, so
+/// a stream that is not read does not block the others.
 const WINDOW_SIZE: u32 = 64 * 1024;
 
 type Failure = Box<dyn Error + Send + Sync>;

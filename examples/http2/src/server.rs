@@ -1,4 +1,4 @@
-//! The server: a page, and an echo for those who ask by extended CONNECT.
+//! The server: a page, and an echo for clients that use extended CONNECT.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
 const CONFIG: Config = Config::new();
 const PAGE: &[u8] = include_bytes!("page.html");
 
-/// Serves on TLS if there is a file for the certificate.
+/// Serves over TLS if there is a file for the certificate.
 pub async fn run(address: &str, certificate: Option<&Path>) -> Result<(), Failure> {
     let listener = TcpListener::bind(address).await?;
     let acceptor = certificate.map(tls::acceptor).transpose()?;
@@ -53,10 +53,10 @@ pub async fn run(address: &str, certificate: Option<&Path>) -> Result<(), Failur
     }
 }
 
-/// One HTTP/2 connection, each of its requests in a task.
+/// Serves one HTTP/2 connection, each of its requests in a task.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Failure> {
     let handshake = Builder::new()
-        .enable_connect_protocol() // the setting that allows clients to ask
+        .enable_connect_protocol() // the setting that allows clients to use extended CONNECT
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(16 * 1024)
         .initial_window_size(WINDOW_SIZE)
@@ -76,7 +76,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Failur
     Ok(())
 }
 
-/// All that this server has. Says how it went.
+/// Responds to a request. Returns what was done.
 async fn answer(request: Request<RecvStream>, respond: SendResponse<Bytes>) -> Result<String, Failure> {
     match (request.method(), request.uri().path()) {
         (&Method::CONNECT, _) | (_, "/echo") => open(request, respond).await,
@@ -88,14 +88,14 @@ async fn answer(request: Request<RecvStream>, respond: SendResponse<Bytes>) -> R
     }
 }
 
-/// Opens a connection, if the request is one for it, and sends back what comes.
+/// Opens a connection if the request asks for one, and echoes its messages.
 async fn open(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Result<String, Failure> {
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let upgrade = match Upgrade::from_http(&CONFIG, &request, protocol) {
         Ok(upgrade) => upgrade,
         Err(error) => return reply(respond, error.to_http(), format!("{error}\n")),
     };
-    // Browsers say from which page a connection comes; other programs need not.
+    // Browsers say which page opens a connection; other programs need not.
     let is_foreign = upgrade.origin().is_some() && !upgrade.is_same_origin();
     let refusal = match upgrade.path() {
         "/echo" if request.body().is_end_stream() => Some((400, "the stream has ended\n")),
@@ -117,7 +117,7 @@ async fn open(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) ->
         let (sent, size) = match event {
             Event::Text(text) => (sender.send_text(&text), text.len()),
             Event::Binary(payload) => (sender.send_binary(&payload), payload.len()),
-            _ => return, // Pings and Closes are answered by the endpoint
+            _ => return, // the endpoint replies to Pings and Closes
         };
         if sent.is_ok() {
             messages += 1;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, Sender, Step};
 use websocket_proto::{Connection, Event};
 
-/// How much output may wait before nothing is read, so that a peer that does not read has to stop sending.
+/// How much output may be buffered before reading stops, so that a peer that does not read has to stop sending.
 const MAX_OUTPUT: usize = 64 * 1024;
 /// The timer of an endpoint that has no deadline.
 const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,7 +32,7 @@ pub fn open(connection: Connection) -> (Endpoint, Instant) {
     )
 }
 
-/// Receives and sends until the endpoint is done. `react` makes of each event what it likes.
+/// Receives and sends until the endpoint is done. `react` handles each event.
 pub async fn carry(
     endpoint: &mut Endpoint,
     clock: Instant,
@@ -67,7 +67,7 @@ pub async fn carry(
 fn perform(endpoint: &mut Endpoint, step: Step, stream: &mut Stream, context: &mut Context<'_>) {
     match step {
         Step::Read => match stream.receive.poll_data(context) {
-            Poll::Ready(Some(Ok(data))) if data.is_empty() => {} // a frame without data is not the end
+            Poll::Ready(Some(Ok(data))) if data.is_empty() => {} // an empty DATA frame is not the end
             Poll::Ready(Some(Ok(data))) => {
                 endpoint.receive(&data);
                 if let Err(error) = stream.receive.flow_control().release_capacity(data.len()) {
@@ -83,7 +83,7 @@ fn perform(endpoint: &mut Endpoint, step: Step, stream: &mut Stream, context: &m
             Poll::Ready(Err(error)) => endpoint.write_failed(error),
             Poll::Pending => endpoint.write_blocked(),
         },
-        Step::Flush => endpoint.flushed(), // the HTTP/2 connection has a task that writes
+        Step::Flush => endpoint.flushed(), // the HTTP/2 connection has its own task, which writes
         Step::Shutdown => match stream.send.send_data(Bytes::new(), true) {
             Ok(()) => endpoint.shut_down(), // by END_STREAM
             Err(error) => endpoint.write_failed(error),

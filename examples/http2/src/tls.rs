@@ -1,4 +1,4 @@
-//! TLS with a certificate of our own, for HTTP/2 alone.
+//! TLS with a self-signed certificate, for HTTP/2 only.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Failure;
 
-/// The server's side, with a certificate that is made on the spot and written to the file.
+/// The server's side, with a certificate that is created at startup and written to the file.
 pub fn acceptor(certificate: &Path) -> Result<TlsAcceptor, Failure> {
     let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names)?;

@@ -1,4 +1,4 @@
-//! The client: sends messages to an echo server, looks at what comes back, and tells how long it took.
+//! The client: sends messages to an echo server, compares what returns, and prints how long it took.
 
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use crate::{Failure, udp};
 
 const CONFIG: Config = Config::new();
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How many bytes may be on the way, unless it is one message alone.
+/// How many bytes may be in flight, unless it is a single message.
 const IN_FLIGHT: usize = 32 * 1024;
 
-/// Sends so many messages of that size.
+/// Sends `messages` messages of `size` bytes.
 pub async fn run(url: &str, certificate: &str, messages: usize, size: usize) -> Result<(), Failure> {
     let request = ClientRequest::from_url(url)?;
     let mut config = udp::config()?;
@@ -52,7 +52,7 @@ struct Client {
 }
 
 impl Client {
-    /// Asks for a connection, as the first and only request.
+    /// Requests a connection, as the first and only request.
     async fn open(&mut self, request: ClientRequest) -> Result<(h3::Connection, Stream), Failure> {
         while !self.quic.is_established() {
             self.wait(None).await?;
@@ -85,12 +85,12 @@ impl Client {
                 Some(Answer::Rejected(response)) => {
                     return Err(format!("rejected with {}", response.status()).into());
                 }
-                None => {} // an interim one
+                None => {} // an interim response
             }
         }
     }
 
-    /// Has as many messages on the way as may be, until all have come back.
+    /// Keeps as many messages in flight as allowed, until all have been echoed.
     async fn echo(
         &mut self,
         http: &mut h3::Connection,
@@ -112,7 +112,7 @@ impl Client {
                 };
                 wrong += usize::from(payload != message(received));
                 received += 1;
-                // What cannot be sent does not come back, which shows at the end.
+                // A message that could not be sent is not echoed, which is noticed at the end.
                 if sent < messages {
                     sent += 1;
                     _ = sender.send_binary(&message(sent - 1));
@@ -141,7 +141,7 @@ impl Client {
         ))
     }
 
-    /// The next event of the one stream there is, if something has come.
+    /// The next event of the only stream, if something has arrived.
     fn poll(&mut self, http: &mut h3::Connection) -> Result<Option<h3::Event>, h3::Error> {
         match http.poll(&mut self.quic) {
             Ok((_, event)) => Ok(Some(event)),
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// Sends what is due, and waits for packets or for a time to do something.
+    /// Sends what is due, and waits for packets or for the next deadline.
     async fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
         udp::send(&self.socket, &mut self.quic).await?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

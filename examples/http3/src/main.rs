@@ -4,12 +4,12 @@
 //!     cargo run --release -- serve CERTIFICATE [ADDR]
 //!     cargo run --release -- echo URL CERTIFICATE [--messages N] [--size BYTES]
 //!
-//! The server has a page and an echo. It makes a certificate for `localhost` and writes it to the file; the
-//! client trusts that one alone.
+//! The server has a page and an echo. It creates a certificate for `localhost` and writes it to the file; the client
+//! trusts only that one.
 //!
-//! quiche has no more IO than this library: it takes packets and gives packets, which [`udp`] moves. So the
-//! two meet without anything between them. The handshakes are two lists of fields, in [`peer`] and
-//! [`client`]; what follows is the same for both, an endpoint over one [`stream`].
+//! quiche does no IO either: it consumes and produces packets, which [`udp`] sends and receives. So the two fit
+//! together without anything in between. The handshakes are two lists of fields, in [`peer`] and [`client`]; after
+//! them, both use the same code: an endpoint over one [`stream`].
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! The server's side of one QUIC connection: a page, and an echo for those who ask by extended CONNECT.
+//! The server's side of one QUIC connection: a page, and an echo for clients that use extended CONNECT.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use websocket_proto::{Config, Event};
 use crate::stream::{self, Stream};
 
 const CONFIG: Config = Config::new();
-/// That of the embedding in HTTP/2.
+/// The page of the HTTP/2 example.
 const PAGE: &[u8] = include_bytes!("../../http2/src/page.html");
 
-/// One QUIC connection, and what goes over it.
+/// One QUIC connection and its streams.
 pub struct Peer {
     pub quic: quiche::Connection,
-    /// What the client called us before we gave it an identifier of ours.
+    /// The identifier that the client chose before it got one of ours.
     first_id: ConnectionId<'static>,
     http: Option<h3::Connection>,
     streams: HashMap<u64, Stream>,
@@ -43,7 +43,7 @@ impl Peer {
         left.chain(self.quic.timeout()).min()
     }
 
-    /// Whether there is more to do. The streams end with their QUIC connection.
+    /// Whether there is more to do. Streams end with their QUIC connection.
     pub fn is_there(&mut self) -> bool {
         if self.quic.is_closed() {
             for (id, mut stream) in self.streams.drain() {
@@ -62,14 +62,14 @@ impl Peer {
         };
         let Some(mut http) = http else { return };
         for id in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.echo(&mut http, id); // which may have waited for a window, or for its deadline
+            self.echo(&mut http, id); // it may have waited for a window, or for its deadline
         }
-        // An error is `Done`, or quiche has closed the connection and told why.
+        // An error is `Done`, or quiche has closed the connection and reported why.
         while let Ok((id, event)) = http.poll(&mut self.quic) {
             match event {
                 h3::Event::Headers { list, more_frames } => {
                     if self.answer(&mut http, id, &list, more_frames).is_err() {
-                        // There was no room for the response: the client may ask again.
+                        // There was no room for the response: the client may try again.
                         stream::reset(&mut self.quic, id, WireErrorCode::RequestRejected);
                     }
                 }
@@ -85,7 +85,7 @@ impl Peer {
         self.http = Some(http);
     }
 
-    /// All that this server has.
+    /// Responds to a request.
     fn answer(
         &mut self,
         http: &mut h3::Connection,
@@ -123,7 +123,7 @@ impl Peer {
                 );
             }
         };
-        // Browsers say from which page a connection comes; other programs need not.
+        // Browsers say which page opens a connection; other programs need not.
         let is_foreign = upgrade.origin().is_some() && !upgrade.is_same_origin();
         match upgrade.path() {
             "/echo" if !has_more => return respond(http, quic, id, 400, &[], b"the stream has ended\n"),
@@ -138,7 +138,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends back what came over the stream.
+    /// Echoes what arrives on the stream.
     fn echo(&mut self, http: &mut h3::Connection, id: u64) {
         let Some(stream) = self.streams.get_mut(&id) else {
             // The content of other requests is not read.
@@ -148,11 +148,11 @@ impl Peer {
             return;
         };
         let is_done = stream.turn(http, &mut self.quic, |event, mut sender| {
-            // A client that is closing is owed nothing more, so an error here is not one.
+            // A client that is closing gets no more messages, so this error is ignored.
             _ = match event {
                 Event::Text(text) => sender.send_text(&text),
                 Event::Binary(payload) => sender.send_binary(&payload),
-                _ => Ok(()), // Pings and Closes are answered by the endpoint
+                _ => Ok(()), // the endpoint replies to Pings and Closes
             };
         });
         if !is_done {
@@ -164,7 +164,7 @@ impl Peer {
     }
 }
 
-/// A whole response.
+/// Sends a complete response.
 fn respond(
     http: &mut h3::Connection,
     quic: &mut quiche::Connection,

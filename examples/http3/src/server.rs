@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use crate::peer::Peer;
 use crate::{Failure, udp};
 
-/// Serves all peers in turn, with a certificate that is made on the spot and written to the file.
+/// Serves all peers in turn, with a certificate that is created at startup and written to the file.
 pub async fn run(address: &str, certificate: &Path) -> Result<(), Failure> {
     let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names)?;
@@ -25,7 +25,7 @@ pub async fn run(address: &str, certificate: &Path) -> Result<(), Failure> {
 
     let socket = UdpSocket::bind(address).await?;
     println!("listening on https://{}", socket.local_addr()?);
-    let mut peers: Vec<Peer> = Vec::new(); // for many, take a map, and a heap of timers
+    let mut peers: Vec<Peer> = Vec::new(); // for many peers, use a map and a heap of timers
     loop {
         for peer in &mut peers {
             peer.turn(&http_config);
@@ -39,7 +39,7 @@ pub async fn run(address: &str, certificate: &Path) -> Result<(), Failure> {
             };
             let mut peer = peers.iter_mut().position(|peer| peer.is_for(&header.dcid));
             if peer.is_none() && header.ty == quiche::Type::Initial {
-                // A server that is open to the world has the client prove its address first: `quiche::retry`.
+                // On the public Internet, have the client prove its address first: `quiche::retry`.
                 let Ok(quic) = quiche::accept(&udp::new_id(), None, info.to, info.from, &mut config) else {
                     return;
                 };

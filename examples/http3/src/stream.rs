@@ -1,5 +1,5 @@
-//! An endpoint over one stream, for either role. Nothing in it waits: quiche keeps what has come and what is to
-//! go, as far as its windows allow.
+//! An endpoint over one stream, for either role. Nothing here waits: quiche buffers what has arrived and what is to be
+//! sent, as far as its windows allow.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use quiche::h3::{self, WireErrorCode};
 use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Sender, Step};
 use websocket_proto::{Connection, Event};
 
-/// How much output may wait before nothing is read, so that a peer that does not read has to stop sending.
+/// How much output may be buffered before reading stops, so that a peer that does not read has to stop sending.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 pub struct Stream {
@@ -16,7 +16,7 @@ pub struct Stream {
     pub endpoint: Endpoint,
     /// The origin of the endpoint's time.
     clock: Instant,
-    /// Whether the peer has ended its direction, and all of it is read.
+    /// Whether the peer has ended its direction and all of it is read.
     has_ended: bool,
 }
 
@@ -34,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// Does what can be done now. `react` makes of each event what it likes. Returns whether that was all.
+    /// Does what can be done now. `react` handles each event. Returns whether the endpoint is done.
     pub fn turn(
         &mut self,
         http: &mut h3::Connection,
@@ -81,7 +81,7 @@ impl Stream {
         }
     }
 
-    /// Takes what quiche says of the end of the peer's direction.
+    /// Handles what quiche reports about the end of the peer's direction.
     pub fn take(&mut self, event: &h3::Event) {
         match event {
             h3::Event::Finished => self.has_ended = true,
@@ -90,12 +90,12 @@ impl Stream {
         }
     }
 
-    /// When [`turn`](Self::turn) has to be called at the latest.
+    /// The time by which [`turn`](Self::turn) has to be called again.
     pub fn deadline(&self) -> Option<Instant> {
         self.endpoint.deadline().map(|deadline| self.clock + deadline)
     }
 
-    /// Gives up the stream. If the endpoint was interrupted, the peer sees a reset in place of the end.
+    /// Gives up the stream. If the endpoint was interrupted, the peer sees a reset instead of the end.
     pub fn into_end(self, quic: &mut quiche::Connection) -> End {
         let end = self.endpoint.into_end();
         if end.interruption.is_some() {
@@ -105,9 +105,9 @@ impl Stream {
     }
 }
 
-/// Gives a stream up, in both directions.
+/// Gives up a stream, in both directions.
 pub fn reset(quic: &mut quiche::Connection, id: u64, why: WireErrorCode) {
     for direction in [Shutdown::Read, Shutdown::Write] {
-        _ = quic.stream_shutdown(id, direction, why as u64); // it may be over already
+        _ = quic.stream_shutdown(id, direction, why as u64); // it may have ended already
     }
 }

@@ -1,4 +1,4 @@
-//! The packets of QUIC on a socket.
+//! QUIC packets on a socket.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -12,23 +12,23 @@ use websocket_proto::{Entropy, OsEntropy};
 
 use crate::Failure;
 
-/// For a peer to say nothing at all, in milliseconds.
+/// How long a peer may be silent, in milliseconds.
 const IDLE_TIME: u64 = 60_000;
 /// How many streams a peer may have open at a time.
 const MAX_STREAMS: u64 = 100;
-/// How much of each may come before we have looked at it.
+/// How much data of each stream may be unread.
 const WINDOW_SIZE: u64 = 64 * 1024;
 const MAX_PACKET_SIZE: usize = 1350;
 pub const ID_SIZE: usize = 16;
 
-/// What both roles ask of QUIC.
+/// The QUIC configuration, for both roles.
 pub fn config() -> Result<quiche::Config, Failure> {
     let mut config = quiche::Config::new(quiche::PROTOCOL_VERSION)?;
     config.set_application_protos(h3::APPLICATION_PROTOCOL)?;
     config.set_max_idle_timeout(IDLE_TIME);
     config.set_max_recv_udp_payload_size(MAX_PACKET_SIZE);
     config.set_max_send_udp_payload_size(MAX_PACKET_SIZE);
-    // Large enough for all streams, so that one that is not read holds up no other.
+    // Large enough for all streams, so that a stream that is not read does not block the others.
     config.set_initial_max_data(MAX_STREAMS * WINDOW_SIZE);
     config.set_initial_max_stream_data_bidi_local(WINDOW_SIZE);
     config.set_initial_max_stream_data_bidi_remote(WINDOW_SIZE);
@@ -39,7 +39,7 @@ pub fn config() -> Result<quiche::Config, Failure> {
     Ok(config)
 }
 
-/// What both roles ask of HTTP/3: the setting is the server's.
+/// The HTTP/3 configuration, for both roles; the server announces the setting.
 pub fn http_config() -> Result<h3::Config, Failure> {
     let mut config = h3::Config::new()?;
     config.set_max_field_section_size(16 * 1024);
@@ -63,7 +63,7 @@ pub async fn send(socket: &UdpSocket, quic: &mut quiche::Connection) -> io::Resu
     Ok(())
 }
 
-/// Waits for packets, so long at the most, and hands on all that are there.
+/// Waits for packets, up to `timeout`, and passes on all that have arrived.
 pub async fn receive(
     socket: &UdpSocket,
     wait: Duration,
@@ -78,7 +78,7 @@ pub async fn receive(
         match socket.try_recv_from(&mut packet) {
             Ok((size, from)) => take(&mut packet[..size], RecvInfo { from, to }),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {} // by a peer that is gone
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {} // from a peer that is gone
             Err(error) => return Err(error),
         }
     }

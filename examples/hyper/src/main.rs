@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release -p embedding-hyper -- [ADDR]
 //!
-//! Open the address that it prints. hyper reads the requests. For one that `Upgrade` accepts it sends the
-//! response and then hands over the socket, which is a transport as any other: the library in `examples/tokio`
-//! drives an endpoint on it that is open from the start.
+//! Open the address that it prints. hyper reads the requests. If `Upgrade` accepts one, hyper sends the response and
+//! then hands over the socket, which is a transport like any other: the library in `examples/tokio` drives an endpoint
+//! on it that is open from the start.
 
 use std::env;
 use std::error::Error;
@@ -25,14 +25,14 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use websocket_proto::handshake::Upgrade;
 
-/// For a request to arrive. What follows it has the deadlines of the endpoint.
+/// For a request to arrive. After that, the endpoint's deadlines apply.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 const CONFIG: Config = Config::new();
 const PAGE: &str = include_str!("page.html");
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What the API tells.
+/// What the API reports.
 #[derive(Default)]
 struct Counts {
     connections: AtomicU64,
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Failure> {
     }
 }
 
-/// All that this server has.
+/// Responds to a request.
 fn answer(request: Request<Incoming>, counts: &Arc<Counts>) -> http::Result<Response<Full<Bytes>>> {
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/") => respond(200, "text/html; charset=utf-8", PAGE),
@@ -94,7 +94,7 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
         Ok(upgrade) => upgrade,
         Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n").into())),
     };
-    // Browsers say from which page a connection comes; other programs need not.
+    // Browsers say which page opens a connection; other programs need not.
     if upgrade.origin().is_some() && !upgrade.is_same_origin() {
         return respond(403, "text/plain", "foreign origin\n");
     }
@@ -115,11 +115,11 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
     Ok(response.map(|()| Full::default()))
 }
 
-/// Sends messages back. Pings and Closes are answered by the endpoint.
+/// Echoes messages. The endpoint replies to Pings and Closes.
 async fn echo(socket: &mut WebSocket<TokioIo<Upgraded>>, counts: &Counts) {
     while socket.ready().await {
         while let Some((event, mut sender)) = socket.next_event() {
-            // A client that is closing is owed nothing more, so an error here is not one.
+            // A client that is closing gets no more messages, so this error is ignored.
             _ = match event {
                 Event::Text(text) => {
                     counts.add(text.len());

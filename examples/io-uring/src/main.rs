@@ -1,8 +1,8 @@
-//! An echo server on io_uring (tokio-uring): buffers that the kernel has while it reads and writes, and one thread.
+//! An echo server on io_uring (tokio-uring), on one thread: the kernel owns the buffers while it reads and writes.
 //!
 //!     cargo run --release -p embedding-io-uring -- [ADDR]
 //!
-//! Exits with 77 where the kernel has no io_uring, or does not allow it.
+//! Exits with 77 if the kernel has no io_uring, or does not allow it.
 
 #[cfg(target_os = "linux")]
 mod server;
@@ -14,6 +14,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("io_uring is Linux's");
+    eprintln!("io_uring exists only on Linux");
     77.into()
 }

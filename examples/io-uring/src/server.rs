@@ -1,4 +1,4 @@
-//! The server, where there is io_uring.
+//! The server, for systems with io_uring.
 
 use std::error::Error;
 use std::future::pending;
@@ -62,10 +62,11 @@ async fn listen(address: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 ///
 /// The kernel owns a buffer while it reads or writes, so what it reads is copied into the endpoint, and what it writes
-/// out of it. A step starts the operation and reports the transport as blocked; `Wait` is where operations complete.
+/// is copied out of it. A step starts the operation and reports the transport as blocked; operations complete in
+/// `Wait`.
 async fn serve(stream: TcpStream) -> io::Result<End> {
     stream.set_nodelay(true)?;
     let clock = Instant::now();
@@ -75,7 +76,7 @@ async fn serve(stream: TcpStream) -> io::Result<End> {
     loop {
         match endpoint.step(clock.elapsed()) {
             Step::Request => endpoint.accept(),
-            Step::Response => {} // of a client
+            Step::Response => {} // only a client gets one
             Step::Event => echo(&mut endpoint),
             Step::Read => {
                 if reading.is_none() {
@@ -114,14 +115,14 @@ async fn serve(stream: TcpStream) -> io::Result<End> {
                         }
                         output = buffer;
                         output.clear();
-                        output.shrink_to(BUFFER_SIZE); // what a large message took is given back
+                        output.shrink_to(BUFFER_SIZE); // a large message may have enlarged it
                     }
                     () = deadline(&endpoint, clock) => {}
                 }
                 endpoint.ready();
             }
             Step::Done => {
-                // The operations that the kernel still has end with this.
+                // This ends the operations that are still in progress.
                 _ = stream.shutdown(Shutdown::Both);
                 return Ok(endpoint.into_end());
             }
@@ -129,10 +130,10 @@ async fn serve(stream: TcpStream) -> io::Result<End> {
     }
 }
 
-/// Sends messages back. Pings and Closes are answered by the endpoint.
+/// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint) {
     while let Some((event, mut sender)) = endpoint.next_event() {
-        // A client that is closing is owed nothing more, so an error here is not one.
+        // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) => sender.send_text(&text),
             Event::Binary(payload) => sender.send_binary(&payload),
@@ -141,7 +142,7 @@ fn echo(endpoint: &mut Endpoint) {
     }
 }
 
-/// Waits for an operation of the kernel, if it has one.
+/// Waits for the kernel's operation, if there is one.
 async fn completion<F: Future>(operation: Pin<&mut Option<F>>) -> F::Output {
     match operation.as_pin_mut() {
         Some(operation) => operation.await,

@@ -1,5 +1,5 @@
-//! What `epoll` and `stream` share, as both measure a server from outside: the server as a process of its own, whose memory
-//! is then that of its connections alone, and a client on a blocking socket.
+//! What `epoll` and `stream` share, as both measure a server from outside: the server as a separate process, so that
+//! its memory is that of its connections alone, and a client on a blocking socket.
 
 use std::error::Error;
 use std::fs;
@@ -12,15 +12,15 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Event, OsEntropy};
 
-/// For one call of a socket; the deadlines are those of the endpoint.
+/// For one call on a socket; the endpoint has its own deadlines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// This program with other arguments; ends with us.
+/// This program with other arguments; it ends with this process.
 pub struct Server {
     process: Child,
-    /// What it listens on.
+    /// The address that it listens on.
     pub address: String,
 }
 
@@ -52,7 +52,7 @@ impl Drop for Server {
     }
 }
 
-/// What a process holds now (`VmRSS`), or the most that it held at any time (`VmHWM`), in KiB.
+/// The memory of a process in KiB: what it holds now (`VmRSS`), or the most it has held (`VmHWM`).
 pub fn memory(process: &str, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let size = status
@@ -93,11 +93,11 @@ impl Client {
         }
     }
 
-    /// Writes all that waits. Events that come before are taken later.
+    /// Writes all buffered output. Events that arrive meanwhile are handled later.
     pub fn flush(&mut self) {
         while let Some(step) = self.endpoint.flush_step(self.clock.elapsed()) {
             if step == Step::Done {
-                return; // which the next call shows
+                return; // the next call reports it
             }
             self.endpoint.perform(step, &mut self.stream);
         }
@@ -123,7 +123,8 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for the end, whatever comes before it, and says how it was. One that is not clean is an error.
+    /// Waits for the end, ignoring any events before it, and returns how the connection ended. An unclean end is an
+    /// error.
     pub fn hear_close(&mut self) -> Result<String> {
         while self.drive() == Step::Event {
             while self.endpoint.next_event().is_some() {}
@@ -135,7 +136,7 @@ impl Client {
         }
     }
 
-    /// Performs steps until there is one for the caller.
+    /// Performs steps until the caller is needed.
     fn drive(&mut self) -> Step {
         loop {
             match self.endpoint.step(self.clock.elapsed()) {

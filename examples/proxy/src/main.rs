@@ -1,10 +1,11 @@
-//! A proxy that passes on every byte as it is, and counts the frames that go each way.
+//! A proxy that relays every byte unchanged and counts the frames in each direction.
 //!
 //!     cargo run --release -p embedding-proxy -- [ADDR] UPSTREAM
 //!
-//! It takes no part in the protocol: what client and server agree on, extensions, masks and all, is theirs. It only has to find
-//! where the frames begin. Two threads for each connection, one for each direction; who does not read stops the other from sending,
-//! by way of the proxy. The deadlines of an open connection are those of its two ends.
+//! It takes no part in the protocol: extensions and masks are between client and server. It only has to find where the
+//! frames begin. Each connection has two threads, one for each direction. A peer that does not read makes the proxy
+//! stop reading, and so stops the other peer from sending. The two ends apply their own deadlines to an open
+//! connection.
 
 mod meter;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use meter::Meter;
 
-/// For one direction to end after the other.
+/// How long one direction may outlast the other.
 const END_TIME: Duration = Duration::from_secs(10);
 const BUFFER_SIZE: usize = 64 * 1024;
 
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One connection. Yields what went up, and what went down.
+/// Serves one connection. Returns what each direction carried.
 fn serve(mut client: TcpStream, upstream: &str) -> io::Result<(Meter, Meter)> {
     let server = match TcpStream::connect(upstream) {
         Ok(server) => server,
@@ -81,7 +82,7 @@ fn serve(mut client: TcpStream, upstream: &str) -> io::Result<(Meter, Meter)> {
                 .inspect_err(|_| give_up())?;
         }
         let first = ends.recv();
-        // The other direction may take some time to follow, unless nothing can follow.
+        // The other direction may take some time to end, unless it cannot end at all.
         if !matches!(first, Ok(Ok(()))) || ends.recv_timeout(END_TIME).is_err() {
             give_up();
         }
@@ -90,7 +91,7 @@ fn serve(mut client: TcpStream, upstream: &str) -> io::Result<(Meter, Meter)> {
     Ok((up, down))
 }
 
-/// One direction, until it ends.
+/// Relays one direction until it ends.
 fn relay(mut from: &TcpStream, mut to: &TcpStream, meter: &mut Meter) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_SIZE];
     loop {

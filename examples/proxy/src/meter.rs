@@ -1,10 +1,10 @@
-//! What goes by in one direction.
+//! Counts the frames in one direction.
 
 use std::fmt;
 
 use websocket_proto::frame::raw::{Decoder, Item};
 
-/// Sees the bytes of one direction, and counts the frames among them.
+/// Looks at the bytes of one direction, and counts the frames in them.
 #[derive(Default)]
 pub struct Meter {
     state: State,
@@ -15,23 +15,23 @@ pub struct Meter {
 pub struct Count {
     pub data_frames: u64,
     pub control_frames: u64,
-    /// Of payload, as the headers say.
+    /// Bytes of payload, according to the headers.
     pub bytes: u64,
 }
 
 enum State {
-    /// What has come of the HTTP head.
+    /// The HTTP head, as far as it has arrived.
     Head(Vec<u8>),
     Frames(Decoder),
-    /// No WebSocket.
+    /// Not WebSocket.
     Other,
 }
 
-/// No peer sends a longer head.
+/// Longer heads are not parsed.
 const MAX_HEAD_SIZE: usize = 64 * 1024;
 
 impl Meter {
-    /// The next bytes, however they are split.
+    /// Looks at the next bytes, however they are split.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while let (State::Head(head), [byte, rest @ ..]) = (&mut self.state, bytes) {
             head.push(*byte);

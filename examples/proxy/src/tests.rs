@@ -1,4 +1,4 @@
-//! Every byte goes through as it is, and the frames are counted however the bytes are split.
+//! Every byte is relayed unchanged, and the frames are counted however the bytes are split.
 
 use meter::Count;
 
@@ -8,7 +8,8 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
 const RESPONSES: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
     HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 
-/// Frames that an endpoint would refuse as well: reserved bits and opcodes, masked or not, lengths in more bytes than needed.
+/// Includes frames that an endpoint would reject: reserved bits and opcodes, masked or not, lengths in more bytes than
+/// needed.
 fn frames() -> Vec<u8> {
     let mut bytes = Vec::new();
     for first in [0x82, 0xf1, 0x03, 0x89, 0x0f] {
@@ -57,7 +58,7 @@ fn bytes_go_through_unchanged() {
     });
 }
 
-/// Writes all of it in pieces of this size, and yields what comes, to its end.
+/// Writes all of it in pieces of this size, and returns everything that is received.
 fn exchange(stream: TcpStream, bytes: &[u8], size: usize) -> Vec<u8> {
     let mut received = Vec::new();
     thread::scope(|scope| {

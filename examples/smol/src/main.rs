@@ -2,8 +2,9 @@
 //!
 //!     cargo run --release -p embedding-smol -- [ADDR]
 //!
-//! smol says when a socket is ready, so the driver performs its steps on the plain `TcpStream` of std, and waits only
-//! when the endpoint says for what. While too much waits for a client that does not read, it is not read from.
+//! smol reports when a socket is ready, so the driver performs its steps on the plain `TcpStream` of std, and waits
+//! only when the endpoint says what to wait for. While too much output is buffered for a client that does not read,
+//! nothing is read from it.
 
 use std::env;
 use std::error::Error;
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
     stream.get_ref().set_nodelay(true)?;
     let clock = Instant::now();
@@ -52,7 +53,7 @@ async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
             Step::Request => endpoint.accept(),
             Step::Event => {
                 echo(&mut endpoint);
-                yield_now().await; // a client that always has more to say gives way to the others
+                yield_now().await; // a client that always has more to send gives way to the others
             }
             Step::Wait(interest) => {
                 let deadline = endpoint.deadline().map(|deadline| clock + deadline);
@@ -65,10 +66,10 @@ async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
     }
 }
 
-/// Sends messages back. Pings and Closes are answered by the endpoint.
+/// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint) {
     while let Some((event, mut sender)) = endpoint.next_event() {
-        // A client that is closing is owed nothing more, so an error here is not one.
+        // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) => sender.send_text(&text),
             Event::Binary(payload) => sender.send_binary(&payload),

@@ -1,4 +1,4 @@
-//! Sends one message, piece by piece, and compares the server's answer.
+//! Sends one message, piece by piece, and compares the server's reply.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use websocket_proto::{Config, Fin, MessageKind};
 
 use crate::BUFFER_SIZE;
 
-/// In KiB, for either end.
+/// In KiB, for each end.
 const MOST_MEMORY: u64 = 8 * 1024;
-/// In front of each piece, so that no two are alike.
+/// A number at the start of each piece, so that no two are alike.
 const NUMBER_SIZE: usize = 20;
 const PIECES_IN_MEBIBYTE: usize = (1 << 20) / BUFFER_SIZE;
 
@@ -44,7 +44,7 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<()> {
     }
 }
 
-/// One message, and the server's answer to it. Yields how many bytes it took on the wire.
+/// Sends one message and reads the server's reply. Returns how many bytes the message took on the wire.
 fn send(client: &mut Client, pieces: usize) -> Result<usize> {
     let mut piece = text();
     let (mut checksum, mut sent) = (Hasher::new(), 0);
@@ -63,7 +63,7 @@ fn send(client: &mut Client, pieces: usize) -> Result<usize> {
     Ok(sent)
 }
 
-/// One piece of the message: lines, with room for a number in front, and with letters of more than one byte.
+/// One piece of the message: lines, with space for a number at the start, and with characters of more than one byte.
 fn text() -> Vec<u8> {
     let mut text = vec![b' '; NUMBER_SIZE];
     for line in 0.. {

@@ -1,10 +1,10 @@
-//! Messages of any size in the same memory.
+//! Sends a message of any size in constant memory.
 //!
 //!     cargo run --release -p embedding-stream -- --serve [ADDR]
 //!     cargo run --release -p embedding-stream -- [--deflate] MIB
 //!
-//! The second form starts the first as a process of its own, sends it one message of so many MiB, and prints what time and what
-//! memory it took at both ends. The message is text, which both ends hold to UTF-8 as it goes by.
+//! The second form starts the first as a separate process, sends it one message of MIB mebibytes, and prints the time
+//! and the memory that it took at both ends. The message is text, which both ends check to be UTF-8 as it passes.
 
 mod client;
 mod server;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What the server answers a message with.
+/// The server's reply to a message.
 fn answer(size: u64, checksum: Hasher) -> String {
     format!("{size} bytes, CRC-32 {:08x}", checksum.finalize())
 }

@@ -1,4 +1,4 @@
-//! Takes messages of any size as they come, and answers each with its size and its checksum.
+//! Receives messages of any size in chunks, and replies to each with its size and its checksum.
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
@@ -29,7 +29,7 @@ pub fn run(address: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 fn serve(mut stream: TcpStream) -> io::Result<End> {
     stream.set_nodelay(true)?;
     let clock = Instant::now();
@@ -51,7 +51,7 @@ fn serve(mut stream: TcpStream) -> io::Result<End> {
     }
 }
 
-/// The message that is on its way.
+/// The message that is being received.
 #[derive(Default)]
 struct Upload {
     size: u64,
@@ -59,26 +59,26 @@ struct Upload {
 }
 
 impl Upload {
-    /// Takes the chunks that are here, and answers a message after its last one.
+    /// Handles the chunks that have arrived, and replies to a message after its last one.
     fn receive(&mut self, endpoint: &mut Endpoint) {
         while let Some((event, mut sender)) = endpoint.next_event() {
             let (chunk, fin) = match event {
                 Event::TextChunk(text, fin) => (Payload::from(text), fin),
                 Event::BinaryChunk(payload, fin) => (payload, fin),
-                _ => continue, // Pings and Closes are answered by the endpoint
+                _ => continue, // the endpoint replies to Pings and Closes
             };
             self.checksum.update(&chunk);
             self.size += chunk.len() as u64;
             if fin == Fin::Last {
                 let Self { size, checksum } = mem::take(self);
-                // A client that is closing is owed nothing more, so an error here is not one.
+                // A client that is closing gets no more messages, so this error is ignored.
                 _ = sender.send_text(&crate::answer(size, checksum));
             }
         }
     }
 }
 
-/// Has the next call of the stream return at the deadline. A timeout of zero would mean none to a socket.
+/// Makes the next call on the stream return at the deadline. A socket would take a timeout of zero as "no timeout".
 fn wait_until(deadline: Option<Duration>, clock: Instant, stream: &TcpStream) -> io::Result<()> {
     let left = deadline.map(|deadline| deadline.saturating_sub(clock.elapsed()));
     let timeout = left.map(|left| left.max(Duration::from_millis(1)));

@@ -2,11 +2,12 @@
 //!
 //!     cargo run --release -p embedding-tls -- [ADDR [FILE]]
 //!
-//! The certificate, for localhost and 127.0.0.1, is made anew; FILE gets it, for clients to trust:
+//! It creates a certificate for localhost and 127.0.0.1, and writes it to FILE for clients to trust:
 //!
 //!     NODE_EXTRA_CA_CERTS=FILE npx wscat -c wss://localhost:9001
 //!
-//! To the endpoint, TLS is a transport as any other: `StreamOwned` reads and writes, and `close_notify` shuts it down.
+//! To the endpoint, TLS is a transport like any other: `StreamOwned` reads and writes, and `close_notify` shuts it
+//! down.
 
 use std::env;
 use std::error::Error;
@@ -23,7 +24,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use websocket_proto::Event;
 use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
 
-/// For the handshake of TLS. All that follows has the deadlines of the endpoint.
+/// For the TLS handshake. After that, the endpoint's deadlines apply.
 const TLS_TIME: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -63,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One connection, from the first byte to the last.
+/// Serves one connection, from the first byte to the last.
 fn serve(stream: TcpStream, tls: Arc<ServerConfig>) -> Result<End, Box<dyn Error>> {
     stream.set_nodelay(true)?;
     let clock = Instant::now();
@@ -87,10 +88,10 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>) -> Result<End, Box<dyn Error
     }
 }
 
-/// Sends messages back. Pings and Closes are answered by the endpoint.
+/// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint) {
     while let Some((event, mut sender)) = endpoint.next_event() {
-        // A client that is closing is owed nothing more, so an error here is not one.
+        // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) => sender.send_text(&text),
             Event::Binary(payload) => sender.send_binary(&payload),
@@ -99,7 +100,7 @@ fn echo(endpoint: &mut Endpoint) {
     }
 }
 
-/// A stream of rustls as a transport of `Endpoint::perform`.
+/// A rustls stream as a transport for `Endpoint::perform`.
 struct Tls(StreamOwned<ServerConnection, Socket>);
 
 impl Tls {
@@ -113,7 +114,7 @@ impl Tls {
 }
 
 impl Read for Tls {
-    /// Many programs end a connection without `close_notify`. WebSocket has its own Close, so nothing can go missing
+    /// Many programs end a connection without `close_notify`. WebSocket has its own Close, so a truncation does not go
     /// unnoticed.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer) {
@@ -128,7 +129,7 @@ impl Write for Tls {
         self.0.write(bytes)
     }
 
-    /// Sends what TLS has encrypted and not sent yet.
+    /// Sends what TLS has encrypted but not sent yet.
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
@@ -149,7 +150,7 @@ struct Socket {
 }
 
 impl Socket {
-    /// The time that is left, as the timeout of a socket, for which zero would mean none.
+    /// The remaining time, as the timeout of a socket, for which zero would mean "no timeout".
     fn timeout(&self) -> io::Result<Option<Duration>> {
         match self
             .deadline

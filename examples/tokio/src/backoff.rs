@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use websocket_proto::{Entropy, OsEntropy};
 
-/// Delays that double, each drawn at random, so that the clients of a server that comes back do not come all at once.
+/// Delays that double, each randomized, so that the clients of a restarted server do not all connect at the same time.
 #[derive(Debug)]
 pub struct Backoff {
     first: Duration,
@@ -21,12 +21,12 @@ impl Backoff {
         }
     }
 
-    /// Starts over: to be called when a connection turned out to be good, not when it was merely accepted.
+    /// Starts over. Call this when a connection has turned out to work, not as soon as it is accepted.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 
-    /// Returns the next delay: between a half of what is due and all of it.
+    /// Returns the next delay: between half of the current one and all of it.
     pub fn delay(&mut self) -> Duration {
         let due = self.next;
         self.next = due.saturating_mul(2).min(self.longest);

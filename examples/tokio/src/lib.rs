@@ -1,4 +1,4 @@
-//! WebSocket on tokio, over any `AsyncRead + AsyncWrite`: take this package by path, or copy its files.
+//! WebSocket on tokio, over any `AsyncRead + AsyncWrite`: depend on this package by path, or copy its files.
 //!
 //! ```sh
 //! cargo add --path PATH/TO/examples/tokio --no-default-features --features tls,deflate # leave out what is not needed
@@ -21,19 +21,20 @@
 //! # }
 //! ```
 //!
-//! All the protocol, the buffers and the deadlines are in [`Endpoint`]; what is here is its driver. The driver is
-//! `poll_drive`, `poll_output` and `perform` in this file: each asks for a step, does it, and reports the result.
+//! [`Endpoint`] has the protocol, the buffers and the deadlines; this crate is its driver. The driver is `poll_drive`,
+//! `poll_output` and `perform` in this file: each asks for a step, performs it, and reports the result.
 //!
 //! # What a program has to know
 //!
-//! - **Keep [`next`](WebSocket::next) going.** It reads, and reading is what answers Pings, notices the end and finishes
-//!   what [`send`](WebSocket::send) could not write at once. A program that only sends calls it too, in a `select!` or
-//!   in another task, see [`split`](WebSocket::split).
-//! - **Everything can be dropped.** Each future can be dropped at any await, in a `select!` or by a timeout, and nothing
-//!   is lost: what was read or queued is in the socket, not in the future. A `send` that is dropped has sent nothing.
-//! - **The end is a value.** After `None`, [`end`](WebSocket::end) says how it ended: errors of the transport, missed
-//!   deadlines and broken rules included.
-//! - **Dropping the socket is not closing it.** Await [`close`](WebSocket::close), or the peer sees 1006.
+//! - **Keep [`next`](WebSocket::next) going.** It reads, and reading is what replies to Pings, notices the end and
+//! finishes what [`send`](WebSocket::send) could not write immediately. A program that only sends has to call it too,
+//! in a `select!` or in another task, see [`split`](WebSocket::split).
+//! - **Everything can be dropped.** Each future can be dropped at any await point, in a `select!` or by a timeout,
+//! without losing data: what was read or queued is in the socket, not in the future. A `send` that is dropped has sent
+//! nothing.
+//! - **The end is a value.** After `None`, [`end`](WebSocket::end) reports how the connection ended, including
+//! transport errors, missed deadlines and protocol violations.
+//! - **Dropping the socket does not close it.** Await [`close`](WebSocket::close), or the peer sees 1006.
 
 mod backoff;
 mod message;
@@ -74,15 +75,15 @@ pub struct WebSocket<S> {
     clock: Instant,
     /// Reset when the endpoint's deadline has changed.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The tasks that wait for this socket. The transport and the timer wake both, by `waker`.
+    /// The tasks that wait for this socket. The transport and the timer wake both through `waker`.
     wakers: Arc<Wakers>,
     waker: Waker,
-    /// Whether the transport has done something since the other half was woken.
+    /// Whether the transport has made progress since the other half was woken.
     has_moved: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes a transport whose opening handshake another library has done, such as hyper's upgraded stream.
+    /// Wraps a transport on which another library has done the opening handshake, such as hyper's upgraded stream.
     pub fn open(stream: S, connection: Connection, config: &EndpointConfig) -> Self {
         Self::new(stream, |now| {
             Endpoint::from_connection(config, connection, &[], now)
@@ -103,20 +104,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Waits for the next event. `None` after the last one: [`end`](Self::end) then says how the connection ended.
+    /// Waits for the next event. Returns `None` after the last one: [`end`](Self::end) then reports how the connection
+    /// ended.
     ///
     /// The event is owned; [`ready`](Self::ready) lends events without a copy.
     pub async fn next(&mut self) -> Option<Event<'static>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// Waits until there may be events, which [`next_event`](Self::next_event) lends. `false` after the last one.
+    /// Waits until [`next_event`](Self::next_event) may have an event. Returns `false` after the last one.
     pub async fn ready(&mut self) -> bool {
         let step = poll_fn(|cx| self.poll_as(Half::Reader, cx, Self::poll_drive)).await;
         step == Step::Event
     }
 
-    /// Lends the next event, with a handle to reply by while it is held: see [`Endpoint::next_event`].
+    /// Lends the next event, with a handle for replying while it is held: see [`Endpoint::next_event`].
     ///
     /// ```no_run
     /// # use embedding_tokio::{Event, WebSocket};
@@ -134,31 +136,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.endpoint.next_event()
     }
 
-    /// Sends a message: waits while too much output waits, queues the message, and writes what the transport accepts
-    /// at once. The rest is written while [`next`](Self::next), [`flush`](Self::flush) or [`close`](Self::close) is
-    /// awaited. A future that is dropped has not sent the message.
+    /// Sends a message: waits while too much output is buffered, queues the message, and writes what the transport
+    /// accepts immediately. The rest is written while [`next`](Self::next), [`flush`](Self::flush) or
+    /// [`close`](Self::close) is awaited. A future that is dropped has not sent the message.
     ///
     /// # Errors
     ///
-    /// Those of [`Sender::send_text`], but not [`SendError::Full`].
+    /// Same as [`Sender::send_text`], except [`SendError::Full`].
     pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
         poll_fn(|cx| self.poll_space(cx)).await?;
         self.try_send(message)
     }
 
-    /// Sends a message now, or not at all.
+    /// Sends a message now, without waiting.
     ///
     /// # Errors
     ///
-    /// Those of [`Sender::send_text`]; [`SendError::Full`] if too much output waits.
+    /// Same as [`Sender::send_text`]; [`SendError::Full`] if too much output is buffered.
     pub fn try_send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let sent = message.into().send(self.endpoint.sender());
         self.write_now();
         sent
     }
 
-    /// Waits until all that was sent is written and flushed.
+    /// Waits until everything sent is written and flushed.
     ///
     /// # Errors
     ///
@@ -167,12 +169,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.poll_flushed(cx)).await
     }
 
-    /// Closes the connection, and waits for the peer's Close and the end of the transport. Messages that still come are
-    /// dropped; to have them, [`send`](Self::send) a [`Message::Close`] and call [`next`](Self::next) until `None`.
+    /// Closes the connection, and waits for the peer's Close and the end of the transport. Messages that still arrive
+    /// are dropped; to receive them, [`send`](Self::send) a [`Message::Close`] and call [`next`](Self::next) until
+    /// `None`.
     ///
     /// # Errors
     ///
-    /// Those of [`Sender::close`] that say that the code or the reason is wrong.
+    /// Same as [`Sender::close`] for an invalid code or reason.
     pub async fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<&End, SendError> {
         match self.endpoint.sender().close(code, reason) {
             Ok(()) | Err(SendError::NotOpen) => {}
@@ -194,19 +197,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.endpoint.into_end()
     }
 
-    /// Returns the endpoint, for what is not here: Pings, fragments, round-trip times.
+    /// Returns the endpoint, for everything else: Pings, fragments, round-trip times.
     pub fn endpoint(&mut self) -> &mut Endpoint {
         &mut self.endpoint
     }
 
-    /// Returns the transport. Not to be read or written.
+    /// Returns the transport. Do not read or write it.
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
     /// Splits the socket for two tasks, one that reads and one that writes.
     ///
-    /// `split` of the crate `futures` does as well: either way each half has its own waker.
+    /// `split` of the crate `futures` works as well: either way, each half has its own waker.
     pub fn split(self) -> (Reader<S>, Writer<S>) {
         split::split(self)
     }
@@ -225,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Writes, whatever events wait, until `is_enough` or until all is flushed.
+    /// Writes, whether or not events are waiting, until `is_enough` or until everything is flushed.
     fn poll_output(
         &mut self,
         cx: &mut Context<'_>,
@@ -243,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Does one step on the transport, and reports the result.
+    /// Performs one step on the transport, and reports the result.
     fn perform(&mut self, step: Step, cx: &mut Context<'_>) {
         let (endpoint, stream) = (&mut self.endpoint, Pin::new(&mut self.stream));
         match step {
@@ -295,7 +298,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
 /// What a half does when it is polled.
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Polls for one half: the transport and the timer get the waker that wakes both, and what moved wakes the other.
+    /// Polls for one half: the transport and the timer get the waker that wakes both halves, and progress wakes the
+    /// other one.
     fn poll_as<T>(
         &mut self,
         half: Half,
@@ -335,7 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_output(cx, |_| false))
     }
 
-    /// Writes what the transport accepts. Whoever waits for the socket is woken to wait for the rest.
+    /// Writes what the transport accepts. Wakes the tasks that wait for the socket, so that they wait for the rest.
     fn write_now(&mut self) {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
@@ -356,7 +360,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     }
 }
 
-/// `poll_ready` waits while too much output waits, and `poll_close` sends a Close with code 1000: the `Stream` then ends.
+/// `poll_ready` waits while too much output is buffered, and `poll_close` sends a Close with code 1000: the `Stream`
+/// then ends.
 impl<'m, S: AsyncRead + AsyncWrite + Unpin> Sink<Message<'m>> for WebSocket<S> {
     type Error = SendError;
 
@@ -380,7 +385,7 @@ impl<'m, S: AsyncRead + AsyncWrite + Unpin> Sink<Message<'m>> for WebSocket<S> {
     }
 }
 
-/// Without what is sent and received.
+/// Omits what is sent and received.
 impl<S> std::fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WebSocket")

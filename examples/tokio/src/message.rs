@@ -1,4 +1,4 @@
-//! What can be sent.
+//! The messages that can be sent.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use websocket_proto::{Fin, MessageKind, Payload, Text};
 
 use crate::{SendError, Sender};
 
-/// A message to send, borrowed or owned. Made by `into` from a string, from bytes, or from what was prepared for many.
+/// A message to send, borrowed or owned. Converts from a string, from bytes, or from a prepared message.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message<'m> {

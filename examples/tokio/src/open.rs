@@ -15,9 +15,10 @@ use crate::{End, Endpoint, EndpointConfig, Step, WebSocket};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is no transport: the name has no address, TCP or TLS failed, or the URL is for the other function.
+    /// There is no transport: the name does not resolve, TCP or TLS failed, or the URL's scheme is for the other
+    /// function.
     Io(io::Error),
-    /// The server did not accept the request. The response has the status and the fields.
+    /// The server rejected the request. The response has the status and the header fields.
     Rejected(Box<Response>),
     /// The opening handshake did not succeed.
     Failed(Box<End>),
@@ -25,11 +26,11 @@ pub enum OpenError {
 
 /// Connects to a `ws:` URL.
 ///
-/// Only the opening handshake has a deadline; for all of it, wrap the future in `tokio::time::timeout`.
+/// Only the opening handshake has a deadline; to limit the whole call, wrap the future in `tokio::time::timeout`.
 ///
 /// # Errors
 ///
-/// Each way to fail, see [`OpenError`].
+/// See [`OpenError`].
 pub async fn connect(
     request: ClientRequest,
     config: &EndpointConfig,
@@ -45,7 +46,7 @@ pub async fn connect(
 ///
 /// # Errors
 ///
-/// Each way to fail, see [`OpenError`].
+/// See [`OpenError`].
 #[cfg(feature = "tls")]
 pub async fn connect_tls(
     request: ClientRequest,
@@ -68,11 +69,11 @@ async fn tcp(request: &ClientRequest) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Opens a connection as a client, on a transport that is connected already: TLS, a Unix socket, a proxy's tunnel.
+/// Opens a connection as a client, on an established transport: TLS, a Unix socket, a proxy's tunnel.
 ///
 /// # Errors
 ///
-/// Each way to fail, see [`OpenError`].
+/// See [`OpenError`].
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: ClientRequest,
@@ -89,11 +90,11 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Opens a connection as a server, for any path and any origin.
 ///
-/// A server that is open to browsers looks at the request first, see [`Incoming`]: any page may connect to it.
+/// If browsers can reach the server, look at the request first, see [`Incoming`]: any page may connect to it.
 ///
 /// # Errors
 ///
-/// How it ended instead. The client got a response.
+/// How the connection ended instead. The client has received the response.
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &EndpointConfig,
@@ -101,7 +102,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Incoming::read(stream, config).await?.accept().await
 }
 
-/// A request that waits to be accepted or rejected.
+/// A request that can be accepted or rejected.
 ///
 /// ```no_run
 /// # use embedding_tokio::{End, EndpointConfig, Incoming, WebSocket};
@@ -126,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// How it ended instead: there was no HTTP request, or none in time.
+    /// How the connection ended instead: there was no HTTP request, or it did not arrive in time.
     pub async fn read(stream: S, config: &EndpointConfig) -> Result<Self, Box<End>> {
         let mut socket = WebSocket::new(stream, |now| Endpoint::server(config, now));
         let _ = poll_fn(|cx| socket.poll_drive(cx)).await;
@@ -136,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
     }
 
-    /// Returns the request, to look at its path, its origin, its cookies. It need not be for WebSocket.
+    /// Returns the request, to check its path, its origin or its cookies. It need not be for WebSocket.
     pub fn request(&self) -> &Request {
         &self.request
     }
@@ -145,17 +146,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// How it ended instead: the request breaks a rule of RFC 6455, and the response said so.
+    /// How the connection ended instead: the request violates RFC 6455, and the client has received the response.
     pub async fn accept(self) -> Result<WebSocket<S>, Box<End>> {
         self.accept_with(|upgrade| Ok(upgrade)).await
     }
 
-    /// Accepts the request, with what `choose` adds to the response: a subprotocol, fields. If it fails, the response is
-    /// a 500.
+    /// Accepts the request, with what `choose` adds to the response: a subprotocol, header fields. If `choose` fails,
+    /// the response is a 500.
     ///
     /// # Errors
     ///
-    /// How it ended instead.
+    /// How the connection ended instead.
     pub async fn accept_with(
         mut self,
         choose: impl FnOnce(Upgrade<'_>) -> Result<Upgrade<'_>, HandshakeMisuse>,
@@ -171,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
     }
 
-    /// Answers the request with any other response: an error, a page, a health check.
+    /// Responds to the request with any other response: an error, a page, a health check.
     pub async fn reject(mut self, status: u16, fields: &[(&str, &str)], body: &[u8]) -> Box<End> {
         let responded = self.socket.endpoint.respond(&self.request, status, fields, body);
         debug_assert!(responded.is_ok(), "{responded:?}");

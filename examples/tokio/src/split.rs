@@ -20,8 +20,8 @@ pub(crate) enum Half {
 /// The wakers of the two tasks that may wait for one socket.
 ///
 /// A transport keeps one waker for each of its directions, and both halves use both directions: a reader writes Pongs,
-/// and a writer may have to wait for what a reader began to write. So the transport is polled with one waker, that wakes
-/// both; polled with that of the task, it would forget the other task.
+/// and a writer may have to wait for output that a reader began to write. So the transport is polled with one waker
+/// that wakes both tasks; polled with the waker of one task, it would forget the other.
 #[derive(Default)]
 pub(crate) struct Wakers {
     reader: Mutex<Option<Waker>>,
@@ -41,7 +41,7 @@ impl Wakers {
     pub(crate) fn register(&self, half: Half, waker: &Waker) {
         let mut slot = self.slot(half);
         match &mut *slot {
-            Some(known) => known.clone_from(waker), // the same one costs nothing
+            Some(known) => known.clone_from(waker), // cloning the same waker costs nothing
             empty => *empty = Some(waker.clone()),
         }
     }
@@ -77,11 +77,11 @@ impl Wake for Wakers {
     }
 }
 
-/// The half that reads, of [`WebSocket::split`]. It is to be polled all the time: it also writes what is queued.
+/// The half that reads, from [`WebSocket::split`]. Poll it all the time: it also writes queued output.
 #[derive(Debug)]
 pub struct Reader<S>(Arc<Mutex<WebSocket<S>>>);
 
-/// The half that writes, of [`WebSocket::split`].
+/// The half that writes, from [`WebSocket::split`].
 #[derive(Debug)]
 pub struct Writer<S>(Arc<Mutex<WebSocket<S>>>);
 
@@ -90,25 +90,25 @@ pub(crate) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     (Reader(shared.clone()), Writer(shared))
 }
 
-/// Locked for a poll, and never across an await.
+/// Locked during a poll, and never across an await.
 fn lock<S>(shared: &Mutex<WebSocket<S>>) -> MutexGuard<'_, WebSocket<S>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
-    /// Waits for the next event, as [`WebSocket::next`].
+    /// Waits for the next event. Same as [`WebSocket::next`].
     pub async fn next(&mut self) -> Option<Event<'static>> {
         poll_fn(|cx| lock(&self.0).poll_event(cx)).await
     }
 
-    /// Looks at the socket, such as at its [`end`](WebSocket::end).
+    /// Gives access to the socket, such as to its [`end`](WebSocket::end).
     pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         look(&mut lock(&self.0))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
-    /// Sends a message, as [`WebSocket::send`].
+    /// Sends a message. Same as [`WebSocket::send`].
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.try_send(message)
     }
 
-    /// Sends a message now, or not at all, as [`WebSocket::try_send`]. For a broadcast: it does not wait.
+    /// Sends a message now, without waiting. Same as [`WebSocket::try_send`]. For broadcasts.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         lock(&self.0).try_send(message)
     }
 
-    /// Waits until all that was sent is written and flushed.
+    /// Waits until everything sent is written and flushed.
     ///
     /// # Errors
     ///
@@ -137,15 +137,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         poll_fn(|cx| lock(&self.0).poll_flushed(cx)).await
     }
 
-    /// Has the socket end at once, without a Close: the reader gets `None`.
+    /// Ends the connection immediately, without a Close: the reader gets `None`.
     pub fn abort(&self) {
         let mut socket = lock(&self.0);
         socket.endpoint.abort();
         socket.waker.wake_by_ref();
     }
 
-    /// Looks at the socket, such as at its [`end`](WebSocket::end), or sends by its
-    /// [`endpoint`](WebSocket::endpoint) what the reader then writes.
+    /// Gives access to the socket, such as to its [`end`](WebSocket::end), or to its [`endpoint`](WebSocket::endpoint),
+    /// whose output the reader then writes.
     pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         let mut socket = lock(&self.0);
         let looked = look(&mut socket);

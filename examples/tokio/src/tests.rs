@@ -1,4 +1,4 @@
-//! The driver: cancel safety, and the wakers of two tasks.
+//! Tests of the driver: cancel safety, and the wakers of two tasks.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use websocket_proto::{Fin, MessageKind, entropy};
 
 use super::*;
 
-/// Polls the future once and drops it, time and again, until a fresh one is ready at once.
+/// Polls the future once and drops it, again and again, until a fresh one is ready on its first poll.
 macro_rules! dropped_at_every_await {
     ($future:expr) => {
         'ready: {
@@ -18,14 +18,14 @@ macro_rules! dropped_at_every_await {
                 if let Poll::Ready(output) = pin!($future).poll(&mut context) {
                     break 'ready output;
                 }
-                tokio::task::yield_now().await; // tokio lets a task do so much at a time, then makes it wait for nothing
+                tokio::task::yield_now().await; // tokio limits what a task does before it yields, and then returns `Pending` once
             }
-            panic!("it goes round in circles");
+            panic!("it makes no progress");
         }
     };
 }
 
-/// A stream that accepts and gives a few bytes at a time, and makes wait before each.
+/// A stream that reads and writes a few bytes at a time, and is not ready before each.
 struct Reluctant {
     input: Vec<u8>,
     output: Vec<u8>,
@@ -52,7 +52,7 @@ async fn futures_that_are_dropped_at_every_await_lose_nothing() {
     }
 }
 
-/// A `send` that is dropped has sent nothing, and one that is ready has sent its message once.
+/// A `send` that is dropped has sent nothing, and one that completes has sent its message once.
 #[tokio::test]
 async fn sends_that_are_dropped_at_every_await_send_once() {
     let texts: Vec<_> = (0..20u32)
@@ -76,13 +76,13 @@ async fn sends_that_are_dropped_at_every_await_send_once() {
     }
 }
 
-/// How the halves poll the one socket.
+/// How the halves poll the socket.
 type Split = fn(WebSocket<DuplexStream>) -> (Next, Send);
 type Next = Pin<Box<dyn Stream<Item = Event<'static>> + std::marker::Send>>;
 type Send = Pin<Box<dyn Sink<Message<'static>, Error = SendError> + std::marker::Send>>;
 
-/// A reader that waits for events and a writer that waits for the peer to read: the peer reads, and the writer has to
-/// hear of it, although the reader was polled last; then the peer sends, and the reader has to hear of that.
+/// A reader waits for events and a writer waits for the peer to read. Then the peer reads: the writer has to be woken,
+/// although the reader was polled last. Then the peer sends: the reader has to be woken.
 async fn both_halves_are_woken(split: Split) -> Result<(), &'static str> {
     use futures_util::{SinkExt, StreamExt};
     let (stream, mut peer) = duplex(1000);
@@ -124,7 +124,7 @@ async fn both_halves_of_a_socket_that_futures_splits_are_woken() {
     assert_eq!(both_halves_are_woken(futures).await, Ok(()));
 }
 
-/// The last waker wins where the socket is polled with that of the task. This is what the test above has to find.
+/// If the socket is polled with the waker of the task, only the last waker is kept. The test above has to find this.
 #[tokio::test(start_paused = true)]
 async fn naive_adapter_loses_a_waker() {
     let naive: Split = |socket| {
@@ -134,7 +134,7 @@ async fn naive_adapter_loses_a_waker() {
     assert_eq!(both_halves_are_woken(naive).await, Err("the writer hangs"));
 }
 
-/// The adapter that everybody writes first.
+/// The adapter that is easily written first.
 struct Naive(WebSocket<DuplexStream>);
 
 impl Stream for Naive {
@@ -172,7 +172,7 @@ impl Sink<Message<'static>> for Naive {
     }
 }
 
-/// One waits until the transport is ready, and does not ask it time and again.
+/// A task waits until the transport is ready, and does not poll it repeatedly.
 #[tokio::test(start_paused = true)]
 async fn waiting_is_not_polling() {
     let (stream, _peer) = duplex(1000);
@@ -189,7 +189,8 @@ async fn waiting_is_not_polling() {
     assert_eq!(polls, 2, "at the start, and at the end of the timeout");
 }
 
-/// RFC 6455 section 5.5.2: a Ping is sent when it is due, and a peer that shows no activity is given up.
+/// RFC 6455 section 5.5.2: a Ping is sent when it is due, and the connection to a peer that shows no activity is given
+/// up.
 #[tokio::test(start_paused = true)]
 async fn timers_run_while_the_socket_waits() {
     let (stream, mut peer) = duplex(1000);
@@ -210,7 +211,7 @@ async fn timers_run_while_the_socket_waits() {
     assert_eq!(sent[0], 0x89, "a Ping");
 }
 
-/// The write timeout runs too while only the writer is polled.
+/// The write timeout also runs while only the writer is polled.
 #[tokio::test(start_paused = true)]
 async fn writer_alone_gives_up_a_peer_that_does_not_read() {
     let (stream, _peer) = duplex(1000);
@@ -225,7 +226,7 @@ async fn writer_alone_gives_up_a_peer_that_does_not_read() {
     );
 }
 
-/// `send` waits for the peer, `try_send` says that it would have to.
+/// `send` waits for the peer; `try_send` returns an error instead.
 #[tokio::test(start_paused = true)]
 async fn full_output_holds_the_sender_up() {
     let (stream, mut peer) = duplex(1000);
@@ -288,7 +289,7 @@ fn conversation() -> Vec<u8> {
     out
 }
 
-/// What an undisturbed connection makes of it.
+/// The events and the replies of a connection that is not interrupted.
 fn received_at_once(mut wire: Vec<u8>) -> (Vec<Event<'static>>, Vec<u8>) {
     let mut server = Connection::server(&Config::new());
     let (mut input, mut events, mut out) = (&mut wire[..], Vec::new(), Vec::new());

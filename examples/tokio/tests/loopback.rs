@@ -46,7 +46,7 @@ where
         .max_read_size(16 * 1024);
     let request = ClientRequest::from_url("ws://localhost/")?;
     let (mut socket, _) = embedding_tokio::client(Slow::new(client), request, &config).await?;
-    // Still on its way when the server sends its last byte.
+    // Still in flight when the server sends its last byte.
     socket.send("a message that the server drops").await?;
     match socket.next().await {
         Some(Event::Binary(message)) => assert_eq!(message.len(), SIZE),
@@ -83,7 +83,7 @@ async fn large_message_and_close_arrive_over_tls() -> Result {
     Ok(())
 }
 
-/// RFC 6455 section 7.1.5: an end without a Close is 1006, and says what it was.
+/// RFC 6455 section 7.1.5: an end without a Close is 1006, and reports its cause.
 #[tokio::test]
 async fn reset_is_the_end_and_not_a_panic() -> Result {
     let (mut socket, server) = opened(&EndpointConfig::new()).await?;
@@ -102,7 +102,7 @@ async fn reset_is_the_end_and_not_a_panic() -> Result {
     Ok(())
 }
 
-/// A FIN without a Close is the end as well; what was sent before it is still handed out.
+/// A FIN without a Close ends the connection as well; what was sent before it is still delivered.
 #[tokio::test]
 async fn end_of_the_peers_direction_is_the_end() -> Result {
     let (mut socket, mut server) = opened(&EndpointConfig::new()).await?;
@@ -196,7 +196,7 @@ async fn pair() -> Result<(TcpStream, TcpStream)> {
     Ok((client?, accepted?.0))
 }
 
-/// A certificate of its own, and who trusts it.
+/// A self-signed certificate, and a client configuration that trusts it.
 fn tls() -> Result<(TlsAcceptor, TlsConnector)> {
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()])?;
     let mut roots = RootCertStore::empty();
@@ -211,7 +211,7 @@ fn tls() -> Result<(TlsAcceptor, TlsConnector)> {
     Ok((Arc::new(server).into(), Arc::new(client).into()))
 }
 
-/// A stream that rests after each piece that it has read of a large message.
+/// A stream that pauses after each piece of a large message that it has read.
 struct Slow<S> {
     stream: S,
     read: usize,

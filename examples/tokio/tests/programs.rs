@@ -23,7 +23,7 @@ const FEED: &str = env!("CARGO_BIN_EXE_embedding-feed");
 const TUNNEL: &str = env!("CARGO_BIN_EXE_embedding-tunnel");
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A feed is connected again after longer and longer delays, and after short ones once it was good again.
+/// A feed reconnects after longer and longer delays, and after short ones once a connection has worked.
 #[tokio::test]
 async fn feed_reconnects_with_backoff() -> Result {
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()])?;
@@ -50,7 +50,7 @@ async fn feed_reconnects_with_backoff() -> Result {
         delays.push(ended.elapsed());
         if !good {
             ended = Instant::now();
-            continue; // in the handshake of TLS
+            continue; // during the TLS handshake
         }
         let mut socket = accept(tls.accept(stream).await?, &EndpointConfig::new())
             .await
@@ -61,12 +61,13 @@ async fn feed_reconnects_with_backoff() -> Result {
         assert_eq!(line.as_deref(), Some("a line"));
         ended = Instant::now();
         match delays.len() {
-            1 => drop(socket), // as a server that crashes
+            1 => drop(socket), // like a server that crashes
             _ => _ = socket.close(CloseCode::SERVICE_RESTART, "").await?,
         }
     }
     std::fs::remove_file(file)?;
-    // Each is a random part of what is due, from a half of it on: of 0.5 s, of 1 s, of 2 s, and of 0.5 s after a line came.
+    // Each is a random part, at least half, of the full delay: 0.5 s, 1 s, 2 s, and 0.5 s again after a line was
+    // received.
     let [_, first, second, third, again] = delays[..] else {
         panic!("{delays:?}");
     };
@@ -79,16 +80,16 @@ async fn feed_reconnects_with_backoff() -> Result {
     Ok(())
 }
 
-/// What one says, all hear; who does not read is closed, or dropped if it does not read that either, and the others do
-/// not wait; at the end all get 1001.
+/// Everyone gets every message. A client that does not read is closed, or dropped if it does not read that either,
+/// while the others do not wait; at the end, all get 1001.
 #[tokio::test(flavor = "multi_thread")]
 async fn room_drops_a_slow_reader_and_closes_all() -> Result {
     let (mut room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
     let (mut speaker, mut listener) = (enter(address).await?, enter(address).await?);
-    let mut slow = enter(address).await?; // reads once it is too late
+    let mut slow = enter(address).await?; // does not read until it is too late
     let _dead = enter(address).await?; // never reads, and the room ends all the same
     let message = vec![7; 100_000];
-    // More than the sockets and the limit of the output take.
+    // More than fits in the sockets and the output limit.
     for _ in 0..200 {
         speaker.send(&message[..]).await?;
         for client in [&mut speaker, &mut listener] {
@@ -122,7 +123,7 @@ async fn room_drops_a_slow_reader_and_closes_all() -> Result {
     Ok(())
 }
 
-/// A page of another origin does not get in (RFC 6455 section 10.2), nor does what is not for WebSocket.
+/// The page of another origin is rejected (RFC 6455 section 10.2), and so is a request that is not for WebSocket.
 #[tokio::test]
 async fn room_is_closed_to_other_origins() -> Result {
     let (_room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
@@ -141,7 +142,7 @@ async fn room_is_closed_to_other_origins() -> Result {
     Ok(())
 }
 
-/// The bytes and the FIN of each direction arrive while the other goes on, and the memory does not grow with them.
+/// The bytes and the FIN of each direction arrive while the other continues, and memory does not grow with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn tunnel_carries_each_direction_to_its_end() -> Result {
     let size: u64 = if cfg!(debug_assertions) {
@@ -173,10 +174,11 @@ async fn tunnel_carries_each_direction_to_its_end() -> Result {
     Ok(())
 }
 
-/// One sends much and ends its direction; the other rests, reads all of it, and only then says how much it was.
+/// One side sends much and ends its direction; the other pauses, reads all of it, and only then reports how much it
+/// was.
 async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64) -> Result {
     let answering = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(500)).await; // what is sent meanwhile has to wait with the sender
+        tokio::time::sleep(Duration::from_millis(500)).await; // what is sent meanwhile has to wait at the sender
         let received = tokio::io::copy(&mut to, &mut tokio::io::sink()).await?;
         to.write_all(received.to_string().as_bytes()).await?;
         to.shutdown().await
@@ -189,7 +191,7 @@ async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64) -> Result {
     Ok(answering.await??)
 }
 
-/// A reset of one side is a reset of the other, not a FIN that looks like the end of the data.
+/// A reset on one side is a reset on the other, not a FIN that looks like the end of the data.
 #[tokio::test]
 async fn tunnel_passes_a_reset_on() -> Result {
     let service = TcpListener::bind("127.0.0.1:0").await?;
@@ -234,7 +236,7 @@ async fn enter(address: SocketAddr) -> Result<WebSocket<TcpStream>> {
     Ok(connect(request, &config).await?.0)
 }
 
-/// The most memory that a process has had, in KiB.
+/// The most memory that a process has used, in KiB.
 fn peak_memory(child: &Child) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().ok_or("it has ended")?))?;
     let line = status

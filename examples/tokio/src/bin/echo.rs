@@ -25,7 +25,7 @@ async fn main() -> std::io::Result<()> {
     }
 }
 
-/// Serves one client, and says how it ended.
+/// Serves one client, and reports how the connection ended.
 async fn echo(stream: TcpStream) -> String {
     _ = stream.set_nodelay(true);
     let mut socket = match accept(stream, &EndpointConfig::new()).await {
@@ -37,7 +37,7 @@ async fn echo(stream: TcpStream) -> String {
             _ = match event {
                 Event::Text(text) => sender.send_text(&text),
                 Event::Binary(payload) => sender.send_binary(&payload),
-                _ => Ok(()), // Pings and Closes are answered by the endpoint
+                _ => Ok(()), // the endpoint replies to Pings and Closes
             };
         }
     }

@@ -1,4 +1,4 @@
-//! Prints the texts of a `wss` feed, and connects again whenever the connection ends.
+//! Prints the texts of a `wss` feed, and reconnects whenever the connection ends.
 //!
 //!     cargo run --release -p embedding-tokio --bin embedding-feed -- URL [CA_FILE]
 
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
                 eprintln!("{}", socket.into_end());
             }
-            // To ask again would not help.
+            // Another attempt would not help.
             Err(OpenError::Rejected(response)) if matches!(response.status(), 400..=499) => {
                 return Err(OpenError::Rejected(response).into());
             }

@@ -1,9 +1,9 @@
-//! A room behind axum: what one client says goes to all, itself included.
+//! A chat room behind axum: everyone gets every message, including its sender.
 //!
 //!     cargo run --release -p embedding-tokio --bin embedding-room -- [ADDR]
 //!
-//! A client that does not read what the others say is closed with 1013, and dropped if it does not read that either.
-//! Ctrl-C closes all with 1001, and waits for them.
+//! A client that does not read the messages is closed with 1013, and dropped if it does not read that either. Ctrl-C
+//! closes all connections with 1001, and waits for them.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -30,11 +30,11 @@ const CONFIG: Config = Config::new();
 type Socket = WebSocket<TokioIo<Upgraded>>;
 type Clients = HashMap<u64, Writer<TokioIo<Upgraded>>>;
 
-/// Who is here; `None` once the room is closed.
+/// The clients in the room; `None` once it is closed.
 struct Room {
     clients: Mutex<Option<Clients>>,
     next_id: AtomicU64,
-    /// Dropped with the room, which is when the last client has left.
+    /// Dropped with the room, when the last client has left.
     _open: mpsc::Sender<()>,
 }
 
@@ -85,7 +85,7 @@ async fn enter(State(room): State<Arc<Room>>, request: Request) -> Result<Respon
 }
 
 impl Room {
-    /// Serves one client, and says how it ended.
+    /// Serves one client, and reports how the connection ended.
     async fn serve(&self, socket: Socket) -> String {
         let (mut reader, writer) = socket.split();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +106,7 @@ impl Room {
             .unwrap_or_default()
     }
 
-    /// Queues a message for all, without waiting: a client with too much waiting output is closed.
+    /// Queues a message for all without waiting: a client with too much buffered output is closed.
     fn say(&self, message: Prepared) {
         let message = Message::from(Arc::new(message));
         for client in self.clients().iter().flat_map(HashMap::values) {

@@ -1,13 +1,15 @@
-//! A tunnel of TCP through WebSocket, in constant memory. It has two ends:
+//! A TCP tunnel through WebSocket, in constant memory. It has two ends:
 //!
 //!     cargo run --release -p embedding-tokio --bin embedding-tunnel -- --to HOST:PORT [ADDR]
 //!     cargo run --release -p embedding-tokio --bin embedding-tunnel -- --through URL [ADDR]
 //!
-//! The first accepts WebSockets and connects each to a TCP service, the second accepts TCP and connects each to the first.
+//! The first accepts WebSockets and connects each to a TCP service; the second accepts TCP and connects each to the
+//! first.
 //!
-//! Each direction is one message in fragments, and its end is a Close: so a FIN on one side becomes a FIN on the other,
-//! while the opposite direction goes on, as RFC 6455 section 5.5.1 lets an endpoint finish its message before it answers a
-//! Close. An end that is not one of those two, such as a browser, needs messages that end: `Fin::Last` for each read.
+//! Each direction is one message in fragments, ended by a Close. So a FIN on one side becomes a FIN on the other while
+//! the opposite direction continues, as RFC 6455 section 5.5.1 lets an endpoint finish its message before it replies to
+//! a Close. With a peer that is not the other end of such a tunnel, such as a browser, use messages that end:
+//! `Fin::Last` for each read.
 
 use std::error::Error;
 use std::time::Duration;
@@ -22,9 +24,9 @@ use tokio::net::{TcpListener, TcpStream};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{Delivery, Fin, MessageKind, Payload};
 
-/// How much is read at a time, and how much of it may wait.
+/// How much is read at a time, and how much may be buffered.
 const BUFFER_SIZE: usize = 64 * 1024;
-/// For one direction to outlive the other.
+/// How long one direction may outlast the other.
 const HALF_CLOSED_TIME: Duration = Duration::from_secs(60 * 60);
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -66,7 +68,7 @@ fn config() -> EndpointConfig {
         .max_buffered(BUFFER_SIZE)
 }
 
-/// The end with the service.
+/// The end next to the service.
 async fn serve(stream: TcpStream, service: &str) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let incoming = Incoming::read(stream, &config())
@@ -84,7 +86,7 @@ async fn serve(stream: TcpStream, service: &str) -> Result<(), Failure> {
     }
 }
 
-/// The end with the program that wants the service.
+/// The end next to the program that uses the service.
 async fn dial(tcp: TcpStream, url: &str) -> Result<(), Failure> {
     match connect(ClientRequest::from_url(url)?, &config()).await {
         Ok((socket, _)) => relay(tcp, socket).await,
@@ -95,7 +97,7 @@ async fn dial(tcp: TcpStream, url: &str) -> Result<(), Failure> {
     }
 }
 
-/// Relays until both directions have ended. After an error, the TCP connection is reset.
+/// Relays until both directions have ended. After an error, resets the TCP connection.
 async fn relay<S: AsyncRead + AsyncWrite + Unpin>(
     tcp: TcpStream,
     socket: WebSocket<S>,
@@ -105,11 +107,11 @@ async fn relay<S: AsyncRead + AsyncWrite + Unpin>(
     let (reader, writer) = socket.split();
     let result = tokio::select! {
         result = from_socket(reader, &mut output) => result,
-        Err(error) = to_socket(input, writer) => Err(error), // once it has succeeded, the other goes on
+        Err(error) = to_socket(input, writer) => Err(error), // if it succeeds, the other continues
     };
     if result.is_err() {
         output.as_ref().set_zero_linger()?;
-        output.forget(); // to drop it would send a FIN first
+        output.forget(); // dropping it would send a FIN first
     }
     result
 }
@@ -119,7 +121,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut buffer = vec![0; BUFFER_SIZE];
-    // The message is begun before the peer may close, as none may be begun after that.
+    // The message begins before the peer may close, as none may begin after that.
     let begin = Message::Fragment(MessageKind::Binary, Payload::default(), Fin::More);
     writer.send(begin).await?;
     loop {
