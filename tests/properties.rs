@@ -1,4 +1,4 @@
-//! Properties over generated streams and operations: whatever the reads are, whatever the bytes are.
+//! Properties over generated streams and operations, which hold for any bytes and any split.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use websocket_proto::frame::Rules;
 use websocket_proto::{AutoPong, CloseCode, Config, Delivery, Fin, MessageKind, Prepared, Role};
 
-/// A small limit, so that generated messages meet it.
+/// A small limit, so that generated messages reach it.
 const LIMIT: u64 = 180;
 
 fn cases(cases: u32) -> ProptestConfig {
@@ -43,10 +43,10 @@ fn any_bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..12), vec(any::<u8>(), 0..max)]
 }
 
-/// What a peer does in one go.
+/// What a peer does at a time.
 #[derive(Clone, Debug)]
 enum Part {
-    /// A message in fragments cut at these places, with Pings in between where `pings` says so.
+    /// A message in fragments, split at these places, with Pings in between where `pings` says so.
     Message {
         text: bool,
         bytes: Vec<u8>,
@@ -103,7 +103,7 @@ fn odd_part() -> impl Strategy<Value = Part> {
     (first, long, any_bytes(200)).prop_map(|(first, long, bytes)| Part::Frame { first, long, bytes })
 }
 
-/// The bytes of the parts as a peer of `role` sends them, with keys that differ.
+/// The bytes of the parts as a peer of `role` sends them, with varying keys.
 fn wire(role: Role, parts: &[Part]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut count = 0u8;
@@ -168,7 +168,7 @@ fn wire(role: Role, parts: &[Part]) -> Vec<u8> {
     bytes
 }
 
-/// Streams of every sort: valid ones, with or without a Close, valid ones with odd frames or damaged bytes, and noise.
+/// Streams of all sorts: valid ones, with or without a Close, valid ones with odd frames or damaged bytes, and noise.
 fn stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
     let valid = || vec(valid_part(), 0..5);
     let mutation = (
@@ -205,7 +205,7 @@ fn stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
 proptest! {
     #![proptest_config(cases(1500))]
 
-    // Requirements section 18, 1: any partition, and one byte at a time, shows the same as the whole
+    // Requirements section 18, 1: any partition, and one byte at a time, gives the same result as the whole
     #[test]
     fn events_output_and_errors_do_not_depend_on_the_reads(
         (role, bytes) in stream(),
@@ -222,8 +222,7 @@ proptest! {
         whole.assert_same(&drive(&mut open(role, &config), &bytes, &cuts(&shares, bytes.len())));
     }
 
-    // Requirements section 18, 1, for callers that hold: what is held is not consumed, and nothing else differs from those that
-    // do not.
+    // Requirements section 18, 1, for `Delivery::InPlace`: what is held is not consumed, and nothing else differs from copying.
     #[test]
     fn held_input_shows_the_same_whatever_the_reads(
         (role, bytes) in stream(),
@@ -304,7 +303,7 @@ proptest! {
         strict::frames_of(from.peer(), &run.out);
     }
 
-    // Contract, clause 5: the decoder of the frame tier, over any split, reads what the naive one reads
+    // Contract, clause 5: for any split, the decoder of the frame layer reads what the naive one reads
     #[test]
     fn decoder_reads_the_same_frames_over_any_split(
         (role, bytes) in stream(),
@@ -314,8 +313,8 @@ proptest! {
         assert_decodes(&rules, &bytes, &cuts(&shares, bytes.len()));
     }
 
-    // Requirements section 18, 6: any split of any bytes ends as `core::str::from_utf8` does on the whole, and what is handed out
-    // is the text
+    // Requirements section 18, 6: for any split of any bytes, the result is that of `core::str::from_utf8` on the whole, and what
+    // is returned is the text
     #[test]
     fn validator_agrees_with_the_standard_library_over_any_split(
         bytes in prop_oneof![

@@ -1,5 +1,5 @@
-//! Holds `REQUIREMENTS.md` and the tests together: each row has a proof; a test that a row names is there and cites the row's id
-//! in a comment, right above the function or inside it; and a test that cites an id is named by its row. `THREAT_MODEL.md` is
+//! Keeps `REQUIREMENTS.md` and the tests in sync: each row has a proof; a test that a row names exists and cites the row's id in a
+//! comment, directly above the function or inside it; and a test that cites an id is named by its row. `THREAT_MODEL.md` is
 //! compared with the tests, fuzz targets and scripts that it names.
 //!
 //! `UPDATE_REQUIREMENTS=1 cargo test --test requirements` writes the tests that cite an id into its row.
@@ -34,12 +34,12 @@ fn every_requirement_has_its_proof() {
     faults.extend(check_ids(&rows, &sources));
     faults.extend(rows.iter().flat_map(|row| check_proof(row, &sources)));
 
-    // Not `eprintln`, which the test harness would keep to itself.
+    // Not `eprintln`, which the test harness would capture.
     std::io::stderr().write_all(summary(&rows).as_bytes()).unwrap();
     assert!(faults.is_empty(), "REQUIREMENTS.md:\n  {}", faults.join("\n  "));
 }
 
-/// Each row of `THREAT_MODEL.md` names what holds it: tests, `fuzz/TARGET` and scripts. Each fuzz target is in a row.
+/// Each row of `THREAT_MODEL.md` names what holds the guarantee: tests, `fuzz/TARGET` and scripts. Each fuzz target is in a row.
 #[test]
 #[cfg_attr(miri, ignore = "reads files")]
 fn every_threat_has_its_proof() {
@@ -81,19 +81,19 @@ fn every_threat_has_its_proof() {
 }
 
 struct Row {
-    /// From 0.
+    /// The index of the section, from 0.
     section: usize,
     id: String,
     tests: BTreeSet<String>,
-    /// Of one of `KINDS`; empty if the tests are all there is to say.
+    /// One of `KINDS`; empty if the row names only tests.
     prose: String,
 }
 
-/// What the files below `src` and `tests` say.
+/// What the files under `src` and `tests` contain.
 #[derive(Default)]
 struct Sources {
     tests: BTreeSet<String>,
-    /// Each id that a comment cites, with the tests that do; none if it stands elsewhere.
+    /// Each id that a comment cites, with the tests that cite it; empty if it is cited elsewhere.
     cited: BTreeMap<String, BTreeSet<String>>,
     docs: String,
 }
@@ -130,7 +130,7 @@ fn parse(table: &str) -> (Vec<Row>, Vec<String>) {
     (rows, faults)
 }
 
-/// All cells but the last, and the last.
+/// Splits the last cell from the others.
 fn split_row(line: &str) -> Option<(&str, &str)> {
     let id = line.strip_prefix("| ")?.split(' ').next()?;
     let (front, proof) = line.trim_end().strip_suffix('|')?.rsplit_once('|')?;
@@ -201,7 +201,7 @@ fn check_proof(row: &Row, sources: &Sources) -> Vec<String> {
         None if row.tests.is_empty() => fault("no proof".to_owned()),
         Some("not yet: ") if !row.tests.is_empty() => fault("has tests, so what is not yet?".to_owned()),
         Some("app: ") => {
-            // What is left to the application is told in the documentation, and quoted from there.
+            // What is left to the application is documented, and quoted from there.
             let quotes: Vec<_> = row.prose.split('"').skip(1).step_by(2).collect();
             if quotes.is_empty() || quotes.iter().any(|quote| !sources.docs.contains(quote)) {
                 fault(format!("the documentation does not say {quotes:?}"));
@@ -264,7 +264,7 @@ impl Sources {
         self.cited.get(id).into_iter().flatten()
     }
 
-    /// Goes by the lines, as rustfmt leaves them.
+    /// Goes line by line, as rustfmt formats them.
     fn read_file(&mut self, file: &str, text: &str) {
         let mut modules = vec![(0, file)];
         let mut above = Vec::new();
@@ -329,7 +329,7 @@ fn ids(comment: &str) -> Vec<String> {
     words.filter(|word| is_id(word)).map(str::to_owned).collect()
 }
 
-/// `6455-5.1-02` or `D3`. What begins or ends like an id is taken for one as well, so that a slip is found.
+/// `6455-5.1-02` or `D3`. A word that begins or ends like an id counts as one too, so that typos are found.
 fn is_id(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match word.split_once('-') {
@@ -356,7 +356,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// `frame/mod.rs` is `frame`, `frame/header.rs` is `frame::header`.
+/// Converts `frame/mod.rs` to `frame`, and `frame/header.rs` to `frame::header`.
 fn module(path: &Path) -> String {
     let path = path.with_extension("");
     let parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).collect();

@@ -1,11 +1,11 @@
-//! What applications ask for, as they should and as they should not.
+//! Requests of applications: valid and invalid arguments.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use websocket_proto::handshake::ClientRequest;
 
-/// What a client asks for, all of it well-formed.
+/// The arguments of a client's request, all well-formed.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub authority: String,
@@ -54,7 +54,7 @@ pub fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
-/// Fields that a caller may add, in UTF-8 or in Latin-1. Their names are of no field that the handshake knows.
+/// Fields that a caller may add, in UTF-8 or in Latin-1. None of their names has a meaning in the handshake.
 pub fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let text = "[ -~\t\u{80}-\u{ff}]{0,20}".prop_map(String::into_bytes);
     let latin = vec(
@@ -72,12 +72,12 @@ pub fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     )
 }
 
-/// What browsers and servers send: all of printable ASCII but `#`.
+/// The characters that browsers and servers send: printable ASCII except `#`.
 pub const TARGET: &str = "/([!-\"$-~]|%[0-9a-fA-F]{2}){0,20}";
 
 pub const TOKEN: &str = "[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}";
 
-/// Arguments as nobody should pass them, and some as one may.
+/// Arguments that a caller should not pass, and some that are valid.
 pub fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
         "[\r\n\0 \t:/?#@,;=\"a-cX\u{e9}]{0,10}",
@@ -89,7 +89,7 @@ pub fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A request with what it takes of the arguments, and the number of fields that these make.
+/// A request with the arguments that are accepted, and the number of fields that they make.
 pub fn with_what_is_taken(texts: &[String; 6]) -> (ClientRequest, usize) {
     let [authority, target, origin, protocol, name, value] = texts;
     let mut request =

@@ -1,22 +1,22 @@
-//! The body of a response: driven in any parts, and read once more by RFC 9112 section 6.3 and 7.1, slow and plain, as an oracle.
+//! The body of a response, driven in any parts, and a slow, plain reading of RFC 9112 sections 6.3 and 7.1 as an oracle.
 
 use super::{every_cut, parts};
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, Response};
 use websocket_proto::{Config, entropy};
 
-/// How reading a body went.
+/// The result of reading a body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BodyRead {
-    /// What came of it, if it is over.
+    /// The result, if the body is complete or failed.
     pub result: Option<Result<Vec<u8>, BodyError>>,
-    /// How many bytes of what follows the head were used.
+    /// How many bytes after the head were consumed.
     pub used: usize,
-    /// What `received` shows at the end.
+    /// What `received` returns at the end.
     pub received: Vec<u8>,
     pub is_reusable: bool,
 }
 
-/// Reads the response, a rejection, with `tail` after it in the same input. Returns also what was left of the input.
+/// Reads the response, a rejection, with `tail` after it in the same input. Also returns what was left of the input.
 #[track_caller]
 pub fn rejected(config: &Config, head: &[u8], tail: &[u8]) -> (Response, Vec<u8>) {
     let request = ClientRequest::new("h", "/").expect("well-formed");
@@ -29,12 +29,12 @@ pub fn rejected(config: &Config, head: &[u8], tail: &[u8]) -> (Response, Vec<u8>
     }
 }
 
-/// Reads the body of the response to which `head` belongs out of `bytes`: in the input of the head, whole, cut before each index of
-/// `cuts`, and byte by byte; all have to show the same.
+/// Reads the body of the response with `head` from `bytes`: together with the head, in one piece, split before each index of
+/// `cuts`, and byte by byte. All have to give the same result.
 #[track_caller]
 pub fn read_body(config: &Config, head: &[u8], bytes: &[u8], cuts: &[usize]) -> BodyRead {
     let (response, rest) = rejected(config, head, bytes);
-    assert_eq!(rest, bytes, "what follows the head is left");
+    assert_eq!(rest, bytes, "what follows the head is left in the input");
     let whole = read_parts(config, &response, &[bytes]);
     assert_eq!(read_parts(config, &response, &parts(bytes, cuts)), whole);
     assert_eq!(
@@ -57,7 +57,7 @@ fn read_parts(config: &Config, response: &Response, parts: &[&[u8]]) -> BodyRead
         used += before - input.len();
         assert!(!body.is_transport_reusable() || matches!(received, Ok(Some(_))));
         match received {
-            Ok(None) => assert!(input.is_empty(), "all is used while more is wanted"),
+            Ok(None) => assert!(input.is_empty(), "incomplete bodies consume all input"),
             Ok(Some(bytes)) => {
                 assert_eq!(body.received(), b"", "it was returned");
                 assert_eq!(body.receive(&mut input), Err(BodyError::Finished));
@@ -82,7 +82,7 @@ fn read_parts(config: &Config, response: &Response, parts: &[&[u8]]) -> BodyRead
     }
 }
 
-/// What the end of the transport makes of a body of which `bytes` came.
+/// What the end of the transport means for a body of which `bytes` were received.
 #[track_caller]
 pub fn end_body(config: &Config, head: &[u8], bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
     let (response, _) = rejected(config, head, b"");
@@ -101,7 +101,7 @@ pub fn end_body(config: &Config, head: &[u8], bytes: &[u8]) -> Result<Vec<u8>, B
 
 // ---- the oracle ----------------------------------------------------------------------------------------------------------
 
-/// The head of a response, and what the limits are.
+/// The head of a response, and the limits.
 #[derive(Clone, Debug)]
 pub struct Framed {
     pub minor: u8,
@@ -109,16 +109,16 @@ pub struct Framed {
     pub fields: Vec<(String, String)>,
     pub max_body: usize,
     pub max_head: usize,
-    /// Whether the trailers may have lines that end with an LF alone.
+    /// Whether the lines of trailers may end with an LF alone.
     pub bare_line_feeds: bool,
 }
 
-/// What a plain reading of the RFC makes of a body.
+/// The RFC's verdict on a body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Plain {
-    /// The body, and how many bytes it took.
+    /// The body, and how many bytes it occupied.
     Complete(Vec<u8>, usize),
-    /// It is not complete, or ends with the transport.
+    /// The body is incomplete, or ends with the transport.
     More,
     Wrong,
     /// The chunks are complete; the trailers start here.
@@ -126,7 +126,7 @@ pub enum Plain {
 }
 
 impl Framed {
-    /// The head as it is sent.
+    /// The head as sent.
     pub fn head(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.{} {} x\r\n", self.minor, self.status);
         for (name, value) in &self.fields {
@@ -188,7 +188,7 @@ impl Framed {
         !has("close") && (self.minor > 0 || has("keep-alive"))
     }
 
-    /// Asserts that what was read is what the RFC says.
+    /// Asserts that the result is what the RFC says.
     #[track_caller]
     pub fn check(&self, bytes: &[u8], read: &BodyRead) {
         match (self.plain(bytes), &read.result) {
@@ -210,7 +210,7 @@ impl Framed {
         }
     }
 
-    /// After the first empty line.
+    /// What follows the first empty line.
     fn end_of_trailers(&self, bytes: &[u8]) -> Option<usize> {
         let mut end = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {

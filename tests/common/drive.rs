@@ -1,4 +1,4 @@
-//! Bytes into a connection or a decoder, in any parts: all that comes out, every call held to the contract on the way.
+//! Feeds bytes to a connection or a decoder, split in any way, collects all results, and checks every call against the contract.
 
 use super::Seen;
 use super::naive::{self, Verdict};
@@ -9,12 +9,12 @@ use websocket_proto::{
     CloseCode, Connection, Error, Event, Fin, ReceiveHalf, Role, SendHalf, State, TransportAdvice,
 };
 
-/// All that came out of a connection while it was given some bytes.
+/// The results of a connection that was given some bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Run {
     pub role: Role,
     pub events: Vec<Seen>,
-    /// What came in chunks of the message that is not whole.
+    /// The chunks received of the message that is incomplete.
     pub unfinished: Vec<u8>,
     pub out: Vec<u8>,
     pub error: Option<Error>,
@@ -43,7 +43,7 @@ impl Run {
         }
     }
 
-    /// Whether it failed for what a message says, not for how its frames are.
+    /// Whether it failed because of a message's content, not because of its frames.
     pub fn is_of_content(&self) -> bool {
         match self.error {
             Some(Error::InvalidUtf8) => true,
@@ -54,8 +54,8 @@ impl Run {
         }
     }
 
-    /// The same, but for one thing: a fault of content fails with the read that shows it, which is consumed as far as its frame
-    /// reaches, so that shorter reads leave more.
+    /// The same, except for one thing: an error in the content fails in the read that shows it, and input is consumed up to the
+    /// end of that read or of the frame, so shorter reads leave more.
     #[track_caller]
     pub fn assert_same(&self, cut: &Self) {
         if self.is_of_content() {
@@ -68,7 +68,7 @@ impl Run {
         }
     }
 
-    /// Of a caller that holds: the same as of one that does not (`copied`), but that what is held is not consumed.
+    /// The results with `Delivery::InPlace`: the same as with copying (`copied`), except that what is held is not consumed.
     #[track_caller]
     pub fn assert_held_is_the_same(&self, copied: &Self) {
         assert_eq!((&self.events, self.error), (&copied.events, copied.error));
@@ -82,7 +82,7 @@ impl Run {
         }
     }
 
-    /// Of a caller that takes chunks: put together they are what comes whole (`self`), and so is all else.
+    /// The results for a caller that receives chunks: assembled, they are the messages of `self`, and everything else is the same.
     #[track_caller]
     pub fn assert_chunks_are_the_same(&self, chunked: &Self) {
         // Chunks need no buffer, so a message over what one can have, with addresses of 32 bits, is not too big.
@@ -103,7 +103,7 @@ impl Run {
         }
     }
 
-    /// The frames sent, a Close by its code alone.
+    /// The frames sent; a Close is represented by its code.
     #[track_caller]
     pub fn answers(&self) -> Vec<(u8, Vec<u8>)> {
         let answer = |frame: naive::Frame| match frame.opcode {
@@ -120,14 +120,14 @@ impl Run {
         self
     }
 
-    /// Nothing went wrong, and all was consumed.
+    /// Asserts that nothing failed and all input was consumed.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         assert_eq!((self.error, self.state), (None, State::Open));
         self
     }
 
-    /// Nothing was sent.
+    /// Asserts that nothing was sent.
     #[track_caller]
     pub fn sends_nothing(self) -> Self {
         assert_eq!(self.out, b"");
@@ -140,7 +140,7 @@ impl Run {
         self
     }
 
-    /// Failed with `error`, and said so in exactly one Close frame, the last thing sent.
+    /// Asserts that it failed with `error`, and reported that in exactly one Close frame, the last frame sent.
     #[track_caller]
     pub fn fails(self, error: Error) -> Self {
         assert_eq!(self.error, Some(error));
@@ -152,14 +152,14 @@ impl Run {
         let (last, before) = frames.split_last().expect("a Close is sent");
         assert!(before.iter().all(|frame| frame.opcode != 8));
         let mut body = u16::from(error.close_code()).to_be_bytes().to_vec();
-        // The peer is not told the name of the setting (D84).
+        // The Close does not name the setting (D84).
         let reason = error.to_string().replace(" (Config::max_message_size)", "");
         body.extend(reason.into_bytes());
         assert_eq!((last.opcode, &last.payload), (8, &body));
         self
     }
 
-    /// Failed with this close code.
+    /// Asserts that it failed with this close code.
     #[track_caller]
     pub fn fails_with(self, code: u16) -> Self {
         let error = self.error.expect("an error");
@@ -168,7 +168,7 @@ impl Run {
     }
 }
 
-/// What receives: a connection, or its two halves.
+/// Something that receives: a connection, or its two halves.
 pub trait Receiver {
     fn receive<'i>(
         &mut self,
@@ -193,7 +193,7 @@ impl Receiver for Connection {
     }
 }
 
-/// Each reply goes over at once.
+/// Each reply is passed to the sending half immediately.
 impl Receiver for (ReceiveHalf, SendHalf) {
     fn receive<'i>(
         &mut self,
@@ -203,7 +203,7 @@ impl Receiver for (ReceiveHalf, SendHalf) {
         let (result, reply) = self.0.receive(input);
         let (before, is_none) = (out.len(), reply.is_none());
         self.1.reply(reply, out);
-        assert!(!is_none || out.len() == before, "nothing is owed");
+        assert!(!is_none || out.len() == before, "output without a reply");
         result
     }
 
@@ -212,7 +212,7 @@ impl Receiver for (ReceiveHalf, SendHalf) {
     }
 }
 
-/// What was seen, messages in chunks put together.
+/// The events, with messages in chunks assembled.
 #[derive(Default)]
 pub struct Events {
     pub seen: Vec<Seen>,
@@ -233,7 +233,7 @@ impl Events {
     fn chunk(&mut self, is_text: bool, bytes: &[u8], fin: Fin) {
         self.chunks.extend(bytes);
         match fin {
-            Fin::More => assert!(!bytes.is_empty(), "a chunk without need"),
+            Fin::More => assert!(!bytes.is_empty(), "an empty chunk inside a message"),
             Fin::Last => {
                 let whole = std::mem::take(&mut self.chunks);
                 self.seen.push(super::message(is_text, &whole));
@@ -242,15 +242,15 @@ impl Events {
     }
 }
 
-/// Gives `bytes` to the connection, cut before each index of `cuts`, and checks on the way what holds for any input:
-/// all of the input is consumed while the connection is open, and nothing is looked at, said or sent once it is not.
+/// Feeds `bytes` to the connection, split before each index of `cuts`, and checks what holds for any input: all of it is consumed
+/// while the connection is open; afterwards, nothing is read, reported or sent.
 #[track_caller]
 pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut out = Vec::new();
     let mut events = Events::default();
     let mut error: Option<Error> = None;
     let mut consumed = 0;
-    // Closing with nothing to await: the peer's Close came, and the answer was left to the caller.
+    // Closing, with nothing left to read: the peer's Close was received, and replying to it was left to the caller.
     let mut over = match connection.status() {
         (_, State::Open, _) => false,
         (_, State::Closing, transport) => transport == TransportAdvice::KeepOpen,
@@ -295,7 +295,8 @@ pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Ru
     Run::new(connection.status(), events, out, error, consumed)
 }
 
-/// Gives `bytes` to a connection that holds: a buffer that grows by the parts, of which the front goes as it is consumed.
+/// Feeds `bytes` to a connection with `Delivery::InPlace`: a buffer to which the parts are appended, and from whose front consumed
+/// bytes are removed.
 #[track_caller]
 pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut out = Vec::new();
@@ -333,10 +334,10 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
     Run::new(connection.status(), events, out, error, consumed)
 }
 
-/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was broken.
+/// Frames as the decoder reads them: header, payload so far, and whether it is complete; and the rule that was violated.
 pub type Decoded = (Vec<(Header, Vec<u8>, bool)>, Option<Violation>);
 
-/// Gives `bytes` to a decoder, cut before each index of `cuts`.
+/// Feeds `bytes` to a decoder, split before each index of `cuts`.
 #[track_caller]
 pub fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Decoded {
     let mut decoder = Decoder::new(*rules);
@@ -380,7 +381,7 @@ pub fn decode(rules: &Rules, bytes: &[u8], cuts: &[usize]) -> Decoded {
     (frames, None)
 }
 
-/// The decoder reads the same frames over any split, and those that the naive reader finds.
+/// Asserts that the decoder reads the same frames for any split, and the same as the naive reader.
 #[track_caller]
 pub fn assert_decodes(rules: &Rules, bytes: &[u8], cuts: &[usize]) {
     let whole = decode(rules, bytes, &[]);
@@ -409,7 +410,7 @@ pub fn assert_decodes(rules: &Rules, bytes: &[u8], cuts: &[usize]) {
     }
 }
 
-/// The text that was handed out, and how many pieces were taken, up to the first that was refused.
+/// The text that was returned, and how many pieces were accepted before one was rejected.
 fn push(pieces: &[&[u8]]) -> (String, usize, Result<(), InvalidUtf8>) {
     let (mut utf8, mut text) = (Validator::new(), String::new());
     for (i, piece) in pieces.iter().enumerate() {
@@ -425,13 +426,13 @@ fn push(pieces: &[&[u8]]) -> (String, usize, Result<(), InvalidUtf8>) {
     (text, pieces.len(), utf8.finish())
 }
 
-/// Any split of any bytes ends as the standard library does on the whole, fails with the first byte that nothing can repair,
-/// and hands out the text.
+/// Asserts that for any split of any bytes the result is that of the standard library on the whole, that it fails with the first
+/// byte that makes the text invalid, and that it returns the text.
 #[track_caller]
 pub fn assert_validates(bytes: &[u8], cuts: &[usize]) {
     let expected = std::str::from_utf8(bytes);
     assert_eq!(validate(bytes).ok(), expected.ok());
-    // The size of the shortest front that is beyond repair.
+    // The size of the shortest prefix that cannot become valid.
     let bad = match expected {
         Err(error) if error.error_len().is_some() => {
             let start = error.valid_up_to() + 1;
@@ -459,7 +460,7 @@ pub fn assert_validates(bytes: &[u8], cuts: &[usize]) {
     }
 }
 
-/// The places, in order, where `shares` cut `len` bytes.
+/// The places, in order, at which `shares` split `len` bytes.
 pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = shares
         .iter()
@@ -469,7 +470,7 @@ pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
     cuts
 }
 
-/// Every place where so many bytes can be cut.
+/// Every place at which `len` bytes can be split.
 pub fn every_cut(len: usize) -> Vec<usize> {
     (1..len).collect()
 }

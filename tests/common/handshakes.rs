@@ -1,4 +1,4 @@
-//! Opening handshakes of any bytes, in any parts: all that comes out, in a form to compare.
+//! Opening handshakes from any bytes, split in any way, with all results in a form that can be compared.
 
 use super::{every_cut, parts};
 use websocket_proto::handshake::{
@@ -7,14 +7,14 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, entropy};
 
-/// How a handshake went.
+/// The result of a handshake.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Ended {
-    /// What came of it, if it is over.
+    /// The result, if it has ended.
     pub result: Option<String>,
     /// What a server sent.
     pub out: Vec<u8>,
-    /// How many bytes it used.
+    /// How many bytes it consumed.
     pub used: usize,
 }
 
@@ -36,7 +36,7 @@ impl Ended {
                         used,
                     };
                 }
-                None => assert!(input.is_empty(), "all is used while more is wanted"),
+                None => assert!(input.is_empty(), "incomplete heads consume all input"),
             }
         }
         Self {
@@ -52,19 +52,19 @@ impl Ended {
     }
 }
 
-/// Serves `bytes` whole, cut before each index of `cuts`, and byte by byte; all have to show the same.
+/// Feeds `bytes` to a server in one piece, split before each index of `cuts`, and byte by byte; all have to give the same result.
 #[track_caller]
 pub fn serve(config: &Config, bytes: &[u8], cuts: &[usize]) -> Ended {
     same(bytes, cuts, |parts| serve_parts(config, parts))
 }
 
-/// Answers a client's request with `bytes`; the same, and not a byte is ever sent.
+/// Responds to a client's request with `bytes`, split as above; all have to give the same result, and nothing may be sent.
 #[track_caller]
 pub fn ask(config: &Config, request: &ClientRequest, bytes: &[u8], cuts: &[usize]) -> Ended {
     same(bytes, cuts, |parts| ask_parts(config, request, parts))
 }
 
-/// Answers a client's CONNECT for `example.com:443` with `bytes`.
+/// Responds to a client's CONNECT for `example.com:443` with `bytes`.
 #[track_caller]
 pub fn tunnel(config: &Config, bytes: &[u8], cuts: &[usize]) -> Ended {
     same(bytes, cuts, |parts| tunnel_parts(config, parts))
@@ -144,7 +144,7 @@ fn tunnel_parts(config: &Config, parts: &[&[u8]]) -> Ended {
     })
 }
 
-/// All that a request says. The two ways into an upgrade have to agree on it.
+/// Everything a request says. `Upgrade` from bytes and from fields have to agree on it.
 fn describe_request(request: &Request, config: &Config, out: &mut Vec<u8>) -> String {
     let fields: Vec<_> = request
         .fields()
@@ -196,12 +196,12 @@ fn describe_response(kind: &str, response: &Response) -> String {
     )
 }
 
-/// The lines of a head: no control byte in any, none folded, and one empty line at its end; and what follows it.
+/// The lines of a head, without control bytes or folds, up to its one empty line; and what follows it.
 #[track_caller]
 pub fn head_lines(bytes: &[u8]) -> (Vec<String>, &[u8]) {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.expect("an end of the head");
-    // A letter for each byte, as a value need not be UTF-8.
+    // One character for each byte, as a value need not be UTF-8.
     let head: String = bytes[..end].iter().map(|&byte| char::from(byte)).collect();
     let lines: Vec<_> = head.split("\r\n").map(str::to_owned).collect();
     for line in &lines {
@@ -212,7 +212,7 @@ pub fn head_lines(bytes: &[u8]) -> (Vec<String>, &[u8]) {
     (lines, &bytes[end + 4..])
 }
 
-/// A response, behind a 100 or not: a head of plain lines; what follows it has the length that it says.
+/// Checks a response, possibly after a 100: a head of plain lines, and a body of the length that it declares.
 #[track_caller]
 pub fn assert_response(out: &[u8]) {
     let out = out.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(out);

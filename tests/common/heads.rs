@@ -1,12 +1,12 @@
-//! Heads of the opening handshake with a part changed, and what both roles have to refuse in one.
+//! Heads of the opening handshake with a part replaced, and the malformed parts that both roles have to reject.
 
 use websocket_proto::handshake::HandshakeMisuse;
 
-/// A head that is right.
+/// A valid head.
 pub struct Head(pub &'static [u8]);
 
 impl Head {
-    /// With a part replaced, the first one of this kind.
+    /// Returns the head with the first occurrence of a part replaced.
     #[track_caller]
     pub fn changed(&self, from: &[u8], to: &[u8]) -> Vec<u8> {
         let at = self.0.windows(from.len()).position(|window| window == from);
@@ -14,13 +14,13 @@ impl Head {
         [before, to, &after[from.len()..]].concat()
     }
 
-    /// With lines added at its end.
+    /// Returns the head with lines added at its end.
     pub fn with(&self, lines: &[u8]) -> Vec<u8> {
         [&self.0[..self.0.len() - 2], lines, b"\r\n\r\n"].concat()
     }
 }
 
-/// In place of `HTTP/1.1`, anywhere.
+/// Malformed versions, to replace `HTTP/1.1`.
 pub const MALFORMED_VERSIONS: [&str; 10] = [
     "http/1.1",
     "HTTP/11",
@@ -34,7 +34,7 @@ pub const MALFORMED_VERSIONS: [&str; 10] = [
     "",
 ];
 
-/// Lines without a name that is a token in front of a colon.
+/// Lines that do not begin with a token and a colon.
 pub const MALFORMED_FIELD_LINES: [&[u8]; 8] = [
     b": x",
     b"a(b): x",
@@ -46,7 +46,7 @@ pub const MALFORMED_FIELD_LINES: [&[u8]; 8] = [
     b"a\x7f: x",
 ];
 
-/// Values of Sec-WebSocket-Extensions.
+/// Malformed values of Sec-WebSocket-Extensions.
 pub const MALFORMED_EXTENSIONS: [&str; 10] = [
     "permessage-deflate;;",
     "a;;",
@@ -60,7 +60,7 @@ pub const MALFORMED_EXTENSIONS: [&str; 10] = [
     "\u{e9}",
 ];
 
-/// Lines of Sec-WebSocket-Extensions without an element.
+/// Values of Sec-WebSocket-Extensions without an element.
 pub const EMPTY_EXTENSIONS: [&str; 6] = [
     "Sec-WebSocket-Extensions:",
     "Sec-WebSocket-Extensions: ",
@@ -70,7 +70,7 @@ pub const EMPTY_EXTENSIONS: [&str; 6] = [
     "Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: , ,",
 ];
 
-/// Fields that no application may add to a head, and why.
+/// Fields that no application may add to a head, and the reason.
 pub fn bad_fields() -> Vec<(&'static str, &'static str, HandshakeMisuse)> {
     let mut bad = Vec::new();
     for name in ["", "a b", "a:", "a\r\nb", "a\0", "\u{e9}", " a", "a "] {

@@ -1,8 +1,8 @@
-//! An allocator that counts, thread by thread: what some work asked for, and what it holds.
+//! An allocator that counts, for each thread, what a piece of code allocates and what it still holds.
 //!
-//! "Live" bytes are those asked for and not given back, by the sizes that the allocator is told. A `realloc` counts as its
-//! difference in size, since large blocks are moved by remapping, not by copying, wherever that is to be had; where a test
-//! allows for the old and the new block side by side, it says so.
+//! "Live" bytes are those allocated and not freed, by the sizes that were requested. A `realloc` counts as its difference in size,
+//! since large blocks are usually moved by remapping, not by copying; a test that allows for the old and the new block at the same
+//! time says so.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -13,11 +13,11 @@ struct Counting;
 thread_local! {
     /// Calls of `alloc` and `realloc`.
     static CALLS: Cell<u64> = const { Cell::new(0) };
-    /// All sizes that were asked for.
+    /// The sum of all requested sizes.
     static ASKED: Cell<u64> = const { Cell::new(0) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
     static PEAK: Cell<i64> = const { Cell::new(0) };
-    /// The most that was live with both blocks of a `realloc` counted.
+    /// The most that was live, with both blocks of a `realloc` counted.
     static PEAK_OF_BOTH: Cell<i64> = const { Cell::new(0) };
 }
 
@@ -29,8 +29,8 @@ fn count(call: bool, before: usize, after: usize) {
     PEAK.set(PEAK.get().max(LIVE.get()));
 }
 
-// SAFETY: every call goes on to the system's allocator as it is; counting does not allocate, since the counters have constant
-// initial values and no destructors.
+// SAFETY: every call is passed on to the system's allocator unchanged; counting does not allocate, since the counters have
+// constant initial values and no destructors.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(true, 0, layout.size());
@@ -54,13 +54,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What some work did to the heap.
+/// What a piece of code did to the heap.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Heap {
     pub calls: u64,
-    /// The sum of all sizes, those of each growth too: what may have to be cleared or copied.
+    /// The sum of all requested sizes, including each growth: an upper bound for what is cleared or copied.
     pub asked: u64,
-    /// Live bytes after the work, less those before it.
+    /// Live bytes after the work, minus those before it.
     pub held: i64,
     pub peak: i64,
     pub peak_of_both: i64,

@@ -1,4 +1,4 @@
-//! What one connection compresses and inflates, to be compared with what it does where nothing was before it.
+//! What one connection compresses and inflates, for comparison with a connection before which the thread had no other.
 
 use std::thread;
 
@@ -10,7 +10,7 @@ pub enum Sending {
     Messages,
     /// Each in two fragments.
     Fragments,
-    /// Every second one was prepared for many.
+    /// Every second one is a prepared message.
     Prepared,
 }
 
@@ -21,12 +21,12 @@ pub struct Setting {
     pub sending: Sending,
 }
 
-/// On a thread of its own, on which nothing was compressed or inflated before.
+/// Runs on a new thread, on which nothing was compressed or inflated before.
 pub fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-/// All that a connection writes.
+/// Everything that a connection writes.
 pub fn send(setting: &Setting, messages: &[&[u8]]) -> Vec<u8> {
     let parameters = Parameters::new(Window::default(), setting.window);
     let mut server = Connection::server(&Config::new()).with_deflate(parameters, &setting.config);
@@ -60,7 +60,7 @@ pub fn compress(window: Window, messages: &[&[u8]]) -> Vec<Vec<u8>> {
     messages.iter().map(compress).collect()
 }
 
-/// What comes out of each payload, given in two parts, and how it ends.
+/// The output for each payload, given in two parts, and the result.
 pub fn receive(window: Window, wires: &[Vec<u8>]) -> Vec<(Vec<u8>, Result<(), InflateError>)> {
     let mut decompressor = Decompressor::new(window);
     let mut inflate = |wire: &Vec<u8>| {

@@ -1,4 +1,4 @@
-//! Lists of fields, and a second reading of RFC 8441, rule by rule, over text.
+//! Lists of fields, and a second implementation of RFC 8441, rule by rule, over text.
 
 use std::net::Ipv6Addr;
 
@@ -7,7 +7,7 @@ use websocket_proto::handshake::{ExtensionList, HandshakeError, Upgrade};
 
 pub type List = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What a server is told of a request that it may accept.
+/// What a server learns from a request that it may accept.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Facts {
     pub path: String,
@@ -40,8 +40,8 @@ pub fn pairs(fields: &List) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
     fields.iter().map(|(name, value)| (name, value))
 }
 
-/// Whether HTTP/2 and HTTP/3 would take this list: pseudo-fields first, then small letters, no control bytes, no white space at
-/// an end.
+/// Whether HTTP/2 and HTTP/3 allow this list: pseudo-fields first, lowercase names, no control bytes, no leading or trailing white
+/// space.
 #[track_caller]
 pub fn assert_list(list: &List) {
     let fields = list
@@ -59,7 +59,7 @@ pub fn assert_list(list: &List) {
     }
 }
 
-/// What an extended CONNECT comes to, or the status that it is refused with.
+/// The result of an extended CONNECT, or the status that rejects it.
 pub fn second_reading(list: &List) -> Result<Facts, u16> {
     let read = Reading::new(list);
     if !read.is_well_formed() || read.pseudo(":method") != Some("CONNECT") {
@@ -102,7 +102,7 @@ pub fn second_reading(list: &List) -> Result<Facts, u16> {
     })
 }
 
-/// A list in letters, one for each byte.
+/// A list as text, one character for each byte.
 struct Reading {
     pseudo: Vec<(String, String)>,
     fields: Vec<(String, String)>,
@@ -125,7 +125,7 @@ impl Reading {
         found.next().map(|(_, value)| &value[..])
     }
 
-    /// The values of all lines of a name.
+    /// The values of all lines with a name.
     fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.fields.iter().filter(|(other, _)| other == name);
         lines.map(|(_, value)| value.trim_matches([' ', '\t'])).collect()
@@ -207,7 +207,7 @@ impl Reading {
     }
 }
 
-/// Whether HTTP/2 and HTTP/3 have such a field.
+/// Whether HTTP/2 and HTTP/3 allow such a field.
 pub fn is_field(name: &str, value: &str) -> bool {
     !name.is_empty()
         && name
@@ -222,7 +222,7 @@ pub fn is_tchar(char: char) -> bool {
     char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
 }
 
-/// A host in small letters and a port.
+/// A host in lowercase, and a port.
 pub fn split_authority(text: &str, default_port: u16) -> Result<(String, u16), u16> {
     let (host, port) = match text.rfind(']') {
         Some(end) => text.split_at(end + 1),

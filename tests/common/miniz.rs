@@ -3,11 +3,11 @@
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-/// Inflates a message after `history`; `None` if it does not, or makes more than `limit` bytes. It stops at a final block.
+/// Inflates a message after `history`. Returns `None` if it is invalid, or longer than `limit` bytes. Stops at a final block.
 pub fn inflate(history: &mut Vec<u8>, wire: &[u8], limit: usize) -> Option<Vec<u8>> {
     history.drain(..history.len().saturating_sub(32_768));
     let start = history.len();
-    // What is known of the history is given as stored blocks, which leave the state between two blocks.
+    // The history is passed as stored blocks, which leave the state between two blocks.
     let mut known = Vec::new();
     for part in history.chunks(60_000) {
         let size = part.len() as u16;
@@ -20,7 +20,7 @@ pub fn inflate(history: &mut Vec<u8>, wire: &[u8], limit: usize) -> Option<Vec<u
     known.extend([0, 0, 0xff, 0xff]);
     let flags =
         inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-    // Most messages are small, and so is the memory to look for them in.
+    // Most messages are small, so the buffer starts small.
     for room in [1024, 32_768, usize::MAX].map(|room: usize| room.min(limit)) {
         let mut out = vec![0; start + room + 300];
         let (status, _, size) = decompress(&mut DecompressorOxide::new(), &known, &mut out, 0, flags);

@@ -1,5 +1,5 @@
-//! What the tests and the fuzz targets share: both ends of a connection, frames as byte strings, drives that hold every call to
-//! the contract, a naive receiver, a strict reader of what is sent, and the model of a pair.
+//! Code shared by the tests and the fuzz targets: both ends of a connection, frames as byte strings, drivers that check every call
+//! against the contract, a naive receiver, a strict reader of what is sent, and the model of a pair.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod bodies;
@@ -21,7 +21,7 @@ pub mod windows;
 pub use drive::*;
 use websocket_proto::{Closed, Config, Connection, Error, Event, Role, entropy};
 
-/// The masking key of RFC 6455 section 5.7; test clients draw no other, unless a test says so.
+/// The masking key of RFC 6455 section 5.7. Test clients use only this key unless a test says otherwise.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// An event, owned and comparable.
@@ -69,7 +69,7 @@ impl From<Event<'_>> for Seen {
             Event::Ping(bytes) => Self::Ping(bytes.into_owned()),
             Event::Pong(bytes) => Self::Pong(bytes.into_owned()),
             Event::Close(close) => Self::Close(close.code.map(u16::from), close.reason.into_owned()),
-            other => panic!("no such event is known here: {other:?}"),
+            other => panic!("unexpected event: {other:?}"),
         }
     }
 }
@@ -128,7 +128,7 @@ pub fn open(role: Role, config: &Config) -> Connection {
     }
 }
 
-/// A frame with a minimal length, masked with `key` if there is one. Written here byte by byte, not with the crate.
+/// A frame with a minimal length, masked with `key` if there is one. Built byte by byte, without the crate.
 pub fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(first, key, payload.len() as u64);
     let key = key.unwrap_or_default();
@@ -191,7 +191,7 @@ impl End {
         frame(first, Self::key_of(self.role), payload)
     }
 
-    /// Receives `bytes` whole, byte by byte, and (if they are few) in every two parts; all have to show the same.
+    /// Receives `bytes` in one piece, byte by byte and, if they are few, in every two parts; all have to give the same result.
     #[track_caller]
     pub fn receive(&self, bytes: &[u8]) -> Run {
         let whole = drive(&mut self.open(), bytes, &[]);
@@ -205,13 +205,13 @@ impl End {
         whole
     }
 
-    /// Receives frames, each with `first` byte and payload.
+    /// Receives frames, each given as its first byte and its payload.
     #[track_caller]
     pub fn receive_all(&self, frames: &[(u8, &[u8])]) -> Run {
         self.receive(&self.all_incoming(frames))
     }
 
-    /// Asserts that `bytes` fail with their `size`th byte, no sooner and no later.
+    /// Asserts that `bytes` fail exactly with their `size`th byte.
     #[track_caller]
     pub fn fails_at_byte(&self, size: usize, bytes: &[u8], error: Error) {
         let before = drive(&mut self.open(), &bytes[..size - 1], &[]);
@@ -222,7 +222,7 @@ impl End {
     }
 }
 
-/// The end as one tuple: code, sent, received, clean.
+/// The end as a tuple: code, sent, received, clean.
 pub fn facts(closed: &Closed) -> (u16, Option<u16>, Option<u16>, bool) {
     (
         closed.code().into(),

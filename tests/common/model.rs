@@ -1,6 +1,6 @@
-//! The reference model: two ends, any operations on them, and a small state machine that says what has to come of each.
+//! The reference model: two ends, any operations on them, and a small state machine that predicts the result of each.
 //!
-//! It stands once, for the property test that makes up operations and for the fuzz target that reads them from bytes.
+//! It is shared by the property test, which generates operations, and the fuzz target, which reads them from bytes.
 
 use super::strict::{Emitted, Strict};
 use super::{Events, Receiver, Seen, binary, facts, message, naive, ping, pong};
@@ -9,15 +9,15 @@ use websocket_proto::{
     Misuse, Prepared, Role, State, TransportAdvice,
 };
 
-/// What may be done on a pair; the end it is done on stands beside it.
+/// An operation on a pair; the end that performs it is given separately.
 #[derive(Clone, Debug)]
 pub enum Operation {
     Text(String),
     Binary(Vec<u8>),
     Prepared(Box<Prepared>),
-    /// The header alone, the payload right after it.
+    /// The header only; the payload is appended separately.
     Header(Vec<u8>),
-    /// The header, and the payload where it is.
+    /// The header, and the payload masked in place.
     InPlace {
         text: bool,
         bytes: Vec<u8>,
@@ -34,13 +34,13 @@ pub enum Operation {
         reason: String,
     },
     Compress(Compression),
-    /// So many bytes of what was sent arrive.
+    /// At most this many bytes of what was sent arrive.
     Deliver(usize),
-    /// The transport ends: what has not arrived never will.
+    /// The transport ends: what has not arrived is lost.
     Lose,
 }
 
-/// How an end is set up.
+/// The configuration of an end.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub auto_pong: AutoPong,
@@ -48,11 +48,11 @@ pub struct Setup {
     pub hold: bool,
     /// Whether messages are received in chunks.
     pub stream: bool,
-    /// Whether it is split in two halves that receive, each time.
+    /// Whether it is split into halves for each receive.
     pub split: bool,
-    /// Whether compression was agreed.
+    /// Whether compression was negotiated.
     pub deflated: bool,
-    /// Whether the buffers of binary messages are given back.
+    /// Whether the buffers of binary messages are recycled.
     pub recycle: bool,
 }
 
@@ -74,17 +74,17 @@ impl Setup {
     }
 }
 
-/// What the model knows of one end.
+/// The model's state of one end.
 struct Model {
     role: Role,
     setup: Setup,
-    /// The message in fragments that is being sent.
+    /// The fragmented message that is being sent.
     fragments: Option<(bool, Vec<u8>)>,
-    /// Our Close, by its code.
+    /// The code of our Close.
     closed: Option<u16>,
-    /// The peer's Close, by its code.
+    /// The code of the peer's Close.
     peer_closed: Option<u16>,
-    /// The peer's Close came before ours was sent.
+    /// The peer's Close was received before ours was sent.
     peer_first: bool,
     ended: bool,
 }
@@ -102,7 +102,7 @@ impl Model {
         }
     }
 
-    /// What `operation` has to come to: the event that its frame completes, or why it is wrong.
+    /// The expected result of `operation`: the event that its frame completes, or the error.
     fn sends(&mut self, operation: &Operation) -> Result<Option<Seen>, Misuse> {
         let unclosed = self.closed.is_none() && !self.ended;
         let may_send = match operation {
@@ -188,7 +188,7 @@ impl Model {
         !self.ended && self.peer_closed.is_none()
     }
 
-    /// Takes note of an event from the other end: what answers it.
+    /// Records an event from the other end, and returns the expected reply.
     fn receives(&mut self, event: &Seen) -> Option<Seen> {
         match event {
             Seen::Ping(payload) => {
@@ -228,20 +228,20 @@ impl Model {
     }
 }
 
-/// One end, with what the model says of it.
+/// One end, and its model.
 struct End {
-    /// There, but while it is in two halves.
+    /// `None` only while it is split into halves.
     connection: Option<Connection>,
     model: Model,
     /// Reads what this end emits.
     strict: Strict,
-    /// Everything that this end has emitted, and the events in it, each with the place where it is whole.
+    /// Everything that this end has emitted, and the events in it, each with the offset at which it is complete.
     wire: Vec<u8>,
     sent: Vec<(usize, Seen)>,
-    /// How much of what the other end has emitted came here, and how many of its events came whole.
+    /// How much of the other end's output has arrived, and how many of its events are complete.
     delivered: usize,
     seen: usize,
-    /// What came here and is held.
+    /// The bytes that have arrived and are held.
     buffer: Vec<u8>,
     received: Events,
 }
@@ -309,7 +309,7 @@ impl End {
         }
     }
 
-    /// Notes what was emitted in one call, which has to be whole frames with these events.
+    /// Records what was emitted in one call, which has to be complete frames with these events.
     fn emits(&mut self, out: &[u8], events: &[Seen]) {
         let place = |emitted: Emitted| Some((emitted.end, emitted.event?));
         let sent: Vec<_> = self.strict.read(out).into_iter().filter_map(place).collect();
@@ -321,7 +321,7 @@ impl End {
         self.wire.extend(out);
     }
 
-    /// So many bytes, at the most, come from `peer`.
+    /// At most this many bytes arrive from `peer`.
     fn receive_from(&mut self, peer: &Self, bytes: usize) {
         let bytes = bytes.min(peer.wire.len() - self.delivered);
         let mut out = Vec::new();
@@ -374,7 +374,7 @@ impl End {
         result
     }
 
-    /// The events that have arrived of those in `sent`, and what answers them.
+    /// Expects the events among `sent` that have arrived, and the replies to them.
     fn expect(&mut self, sent: &[(usize, Seen)]) -> (Vec<Seen>, Vec<Seen>) {
         let (mut events, mut answers) = (Vec::new(), Vec::new());
         while let Some((end, event)) = sent.get(self.seen) {
@@ -399,7 +399,7 @@ impl End {
         assert_eq!(self.connection().closed().is_some(), state == State::Closed);
     }
 
-    /// The end of the transport, of which there is one account; nothing comes after it.
+    /// The transport ends. There is one summary of that, and nothing follows it.
     fn finish(mut self) {
         let connection = self.connection.as_mut().expect("in one piece");
         let before = connection.closed();
@@ -422,7 +422,7 @@ impl End {
     }
 }
 
-/// Two ends and the wires between them. Each end does as the model says, sees what the other one sent, and emits nothing but whole
+/// Two ends and the wires between them. Each end behaves as the model says, sees what the other one sent, and emits only complete
 /// frames that keep every rule; anything else panics.
 pub struct Pair {
     server: End,
@@ -450,7 +450,7 @@ impl Pair {
         self.client.check();
     }
 
-    /// All arrives, and what answers it; then both learn of the end of the transport.
+    /// Everything arrives, and the replies to it; then both ends see the end of the transport.
     pub fn finish(mut self) {
         for _ in 0..3 {
             self.run(Role::Server, &Operation::Deliver(usize::MAX));

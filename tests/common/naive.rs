@@ -1,10 +1,11 @@
-//! RFC 6455 once more, slow and plain, as an oracle: it shares no code with the crate and keeps the whole stream in memory.
+//! A slow and plain implementation of RFC 6455 as an oracle: it shares no code with the crate and keeps the whole stream in
+//! memory.
 
 use super::Seen;
 use super::naive_deflate::Naive as Inflater;
 use websocket_proto::Role;
 
-/// A frame as it stands on the wire, unmasked.
+/// A frame as encoded on the wire, but unmasked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Frame {
     pub fin: bool,
@@ -18,13 +19,13 @@ pub struct Frame {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     Open,
-    /// The peer's Close came, with this code.
+    /// The peer's Close was received, with this code.
     Closed(Option<u16>),
     /// The connection has to fail with this code.
     Fail(u16),
 }
 
-/// What a receiver takes: what RFC 6455 allows, and what else it was told to.
+/// The receiver's settings: what it accepts beyond RFC 6455.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub role: Role,
@@ -34,7 +35,7 @@ pub struct Rules {
     pub accept_non_minimal_length: bool,
     pub accept_rsv1_on_control: bool,
     pub accept_any_close_code: bool,
-    /// The window of the peer, if compression was agreed: its bits, and whether it is taken over.
+    /// The peer's window, if compression was negotiated: its bits, and whether it has context takeover.
     pub window: Option<(u8, bool)>,
 }
 
@@ -60,20 +61,20 @@ impl Rules {
     }
 }
 
-/// What came of a stream: the events, the verdict, and the control frames that have to be answered as (opcode, payload), a
-/// Close by its code alone.
+/// The result for a stream: the events, the verdict, and the replies that are due as (opcode, payload); a Close is represented by
+/// its code.
 #[derive(Debug)]
 pub struct Outcome {
     pub events: Vec<Seen>,
     pub verdict: Verdict,
     pub answers: Vec<(u8, Vec<u8>)>,
-    /// It ends inside a compressed message, of which nothing is known before it is whole.
+    /// The stream ends inside a compressed message, which cannot be judged before it is complete.
     pub is_inside_deflated: bool,
-    /// A compressed message refers to more than the window that was agreed, and may be taken or not.
+    /// A compressed message refers to data beyond the negotiated window, and may be accepted or rejected.
     pub is_beyond_window: bool,
 }
 
-/// Receives a whole stream.
+/// Receives a complete stream.
 pub fn receive(rules: &Rules, bytes: &[u8]) -> Outcome {
     let mut receiver = Receiver {
         rules: *rules,
@@ -110,7 +111,7 @@ struct Receiver {
     answers: Vec<(u8, Vec<u8>)>,
 }
 
-/// A message that is not whole.
+/// A message that is incomplete.
 struct Message {
     is_text: bool,
     is_deflated: bool,
@@ -122,7 +123,7 @@ impl Receiver {
         loop {
             self.check_header(rest)?;
             let Some((frame, size, _)) = split(rest) else {
-                // A text fails as soon as nothing can repair it, also inside a frame.
+                // A text fails at the first byte that makes it invalid, also inside a frame.
                 self.append_cut(rest);
                 self.check_text()?;
                 return Ok(Verdict::Open);
@@ -169,7 +170,7 @@ impl Receiver {
         message.payload.extend(payload);
     }
 
-    /// What came of a data frame that was cut.
+    /// The result for a data frame that is incomplete.
     fn append_cut(&mut self, bytes: &[u8]) {
         let start = header_size(bytes).unwrap_or(usize::MAX);
         if let Some(payload) = bytes.get(start..).filter(|_| bytes[0] & 8 == 0) {
@@ -189,7 +190,7 @@ impl Receiver {
         }
     }
 
-    /// What comes out of a whole message. Whichever comes first: text that nothing can repair, more than the limit, bad data.
+    /// The result for a complete message. The first error counts: invalid text, more than the limit, bad data.
     fn content(&mut self, message: &Message) -> Result<Vec<u8>, u16> {
         if !message.is_deflated {
             return Ok(message.payload.clone());
@@ -226,14 +227,14 @@ impl Receiver {
         }
     }
 
-    /// Every rule that a header can break, in the order of its bytes, as far as it came.
+    /// Every rule that a header can violate, in the order of its bytes, as far as they were received.
     fn check_header(&self, bytes: &[u8]) -> Result<(), u16> {
         let (rules, begun) = (&self.rules, &self.message);
         check_header(rules, bytes)?;
         let (Some(&first), Some((len, ..))) = (bytes.first(), length(bytes)) else {
             return Ok(());
         };
-        // The order of fragments shows at the first byte, a length at its last: whatever else is wrong, order is.
+        // The order of fragments is checked at the first byte, the length at its last byte, so an error in the order comes first.
         let out_of_order = match first & 15 {
             0 => begun.is_none(),
             1 | 2 => begun.is_some(),
@@ -256,7 +257,7 @@ impl Receiver {
     }
 }
 
-/// The rules of a header that need no other frame to be known.
+/// The rules of a header that do not depend on other frames.
 pub fn check_header(rules: &Rules, bytes: &[u8]) -> Result<(), u16> {
     let Some(&first) = bytes.first() else {
         return Ok(());
@@ -290,7 +291,7 @@ pub fn check_header(rules: &Rules, bytes: &[u8]) -> Result<(), u16> {
     }
 }
 
-/// The payload length, whether it is minimal, and the size of header before the key.
+/// The payload length, whether it is minimal, and the size of the header before the key.
 pub fn length(bytes: &[u8]) -> Option<(u64, bool, usize)> {
     let short = u64::from(bytes.get(1)? & 0x7f);
     let (from, to, least) = match short {
@@ -309,7 +310,7 @@ pub fn header_size(bytes: &[u8]) -> Option<usize> {
     Some(length(bytes)?.2 + if bytes[1] & 0x80 != 0 { 4 } else { 0 })
 }
 
-/// The first frame, its size, and whether its length is minimal; `None` if it is not whole.
+/// The first frame, its size, and whether its length is minimal. `None` if it is incomplete.
 pub fn split(bytes: &[u8]) -> Option<(Frame, usize, bool)> {
     let (len, minimal, _) = length(bytes)?;
     let start = header_size(bytes)?;
@@ -338,7 +339,7 @@ fn unmask(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
         .collect()
 }
 
-/// The code of a Close body, or the code to fail with.
+/// The code of a Close body, or the code with which the connection fails.
 pub fn close_code(body: &[u8]) -> Result<Option<u16>, u16> {
     if body.is_empty() {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! DEFLATE bit by bit, from RFC 1951: a slow decoder, and an encoder of any blocks. Shares no code with the crate or with zlib.
+//! DEFLATE bit by bit, from RFC 1951: a slow decoder, and an encoder for any blocks. Shares no code with the crate or with zlib.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-/// RFC 7692 section 7.2.1: what a sender leaves off.
+/// RFC 7692 section 7.2.1: what a sender removes from the end.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 pub const LENGTHS: [(usize, u32); 29] = [
@@ -53,7 +53,7 @@ pub enum Symbol {
     Match(usize, usize),
 }
 
-/// What is written, from the lowest bit of each byte on.
+/// Writes bits, from the lowest bit of each byte.
 #[derive(Clone, Default)]
 pub struct Bits {
     pub bytes: Vec<u8>,
@@ -71,7 +71,7 @@ impl Bits {
         }
     }
 
-    /// A code goes from its highest bit on.
+    /// A code is written from its highest bit.
     pub fn code(&mut self, code: usize, count: u32) {
         (0..count).rev().for_each(|i| self.put(code >> i, 1));
     }
@@ -119,7 +119,7 @@ impl Bits {
     }
 }
 
-/// What is read. `None` is its end, or anything wrong.
+/// Reads bits. `None` means the end or an error.
 pub struct Reader<'a> {
     pub bytes: &'a [u8],
     pub at: usize,
@@ -174,7 +174,7 @@ impl Code {
     }
 }
 
-/// Inflates without any limit on the window.
+/// Inflates without a limit on the window.
 #[derive(Default)]
 pub struct Naive {
     pub out: Vec<u8>,

@@ -1,5 +1,5 @@
 //! Two endpoints over a transport that splits, blocks, buffers until it is flushed, fails and ends, with a clock that moves only
-//! to deadlines. Every step is checked; anything that breaks an invariant panics.
+//! to deadlines. Every step is checked; a violated invariant panics.
 
 use super::strict::Strict;
 use super::{Seen, naive, open};
@@ -9,47 +9,47 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, Outcome, SendError, St
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Config, Delivery, Event, Fin, Role, entropy};
 
-/// What may happen to a pair; the end that it happens to is named beside it.
+/// What may happen to a pair; the end that it happens to is given separately.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Act {
-    /// A binary message of so many bytes.
+    /// Sends a binary message of this many bytes.
     Send(usize),
     Ping,
     Close,
     Abort,
     /// One step.
     Step,
-    /// The next write fails, and every one after it.
+    /// The next write fails, and every later one.
     FailWriting,
-    /// The next read fails, and every one after it.
+    /// The next read fails, and every later one.
     FailReading,
     /// The end crashes: what it wrote arrives, then the transport ends in both directions.
     Vanish,
-    /// The end does nothing any more, and its transport stays.
+    /// The end stops doing anything, and its transport stays open.
     Hang,
     /// The clock moves to its deadline.
     Wait,
 }
 
-/// How the pair opens its connection.
+/// How the connection is opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Opening {
     /// Another library has done it.
     Done,
     /// By HTTP/1.1, and the server accepts.
     Accepted,
-    /// By HTTP/1.1, and the server rejects with a body of so many bytes.
+    /// By HTTP/1.1, and the server rejects with a body of this many bytes.
     Rejected(usize),
-    /// By HTTP/1.1, and the server's caller takes the request and never answers it.
+    /// By HTTP/1.1, and the server's caller takes the request and never responds.
     Ignored,
 }
 
-/// What the ends are made with.
+/// The configuration of the ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub opening: Opening,
     pub delivery: Delivery,
-    /// Whether compression is offered and accepted, where the handshake is by HTTP/1.1.
+    /// Whether compression is offered and accepted in an HTTP/1.1 handshake.
     pub deflate: bool,
     /// Whether the server sends each message back while it holds it.
     pub echo: bool,
@@ -100,8 +100,9 @@ impl Setup {
         }
     }
 
-    /// The most that may wait to be written, as `EndpointConfig::max_buffered` states it: the limit and a message over it, of
-    /// the caller and, if it replies, of replies; control frames, which no limit holds for; and what opens the connection.
+    /// The most that may be buffered for writing, as documented on `EndpointConfig::max_buffered`: the limit and a message over
+    /// it, for messages and, if there are any, for replies; control frames, which are not limited; and the head that opens the
+    /// connection.
     fn max_waiting(&self, pings: usize) -> usize {
         let opening = match self.opening {
             Opening::Done => 0,
@@ -113,18 +114,18 @@ impl Setup {
     }
 }
 
-/// A Close, its answer and the Pings of the endpoint itself; a head of the handshake.
+/// A Close, the reply to one, and the endpoint's own Pings; a head of the handshake.
 const CONTROLS: usize = 64;
 const HEAD: usize = 300;
 
 /// How the transport moves bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// The most that one write or one read moves.
+    /// The most that one write or one read transfers.
     pub chunk: usize,
-    /// The most that is under way in one direction.
+    /// The most that is in flight in one direction.
     pub capacity: usize,
-    /// Whether what is written leaves only with a flush.
+    /// Whether written bytes are sent only by a flush.
     pub buffers: bool,
 }
 
@@ -138,17 +139,17 @@ struct Pipe {
     wire: Vec<u8>,
 }
 
-/// One end, and what was seen of it.
+/// One end, and what was observed of it.
 pub struct Side {
     pub role: Role,
     pub endpoint: Endpoint,
     pub sent: Vec<Seen>,
     pub received: Vec<Seen>,
-    /// What came of a message in chunks.
+    /// The message that is being received in chunks.
     chunks: Vec<u8>,
-    /// The body of the response that rejected.
+    /// The body of the rejecting response.
     body: Option<Vec<u8>>,
-    /// When writing was shut down, and when all was done.
+    /// When writing was shut down, and when the endpoint was done.
     shut_down_at: Option<Duration>,
     done_at: Option<Duration>,
     fails_writing: bool,
@@ -158,13 +159,13 @@ pub struct Side {
 
 pub struct Pair {
     pub sides: [Side; 2],
-    /// From the side of the same place.
+    /// The other side's end of the same pipe.
     pipes: [Pipe; 2],
     pub now: Duration,
     pub steps: u64,
     link: Link,
     setup: Setup,
-    /// How many were sent by acts.
+    /// How many messages acts have sent.
     pings: usize,
 }
 
@@ -236,7 +237,7 @@ impl Pair {
         self.check(place);
     }
 
-    /// Does the next thing that an end asks for; whether it did anything.
+    /// Performs the next step of an end. Returns whether anything happened.
     fn step(&mut self, place: usize) -> bool {
         self.steps += 1;
         let (link, other) = (self.link, 1 - place);
@@ -264,7 +265,7 @@ impl Pair {
                 } else if size == 0 && pipe.unflushed.is_empty() {
                     side.endpoint.write_blocked();
                 } else if size == 0 {
-                    // As TLS does: what is full is sent on.
+                    // As TLS does: a full buffer is sent.
                     pipe.flush();
                     side.endpoint.write_blocked();
                 } else {
@@ -324,7 +325,7 @@ impl Pair {
         let side = &self.sides[place];
         let (waiting, most) = (side.endpoint.output().len(), self.setup.max_waiting(self.pings));
         assert!(waiting <= most, "{waiting} bytes wait, over {most}");
-        // While it grows and is written, the output has four times as much; and there is a read, or a held message.
+        // While it grows and is written, the output may take four times as much; and there is a read, or a held message.
         assert!(
             side.endpoint.capacity() <= 4 * most + MAX_MESSAGE + 256,
             "{} bytes of buffers",
@@ -349,14 +350,14 @@ impl Pair {
                     assert!(budget > 0, "a busy loop");
                 }
             }
-            // Both were told to try again, and found nothing to do but to look at a transport that has nothing.
+            // Both were woken, and only tried a transport that has nothing for them.
             if !moved || !self.has_progress() {
                 return;
             }
         }
     }
 
-    /// Whether another round can move bytes. An end that reads nothing and is blocked only asks the transport.
+    /// Whether another round can transfer bytes. An end that is blocked and reads nothing only tries the transport.
     fn has_progress(&mut self) -> bool {
         let before = self.progress();
         for place in [0, 1] {
@@ -374,11 +375,12 @@ impl Pair {
         })
     }
 
-    /// The transport is fair from here on, and the clock moves to each deadline: both ends are done in the end.
+    /// The transport is fair from here on, and the clock moves to each deadline: eventually, both ends are done.
     pub fn finish(mut self) -> [Side; 2] {
         self.settle();
         let start = self.now;
-        // A transport that accepts some bytes at a time seems to be read until it is full: Pings go on until then.
+        // With a transport that accepts a few bytes at a time, the peer seems to read until the transport is full: Pings go on
+        // until then.
         for _ in 0..100 + self.link.capacity {
             if self
                 .sides
@@ -391,14 +393,14 @@ impl Pair {
             }
             let alive = self.sides.iter().filter(|side| !side.hangs);
             let deadlines = alive.filter_map(|side| side.endpoint.deadline());
-            let next = deadlines.min().expect("an end waits for ever");
+            let next = deadlines.min().expect("an end waits indefinitely");
             self.now = self.now.max(next);
             self.settle();
         }
-        panic!("both are done after a bounded number of deadlines");
+        panic!("not done after a bounded number of deadlines");
     }
 
-    /// What holds at the end.
+    /// The invariants at the end.
     fn conclude(&self) {
         for place in [0, 1] {
             let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
@@ -408,9 +410,9 @@ impl Pair {
             let was_interrupted = end.interruption.is_some();
             let closed = end.closed();
             if closed.is_some_and(|closed| closed.code_sent().is_some()) {
-                assert!(self.has_close(place), "a Close that is told is on the wire");
+                assert!(self.has_close(place), "a Close that is reported is on the wire");
             }
-            // Of one that was interrupted, a frame may be cut.
+            // After an interruption, the last frame may be incomplete.
             if !was_interrupted {
                 self.conclude_wire(place);
             }
@@ -440,7 +442,7 @@ impl Pair {
         }
     }
 
-    /// Whether there is a Close among the frames, of which the last one may be cut.
+    /// Whether there is a Close among the frames, the last of which may be incomplete.
     fn has_close(&self, place: usize) -> bool {
         let mut frames = self.frames(place);
         while let Some((frame, size, _)) = naive::split(frames) {
@@ -452,7 +454,7 @@ impl Pair {
         false
     }
 
-    /// All that an end had to say is on the wire.
+    /// Everything that an end had to send is on the wire.
     fn conclude_wire(&self, place: usize) {
         let here = &self.sides[place];
         let end = here.endpoint.end().expect("it is done");
@@ -475,7 +477,7 @@ impl Pair {
         assert!(here.shut_down_at.is_some(), "writing is shut down before the end");
     }
 
-    /// Both ends came to their ends without an interruption.
+    /// Both ends ended without an interruption.
     fn conclude_both(&self, place: usize) {
         let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
         let ends = [here, peer].map(|side| side.endpoint.end().expect("it is done"));
@@ -483,7 +485,7 @@ impl Pair {
         if let (Outcome::Responded { status }, Role::Server) = (&ends[0].outcome, here.role) {
             assert_eq!(ends[1].outcome, Outcome::Responded { status: *status });
             let Opening::Rejected(size) = self.setup.opening else {
-                panic!("nobody rejected");
+                panic!("there was no rejection");
             };
             assert_eq!(
                 peer.body.as_deref(),
@@ -495,7 +497,7 @@ impl Pair {
 }
 
 impl Side {
-    /// From `start` on it was asked at each deadline.
+    /// From `start` on, it was polled at each deadline.
     fn conclude_linger(&self, start: Duration) {
         if let (Some(shut_down), Some(done)) = (self.shut_down_at.filter(|time| *time >= start), self.done_at)
         {

@@ -8,19 +8,19 @@ use websocket_proto::Role;
 #[derive(Debug)]
 pub struct Emitted {
     pub frame: Frame,
-    /// What the receiver sees with it: a message stands beside its last fragment.
+    /// What the receiver sees with it: a message is listed with its last fragment.
     pub event: Option<Seen>,
-    /// Where it ends in all that was emitted.
+    /// The offset at which it ends in everything that was emitted.
     pub end: usize,
 }
 
-/// Reads what one end emits, in order, and panics unless it keeps every rule: whole frames with minimal lengths, masked or not,
+/// Reads what one end emits, in order, and panics unless it keeps every rule: complete frames with minimal lengths, masked or not,
 /// messages in order, text that is UTF-8, well-formed Close bodies, at most one Close, and nothing but Pings and Pongs after it.
 pub struct Strict {
     sender: Role,
-    /// Whether compression was agreed.
+    /// Whether compression was negotiated.
     deflated: bool,
-    /// Whether the sender may echo codes that it ought not to receive.
+    /// Whether the sender may echo codes that should not be received.
     any_close_code: bool,
     size: usize,
     message: Option<Message>,
@@ -35,7 +35,7 @@ struct Message {
     payload: Vec<u8>,
 }
 
-/// The frames of an end that sends no compressed ones.
+/// The frames of an end that does not compress.
 #[track_caller]
 pub fn frames_of(sender: Role, bytes: &[u8]) -> Vec<Frame> {
     let emitted = Strict::new(sender).read(bytes);
@@ -71,7 +71,7 @@ impl Strict {
         self.closed
     }
 
-    /// What one call, or several, have emitted.
+    /// Reads what one or more calls have emitted.
     #[track_caller]
     pub fn read(&mut self, mut bytes: &[u8]) -> Vec<Emitted> {
         let mut emitted = Vec::new();

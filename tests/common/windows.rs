@@ -1,4 +1,4 @@
-//! Windows of compression, as the tests make them.
+//! Compression windows for the tests.
 
 use websocket_proto::deflate::Window;
 
@@ -7,6 +7,6 @@ pub const fn window(bits: u8, takeover: bool) -> Window {
     match (Window::new(bits), takeover) {
         (Some(window), true) => window,
         (Some(window), false) => window.without_context_takeover(),
-        (None, _) => panic!("no window has so many bits"),
+        (None, _) => panic!("no window has this many bits"),
     }
 }
