@@ -57,6 +57,7 @@ macro_rules! known_fields {
 
         impl Known {
             /// The field of this name, if it is one of these.
+            #[inline(always)]
             pub(super) fn of(name: &[u8]) -> Option<Self> {
                 match name.len() {
                     $(sizes::$field if is_same(name, $name) => Some(Self::$known),)*
@@ -110,11 +111,9 @@ known_fields! {
 }
 
 impl<'a> KnownFields<'a> {
-    pub(crate) fn collect(mut records: Records<'a>) -> Self {
+    pub(crate) fn collect(records: Records<'a>) -> Self {
         let mut fields = Self::default();
-        while let Some((known, value)) = records.next_known() {
-            fields.lines(known).push(value);
-        }
+        records.for_each_known(|known, value| fields.lines(known).push(value));
         fields
     }
 
@@ -157,7 +156,13 @@ impl<'a> KnownFields<'a> {
 /// RFC 9110 section 5.1: names have no case. Most are written as they are here, which takes a few instructions to see.
 #[inline(always)]
 fn is_same<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
-    name == known || name.eq_ignore_ascii_case(known)
+    name == known || (is_alike(name.first(), known.first()) && name.eq_ignore_ascii_case(known))
+}
+
+/// Whether two letters are the same but for their case; others may be as well.
+#[inline(always)]
+fn is_alike(one: Option<&u8>, other: Option<&u8>) -> bool {
+    one.map(|letter| letter | b' ') == other.map(|letter| letter | b' ')
 }
 
 /// Fields as their owner has them, as bytes.
@@ -200,17 +205,21 @@ pub(crate) enum Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    #[inline]
     fn push(&mut self, value: &'a [u8]) {
         match self {
             Self::None => *self = Self::One(value),
-            Self::One(first) => *self = Self::two(first, value),
-            Self::Many(values) => values.push(value),
+            Self::One(_) | Self::Many(_) => self.push_further(value),
         }
     }
 
     #[cold]
-    fn two(first: &'a [u8], second: &'a [u8]) -> Self {
-        Self::Many(vec![first, second])
+    fn push_further(&mut self, value: &'a [u8]) {
+        match self {
+            Self::None => *self = Self::One(value),
+            Self::One(first) => *self = Self::Many(vec![first, value]),
+            Self::Many(values) => values.push(value),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

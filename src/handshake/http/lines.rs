@@ -1,4 +1,4 @@
-//! Reading a head that is complete in one read: one sweep finds its lines and checks their bytes in blocks,
+//! Reading a head that is complete in one read: its lines are found eight bytes at a time, its bytes are checked by vectors,
 //! and it is copied once.
 //!
 //! This changes nothing but the time: [`HeadReader`] comes to the same fields. What is divided, folded, unusual or wrong is left to
@@ -23,13 +23,16 @@ const MAX_SIZE: usize = u16::MAX as usize;
 
 /// Reads the request that `bytes` begins with, into the memory of `buffer`. The second value is its size.
 pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
-    let lines = Lines::read(bytes, max_fields)?;
+    let mut table = [[0; LINE]; MAX_LINES];
+    let lines = Lines::read(bytes, max_fields, &mut table)?;
     let before_version = lines.first.strip_suffix(b" HTTP/1.1")?;
     let method_end = before_version.iter().position(|byte| !is_token_byte(*byte))?;
     let (method, target) = before_version.split_at_checked(method_end)?;
     let target = target.strip_prefix(b" ")?;
     let is_target = target.iter().fold(true, |all, byte| all & is_target_byte(*byte));
-    if method.is_empty() || !is_target || Target::read(text(method), text(target)).is_err() {
+    // What begins with a slash is a path in every method but CONNECT.
+    let is_path = target.starts_with(b"/") && method != b"CONNECT";
+    if method.is_empty() || !is_target || !(is_path || Target::read(text(method), text(target)).is_ok()) {
         return None;
     }
     let mut head = lines.into_head(bytes, buffer)?;
@@ -40,7 +43,8 @@ pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> 
 
 /// The same for a response.
 pub(super) fn response(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
-    let lines = Lines::read(bytes, max_fields)?;
+    let mut table = [[0; LINE]; MAX_LINES];
+    let lines = Lines::read(bytes, max_fields, &mut table)?;
     let (status, reason) = lines.first.strip_prefix(b"HTTP/1.1 ")?.split_first_chunk::<3>()?;
     let is_status = matches!(status, [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']);
     if !is_status || !(reason.is_empty() || reason.starts_with(b" ")) {
@@ -52,53 +56,49 @@ pub(super) fn response(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) ->
     Some(head)
 }
 
+/// A place in the table for each line.
+type Table = [[u8; LINE]; MAX_LINES];
+
 /// The lines of a head.
 struct Lines<'a> {
     first: &'a [u8],
-    fields: [[u8; LINE]; MAX_LINES],
-    count: usize,
+    fields: &'a [[u8; LINE]],
     /// The size of the head, with the empty line.
     size: usize,
 }
 
 impl<'a> Lines<'a> {
     /// `None` if they are not complete, or not plain.
-    fn read(bytes: &'a [u8], max_fields: usize) -> Option<Self> {
+    fn read(bytes: &'a [u8], max_fields: usize, table: &'a mut Table) -> Option<Self> {
         let bytes = bytes.get(..MAX_SIZE).unwrap_or(bytes);
-        let end = find_line_end(bytes)?;
-        let mut lines = Self {
-            first: bytes.get(..end)?,
-            fields: [[0; LINE]; MAX_LINES],
-            count: 0,
-            size: 0,
-        };
-        let mut start = end.wrapping_add(2);
-        loop {
-            let rest = bytes.get(start..)?;
+        let (first, mut rest) = split_line(bytes)?;
+        let mut places = table.iter_mut().take(max_fields);
+        let mut count: usize = 0;
+        let size = loop {
+            let start = bytes.len().wrapping_sub(rest.len());
             if rest.starts_with(b"\r\n") {
-                lines.size = start.wrapping_add(2);
-                return Some(lines);
+                break start.wrapping_add(2);
             }
-            let (name, value) = rest.split_at_checked(find_colon(rest)?)?;
+            let (name, after) = rest.split_at_checked(find_colon(rest)?)?;
             let known = Known::of(name);
-            if lines.count >= max_fields || (known.is_none() && !is_token(name)) {
+            if known.is_none() && !is_name(name) {
                 return None;
             }
+            let (value, after) = split_line(after)?;
+            let (gap, len) = trimmed(value)?;
             let colon = start.wrapping_add(name.len());
-            let size = find_line_end(value)?;
-            let (gap, len) = trimmed(value.get(..size)?)?;
-            let end = colon.wrapping_add(len);
-            *lines.fields.get_mut(lines.count)? = Line::encode(start, colon, gap, end, known);
-            lines.count = lines.count.wrapping_add(1);
-            start = colon.wrapping_add(size).wrapping_add(2);
-        }
+            *places.next()? = Line::encode(start, colon, gap, colon.wrapping_add(len), known);
+            count = count.wrapping_add(1);
+            rest = after;
+        };
+        let fields = table.get(..count)?;
+        let ends = count.wrapping_add(2).wrapping_mul(2);
+        let is_plain = count_controls(bytes.get(..size)?) == ends;
+        is_plain.then_some(Self { first, fields, size })
     }
 
     fn into_head(self, bytes: &[u8], buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
-        let (head, fields) = (
-            bytes.get(..self.size)?,
-            self.fields.get(..self.count)?.as_flattened(),
-        );
+        let (head, fields) = (bytes.get(..self.size)?, self.fields.as_flattened());
         buffer.clear();
         buffer.reserve_exact(head.len().saturating_add(fields.len()));
         buffer.extend_from_slice(head);
@@ -126,70 +126,87 @@ fn trimmed(value: &[u8]) -> Option<(u8, usize)> {
     Some((u8::try_from(gap).ok()?, value.len()))
 }
 
-/// Where the first CR is, if an LF follows it, and no other control byte precedes it. HTAB is allowed in a value, but rare.
+/// A line, and what follows its end. The line has no control byte but DEL, or is a long one.
+#[inline(always)]
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, after) = bytes.split_at_checked(find_line_end(bytes)?)?;
+    Some((line, after.strip_prefix(b"\r\n")?))
+}
+
+/// Where the first CR is, or another control byte.
 #[inline(always)]
 fn find_line_end(bytes: &[u8]) -> Option<usize> {
-    let end = find_control(bytes)?;
-    bytes.get(end..)?.starts_with(b"\r\n").then_some(end)
+    find_early(bytes, first_control).or_else(|| memchr(b'\r', bytes))
 }
 
-/// Where the first control byte is. What is long is looked for by vectors, and is `None` if that is no CR.
+/// Where the name of a field ends.
 #[inline(always)]
-fn find_control(bytes: &[u8]) -> Option<usize> {
-    /// Most lines are shorter.
-    const SHORT: usize = 8;
-    let mut rest = bytes;
-    for _ in 0..SHORT {
-        let Some((word, after)) = rest.split_first_chunk() else {
-            let before = bytes.len().wrapping_sub(rest.len());
-            let place = rest.iter().position(u8::is_ascii_control)?;
-            return Some(before.wrapping_add(place));
-        };
-        let controls = first_control(u64::from_le_bytes(*word));
-        if controls != 0 {
-            let before = bytes.len().wrapping_sub(rest.len());
-            return Some(before.wrapping_add(controls.trailing_zeros() as usize / 8));
-        }
-        rest = after;
-    }
-    let end = memchr(b'\r', rest)?;
-    let has_control = rest
-        .get(..end)?
-        .iter()
-        .fold(false, |any, byte| any | byte.is_ascii_control());
-    let before = bytes.len().wrapping_sub(rest.len());
-    (!has_control).then_some(before.wrapping_add(end))
-}
-
 fn find_colon(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
+    find_early(bytes, |word| first_zero(word ^ each(b':'))).or_else(|| memchr(b':', bytes))
+}
+
+/// Where the first byte is that `first` marks in eight of them. Only the first bytes are searched, where that takes less time
+/// than a call of `memchr`: most names and values are no longer.
+#[inline(always)]
+fn find_early(bytes: &[u8], first: impl Fn(u64) -> u64) -> Option<usize> {
+    let mut words = bytes.first_chunk::<32>()?.chunks_exact(8).enumerate();
+    words.find_map(|(at, word)| {
+        let marks = first(u64::from_le_bytes(word.try_into().ok()?));
+        let within = marks.trailing_zeros() as usize / 8;
+        (marks != 0).then(|| at.wrapping_mul(8).wrapping_add(within))
+    })
+}
+
+/// Whether a name is a token. Most are made of letters and hyphens, of which eight are looked at at once.
+#[inline(always)]
+fn is_name(name: &[u8]) -> bool {
+    let mut rest = name;
     while let Some((word, after)) = rest.split_first_chunk() {
-        let colons = first_zero(u64::from_le_bytes(*word) ^ each(b':'));
-        if colons != 0 {
-            let before = bytes.len().wrapping_sub(rest.len());
-            return Some(before.wrapping_add(colons.trailing_zeros() as usize / 8));
+        if other_than_letters(u64::from_le_bytes(*word)) != 0 {
+            return is_token(name);
         }
         rest = after;
     }
-    let before = bytes.len().wrapping_sub(rest.len());
-    let place = rest.iter().position(|byte| *byte == b':')?;
-    Some(before.wrapping_add(place))
+    // The last eight bytes, some of them for the second time.
+    match name.last_chunk() {
+        Some(word) if other_than_letters(u64::from_le_bytes(*word)) == 0 => true,
+        _ => is_token(name),
+    }
 }
 
-/// The lowest bit that is set is the highest bit of the first byte that is a control one; others mean nothing, as a difference
-/// borrows from the bytes above.
+/// The highest bit of each of eight bytes that is neither a letter nor a hyphen. A sum of seven bits stays in its byte.
+#[inline(always)]
+fn other_than_letters(word: u64) -> u64 {
+    let bits = word & each(0x7f);
+    let lower = bits | each(b' ');
+    let is_letter = lower.wrapping_add(each(0x80 - b'a')) & !lower.wrapping_add(each(0x7f - b'z'));
+    let is_no_hyphen = (bits ^ each(b'-')).wrapping_add(each(0x7f));
+    (!is_letter & is_no_hyphen | word) & each(0x80)
+}
+
+/// The lowest bit that is set is the highest bit of the first byte below the space; others mean nothing, as a difference borrows
+/// from the bytes above.
+#[inline(always)]
 fn first_control(word: u64) -> u64 {
-    let below_space = word.wrapping_sub(each(b' ')) & !word & each(0x80);
-    below_space | first_zero(word ^ each(0x7f))
+    word.wrapping_sub(each(b' ')) & !word & each(0x80)
 }
 
 /// The same for the first byte that is 0.
+#[inline(always)]
 fn first_zero(word: u64) -> u64 {
     word.wrapping_sub(each(1)) & !word & each(0x80)
 }
 
 fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
+}
+
+/// How many control bytes there are: counted by vectors, in parts whose count fits into a byte.
+fn count_controls(bytes: &[u8]) -> usize {
+    const PART: usize = 224;
+    let count = |count: u8, byte: &u8| count.wrapping_add(u8::from(byte.is_ascii_control()));
+    let counts = bytes.chunks(PART).map(|part| part.iter().fold(0, count));
+    counts.fold(0, |all, count| all.wrapping_add(usize::from(count)))
 }
 
 #[cfg(test)]
@@ -212,14 +229,14 @@ mod tests {
         let fields = head
             .records()
             .map(|(name, value)| (name.to_vec(), value.to_vec()));
-        let mut records = head.records();
-        let known =
-            core::iter::from_fn(|| records.next_known().map(|(known, value)| (known, value.to_vec())));
+        let mut known = Vec::new();
+        head.records()
+            .for_each_known(|field, value| known.push((field, value.to_vec())));
         let (method, target) = (head.method().into(), head.target().into());
         Facts {
             line: (method, target, head.version(), head.status()),
             fields: fields.collect(),
-            known: known.collect(),
+            known,
         }
     }
 

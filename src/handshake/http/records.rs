@@ -65,7 +65,11 @@ impl Head {
     }
 
     pub(crate) fn method(&self) -> &str {
-        text(self.bytes.get(..self.method_end).unwrap_or_default())
+        match self.bytes.get(..self.method_end).unwrap_or_default() {
+            // Of most requests, which need not be looked at once more.
+            b"GET" => "GET",
+            method => text(method),
+        }
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -234,22 +238,25 @@ pub(crate) enum Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The value of the next field that is known, and which one it is.
+    /// Calls `take` with each field that is known, in order: which one it is, and its value.
     #[inline]
-    pub(super) fn next_known(&mut self) -> Option<(Known, &'a [u8])> {
-        loop {
-            let (known, value) = match self {
-                Self::Records(records) => {
-                    let (name, value) = next_record(records)?;
-                    (Known::of(name), Some(value))
+    pub(super) fn for_each_known(self, mut take: impl FnMut(Known, &'a [u8])) {
+        match self {
+            Self::Records(mut records) => {
+                while let Some((name, value)) = next_record(&mut records) {
+                    if let Some(known) = Known::of(name) {
+                        take(known, value);
+                    }
                 }
-                Self::Lines { bytes, table } => {
-                    let line = next_line(table)?;
-                    (line.known, line.value(bytes))
+            }
+            Self::Lines { bytes, mut table } => {
+                while let Some(line) = next_line(&mut table) {
+                    let Some(known) = line.known else { continue };
+                    if let Some(value) = line.value(bytes) {
+                        take(known, value);
+                    }
                 }
-            };
-            let Some(known) = known else { continue };
-            return value.map(|value| (known, value));
+            }
         }
     }
 }

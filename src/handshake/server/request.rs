@@ -130,15 +130,16 @@ impl Request {
     /// 426 for HTTP/1.0, for a version of the protocol other than 13 and if Upgrade does not name `websocket`, 417 for
     /// an `Expect` other than `100-continue`, otherwise 400. Send it and close the transport.
     pub fn upgrade(&self, out: &mut Vec<u8>) -> Result<Upgrade<'_>, HandshakeError> {
+        let mut known = KnownFields::collect(self.head.records());
         let basics = Basics {
             version: self.version(),
-            host: self.host_field(),
+            // There is at most one, and it is text.
+            host: known.host.lines().next().map(text),
             has_content: self.has_content,
         };
         let method = self.method();
         let target = Target::split(method, self.target());
-        let known = KnownFields::collect(self.head.records());
-        Upgrade::check(&self.config, method, target, basics, known)
+        Upgrade::check(&self.config, method, target, basics, &mut known)
             .inspect_err(|error| error.respond(method, out))
     }
 

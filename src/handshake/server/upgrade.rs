@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::connect::Connect;
 use super::rules::{self, Awaited, Basics};
@@ -116,9 +116,9 @@ impl<'a> Upgrade<'a> {
         V: AsRef<[u8]> + ?Sized + 'a,
     {
         check_http_version(version)?;
-        let known = KnownFields::collect_checked(as_bytes(fields), check_line)?;
+        let mut known = KnownFields::collect_checked(as_bytes(fields), check_line)?;
         let basics = rules::check_basics(config, &known, version)?;
-        Self::check(config, method, target, basics, known)
+        Self::check(config, method, target, basics, &mut known)
     }
 
     /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), by its list of header fields, as the stack
@@ -165,8 +165,12 @@ impl<'a> Upgrade<'a> {
     {
         let connect = Connect::read(config, as_bytes(fields))?;
         connect.check()?;
-        let Connect { host, target, known } = connect;
-        Self::new(config, Opening::ExtendedConnect, host, target, known)
+        let Connect {
+            host,
+            target,
+            mut known,
+        } = connect;
+        Self::new(config, Opening::ExtendedConnect, host, target, &mut known)
     }
 
     pub(super) fn check(
@@ -174,7 +178,7 @@ impl<'a> Upgrade<'a> {
         method: &str,
         target: Target<'a>,
         basics: Basics<'a>,
-        known: KnownFields<'a>,
+        known: &mut KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, basics.version)?;
         let host = rules::require_authority(basics.host, &target)?;
@@ -182,10 +186,10 @@ impl<'a> Upgrade<'a> {
         if basics.has_content {
             return Err(HandshakeError::UnexpectedContent);
         }
-        rules::check_expectation(&known)?;
-        rules::check_upgrade(&known)?;
-        rules::check_version(&known)?;
-        let opening = Opening::by_upgrade(rules::check_key(&known)?);
+        rules::check_expectation(known)?;
+        rules::check_upgrade(known)?;
+        rules::check_version(known)?;
+        let opening = Opening::by_upgrade(rules::check_key(known)?);
         Self::new(config, opening, host, target, known)
     }
 
@@ -195,9 +199,9 @@ impl<'a> Upgrade<'a> {
         opening: Opening,
         host: &'a str,
         target: Target<'a>,
-        known: KnownFields<'a>,
+        known: &mut KnownFields<'a>,
     ) -> Result<Self, HandshakeError> {
-        let origin = rules::check_origin(&known)?;
+        let origin = rules::check_origin(known)?;
         rules::check_protocols(config, &known.protocol)?;
         extensions::check_lines(config, known.extensions.lines())?;
         #[cfg(feature = "deflate")]
@@ -206,14 +210,14 @@ impl<'a> Upgrade<'a> {
             .as_ref()
             .and_then(|config| deflate::accept(extensions::of_lines(known.extensions.lines()), config));
         Ok(Self {
-            awaited: rules::awaited(&known),
+            awaited: rules::awaited(known),
             config: config.clone(),
             path: target.path,
             query: target.query,
             host,
             origin,
-            protocols: known.protocol,
-            extensions: known.extensions,
+            protocols: mem::take(&mut known.protocol),
+            extensions: mem::take(&mut known.extensions),
             opening,
             protocol: None,
             #[cfg(feature = "deflate")]
