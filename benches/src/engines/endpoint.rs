@@ -112,6 +112,7 @@ fn send(sender: &mut Sender<'_>, message: Outgoing<'_>, large: usize, sent: &mut
     }
 }
 
+#[inline(always)]
 fn write(mut write: VectoredWrite<'_>, sent: &mut Sent) {
     let slices = write.slices();
     sent.write_vectored(slices);
