@@ -14,6 +14,7 @@ pub(super) enum Masking {
 }
 
 impl Masking {
+    #[inline]
     pub(super) fn role(&self) -> Role {
         match self {
             Self::Server => Role::Server,

@@ -439,6 +439,7 @@ impl Connection {
     }
 
     /// Which end this is.
+    #[inline]
     pub fn role(&self) -> Role {
         self.sender.role()
     }

@@ -205,6 +205,7 @@ impl SendHalf {
     }
 
     /// Which end this is.
+    #[inline]
     pub fn role(&self) -> Role {
         self.masking.role()
     }

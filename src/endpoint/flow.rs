@@ -97,6 +97,12 @@ impl Flow {
         Duration::from_nanos(self.now)
     }
 
+    /// Whether the transport has to have made progress by now, and has made none.
+    #[inline]
+    pub(super) fn makes_no_progress(&self) -> bool {
+        self.progress_due <= self.now && self.progress_due != NEVER
+    }
+
     /// The time in so many milliseconds, as nanoseconds since the origin.
     pub(super) fn after(&self, millis: u32) -> u64 {
         match millis {
@@ -108,6 +114,7 @@ impl Flow {
     }
 
     /// The transport accepted `size` of the bytes that waited, and `waiting` are left.
+    #[inline]
     pub(super) fn wrote(&mut self, size: usize, waiting: usize) {
         if size == 0 {
             return;

@@ -239,7 +239,6 @@ impl Endpoint {
             flow,
             buffers,
             has_input,
-            ..
         } = self;
         let Phase::Open(connection) = phase else {
             return None;
@@ -248,26 +247,15 @@ impl Endpoint {
         if output.replies() >= flow.limits.max_buffered() {
             return None;
         }
-        let (mut input, consumed) = read.cursor();
-        let event = match connection.take_whole_message(&mut input) {
-            Some(message) => message,
-            None => match next_of_any(connection, &mut input, output, flow) {
-                Some(event) => event,
-                None => {
-                    *has_input = false;
-                    consumed.all_but(input.len());
-                    return None;
-                }
-            },
-        };
+        let (mut input, consumed) = read.cursor()?;
+        if let Some(message) = connection.take_whole_message(&mut input) {
+            consumed.all_but(input.len());
+            return Some((message, Sender::beside_event(connection, output, flow)));
+        }
+        let event = next_of_any(connection, &mut input, output, flow);
         consumed.all_but(input.len());
-        let sender = Sender {
-            connection: Some(connection),
-            output,
-            flow,
-            cause: Cause::Event,
-        };
-        Some((event, sender))
+        *has_input = event.is_some();
+        Some((event?, Sender::beside_event(connection, output, flow)))
     }
 
     /// Lends a handle to send by.

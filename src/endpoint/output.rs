@@ -22,9 +22,10 @@ use core::fmt;
 #[derive(Default)]
 pub struct Output {
     bytes: Vec<u8>,
+    /// How many of the bytes are written: a part of them.
     written: usize,
-    /// How many of the bytes that wait are not replies to the peer. At most as many as wait.
-    unsolicited: usize,
+    /// How many of the bytes are written, or wait and are not replies to the peer: a part of them, at least what is written.
+    not_replies: usize,
     /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet, or it
     /// is flushed.
     close: Option<usize>,
@@ -39,7 +40,7 @@ impl Output {
         Self {
             bytes: Vec::new(),
             written: 0,
-            unsolicited: 0,
+            not_replies: 0,
             close: None,
         }
     }
@@ -62,17 +63,23 @@ impl Output {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    /// How many bytes wait that reading has caused. Nothing wraps, as `written` and `unsolicited` are parts of `bytes`.
+    /// As [`len`](Self::len), of a buffer that was only appended to. Nothing wraps here and below, as `written` and
+    /// `not_replies` are parts of `bytes`.
+    #[inline]
+    pub(super) fn total(&self) -> usize {
+        self.bytes.len().wrapping_sub(self.written)
+    }
+
+    /// How many bytes wait that reading has caused.
     #[inline]
     pub(super) fn replies(&self) -> usize {
-        let left = self.bytes.len().wrapping_sub(self.written);
-        left.wrapping_sub(self.unsolicited)
+        self.bytes.len().wrapping_sub(self.not_replies)
     }
 
     /// The last `size` bytes are not replies to the peer.
     #[inline]
     pub(super) fn add_unsolicited(&mut self, size: usize) {
-        self.unsolicited = self.unsolicited.wrapping_add(size);
+        self.not_replies = self.not_replies.wrapping_add(size);
     }
 
     /// The last frame that was appended is our Close.
@@ -91,6 +98,7 @@ impl Output {
     }
 
     /// Drops what waits, as the transport takes no more: a Close among it is not written, and will not be.
+    #[inline]
     pub(super) fn drop_waiting(&mut self) {
         let close = self.close;
         self.clear();
@@ -112,28 +120,45 @@ impl Output {
     ///
     /// Memory is given back when all is written and less than a quarter of it was used, and the part that is written
     /// is dropped once it is the larger one, so that the memory is at most twice what waits.
+    #[inline]
     pub fn written(&mut self, size: usize) {
-        let size = size.min(self.len());
+        match size < self.len() {
+            true => self.written_in_part(size),
+            false => self.written_completely(),
+        }
+    }
+
+    #[inline]
+    fn written_completely(&mut self) {
+        let used = self.bytes.len();
+        self.close = self.close.map(|_| 0);
+        self.drop_waiting();
+        if used < self.bytes.capacity() / 4 {
+            self.shrink(used);
+        }
+    }
+
+    fn written_in_part(&mut self, size: usize) {
+        let unsolicited = self.not_replies.saturating_sub(self.written);
         self.written = self.written.saturating_add(size);
         self.close = self.close.map(|waiting| waiting.saturating_sub(size));
-        if self.is_empty() {
-            let used = self.bytes.len();
-            self.drop_waiting();
-            if used < self.bytes.capacity() / 4 {
-                self.bytes.shrink_to(used.max(KEPT_SIZE));
-            }
-        } else if self.written > self.len() {
+        if self.written > self.len() {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
-        self.unsolicited = self.unsolicited.min(self.len());
+        self.not_replies = self.written.saturating_add(unsolicited.min(self.len()));
+    }
+
+    fn shrink(&mut self, used: usize) {
+        self.bytes.shrink_to(used.max(KEPT_SIZE));
     }
 
     /// Drops what waits.
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.written = 0;
-        self.unsolicited = 0;
+        self.not_replies = 0;
         self.close = None;
     }
 }

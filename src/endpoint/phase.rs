@@ -142,7 +142,9 @@ impl Phase {
 
     /// Takes what came during the opening handshake.
     pub(super) fn read_handshake(&mut self, read: &mut ReadBuffer, output: &mut Output) {
-        let (mut input, consumed) = read.cursor();
+        let Some((mut input, consumed)) = read.cursor() else {
+            return;
+        };
         while let Some(next) = self.next(&mut input, output) {
             *self = next;
         }

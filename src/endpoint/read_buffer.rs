@@ -169,13 +169,15 @@ impl ReadBuffer {
         (self.start, self.end, self.used) = (0, 0, 0);
     }
 
-    /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed.
+    /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed. Never
+    /// `None`: they lie in the storage.
     #[inline]
-    pub(super) fn cursor(&mut self) -> (&mut [u8], Consumed<'_>) {
-        let (start, end) = (self.start, self.end);
-        let unread = self.storage.get_mut(start..end).unwrap_or_default();
-        let start = &mut self.start;
-        (unread, Consumed { start, end })
+    pub(super) fn cursor(&mut self) -> Option<(&mut [u8], Consumed<'_>)> {
+        let Self {
+            storage, start, end, ..
+        } = self;
+        let unread = storage.get_mut(*start..*end)?;
+        Some((unread, Consumed { start, end: *end }))
     }
 
     /// Up to the largest size of a read, the size doubles; beyond it, it follows the payload that is kept.
@@ -201,10 +203,10 @@ pub(super) struct Consumed<'b> {
 }
 
 impl Consumed<'_> {
-    /// All but the last `left`.
+    /// All but the last `left`. Nothing wraps, as these are a part of what was lent.
     #[inline]
     pub(super) fn all_but(self, left: usize) {
-        *self.start = self.end.saturating_sub(left);
+        *self.start = self.end.wrapping_sub(left);
     }
 }
 

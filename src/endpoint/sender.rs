@@ -44,6 +44,22 @@ impl Cause {
     }
 }
 
+impl<'e> Sender<'e> {
+    #[inline]
+    pub(super) fn beside_event(
+        connection: &'e mut Connection,
+        output: &'e mut Output,
+        flow: &'e mut Flow,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            output,
+            flow,
+            cause: Cause::Event,
+        }
+    }
+}
+
 impl Sender<'_> {
     /// Sends a text message in one frame.
     ///
@@ -151,11 +167,24 @@ impl Sender<'_> {
     /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
     #[inline]
     pub fn buffered_amount(&self) -> usize {
-        self.output.len()
+        self.output.total()
     }
 
-    pub(super) fn role(&self) -> Option<Role> {
-        self.connection.as_ref().map(|connection| connection.role())
+    /// Whether a payload has to be masked, as a client's is.
+    #[inline]
+    pub(super) fn masks(&self) -> bool {
+        let role = self.connection.as_ref().map(|connection| connection.role());
+        role == Some(Role::Client)
+    }
+
+    #[inline]
+    pub(super) fn reborrow(&mut self) -> Sender<'_> {
+        Sender {
+            connection: self.connection.as_deref_mut(),
+            output: self.output,
+            flow: self.flow,
+            cause: self.cause,
+        }
     }
 
     #[inline]
@@ -171,7 +200,7 @@ impl Sender<'_> {
     fn counted(&self) -> usize {
         match self.cause {
             Cause::Event => self.output.replies(),
-            Cause::Caller => self.output.len(),
+            Cause::Caller => self.output.total(),
         }
     }
 

@@ -54,7 +54,7 @@ impl Endpoint {
     /// The order is that in which nothing is lost and neither side waits: events, output, input.
     pub fn step(&mut self, now: Duration) -> Step {
         self.advance(now, true);
-        if let Some(step) = self.handshake_step() {
+        if let Some(step) = self.step_outside_connection() {
             return step;
         }
         if self.has_events() {
@@ -100,7 +100,18 @@ impl Endpoint {
         if self.has_input {
             self.flow.keepalive.record_activity();
         }
-        self.do_what_is_due(reads);
+        // A Close that waits behind a large message has its time once it is written.
+        if self.phase.is_closing() && self.output().is_empty() {
+            self.flow.keepalive.record_closing(self.flow.now());
+        }
+        if self.flow.keepalive.is_due(self.flow.now) && self.is_timed() {
+            if let Err(expired) = self.do_what_is_due(reads) {
+                return self.expired(expired);
+            }
+        }
+        if self.flow.makes_no_progress() {
+            self.progress_missed();
+        }
     }
 
     /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is
@@ -247,24 +258,31 @@ impl Endpoint {
         }
     }
 
-    /// Sends the Ping, or ends what has taken too long.
-    fn do_what_is_due(&mut self, reads: bool) {
-        let now = Duration::from_nanos(self.flow.now);
-        // A Close that waits behind a large message has its time once it is written.
-        if self.phase.is_closing() && self.output().is_empty() {
-            self.flow.keepalive.record_closing(now);
+    /// The deadline of a handshake or of a Ping has come: sends the Ping, or says what has taken too long.
+    #[cold]
+    fn do_what_is_due(&mut self, reads: bool) -> Result<(), Expired> {
+        if reads && self.may_have_heard() {
+            return Ok(());
         }
-        if self.is_timed() && !(reads && self.may_have_heard(now)) {
-            match self.flow.keepalive.tick(now) {
-                Ok(Action::Wait) => {}
-                Ok(Action::Ping(payload)) => _ = self.sender().send_ping(&payload),
-                Err(Expired::Opening) => return self.opening_timed_out(),
-                Err(Expired::Ping) => return self.time_out(Timeout::Ping),
-                Err(_) => return self.time_out(Timeout::Closing),
-            }
+        let now = self.flow.now();
+        if let Action::Ping(payload) = self.flow.keepalive.tick(now)? {
+            _ = self.sender().send_ping(&payload);
         }
+        Ok(())
+    }
+
+    fn expired(&mut self, expired: Expired) {
+        match expired {
+            Expired::Opening => self.opening_timed_out(),
+            Expired::Ping => self.time_out(Timeout::Ping),
+            Expired::Closing => self.time_out(Timeout::Closing),
+        }
+    }
+
+    /// The transport made no progress in time.
+    #[cold]
+    fn progress_missed(&mut self) {
         match self.flow.writing {
-            _ if self.flow.progress_due > self.flow.now || self.flow.progress_due == NEVER => {}
             // The peer had its time to read our last bytes.
             Writing::ShutDown | Writing::Failed => self.finish(None),
             Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
@@ -273,13 +291,12 @@ impl Endpoint {
         }
     }
 
-    /// Whether a Ping is out of time, but its answer may be in the transport: the caller was busy, and what came is read first.
-    fn may_have_heard(&self, now: Duration) -> bool {
-        let is_due = self.flow.keepalive.deadline().is_some_and(|due| due <= now);
-        is_due
-            && self.flow.reading == Reading::Ready
+    /// Whether the answer to a Ping is out of time, but may be in the transport: the caller was busy, and what came is read
+    /// first.
+    fn may_have_heard(&self) -> bool {
+        self.flow.reading == Reading::Ready
             && self.wants_to_read()
-            && self.flow.keepalive.clone().tick(now) == Err(Expired::Ping)
+            && self.flow.keepalive.clone().tick(self.flow.now()) == Err(Expired::Ping)
     }
 
     /// Whether the deadlines of the handshakes and of Pings hold: not after the end, whose deadline is that of progress.
@@ -316,6 +333,16 @@ impl Endpoint {
         self.flow.progress_due = NEVER;
     }
 
+    /// The next thing to do before the connection is open, and once all is over.
+    #[inline]
+    fn step_outside_connection(&mut self) -> Option<Step> {
+        match self.phase {
+            Phase::Open(_) => None,
+            _ => self.handshake_step(),
+        }
+    }
+
+    #[inline(never)]
     fn handshake_step(&mut self) -> Option<Step> {
         if self.has_input && self.phase.reads_handshake() {
             self.has_input = false;

@@ -1,13 +1,14 @@
 //! Messages whose payload is written from where it is.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::flow::Flow;
 use super::output::Output;
 use super::sender::Cause;
 use super::{SendError, Sender, TransportError};
-use crate::Role;
 use crate::message::MessageKind;
+use crate::{Connection, Misuse};
 
 /// A message that is being sent: its header waits in the output, and its payload is still where the caller has it, to be
 /// written by one vectored write.
@@ -56,14 +57,15 @@ impl<'s> Sender<'s> {
     /// # Errors
     ///
     /// Same as [`send_text`](Self::send_text).
+    #[inline]
     pub fn send_text_vectored<'p>(&'p mut self, text: &'p str) -> Result<VectoredWrite<'p>, SendError> {
-        match self.role() {
-            Some(Role::Client) => self.send_text(text).map(|()| self.beside(&[])),
-            _ => {
-                self.message(|connection, out| connection.send_text_header(text, out))?;
-                Ok(self.beside(text.as_bytes()))
-            }
+        if self.masks() {
+            return self
+                .reborrow()
+                .masked_into_output(|connection, out| connection.send_text(text, out));
         }
+        self.message(|connection, out| connection.send_text_header(text, out))?;
+        Ok(self.beside(text.as_bytes()))
     }
 
     /// Sends a binary message whose payload is not copied as far as the transport accepts it at once. Otherwise the same
@@ -72,14 +74,15 @@ impl<'s> Sender<'s> {
     /// # Errors
     ///
     /// Same as [`send_binary`](Self::send_binary).
+    #[inline]
     pub fn send_binary_vectored<'p>(&'p mut self, payload: &'p [u8]) -> Result<VectoredWrite<'p>, SendError> {
-        match self.role() {
-            Some(Role::Client) => self.send_binary(payload).map(|()| self.beside(&[])),
-            _ => {
-                self.message(|connection, out| connection.send_binary_header(payload, out))?;
-                Ok(self.beside(payload))
-            }
+        if self.masks() {
+            return self
+                .reborrow()
+                .masked_into_output(|connection, out| connection.send_binary(payload, out));
         }
+        self.message(|connection, out| connection.send_binary_header(payload, out))?;
+        Ok(self.beside(payload))
     }
 
     /// Sends a message of either role whose payload is not copied as far as the transport accepts it at once: see
@@ -98,6 +101,23 @@ impl<'s> Sender<'s> {
         Ok(self.beside(payload))
     }
 
+    /// A client's payload, which is masked on the way into the output. By value, so that a server's sender need not be in
+    /// memory.
+    #[inline(never)]
+    fn masked_into_output(
+        mut self,
+        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
+    ) -> Result<VectoredWrite<'s>, SendError> {
+        self.message(send)?;
+        Ok(VectoredWrite {
+            output: self.output,
+            flow: self.flow,
+            cause: self.cause,
+            payload: &[],
+        })
+    }
+
+    #[inline]
     fn beside<'p>(&'p mut self, payload: &'p [u8]) -> VectoredWrite<'p> {
         VectoredWrite {
             output: self.output,
@@ -110,18 +130,21 @@ impl<'s> Sender<'s> {
 
 impl VectoredWrite<'_> {
     /// Returns what is to be written, in this order: all output that waits, with the header at its end, and the payload.
+    #[inline]
     pub fn slices(&self) -> [&[u8]; 2] {
         [self.output.waiting(), self.payload]
     }
 
     /// Takes note that the transport accepted the first `size` bytes of both [`slices`](Self::slices).
+    #[inline]
     pub fn written(&mut self, size: usize) {
-        let of_output = size.min(self.output.len());
-        self.output.written(of_output);
-        let of_payload = size.saturating_sub(of_output).min(self.payload.len());
+        let of_output = self.output.len();
+        let size = size.min(of_output.saturating_add(self.payload.len()));
+        self.output.written(size);
+        let of_payload = size.saturating_sub(of_output);
         self.payload = self.payload.get(of_payload..).unwrap_or_default();
         let left = self.output.len().saturating_add(self.payload.len());
-        self.flow.wrote(of_output.saturating_add(of_payload), left);
+        self.flow.wrote(size, left);
     }
 
     /// Takes note that the transport accepts no output now, as
@@ -140,9 +163,12 @@ impl VectoredWrite<'_> {
 
 /// Copies what is left of the payload into the output.
 impl Drop for VectoredWrite<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.output.buffer().extend_from_slice(self.payload);
-        self.cause.account(self.payload.len(), self.output);
+        if !self.payload.is_empty() {
+            self.output.buffer().extend_from_slice(self.payload);
+            self.cause.account(self.payload.len(), self.output);
+        }
     }
 }
 

@@ -345,6 +345,16 @@ impl Keepalive {
         (self.rtt != NO_RTT).then(|| Duration::from_micros(self.rtt.into()))
     }
 
+    /// Whether [`tick`](Self::tick) has more to do than to wait, for a clock that never jumps backwards. `now` is in
+    /// nanoseconds.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        let due = self.due();
+        due <= now && due != NEVER
+    }
+
+    #[inline]
     fn due(&self) -> u64 {
         match self.phase {
             Phase::Opening { due, .. } | Phase::Idle { due } | Phase::Closing { due } => due,
