@@ -34,7 +34,7 @@ const PIECE: usize = 8192;
 const LARGE: usize = 512;
 
 /// From this length on, blocks begin at a border of memory. To find one takes longer than it saves for what is shorter.
-const LONG: usize = 1024;
+const LONG: usize = 2048;
 
 /// Masks in place.
 pub(crate) fn mask(bytes: &mut [u8], key: [u8; 4]) {
@@ -334,17 +334,20 @@ fn pass_append<const BLOCK: usize, const LOOKS: bool>(
     };
     let skip = blocks.skip::<BLOCK, _>(free.as_ptr());
     let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
-    if let (Some(first), Some(place)) = (pass.first(bytes, key, skip), free.first_chunk_mut()) {
-        write(place, &first);
-    }
-    let (Some(last), Some(mut rest), Some(mut to)) =
-        (pass.last(bytes, key), bytes.get(skip..), free.get_mut(skip..))
-    else {
+    let first = pass.first(bytes, key, skip);
+    let Some(last) = pass.last(bytes, key) else {
         return true;
     };
-    while let (Some((block, after)), Some((place, behind))) =
-        (rest.split_first_chunk(), to.split_first_chunk_mut())
-    {
+    if let (Some(first), Some(place)) = (first, free.first_chunk_mut()) {
+        write(place, &first);
+    }
+    let (Some(mut rest), Some(mut to)) = (bytes.get(skip..), free.get_mut(skip..)) else {
+        return true;
+    };
+    while let Some((block, after)) = rest.split_first_chunk() {
+        let Some((place, behind)) = to.split_first_chunk_mut() else {
+            break;
+        };
         write(place, &pass.masked(block));
         (rest, to) = (after, behind);
     }

@@ -25,13 +25,11 @@ impl Masking {
     /// Writes a frame, with one reservation.
     #[inline]
     pub(super) fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
-        out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         let Some(key) = self.next_key() else {
-            header.encode().append_to(out);
-            out.extend_from_slice(payload);
-            return;
+            return unmasked_frame(header, payload, out);
         };
         header.mask = Some(key);
+        out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         header.encode().append_to(out);
         mask::append(out, payload, key);
     }
@@ -58,6 +56,24 @@ impl Masking {
             }
         }
     }
+}
+
+#[inline]
+fn unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
+    let Some(header) = header.short() else {
+        return long_frame(header, payload, out);
+    };
+    out.reserve(payload.len().saturating_add(header.len()));
+    out.extend_from_slice(&header);
+    out.extend_from_slice(payload);
+}
+
+/// Not inlined, so that what is short finds less to go around.
+#[inline(never)]
+fn long_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
+    header.encode().append_to(out);
+    out.extend_from_slice(payload);
 }
 
 /// Leaves room for the header of a frame whose length is not known yet, and says where the frame starts.

@@ -156,6 +156,24 @@ impl Header {
         Ok(Some((header, size)))
     }
 
+    /// All of the header on the wire, if the payload is short and not masked: what servers send most.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn short(&self) -> Option<[u8; 2]> {
+        match (u8::try_from(self.payload_len), self.mask) {
+            (Ok(len @ 0..=125), None) => Some([self.first(), len]),
+            _ => None,
+        }
+    }
+
+    /// The first byte on the wire.
+    #[inline]
+    fn first(&self) -> u8 {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let flags = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
+        flags | self.opcode.bits()
+    }
+
     /// The header as encoded on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
     ///
     /// ```
@@ -166,8 +184,6 @@ impl Header {
     /// ```
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
-        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        let flags = bit(self.fin, FIN) | bit(self.rsv1, RSV1) | bit(self.rsv2, RSV2) | bit(self.rsv3, RSV3);
         let (mask_bit, key, key_size) = match self.mask {
             Some(key) => (MASK, u128::from(u32::from_le_bytes(key)), 4),
             None => (0, 0, 0),
@@ -178,7 +194,7 @@ impl Header {
             (_, Ok(len)) => (126, u128::from(len.swap_bytes()) | key << 16, 4),
             _ => (127, u128::from(self.payload_len.swap_bytes()) | key << 64, 10),
         };
-        let bytes = u128::from(flags | self.opcode.bits()) | u128::from(mask_bit | short) << 8 | rest << 16;
+        let bytes = u128::from(self.first()) | u128::from(mask_bit | short) << 8 | rest << 16;
         EncodedHeader {
             bytes: bytes.to_le_bytes(),
             size: size.saturating_add(key_size),
