@@ -119,10 +119,16 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// The code of a Close frame, as [`close`](crate::Connection::close) takes it: a [`CloseCode`] or its number, or `None`
+/// The code of a Close frame, as [`close`][crate::Connection::close] takes it: a [`CloseCode`] or its number, or `None`
 /// for a frame without a code.
 ///
 /// Whether the code may be sent is checked by the method that takes it.
+///
+#[cfg_attr(
+    not(feature = "alloc"),
+    doc = "\
+[crate::Connection::close]: https://docs.rs/websocket-proto/latest/websocket_proto/connection/struct.Connection.html#method.close"
+)]
 #[cfg_attr(feature = "alloc", doc = "```")]
 #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 /// use websocket_proto::{CloseCode, Config, Connection, Misuse};

@@ -32,7 +32,7 @@
 //!
 //! # A complete server
 //!
-//! An [`Endpoint`](endpoint::Endpoint) manages one transport from its first byte to its last. It says what to do next,
+//! An [`Endpoint`][endpoint::Endpoint] manages one transport from its first byte to its last. It says what to do next,
 //! and the program does that one thing, here with blocking TCP:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
@@ -99,7 +99,7 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A client is [`Endpoint::client`](endpoint::Endpoint::client), driven by the same loop. Deadlines are included: for the
+//! A client is [`Endpoint::client`][endpoint::Endpoint::client], driven by the same loop. Deadlines are included: for the
 //! handshakes, for a peer that is dead, for one that does not read.
 //!
 //! Programs that own their buffers, or need less, use the layers below directly: a [`Connection`] takes bytes from any
@@ -110,7 +110,7 @@
 //! - **Input is fully consumed.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty: read
 //!   more. The crate queues nothing of its own: replies are in `out` when `receive` returns. (A buffering transport such
 //!   as TLS still needs its own flush; an endpoint says when.)
-//! - **How the input is split never matters**: you get the same events (for [chunks](Config::delivery): the same bytes in
+//! - **How the input is split never matters**: you get the same events (for [chunks][Config::delivery]: the same bytes in
 //!   total), output and errors for any split.
 //! - **Cancel safety.** No call blocks. A future that awaits a read between calls can be dropped without losing anything.
 //! - **Threads.** Everything is `Send` and `Sync`. Connections share only what each thread has: a generator of
@@ -126,7 +126,7 @@
 //!
 //! Sockets, TLS (first, for `wss`), the connection to a proxy (`handshake::TunnelRequest` asks it for a tunnel),
 //! a clock, authentication (cookies or HTTP authentication, which you can inspect before accepting), whether an
-//! [origin](handshake::Upgrade::origin) is allowed, and reconnecting. [`handshake`] and [`connection`] describe what
+//! [origin][handshake::Upgrade::origin] is allowed, and reconnecting. [`handshake`] and [`connection`] describe what
 //! RFC 6455 requires of you there.
 //!
 //! # How methods are named
@@ -136,7 +136,7 @@
 //! - In every other type the plain name is the getter, and `with_` sets: `ClientRequest::with_subprotocol`,
 //!   `Response::subprotocol`. Where a value is changed in place, it is `set_`: [`Connection::set_compression`].
 //! - Every method that takes what the transport or the clock did says so: `receive`, `receive_eof`, `handle_timeout`,
-//!   and on an endpoint the participles, such as [`written`](endpoint::Endpoint::written).
+//!   and on an endpoint the participles, such as [`written`][endpoint::Endpoint::written].
 //! - HTTP's header fields are `field` and `fields`, as in RFC 9110; the search of these pages finds them as headers, too.
 //!
 //! # Features
@@ -152,6 +152,30 @@
 //! | `bytes` | no | [`Payload`] and [`Text`] to and from `bytes::Bytes` |
 //!
 //! Features are additive. The minimum supported Rust version is 1.85. It is raised only in minor releases.
+//!
+// Without the feature of an item, links to it lead to the documentation of all features.
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "\
+[`endpoint`]: https://docs.rs/websocket-proto/latest/websocket_proto/endpoint/index.html\n\
+[endpoint::Endpoint]: https://docs.rs/websocket-proto/latest/websocket_proto/endpoint/struct.Endpoint.html\n\
+[endpoint::Endpoint::client]: https://docs.rs/websocket-proto/latest/websocket_proto/endpoint/struct.Endpoint.html#method.client\n\
+[`connection`]: https://docs.rs/websocket-proto/latest/websocket_proto/connection/index.html\n\
+[`Connection`]: https://docs.rs/websocket-proto/latest/websocket_proto/connection/struct.Connection.html\n\
+[Config::delivery]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Config.html#method.delivery\n\
+[`Config::max_message_size`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Config.html#method.max_message_size\n\
+[`Config`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Config.html\n\
+[`Connection::set_compression`]: https://docs.rs/websocket-proto/latest/websocket_proto/connection/struct.Connection.html#method.set_compression\n\
+[endpoint::Endpoint::written]: https://docs.rs/websocket-proto/latest/websocket_proto/endpoint/struct.Endpoint.html#method.written\n\
+[handshake::Upgrade::origin]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.Upgrade.html#method.origin\n\
+[`Payload`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Payload.html\n\
+[`Text`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Text.html"
+)]
+#![cfg_attr(
+    not(feature = "os-entropy"),
+    doc = "\
+[`OsEntropy`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.OsEntropy.html"
+)]
 #![no_std]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]

@@ -183,7 +183,12 @@ impl Endpoint {
     /// Creates the client's end of a transport that is connected, TLS included, and sends `request`.
     ///
     /// The nonce and the mask keys are drawn from `entropy`, which has to be cryptographically strong (RFC 6455
-    /// section 10.3): [`OsEntropy`](crate::OsEntropy), or as good.
+    /// section 10.3): [`OsEntropy`][crate::OsEntropy], or as good.
+    ///
+    #[cfg_attr(
+        not(feature = "os-entropy"),
+        doc = "[crate::OsEntropy]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.OsEntropy.html"
+    )]
     pub fn client(
         config: &EndpointConfig,
         request: ClientRequest,

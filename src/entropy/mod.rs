@@ -2,6 +2,11 @@
 //!
 //! [`OsEntropy`] is the source for programs with an operating system. [`from_fn`] makes a source of any other generator: of
 //! a chip, of the crate `rand`, or one that repeats itself, for tests.
+//!
+#![cfg_attr(
+    not(feature = "os-entropy"),
+    doc = "[`OsEntropy`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.OsEntropy.html"
+)]
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -22,7 +27,12 @@ pub use os::OsEntropy;
 /// A source has to be `Sync` as well as `Send`, although all its calls have `&mut self`: a client's
 /// [`Connection`](crate::Connection) owns its source and is itself `Sync`, so that a future may hold a `&Connection` across
 /// an `await` and move to another thread. A source that is `Send` alone becomes `Sync` in a `Mutex`, whose
-/// [`get_mut`](std::sync::Mutex::get_mut) takes no lock.
+/// [`get_mut`](https://doc.rust-lang.org/std/sync/struct.Mutex.html#method.get_mut) takes no lock.
+///
+#[cfg_attr(
+    not(feature = "os-entropy"),
+    doc = "[`OsEntropy`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.OsEntropy.html"
+)]
 pub trait Entropy: Send + Sync {
     /// Overwrites all of `bytes` with fresh ones.
     ///

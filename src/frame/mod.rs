@@ -11,8 +11,14 @@
 //!
 //! This module buffers only a partial header (at most 13 bytes) and works without `alloc`; all that it ever allocates
 //! is room in the output that `mask::append` is given. It checks what can be decided on one header alone. What takes
-//! more than one frame (the order of fragments, UTF-8, closing) is the business of [`connection`](crate::connection),
+//! more than one frame (the order of fragments, UTF-8, closing) is the business of [`connection`][crate::connection],
 //! which is built on the [`Decoder`].
+//!
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "\
+[crate::connection]: https://docs.rs/websocket-proto/latest/websocket_proto/connection/index.html"
+)]
 //!
 //! ```
 //! use websocket_proto::Role;

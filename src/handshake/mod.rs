@@ -21,7 +21,7 @@
 //!
 //! Both sides are driven like a connection: you feed in the bytes you read as `&mut &mut [u8]`, bytes to send are
 //! appended to `out`, and whatever follows the head (frames) stays in the input. Heads are parsed as they arrive,
-//! however they are split, with work that is linear in their size, within the limits of [`Config`](crate::Config), and
+//! however they are split, with work that is linear in their size, within the limits of [`Config`][crate::Config], and
 //! strictly: request smuggling depends on two parties disagreeing about where a line or body ends. Invalid HTTP is
 //! detected at the first offending byte; missing or duplicate fields are detected at the end of the head. In both cases
 //! a server's error response is already in `out`. Fields added by the caller are validated before anything is written,
@@ -32,7 +32,7 @@
 //! | | server | client |
 //! |---|---|---|
 //! | HTTP/1.1 | [`Upgrade::from_fields`] | [`ClientRequest::start_upgrade`] |
-//! | HTTP/2 and HTTP/3, by [extended CONNECT](extended) | [`Upgrade::from_extended_connect`] | [`ClientRequest::start_extended_connect`] |
+//! | HTTP/2 and HTTP/3, by [extended CONNECT][extended] | [`Upgrade::from_extended_connect`] | [`ClientRequest::start_extended_connect`] |
 #![cfg_attr(
     feature = "http",
     doc = "| any, in the types of the crate `http` | [`Upgrade::from_http`] | [`ClientFieldsHandshake::to_http`] |"
@@ -48,6 +48,23 @@
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport before any byte of the
 //! WebSocket handshake (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide
 //! nothing: secrecy and integrity are those of TLS (section 10.6).
+//!
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "\
+[`TunnelRequest`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.TunnelRequest.html\n\
+[`ResponseBody`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ResponseBody.html\n\
+[crate::Config]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.Config.html\n\
+[`Upgrade::from_fields`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.Upgrade.html#method.from_fields\n\
+[`ClientRequest::start_upgrade`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ClientRequest.html#method.start_upgrade\n\
+[extended]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/extended/index.html\n\
+[`Upgrade::from_extended_connect`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.Upgrade.html#method.from_extended_connect\n\
+[`ClientRequest::start_extended_connect`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ClientRequest.html#method.start_extended_connect\n\
+[`ExtensionList`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ExtensionList.html\n\
+[`ServerHandshake::handle_timeout`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ServerHandshake.html#method.handle_timeout\n\
+[`ClientHandshake::handle_timeout`]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ClientHandshake.html#method.handle_timeout"
+)]
+//!
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use websocket_proto::{Config, entropy};

@@ -174,7 +174,12 @@ pub enum Action {
 #[non_exhaustive]
 pub enum Expired {
     /// The opening handshake. A server tells its client by
-    /// [`ServerHandshake::handle_timeout`](crate::handshake::ServerHandshake::handle_timeout).
+    /// [`ServerHandshake::handle_timeout`][crate::handshake::ServerHandshake::handle_timeout].
+    ///
+    #[cfg_attr(
+        not(feature = "alloc"),
+        doc = "[crate::handshake::ServerHandshake::handle_timeout]: https://docs.rs/websocket-proto/latest/websocket_proto/handshake/struct.ServerHandshake.html#method.handle_timeout"
+    )]
     Opening,
     /// The peer showed no activity after a Ping: it is dead.
     Ping,
