@@ -1,4 +1,4 @@
-//! What is allocated, and what is held, counted by an allocator of our own.
+//! What is allocated, and what stays allocated, as counted by the test's own allocator.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -18,7 +18,7 @@ const NOTHING: Heap = Heap {
     peak_of_both: 0,
 };
 
-/// An end whose keys come from a source without a size, which therefore has no heap.
+/// An end whose keys come from a zero-sized source, which therefore needs no heap.
 fn open(role: Role, config: &Config) -> Connection {
     match role {
         Role::Server => Connection::server(config),
@@ -26,7 +26,7 @@ fn open(role: Role, config: &Config) -> Connection {
     }
 }
 
-/// Receives all of `input` and drops the events; how many there were.
+/// Receives all of `input` and drops the events. Returns how many there were.
 fn receive(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<usize, Error> {
     let mut events = 0;
     while connection.receive(&mut input, out)?.is_some() {
@@ -35,7 +35,7 @@ fn receive(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>)
     Ok(events)
 }
 
-/// The bytes of a frame, without a detour over the harness of the other tests.
+/// The bytes of a frame, built without allocating.
 fn incoming(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let end = match role {
         Role::Server => server(),
@@ -46,7 +46,7 @@ fn incoming(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-// Design section 8: no allocation for a message that lies whole in the input
+// Design section 8: no allocation for a message that is contained entirely in the input
 #[test]
 fn whole_messages_allocate_nothing() {
     for role in ROLES {
@@ -69,7 +69,7 @@ fn whole_messages_allocate_nothing() {
     }
 }
 
-// The reason is kept for `Closed`, and is all that is
+// The reason is kept for `Closed`, and nothing else
 #[test]
 fn reason_of_a_close_is_kept_in_as_many_bytes() {
     for role in ROLES {
@@ -81,7 +81,7 @@ fn reason_of_a_close_is_kept_in_as_many_bytes() {
     }
 }
 
-// Design section 8: whatever the size
+// Design section 8: for messages of any size
 #[test]
 fn whole_text_of_any_size_allocates_nothing() {
     for role in ROLES {
@@ -98,9 +98,9 @@ fn whole_text_of_any_size_allocates_nothing() {
     }
 }
 
-// Contract, clause 1: also if the read before ended with the header, or inside it
+// Contract, clause 1: even if the previous read ended with the header, or inside it
 #[test]
-fn payload_that_is_whole_in_its_read_allocates_nothing() {
+fn payload_that_arrives_in_one_read_allocates_nothing() {
     for role in ROLES {
         let mut wire = incoming(role, 0x82, &[1; 1000]);
         let header = wire.len() - 1000;
@@ -137,7 +137,7 @@ fn message_in_two_reads_allocates_once_and_with_recycle_never() {
                         other => panic!("{other:?}"),
                     }
                 });
-                // One for the first read's part, with room for as much again; then the buffer is there.
+                // One for the first read's part, with space for as much again; then one for the complete buffer.
                 assert_eq!(heap.calls, if round == 0 { 1 } else { 0 });
                 connection.recycle(buffer);
             }
@@ -145,7 +145,7 @@ fn message_in_two_reads_allocates_once_and_with_recycle_never() {
     }
 }
 
-// Design section 8: the growth series is logarithmic, whatever the reads
+// Design section 8: the number of growth steps is logarithmic, whatever the reads
 #[test]
 fn message_in_one_byte_reads_allocates_a_growth_series() {
     for role in ROLES {
@@ -167,9 +167,9 @@ fn message_in_one_byte_reads_allocates_a_growth_series() {
     }
 }
 
-// Contract, clause 2, and section 10.4: nothing is reserved for what a header claims
+// Contract, clause 2, and section 10.4: nothing is reserved for the length that a header declares
 #[test]
-fn header_that_claims_much_allocates_no_more_than_twice_what_came() {
+fn large_declared_length_allocates_at_most_twice_the_bytes_received() {
     for role in ROLES {
         for first in [0x82, 0x81, 0x02, 0x01] {
             let most = isize::MAX as u64;
@@ -195,7 +195,7 @@ fn header_that_claims_much_allocates_no_more_than_twice_what_came() {
     }
 }
 
-// Section 10.4: a header over the limit costs its Close, nothing else
+// Section 10.4: a header over the limit allocates its Close and nothing else
 #[test]
 fn header_over_the_limit_allocates_nothing() {
     for role in ROLES {
@@ -210,7 +210,7 @@ fn header_over_the_limit_allocates_nothing() {
 }
 
 // Section 10.4: the memory of a message is the limit. With both blocks of the last `realloc` counted it may be half as much
-// again: the old block has at most half of the limit when the new one has all of it.
+// again: the old block is at most half of the limit when the new one reaches it.
 #[test]
 fn message_of_exactly_the_limit_takes_the_limit_and_no_more() {
     for role in ROLES {
@@ -239,7 +239,7 @@ fn message_of_exactly_the_limit_takes_the_limit_and_no_more() {
     }
 }
 
-// Section 10.4: the same when it comes in fragments
+// Section 10.4: the same for a message in fragments
 #[test]
 fn fragments_of_exactly_the_limit_take_the_limit_and_no_more() {
     let limit = 100_000;
@@ -262,7 +262,7 @@ fn fragments_of_exactly_the_limit_take_the_limit_and_no_more() {
 
 // 6455-10.4-03: empty fragments are counted, and take no memory
 #[test]
-fn million_empty_fragments_hold_nothing() {
+fn million_empty_fragments_keep_no_memory() {
     for role in ROLES {
         for first in [0x01, 0x02] {
             let mut wire = incoming(role, 0x00, b"").repeat(1_000_000);
@@ -280,7 +280,7 @@ fn million_empty_fragments_hold_nothing() {
 
 // 6455-5.5.3-02: a flood of Pings holds nothing once the output is written
 #[test]
-fn million_pings_hold_nothing_if_the_output_is_drained() {
+fn million_pings_keep_no_memory_if_the_output_is_drained() {
     for role in ROLES {
         let one = incoming(role, 0x89, b"x");
         let mut wire = one.repeat(1_000_000);
@@ -299,9 +299,9 @@ fn million_pings_hold_nothing_if_the_output_is_drained() {
     }
 }
 
-// A control frame that a read has cut is kept in a small buffer, which goes with its event
+// A partial control frame is kept in a small buffer, which is freed with its event
 #[test]
-fn cut_ping_holds_nothing_after_its_event() {
+fn split_ping_keeps_no_memory_after_its_event() {
     for role in ROLES {
         let mut wire = incoming(role, 0x89, &[b'x'; 125]);
         let mut connection = open(role, &Config::new());
@@ -316,9 +316,9 @@ fn cut_ping_holds_nothing_after_its_event() {
     }
 }
 
-// Contract, clause 7: what is unfinished is dropped at the end, with its memory and with a spare buffer
+// Contract, clause 7: unfinished messages are dropped at the end, with their memory and the spare buffer
 #[test]
-fn finished_connection_holds_nothing() {
+fn finished_connection_keeps_no_memory() {
     for role in ROLES {
         let ends: [fn(Role, &mut Connection); 3] = [
             |_, connection| {
@@ -353,11 +353,11 @@ fn finished_connection_holds_nothing() {
     }
 }
 
-// RFC 6455 section 5.5.1: 6455-5.5.1-04. No data follow our Close, a failure or the end, so that what was kept to send them goes:
+// RFC 6455 section 5.5.1: 6455-5.5.1-04. No data follows our Close, a failure or the end, so the memory for sending it is freed:
 // a window, and an engine
 #[cfg(feature = "deflate")]
 #[test]
-fn sender_that_is_finished_holds_nothing() {
+fn finished_sender_keeps_no_memory() {
     use websocket_proto::deflate::{DeflateConfig, Parameters};
     use websocket_proto::{Fin, MessageKind};
 
@@ -382,7 +382,7 @@ fn sender_that_is_finished_holds_nothing() {
     for (role, end) in ROLES.into_iter().flat_map(|role| ends.map(|end| (role, end))) {
         for (keep_engine, fin) in [(true, Fin::Last), (false, Fin::Last), (false, Fin::More)] {
             let config = DeflateConfig::new().threshold(0).keep_engine(keep_engine);
-            // What the thread keeps for the next message, if the connection does not.
+            // What the thread keeps for the next message if the connection does not.
             send(&mut open(role, &config), Fin::Last).unwrap();
             let (mut connection, heap) = measure(|| {
                 let mut connection = open(role, &config);
@@ -423,9 +423,9 @@ fn idle_client_with_the_systems_entropy_has_no_heap() {
     assert_eq!(heap.held, 0, "nor after messages");
 }
 
-// Design section 8: a sender with room in its output allocates nothing
+// Design section 8: sending into an output with enough capacity allocates nothing
 #[test]
-fn sending_into_a_roomy_output_allocates_nothing() {
+fn sending_into_a_large_enough_output_allocates_nothing() {
     for role in ROLES {
         let mut connection = open(role, &Config::new());
         let mut out = Vec::with_capacity(20_000);
@@ -440,7 +440,7 @@ fn sending_into_a_roomy_output_allocates_nothing() {
     }
 }
 
-// Design section 8: what a connection and what a result weigh
+// Design section 8: the size of a connection and of a result
 #[test]
 fn sizes_are_small() {
     let connection = size_of::<Connection>();
@@ -457,9 +457,9 @@ fn sizes_are_small() {
     assert!(result <= 48, "{result}");
 }
 
-// Section 10.4: what a head takes follows the head, not what was read along with it
+// Section 10.4: the memory of a head depends on the head, not on what was read with it
 #[test]
-fn server_holds_nothing_for_frames_that_came_with_the_head() {
+fn server_keeps_no_memory_for_frames_received_with_the_head() {
     let head = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
     let mut read = [&head[..], &vec![0; 1024 * 1024]].concat();
     for limit in [16 * 1024, usize::MAX] {
@@ -476,9 +476,9 @@ fn server_holds_nothing_for_frames_that_came_with_the_head() {
     }
 }
 
-// Design section 5: the head, in one buffer, and what was agreed on compression
+// Design section 5: the head, in one buffer, and the parameters of compression
 #[test]
-fn handshake_of_a_browser_takes_no_memory_but_its_head() {
+fn handshake_of_a_browser_allocates_only_its_head() {
     let mut read = b"GET /chat?room=1 HTTP/1.1\r\n\
         Host: server.example.com\r\n\
         Connection: Upgrade\r\n\
@@ -540,7 +540,7 @@ fn rejected(lines: &str) -> Response {
     }
 }
 
-// Section 10.4: the memory of a body follows the bytes that came, not its length; in one buffer if it came at once
+// Section 10.4: the memory of a body depends on the bytes received, not on its length; one buffer if it is received in one read
 #[test]
 fn a_rejected_body_takes_the_memory_of_its_bytes() {
     let config = Config::new().max_body_size(u64::MAX);
@@ -569,7 +569,7 @@ fn a_rejected_body_takes_the_memory_of_its_bytes() {
 
 // Section 10.4: a transport that is open and silent costs no memory
 #[test]
-fn handshake_holds_nothing_before_the_first_byte() {
+fn handshake_allocates_nothing_before_the_first_byte() {
     let mut server = ServerHandshake::new(&Config::new());
     let (head, heap) = measure(|| server.receive(&mut &mut [][..], &mut Vec::new()));
     assert_eq!((head.unwrap().is_none(), heap.calls), (true, 0));

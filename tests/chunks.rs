@@ -1,4 +1,4 @@
-//! Messages handed out in chunks: what is put together of them is what comes whole, in memory that does not grow.
+//! Messages delivered in chunks: the chunks together are the message, and memory does not grow.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -12,7 +12,7 @@ use proptest::sample::Index;
 use websocket_proto::frame::Violation;
 use websocket_proto::{Config, Connection, Delivery, Error, Event, Fin, Role};
 
-/// All that came, with the chunks put together, and what was cut off by an error.
+/// Everything that was received, with the chunks assembled, and what an error cut off.
 #[derive(Debug, Default, PartialEq)]
 struct Received {
     events: Vec<Seen>,
@@ -114,10 +114,10 @@ fn wire(role: Role) -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // Contract, clause 5: chunks are the message, whatever the reads, and so are the output, the error, and what was handed out
-    // before it.
+    // Contract, clause 5: for any split, the chunks are the message, and output, error, and what was delivered before it are the
+    // same.
     #[test]
-    fn chunks_put_together_are_what_comes_whole(
+    fn chunks_assemble_to_the_message(
         (role, wire) in prop_oneof![Just(Role::Server), Just(Role::Client)]
             .prop_flat_map(|role| (Just(role), wire(role))),
         cuts in vec(any::<Index>(), 0..8),
@@ -137,7 +137,7 @@ proptest! {
     }
 }
 
-// Contract, clause 5: a chunk of what lies in the input is lent from there; a code point that a read has cut is not
+// Contract, clause 5: a chunk of a payload in the input borrows from it; a code point split across reads does not
 #[test]
 fn chunks_are_lent_from_the_input() {
     for end in both_with(Config::new().delivery(Delivery::Chunks)) {
@@ -165,7 +165,7 @@ fn chunks_are_lent_from_the_input() {
 }
 
 // RFC 6455 section 8.1: 6455-8.1-03, 6455-8.1-07. Text that ends inside a code point is an error at its end, not before; and what
-// is valid is handed out whatever the reads are
+// is valid is delivered for any split
 #[test]
 fn text_in_chunks_is_handed_out_up_to_what_is_not_utf8() {
     for end in both_with(Config::new().delivery(Delivery::Chunks)) {
@@ -196,9 +196,9 @@ fn text_in_chunks_is_handed_out_up_to_what_is_not_utf8() {
     }
 }
 
-// Contract, clauses 5 and 7: the error that a chunk comes before is still to come, so that a half goes on until it has told
+// Contract, clauses 5 and 7: the error that a chunk comes before is still to be returned, so that a half stays open until it has reported
 #[test]
-fn half_is_open_until_the_error_after_a_chunk_is_told() {
+fn half_stays_open_until_the_error_after_a_chunk_is_reported() {
     for end in both_with(Config::new().delivery(Delivery::Chunks)) {
         let (mut receiver, mut sender) = end.open().split();
         let mut wire = end.incoming(0x81, b"a\xff");
@@ -236,9 +236,9 @@ fn limits_and_order_hold_for_chunks() {
     }
 }
 
-// Contract, clause 5: memory does not depend on the size of the message, which may be over 4 GiB
+// Contract, clause 5: memory does not depend on the size of the message, which may exceed 4 GiB
 #[test]
-fn message_of_any_size_takes_no_memory() {
+fn message_in_chunks_takes_constant_memory() {
     let config = Config::new()
         .delivery(Delivery::Chunks)
         .max_message_size(u64::MAX);
@@ -305,9 +305,9 @@ mod deflate {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-        // RFC 7692 section 6.2, contract, clause 5: inflated chunks are the message, whatever the reads and whatever is wrong
+        // RFC 7692 section 6.2, contract, clause 5: inflated chunks are the message, for any split and any error
         #[test]
-        fn inflated_chunks_put_together_are_what_comes_whole(
+        fn inflated_chunks_assemble_to_the_message(
             role in prop_oneof![Just(Role::Server), Just(Role::Client)],
             messages in vec(message(), 1..4),
             cuts in vec(any::<Index>(), 0..20),
@@ -332,9 +332,9 @@ mod deflate {
         }
     }
 
-    // RFC 7692 section 8, contract, clause 5: what inflates a thousandfold takes the memory of a chunk
+    // RFC 7692 section 8, contract, clause 5: a message that inflates a thousandfold takes the memory of a chunk
     #[test]
-    fn message_that_inflates_to_anything_takes_the_memory_of_a_chunk() {
+    fn inflated_message_in_chunks_takes_the_memory_of_a_chunk() {
         let zeros = vec![0; 64 << 20];
         let mut wire = sent(Role::Client, &[(false, zeros, 1 << 20)]);
         let config = Config::new()
@@ -355,7 +355,7 @@ mod deflate {
         assert_eq!(seen, 64 << 20);
         println!("inflated 64 MiB in chunks: {heap:?}");
         assert!(heap.peak_of_both < 256 * 1024, "{heap:?}");
-        // An engine, a window, a buffer, and no more for four thousand chunks.
+        // An engine, a window and a buffer, and nothing more for four thousand chunks.
         assert!(heap.calls < 60, "{heap:?}");
     }
 }

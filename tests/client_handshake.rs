@@ -1,5 +1,5 @@
-//! What a client asks, and what it makes of the server's answer. The comment before each test names the rows of the checklist
-//! that it covers, and where they come from.
+//! What a client requests, and how it judges the server's response. The comment before each test names the rows of
+//! `REQUIREMENTS.md` that it covers, and their sources.
 #![cfg(feature = "alloc")]
 
 #[path = "common/heads.rs"]
@@ -11,7 +11,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, Connection, Entropy, entropy};
 
-/// What answers the key of [`nonce`].
+/// The accept value for the key of [`nonce`].
 const GOOD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
@@ -116,7 +116,7 @@ fn client_derives_host_and_target_from_the_url() {
     }
 }
 
-// RFC 6455 section 3: 6455-3-02; section 4.1: 6455-4.1-01; RFC 3986 section 3. The first part that is at fault is named.
+// RFC 6455 section 3: 6455-3-02; section 4.1: 6455-4.1-01; RFC 3986 section 3. The error names the first invalid part.
 #[test]
 fn client_refuses_urls() {
     for (part, urls) in [
@@ -206,7 +206,7 @@ fn client_refuses_urls() {
 
 // RFC 6455 section 3: 6455-3-01; the schemes of HTTP mean the same. Decision D60
 #[test]
-fn client_takes_the_schemes_of_http() {
+fn client_accepts_the_schemes_of_http() {
     for (one, other) in [("http", "ws"), ("HTTPS", "wss"), ("https", "wss")] {
         for rest in ["://h", "://h:80/p?q", "://h:443", "://h:81/"] {
             let [one, other] = [one, other].map(|scheme| {
@@ -276,8 +276,8 @@ fn client_keeps_the_zone_to_itself() {
     }
 }
 
-// RFC 6874 section 1: a zone means something to the client's machine only, so that a server that redirects to itself cannot have
-// it in the Location. Decision D61
+// RFC 6874 section 1: a zone has a meaning only on the client's machine, so a server that redirects to itself cannot include it
+// in the Location. Decision D61
 #[test]
 fn client_is_redirected_within_its_zone() {
     for (location, zone, is_same) in [
@@ -311,7 +311,7 @@ fn client_sends_credentials_of_a_url_on_request() {
         .with_field("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
         .unwrap();
     assert_eq!(written(request), written(field));
-    // Without any it is the same as `from_url`.
+    // Without user information it is the same as `from_url`.
     let plain = ClientRequest::from_url_with_credentials("ws://h/").unwrap();
     assert_eq!(
         written(plain),
@@ -405,7 +405,7 @@ fn client_follows_a_redirect() {
 
 // RFC 9110 section 15.4: credentials are for the server that they were given for. Decision D61
 #[test]
-fn client_takes_no_credentials_to_another_server() {
+fn client_drops_credentials_on_a_redirect_to_another_server() {
     for (location, is_same) in [
         ("/x", true),
         ("//H/x", true),
@@ -477,9 +477,9 @@ fn client_refuses_authorities_and_targets() {
     }
 }
 
-// RFC 6455 section 4.1: 6455-4.1-01, 6455-4.1-05. Browsers leave these as they are, and servers take them. Decision D59
+// RFC 6455 section 4.1: 6455-4.1-01, 6455-4.1-05. Browsers send these unchanged, and servers accept them. Decision D59
 #[test]
-fn client_asks_as_browsers_do() {
+fn client_sends_targets_as_browsers_do() {
     for target in [
         "/ws?f[id]=1",
         "/?a|b",
@@ -534,7 +534,7 @@ fn client_can_ask_an_authority_over_tls() {
         ("h:443", false, 443, "h:443"),
         ("h:80", false, 80, "h"),
     ] {
-        // The last word counts.
+        // The last value counts.
         for earlier in [false, true] {
             let request = ClientRequest::new(authority, "/").unwrap();
             let request = request.with_secure(earlier).with_secure(secure);
@@ -602,7 +602,7 @@ fn client_refuses_fields_that_would_inject() {
     }
 }
 
-// RFC 9110 section 5.5: 9110-5.5-02; decision D68. Text in another encoding, and what a peer sent, can be sent on.
+// RFC 9110 section 5.5: 9110-5.5-02; decision D68. Text in another encoding, and values received from a peer, can be forwarded.
 #[test]
 fn client_sends_values_as_bytes() {
     let all: Vec<u8> = (b' '..0x7f).chain(0x80..=0xff).chain([b'\t', b'.']).collect();
@@ -798,7 +798,7 @@ fn client_bounds_the_head() {
     assert_fails(&with(&lines), HandshakeError::TooManyFields { limit: 100 });
 }
 
-// RFC 6455 section 4.1: 6455-4.1-30. As for the end of the transport, nothing is sent.
+// RFC 6455 section 4.1: 6455-4.1-30. Nothing is sent, as after the end of the transport.
 #[test]
 fn client_gives_up_when_its_time_is_up() {
     for came in [&b""[..], b"HTTP/1.1 10", b"HTTP/1.1 103 x\r\n\r\n"] {
@@ -818,7 +818,7 @@ fn client_gives_up_when_its_time_is_up() {
         );
         assert_eq!(client.receive_eof(), HandshakeError::TimedOut);
     }
-    // What was before stays.
+    // What was received before is kept.
     let (mut client, mut out) = start(request());
     assert_eq!(client.receive_eof(), HandshakeError::Eof);
     assert_eq!(client.handle_timeout(&mut out), HandshakeError::Eof);
@@ -899,7 +899,7 @@ fn client_reports_rejections() {
         );
     }
     assert_eq!(rejected(b"HTTP/1.0 400 Bad Request\r\n\r\n").status(), 400);
-    // Every field of an acceptance, but another status: nothing is in use.
+    // All fields of an accepting response, but another status: nothing is negotiated.
     let lines = with(b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: a");
     let response = rejected(&[b"HTTP/1.1 200", &lines[12..]].concat());
     assert_eq!((response.subprotocol(), response.extensions().count()), (None, 0));
@@ -923,8 +923,8 @@ fn client_lists_supported_versions() {
 
 // ---- the 101 ------------------------------------------------------------------------------------------------------------
 
-// RFC 6455 section 4.1: 6455-4.1-04, 6455-4.1-28; RFC 9110 section 7.8: 9110-7.8-07; decision D40. There is no connection,
-// and so no way to send a frame, before this.
+// RFC 6455 section 4.1: 6455-4.1-04, 6455-4.1-28; RFC 9110 section 7.8: 9110-7.8-07; decision D40. Before this there is no
+// connection, and so no way to send a frame.
 #[test]
 fn client_opens_and_leaves_frames_in_the_input() {
     let (mut client, mut out) = start(request());
@@ -1211,7 +1211,7 @@ fn client_fuses_errors() {
     assert_eq!(client.receive_eof(), HandshakeError::MalformedHttpVersion);
 }
 
-// What only a client meets is a gateway's 502.
+// A 502 of a gateway, which only clients receive.
 #[test]
 fn client_errors_have_a_status() {
     assert_eq!(HandshakeError::WrongAccept.status(), 502);
@@ -1315,13 +1315,13 @@ fn assert_failure(request: ClientRequest, bytes: &[u8], expected: HandshakeError
     );
 }
 
-/// The good response with a part replaced.
+/// The valid response with a part replaced.
 #[track_caller]
 fn changed(from: &[u8], to: &[u8]) -> Vec<u8> {
     Head(GOOD).changed(from, to)
 }
 
-/// The good response with lines added at its end.
+/// The valid response with lines added at its end.
 fn with(lines: &[u8]) -> Vec<u8> {
     Head(GOOD).with(lines)
 }

@@ -10,12 +10,12 @@ use websocket_proto::{
     Misuse, Role, State, TransportAdvice,
 };
 
-/// Frames of the peer, each by its first byte and its payload.
+/// Frames from the peer, each given as its first byte and its payload.
 type Frames<'a> = [(u8, &'a [u8])];
 
 const NO_CODE: Seen = Seen::Close(None, String::new());
 
-/// What `transport_advice` says once both Closes have passed: the server closes first (RFC 6455 section 7.1.1).
+/// What `transport_advice` returns once both Closes have been exchanged: the server closes first (RFC 6455 section 7.1.1).
 fn after_both(role: Role) -> TransportAdvice {
     match role {
         Role::Server => TransportAdvice::Close,
@@ -23,7 +23,7 @@ fn after_both(role: Role) -> TransportAdvice {
     }
 }
 
-/// A Close of this end with the code 1000 and no reason.
+/// A Close from this end with the code 1000 and no reason.
 fn close_first(end: &End) -> Connection {
     let mut connection = end.open();
     let mut out = Vec::new();
@@ -213,7 +213,7 @@ fn client_awaits_the_end_of_the_transport_after_the_peers_close() {
 
 // RFC 6455 section 5.5.1: 6455-5.5.1-10
 #[test]
-fn both_at_once_send_no_third_close() {
+fn simultaneous_closes_cause_no_third_close() {
     for end in both() {
         let mut connection = close_first(&end);
         let run = drive(&mut connection, &end.incoming(0x88, b"\x03\xe9"), &[]);
@@ -240,7 +240,7 @@ fn two_ends_that_close_at_once_are_both_closed() {
 
 // RFC 6455 section 5.4: 6455-5.4-13, D6
 #[test]
-fn both_take_a_close_inside_a_message_and_drop_the_message() {
+fn both_accept_a_close_inside_a_message_and_drop_the_message() {
     for end in both() {
         end.receive_all(&[(0x01, b"a"), (0x88, b"\x03\xe8")])
             .sees(&[close(1000, "")])
@@ -270,7 +270,7 @@ fn message_in_front_of_a_close_can_still_be_answered() {
 
 // RFC 6455 section 5.5: 6455-5.5-04, D46 (the default: no Pong)
 #[test]
-fn both_deliver_what_comes_after_their_close_but_answer_no_ping() {
+fn both_deliver_events_after_their_close_but_send_no_pong() {
     for end in both() {
         let mut connection = close_first(&end);
         let wire = end.all_incoming(&[(0x81, b"m"), (0x89, b"p"), (0x8a, b"q"), (0x88, b"\x03\xe8")]);
@@ -281,9 +281,9 @@ fn both_deliver_what_comes_after_their_close_but_answer_no_ping() {
     }
 }
 
-// RFC 6455 section 5.5.2: D46, the letter
+// RFC 6455 section 5.5.2: D46, `AutoPong::UntilPeerCloses`
 #[test]
-fn both_answer_a_ping_after_their_close_if_they_go_by_the_letter() {
+fn both_reply_to_a_ping_after_their_close_with_until_peer_closes() {
     for end in both_with(Config::new().auto_pong(AutoPong::UntilPeerCloses)) {
         let mut connection = close_first(&end);
         let wire = end.all_incoming(&[(0x89, b"p"), (0x88, b"\x03\xe8"), (0x89, b"never")]);
@@ -293,9 +293,9 @@ fn both_answer_a_ping_after_their_close_if_they_go_by_the_letter() {
     }
 }
 
-// RFC 6455 section 5.5.2: D46, no Pong by default when the Ping came with our Close on its way; nor with `Off`
+// RFC 6455 section 5.5.2: D46, no Pong by default if our Close was sent before the Ping arrived; nor with `Off`
 #[test]
-fn both_answer_no_ping_with_auto_pong_off() {
+fn both_send_no_pong_with_auto_pong_off() {
     for end in both_with(Config::new().auto_pong(AutoPong::Off)) {
         end.receive_all(&[(0x89, b"p")]).succeeds().sends_nothing();
         let mut connection = close_first(&end);
@@ -332,7 +332,7 @@ fn both_leave_the_answer_to_the_caller_with_auto_close_off() {
     }
 }
 
-// RFC 6455 section 5.5.1: 6455-5.5.1-05, the answer waits for the message that is being sent
+// RFC 6455 section 5.5.1: 6455-5.5.1-05, the reply waits for the message that is being sent
 #[test]
 fn both_may_finish_a_fragmented_message_before_they_answer() {
     for end in both_with(Config::new().auto_close(false)) {
@@ -362,7 +362,7 @@ fn both_may_finish_a_fragmented_message_before_they_answer() {
     }
 }
 
-// RFC 6455 section 5.5.1: 6455-5.5.1-05, the message may be given up as well
+// RFC 6455 section 5.5.1: 6455-5.5.1-05, the message may also be abandoned
 #[test]
 fn both_end_a_fragmented_message_with_the_automatic_answer() {
     for end in both() {
@@ -379,7 +379,7 @@ fn both_end_a_fragmented_message_with_the_automatic_answer() {
     }
 }
 
-// RFC 6455 section 5.5.1: our own Close may cut our own message
+// RFC 6455 section 5.5.1: our own Close may interrupt our own message
 #[test]
 fn both_may_close_inside_a_message_that_they_send() {
     for end in both() {
@@ -443,7 +443,7 @@ fn end_of_the_transport_at_every_byte_is_clean_after_the_close_alone() {
     }
 }
 
-// Contract, clause 7: D83: looking at the end ends nothing
+// Contract, clause 7: D83: reading the summary of the end does not end anything
 #[test]
 fn end_can_be_looked_at_before_the_transport_ends() {
     for end in both() {
@@ -462,7 +462,7 @@ fn end_can_be_looked_at_before_the_transport_ends() {
         assert_eq!(connection.receive_eof(), closed);
         assert_eq!(connection.closed(), Some(closed));
     }
-    // The answer is left to the caller, and not given yet.
+    // The reply is left to the caller, and not sent yet.
     for end in both_with(Config::new().auto_close(false)) {
         let (mut connection, mut out) = (end.open(), Vec::new());
         assert!(connection.is_open());
@@ -491,7 +491,7 @@ fn end_of_the_transport_after_our_close_alone_is_not_clean() {
     }
 }
 
-// RFC 6455 section 7.1.4: the peer's Close that nobody answered
+// RFC 6455 section 7.1.4: a Close from the peer without a reply
 #[test]
 fn end_of_the_transport_before_our_answer_is_not_clean() {
     for end in both_with(Config::new().auto_close(false)) {
@@ -506,7 +506,7 @@ fn end_of_the_transport_before_our_answer_is_not_clean() {
     }
 }
 
-// Contract, clause 7: the end is one fact
+// Contract, clause 7: there is one summary of the end
 #[test]
 fn receive_eof_says_the_same_each_time() {
     let ends: [fn(&End) -> Connection; 4] = [
@@ -586,7 +586,7 @@ fn close_without_a_code_is_reported_as_1005_and_never_written() {
 
 // RFC 6455 section 7.1.5: 6455-7.1.5-03, D14
 #[test]
-fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
+fn own_failure_is_1006_and_reports_the_code_sent() {
     for end in both() {
         let mut connection = end.open();
         let run = drive(&mut connection, &end.incoming(0x83, b""), &[]).fails_with(1002);
@@ -598,7 +598,8 @@ fn own_failure_is_1006_by_the_text_and_tells_what_was_sent() {
     }
 }
 
-// RFC 6455 section 7.1.7: D77: a failure that was found is the end, though the call that would have returned it never came
+// RFC 6455 section 7.1.7: D77: a failure that was found determines the end, even if the call that would have returned it never
+// happened
 #[test]
 fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
     for end in both_with(Config::new().delivery(Delivery::Chunks)) {
@@ -610,7 +611,7 @@ fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
         assert_eq!(event, Ok(Some(Event::TextChunk("ab".into(), Fin::More))));
         let closed = connection.receive_eof();
         assert_eq!((closed.by(), out.len()), (failure, 0));
-        // The transport is over, so no Close was sent, and none will be.
+        // The transport has ended, so no Close was sent, and none will be.
         assert_eq!(facts(&closed), (1006, None, None, false));
         assert_eq!(
             connection.receive(&mut input, &mut out),
@@ -619,7 +620,7 @@ fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
         );
         assert_eq!((connection.receive_eof(), out.len()), (closed, 0));
 
-        // Returned by the next call, it was answered before the transport ended.
+        // Returned by the next call, it was reported to the peer before the transport ended.
         let (mut connection, mut wire) = (end.open(), end.incoming(0x81, b"ab\xff"));
         let run = drive(&mut connection, &wire, &[]);
         assert_eq!(run.error, Some(Error::InvalidUtf8));
@@ -629,7 +630,7 @@ fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
             (failure, Some(CloseCode(1007)))
         );
 
-        // In two halves.
+        // The same for two halves.
         let (mut receiver, mut sender) = end.open().split();
         let _ = receiver.receive(&mut &mut wire[..]);
         sender.reply(receiver.receive_eof(), &mut out);
@@ -641,7 +642,7 @@ fn failure_that_was_found_is_in_closed_whether_it_was_returned_or_not() {
     }
 }
 
-// RFC 6455 section 7.1.7: 6455-7.1.7-01, and after our Close none is due
+// RFC 6455 section 7.1.7: 6455-7.1.7-01, and after our Close none is sent
 #[test]
 fn failure_after_our_close_sends_no_second_one() {
     for end in both() {
@@ -665,7 +666,7 @@ fn nothing_is_read_or_sent_after_a_failure() {
         let mut wire = end.incoming(0xc1, b"");
         let bad = wire.len();
         wire.extend(end.all_incoming(&[(0x81, b"m"), (0x89, b"p"), (0x88, b"\x03\xe8")]));
-        // `drive` checks that the later calls repeat the error, consume nothing and write nothing.
+        // `drive` checks that later calls repeat the error, consume nothing and write nothing.
         let run = end.receive(&wire).fails(Error::Frame(Violation::ReservedBits(4)));
         assert!(run.consumed <= bad);
         let (mut connection, mut out) = (end.open(), Vec::new());
@@ -678,7 +679,7 @@ fn nothing_is_read_or_sent_after_a_failure() {
     }
 }
 
-// RFC 6455 section 7.1.7: 6455-7.1.7-01, every failure of the table says so in exactly one Close
+// RFC 6455 section 7.1.7: 6455-7.1.7-01, every failure in the table is reported in exactly one Close
 #[test]
 fn every_failure_sends_exactly_one_close_of_its_code() {
     let overlong = [&b"\x03\xe8"[..], &[0xff; 10]].concat();
@@ -731,7 +732,7 @@ fn is_valid_on_the_wire(code: u16) -> bool {
 // RFC 6455 section 7.4: 6455-7.4-01, 6455-7.4.1-01, 6455-7.4.1-02, 6455-7.4.1-03, 6455-7.4.1-04, 6455-7.4.1-05, 6455-7.4.1-06,
 // 6455-7.4.1-07, 6455-7.4.1-08, 6455-7.4.2-01, 6455-7.4.2-02, 6455-7.4.2-03, 6455-7.4.2-04, D9, D10
 #[test]
-fn both_take_echo_or_refuse_each_of_the_65536_codes() {
+fn both_accept_echo_or_reject_each_of_the_65536_codes() {
     for end in both() {
         for code in 0..=u16::MAX {
             let run = drive(&mut end.open(), &end.incoming(0x88, &code.to_be_bytes()), &[]);
@@ -748,7 +749,7 @@ fn both_take_echo_or_refuse_each_of_the_65536_codes() {
     }
 }
 
-// RFC 6455 section 7.4: D10, the leniency: all but the three that are never on the wire
+// RFC 6455 section 7.4: D10, the leniency accepts all codes except the three that never appear on the wire
 #[test]
 fn both_that_accept_any_close_code_still_refuse_1005_1006_and_1015() {
     for end in both_with(Config::new().accept_any_close_code(true)) {
@@ -778,7 +779,7 @@ fn both_receive_a_reason_of_123_bytes() {
     }
 }
 
-// RFC 6455 section 7.1: one line for the log
+// RFC 6455 section 7.1: a summary on one line for a log
 #[test]
 fn closed_prints_who_how_and_which_codes() {
     let mut connection = close_first(&server());

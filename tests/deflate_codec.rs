@@ -15,11 +15,11 @@ use proptest::prelude::*;
 use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Window};
 use windows::window;
 
-/// No message here is larger, unless it says so.
+/// The largest message here, unless stated otherwise.
 const LIMIT: u64 = 1 << 20;
 
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
-/// "Hello" by reference to an earlier "Hello".
+/// "Hello" as a reference to an earlier "Hello".
 const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
 const TAKEOVER: Window = window(15, true);
@@ -40,7 +40,7 @@ fn decompress_all(window: Window, wires: &[&[u8]]) -> Result<Vec<String>, Inflat
         .collect()
 }
 
-/// In chunks of the given sizes, the rest at once; what came out before any error, and the pieces' sizes.
+/// Pushes chunks of the given sizes, then the rest. Returns the output before any error, and the sizes of the pieces.
 fn decompress_in_chunks(
     decompressor: &mut Decompressor,
     wire: &[u8],
@@ -76,7 +76,7 @@ fn compress(compressor: &mut Compressor, message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// JSON that is different each time, and alike.
+/// JSON texts that are similar, but all different.
 fn json(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut random = |below: u64| {
@@ -119,7 +119,7 @@ fn examples_of_the_rfc_inflate() {
         // Section 7.2.3.6: RFC 7692 section 7.2.1: 7692-7.2.1-04
         (b"\x00", ""),
     ] {
-        // RFC 7692 section 6: 7692-6-07. Fragments at any border.
+        // RFC 7692 section 6: 7692-6-07. Fragments at any boundary.
         for cut in 0..=wire.len() {
             for window in [TAKEOVER, NO_TAKEOVER] {
                 let mut decompressor = Decompressor::new(window);
@@ -182,7 +182,7 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
     }
     decompressor.finish().unwrap();
 
-    // A last part without a byte.
+    // An empty last part.
     let (mut first, mut last) = (Vec::new(), Vec::new());
     compressor.push(b"Hello", &mut first);
     compressor.compress(b"", &mut last);
@@ -203,7 +203,7 @@ fn parts_are_flushed_and_the_last_one_has_no_tail() {
 fn nothing_is_compressed_with_8_bits() {
     assert!(Compressor::new(window(8, true), &DeflateConfig::new()).is_none());
     assert!(Compressor::new(window(9, true), &DeflateConfig::new()).is_some());
-    // Received, they are a window like any other.
+    // When receiving, it is a window like any other.
     let reach = |distance: usize| {
         let mut bits = Bits::default();
         bits.fixed(false, &[Symbol::Match(3, distance)]);
@@ -284,7 +284,7 @@ fn refuses(wire: &[u8], error: InflateError) {
             let mut decompressor = Decompressor::new(window);
             let (_, result) = decompress_in_chunks(&mut decompressor, wire, &[cut], LIMIT);
             assert_eq!(result, Err(error), "{wire:x?} {cut}");
-            // For ever.
+            // Repeatedly.
             assert_eq!(decompress(&mut decompressor, HELLO), Err(error));
             assert_eq!(decompressor.finish(), Err(error));
         }
@@ -303,7 +303,7 @@ fn no_payload_is_an_empty_message() {
 
 // D44; RFC 7692 section 7.2.2: 7692-7.2.2-07
 #[test]
-fn a_tail_that_was_left_on_is_no_part_of_the_next_message() {
+fn tail_that_was_not_removed_is_not_part_of_the_next_message() {
     accepts(b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff", "Hello");
     accepts(b"\x00\x00\x00\xff\xff", "");
     accepts(
@@ -341,7 +341,7 @@ fn the_window_outlives_final_blocks() {
         b"\xf3\x48\xcd\xc9\xc9\x07\x00\x01\x05\x00\xfa\xffHello\xf3\x48\xcd\xc9\xc9\x07\x00",
         "HelloHelloHello",
     );
-    // References across them, within the message, and from the message after it.
+    // References across them, within the message and from the next message.
     for window in [TAKEOVER, NO_TAKEOVER] {
         let mut bits = Bits::default();
         bits.fixed(true, &"Hello".bytes().map(Symbol::Literal).collect::<Vec<_>>());
@@ -406,7 +406,7 @@ fn invalid_data_are_refused() {
     refuses(b"\x00\x05\x00\xfa\xfeHello\x00", InflateError::Corrupt);
     refuses(b"\x06", InflateError::Corrupt);
     refuses(b"\x00\x00\x00\xff\xff\x07", InflateError::Corrupt);
-    // Dynamic codes that cannot be.
+    // Invalid dynamic codes.
     refuses(b"\xfc\xff\xff\xff\xff\xff\xff", InflateError::Corrupt);
     assert_eq!(
         InflateError::Corrupt.close_code(),
@@ -418,8 +418,8 @@ fn invalid_data_are_refused() {
     );
 }
 
-/// A reference reaches what was inflated since the direction began, or since the message began without takeover; another
-/// user of the engine, whose bytes are still in its memory, is out of reach.
+/// A reference can reach everything inflated in this direction, or in this message without context takeover. The data of another
+/// user of the engine, which is still in its memory, is out of reach.
 #[test]
 fn references_do_not_reach_beyond_the_direction() {
     let mut far = Bits::default();
@@ -441,7 +441,7 @@ fn references_do_not_reach_beyond_the_direction() {
     }
 }
 
-// RFC 7692 section 7.2.2: 7692-7.2.2-03. What is not compressed is not given to either, so there is nothing to go wrong.
+// RFC 7692 section 7.2.2: 7692-7.2.2-03. Uncompressed messages are passed to neither side, so the windows stay in sync.
 #[test]
 fn plain_messages_stay_out_of_the_window() {
     let mut sender = compressor(TAKEOVER);
@@ -459,7 +459,7 @@ fn plain_messages_stay_out_of_the_window() {
     );
 }
 
-/// A message that another compressor made, as for many connections at once, then goes between.
+/// Then a message that another compressor made, as for a broadcast, is sent in between.
 #[test]
 fn a_compressor_can_forget() {
     for keep in [false, true] {
@@ -549,7 +549,7 @@ fn a_bomb_takes_the_limit_and_one_buffer() {
     let bomb = compress(&mut compressor(TAKEOVER), &zeros);
     assert!(bomb.len() < 70_000, "{}", bomb.len());
     let mut out = Vec::new();
-    // Beyond what comes out: the engine, its buffer, and the window.
+    // In addition to the output: the engine, its buffer, and the window.
     let (result, heap) = measure(|| Decompressor::new(TAKEOVER).decompress(&bomb, LIMIT, &mut out));
     assert_eq!(result, Err(InflateError::TooBig { limit: LIMIT }));
     assert!(heap.peak <= LIMIT as i64 + 128 * 1024, "{heap:?}");
@@ -558,7 +558,7 @@ fn a_bomb_takes_the_limit_and_one_buffer() {
 
 // ---- Memory ----
 
-// What comes out fills the room for it exactly, here at some of the sizes: nothing is lost then, and nothing comes twice.
+// The output fills its buffer exactly, here at some of the sizes: nothing may be lost or duplicated then.
 #[test]
 fn messages_of_any_size_around_the_buffers_come_back() {
     let mut state = 1_u64;
@@ -577,7 +577,7 @@ fn messages_of_any_size_around_the_buffers_come_back() {
     }
 }
 
-// `Decompressor::pull`: a piece is not all that comes of what it took; `push` gives the rest, though it gets nothing more
+// `Decompressor::pull`: one piece may not be all output for the input it consumed; `push` returns the rest, without more input
 #[test]
 fn what_a_piece_leaves_comes_out_later() {
     let mut leaves = 0;
@@ -600,7 +600,7 @@ fn what_a_piece_leaves_comes_out_later() {
     assert!(leaves > 0);
 }
 
-// `DeflateConfig::level`: from 1, fast, to 9, small; a number outside is taken for the nearest one
+// `DeflateConfig::level`: from 1, fast, to 9, small; values outside this range are clamped
 #[test]
 fn the_highest_level_makes_less_than_the_lowest() {
     let message = json(100_000, 1);
@@ -616,7 +616,7 @@ fn the_highest_level_makes_less_than_the_lowest() {
     assert_eq!([0, 255].map(size), [fast, small]);
 }
 
-// `Decompressor::decompress`: what passes the limit is never needed, and what there is room for needs no more
+// `Decompressor::decompress`: what exceeds the limit is never inflated, and output that fits needs no more room
 #[test]
 fn a_message_takes_no_more_memory_than_the_limit() {
     for size in [1, 100, 40_000, 100_000, 100_001] {
@@ -662,7 +662,7 @@ fn debug_forms_say_what_was_agreed() {
 #[cfg_attr(target_family = "wasm", ignore = "it takes a thread")]
 fn memory_is_as_documented() {
     let heap_of = |window: Window, keep: bool| {
-        // A thread of its own has no engines yet.
+        // A new thread has no engines yet.
         let work = move || {
             let message = json(100_000, 1);
             let config = DeflateConfig::new().keep_engine(keep).send_window_bits(15);
@@ -706,7 +706,7 @@ fn memory_is_as_documented() {
                 inflater,
                 if takeover { size } else { 0 },
             ];
-            // Engines may differ a little with the version and the target.
+            // Engines may differ slightly with the version and the target.
             for (measured, documented) in heap.into_iter().zip(expected) {
                 assert!(
                     (measured - documented).abs() <= documented / 8,
@@ -717,7 +717,7 @@ fn memory_is_as_documented() {
     }
 }
 
-/// An engine that is not kept is made for each message, in one allocation, D47; inflating takes none.
+/// An engine that is not kept is created for each message, in one allocation, D47; inflating allocates none.
 #[cfg(feature = "std")]
 #[test]
 fn messages_allocate_no_more_than_an_engine_once_warm() {
@@ -750,7 +750,7 @@ fn messages_allocate_no_more_than_an_engine_once_warm() {
 
 // ---- Properties ----
 
-/// Of few symbols, or JSON, or of no pattern.
+/// Texts of few symbols, or JSON, or without a pattern.
 fn any_message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(b'a'..b'd', 0..300),
@@ -768,7 +768,7 @@ fn any_sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![0..8_usize, 0..2000_usize], 0..12)
 }
 
-/// Cut at the sizes; the last piece is the rest.
+/// Split at the sizes; the last piece is the rest.
 fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for &size in sizes {
@@ -795,7 +795,7 @@ fn inflate_with_miniz(state: &mut InflateState, wire: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Raw DEFLATE data as others make them: the messages, without their tails.
+/// Raw DEFLATE data as other senders create them: the messages, without their tails.
 fn deflate_with_zlib(messages: &[Vec<u8>], settings: zlib_rs::DeflateConfig, flushes: &[u8]) -> Vec<Vec<u8>> {
     use zlib_rs::{Deflate, DeflateFlush, Status};
     let mut deflate = Deflate::new_with_config(settings);
@@ -860,7 +860,7 @@ fn deflate_with_miniz(messages: &[Vec<u8>], level: i32, strategy: i32) -> Vec<Ve
     messages.iter().map(one).collect()
 }
 
-/// All messages inflate, cut as the sizes say.
+/// All messages inflate, split as the sizes say.
 fn inflates_to(wires: &[Vec<u8>], messages: &[Vec<u8>], window: Window, sizes: &[usize]) {
     let mut decompressor = Decompressor::new(window);
     for (wire, message) in wires.iter().zip(messages) {
@@ -903,7 +903,7 @@ proptest! {
         }
         let messages: Vec<_> = messages.into_iter().map(|(message, _)| message).collect();
         inflates_to(&wires, &messages, window, &sizes);
-        // With no more history than was agreed, and with more.
+        // With no more history than was negotiated, and with more.
         inflates_to(&wires, &messages, TAKEOVER, &sizes);
         let mut miniz = InflateState::new(DataFormat::Raw);
         for (wire, message) in wires.iter().zip(&messages) {
@@ -937,7 +937,7 @@ proptest! {
         inflates_to(&wires, &messages, TAKEOVER, &sizes);
     }
 
-    /// Whatever comes, the same comes out as of a naive decoder, however it is cut.
+    /// Any bytes inflate to the same output as with a naive decoder, for any split.
     #[test]
     fn any_bytes_inflate_as_they_should(
         wires in prop::collection::vec(any_wire(), 1..4),
@@ -971,7 +971,7 @@ fn decompressor_error(decompressor: &mut Decompressor) -> Result<(), InflateErro
     decompressor.push(HELLO, LIMIT, |_| Ok(()))
 }
 
-/// Blocks of any kind, in any order, ended in any way; what others write, with a few bytes changed; anything.
+/// Blocks of any kind, in any order, ended in any way; the output of other encoders, with a few bytes changed; any bytes.
 fn any_wire() -> impl Strategy<Value = Vec<u8>> {
     let symbol = prop_oneof![
         3 => any::<u8>().prop_map(Symbol::Literal),

@@ -24,7 +24,7 @@ fn open_plain(role: Role, config: &Config) -> Connection {
     }
 }
 
-/// Both windows with 15 bits and context takeover, as where nothing else is agreed.
+/// Both windows with 15 bits and context takeover: the default.
 fn both() -> [Connection; 2] {
     [Role::Server, Role::Client].map(|role| open(role, &Config::new(), Parameters::default()))
 }
@@ -34,7 +34,7 @@ fn incoming(connection: &Connection, first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, (connection.role() == Role::Server).then_some(KEY), payload)
 }
 
-/// All events, whatever the partition: `cut` is the size of a read.
+/// All events, for any split: `cut` is the size of a read.
 fn receive(connection: &mut Connection, wire: &[u8], cut: usize) -> Result<Vec<Event<'static>>, Error> {
     let (mut events, mut out) = (Vec::new(), Vec::new());
     for read in wire.to_vec().chunks_mut(cut) {
@@ -51,7 +51,7 @@ fn text(text: &str) -> Event<'_> {
 }
 
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
-/// "Hello" again, by a reference to the last one.
+/// "Hello" again, as a reference to the last one.
 const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 
 /// Feeds frames in one read, and one byte at a time.
@@ -97,7 +97,7 @@ fn both_inflate_the_examples_of_the_text() {
 
 // RFC 7692 section 6: 7692-6-04, 7692-6-06, 7692-7.2.2-03
 #[test]
-fn both_take_plain_messages_between_compressed_ones() {
+fn both_accept_uncompressed_messages_between_compressed_ones() {
     assert_receives(
         &[(0x81, b"hi"), (0xc1, HELLO), (0x82, b"\xff"), (0xc1, AGAIN)],
         &[
@@ -111,7 +111,7 @@ fn both_take_plain_messages_between_compressed_ones() {
 
 // RFC 7692 section 6: 7692-6-07; RFC 6455 section 5.4: 6455-5.4-03
 #[test]
-fn both_take_fragments_at_any_border_with_pings_between_them() {
+fn both_accept_fragments_at_any_boundary_with_pings_between_them() {
     for at in 0..=HELLO.len() {
         let (front, back) = HELLO.split_at(at);
         assert_receives(
@@ -157,9 +157,9 @@ fn both_fail_on_rsv1_where_it_means_nothing() {
     assert_fails(&[(0xa1, b"")], Error::Frame(Violation::ReservedBits(2)), 1002);
 }
 
-// RFC 7692 section 6: D81, a control frame with RSV1 is no part of the compressed message around it
+// RFC 7692 section 6: D81, a control frame with RSV1 does not belong to the compressed message around it
 #[test]
-fn both_that_accept_rsv1_on_control_frames_take_them_inside_a_compressed_message() {
+fn both_accept_rsv1_on_control_frames_inside_a_compressed_message_with_the_leniency() {
     let config = Config::new().accept_rsv1_on_control(true);
     for cut in [usize::MAX, 1, 3] {
         for role in [Role::Server, Role::Client] {
@@ -218,7 +218,7 @@ fn both_fail_on_what_cannot_be_inflated_or_read() {
 
 // RFC 7692 section 8: 7692-8-02
 #[test]
-fn both_limit_what_comes_out_while_it_does() {
+fn both_limit_the_inflated_size_while_inflating() {
     let limit = 1000;
     for role in [Role::Server, Role::Client] {
         for (size, fits) in [(1000, true), (1001, false), (1_000_000, false)] {
@@ -245,7 +245,7 @@ fn both_limit_what_comes_out_while_it_does() {
 
 // RFC 7692 section 8: 7692-8-03; D49: in one frame and in fragments, whole and in chunks
 #[test]
-fn both_fail_on_a_message_that_goes_on_and_produces_nothing() {
+fn both_fail_on_payload_that_produces_no_output() {
     let limit = 64 * 1024;
     let endless = b"\x00\x00\x00\xff\xff".repeat(20_000);
     for role in [Role::Server, Role::Client] {
@@ -265,7 +265,7 @@ fn both_fail_on_a_message_that_goes_on_and_produces_nothing() {
     }
 }
 
-/// What `connection` receives, read by read, and with an agreement after the first `agree` bytes.
+/// What `connection` receives, read by read, with an agreement after the first `agree` bytes.
 fn receive_agreeing(
     mut connection: Connection,
     mut wire: Vec<u8>,
@@ -279,7 +279,7 @@ fn receive_agreeing(
     Ok(events)
 }
 
-// RFC 7692 section 6; D95: with an agreement anywhere in a message that is received, it goes on as it began
+// RFC 7692 section 6; D95: with an agreement anywhere in a received message, the message continues as it began
 #[test]
 fn both_receive_on_after_an_agreement_in_the_middle_of_a_message() {
     for role in [Role::Server, Role::Client] {
@@ -303,7 +303,7 @@ fn both_receive_on_after_an_agreement_in_the_middle_of_a_message() {
     }
 }
 
-// RFC 7692 section 6; D95: with an agreement in a message that is sent, it goes on as it began
+// RFC 7692 section 6; D95: with an agreement in a message being sent, the message continues as it began
 #[test]
 fn both_send_on_after_an_agreement_in_the_middle_of_a_message() {
     for role in [Role::Server, Role::Client] {
@@ -329,7 +329,7 @@ fn both_send_on_after_an_agreement_in_the_middle_of_a_message() {
     }
 }
 
-// D95: the first agreement counts, also between messages and in the middle of a compressed one
+// D95: the first agreement applies, both between messages and in the middle of a compressed one
 #[test]
 fn both_keep_their_first_agreement() {
     let other = Parameters::new(window(9, false), window(9, false));
@@ -365,7 +365,7 @@ fn both_keep_their_first_agreement() {
             2 + AGAIN.len() + if peer.role() == Role::Client { 4 } else { 0 }
         );
     }
-    // After the end, it is of no use.
+    // After the end, it has no effect.
     for connection in both() {
         let mut connection = connection;
         let wire = incoming(&connection, 0xc1, b"\xff\xff\xff");
@@ -376,7 +376,7 @@ fn both_keep_their_first_agreement() {
     }
 }
 
-// RFC 6455 section 10.4: 6455-10.4-01: the header alone decides, with room for what compression adds
+// RFC 6455 section 10.4: 6455-10.4-01: the header alone decides, with an allowance for what compression adds
 #[test]
 fn both_limit_compressed_frames_on_their_header() {
     let limit = 1000;
@@ -394,7 +394,7 @@ fn both_limit_compressed_frames_on_their_header() {
                 (role == Role::Server).then_some(KEY),
                 1 << 62,
             ));
-            // What is announced is no size of the message, which may inflate to less.
+            // The declared length is not the size of the message, which may be smaller when inflated.
             let size = limit + 1;
             let result = connection.receive(&mut &mut wire[..], &mut Vec::new());
             assert_eq!(result, Err(Error::MessageTooBig { limit, size }));
@@ -481,9 +481,9 @@ fn frames_of(mut wire: &[u8]) -> Vec<&[u8]> {
     frames
 }
 
-// RFC 7692 section 6: 7692-6-02, 7692-6-04: RSV1 of the first fragment speaks for all
+// RFC 7692 section 6: 7692-6-02, 7692-6-04: RSV1 of the first fragment applies to all
 #[test]
-fn message_that_was_begun_plain_goes_on_plain() {
+fn message_that_began_uncompressed_stays_uncompressed() {
     for role in [Role::Server, Role::Client] {
         let (mut connection, mut wire) = (open_plain(role, &Config::new()), Vec::new());
         connection
@@ -522,7 +522,7 @@ fn both_send_plain_what_is_small_or_not_to_be_compressed() {
 
 // RFC 7692 section 7.1.2: 7692-7.1.2.1-05; decision D23
 #[test]
-fn both_compress_nothing_by_a_window_of_8_bits_but_take_it() {
+fn both_inflate_but_never_compress_with_a_window_of_8_bits() {
     let eight = Parameters::new(window(8, true), window(8, true));
     for role in [Role::Server, Role::Client] {
         let mut connection = open(role, &Config::new(), eight);
@@ -571,8 +571,8 @@ fn both_send_a_message_that_was_compressed_before() {
     }
 }
 
-// With a window that nothing is compressed by, there is nothing for anybody to inflate; what is compressed last is sent.
-// D48: nor is there for what is below a threshold, or does not get smaller.
+// With a window that cannot be used for compressing, nothing can be compressed, and the last form is sent. D48: the same for
+// messages below the threshold, and for those that do not become smaller.
 #[test]
 fn both_send_as_it_is_what_is_not_worth_compressing() {
     let config = DeflateConfig::new().threshold(19);
@@ -616,8 +616,8 @@ fn round(n: usize) -> String {
     )
 }
 
-// D48: what the receiver's window holds of a broadcast, the sender's history holds: the connection's own messages are as small as
-// without one, in which they differ in a number, and one that says what the broadcast said is smaller.
+// D48: a broadcast is in the sender's history as it is in the receiver's window: the connection's own messages, which differ in a
+// number, are as small as without one, and a message that repeats the broadcast is smaller.
 #[test]
 fn broadcasts_extend_the_history() {
     let news =
@@ -678,7 +678,7 @@ fn broadcasts_extend_the_history() {
     }
 }
 
-// D48: never inside another message (RFC 6455 section 5.4), and then the history is as it was.
+// D48: never inside another message (RFC 6455 section 5.4), and then the history is unchanged.
 #[test]
 fn broadcast_inside_a_message_is_refused_and_changes_nothing() {
     let config = DeflateConfig::new().threshold(0);
@@ -738,7 +738,7 @@ fn any_window() -> impl Strategy<Value = Window> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
-    // RFC 7692 section 6: 7692-6-06, 7692-6-07, 7692-7.2.1-05: whatever is agreed, sent and cut
+    // RFC 7692 section 6: 7692-6-06, 7692-6-07, 7692-7.2.1-05: whatever is negotiated, sent and split
     #[test]
     fn messages_arrive_as_they_were_sent(
         windows in [any_window(), any_window()],
@@ -784,9 +784,9 @@ proptest! {
         prop_assert_eq!(receive(&mut receiver, &wire, cut), Ok(expected));
     }
 
-    // Contract, clause 2: cutting changes nothing, whatever comes
+    // Contract, clause 2: splitting changes nothing, for any input
     #[test]
-    fn partitions_of_compressed_noise_come_to_the_same(
+    fn compressed_noise_gives_the_same_result_for_any_split(
         payloads in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60)), 0..6),
         cut in 1..9usize,
         by_server in any::<bool>(),
@@ -838,7 +838,7 @@ fn shake(client: &Config, server: &Config) -> (Connection, Connection, String) {
     }
 }
 
-/// A client whose server answers so.
+/// A client whose server responds with this.
 fn answered(client: &Config, answer: &str) -> Result<Connection, HandshakeError> {
     let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut out = Vec::new();
@@ -887,7 +887,7 @@ fn client_and_server_agree_and_compress_both_ways() {
 
 // RFC 7692 section 5: 7692-5-04, 7692-5-06
 #[test]
-fn client_and_server_do_without_where_either_has_it_off() {
+fn nothing_is_negotiated_if_either_side_has_it_off() {
     let on = config(DeflateConfig::new());
     for (client, server) in [(&on, &Config::new()), (&Config::new(), &on)] {
         let (mut client, mut server, head) = shake(client, server);
@@ -969,7 +969,7 @@ fn any_config() -> impl Strategy<Value = DeflateConfig> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
-    // RFC 7692 section 5: 7692-5-03: whatever either side asks for, they agree, and what one sends the other reads
+    // RFC 7692 section 5: 7692-5-03: whatever both sides request, they agree, and each reads what the other sends
     #[test]
     fn any_two_configurations_can_talk(client in any_config(), server in any_config()) {
         let (mut client, mut server, _) = shake(&config(client), &config(server));
@@ -984,7 +984,7 @@ proptest! {
     }
 }
 
-// RFC 7692 section 7.1.2.1: 7692-7.1.2.1-05: by a window as large as agreed, or smaller
+// RFC 7692 section 7.1.2.1: 7692-7.1.2.1-05: with a window as large as negotiated, or smaller
 #[test]
 fn server_sends_what_was_compressed_before_to_whom_can_inflate_it() {
     let message = "news ".repeat(100);
@@ -1000,7 +1000,7 @@ fn server_sends_what_was_compressed_before_to_whom_can_inflate_it() {
     }
 }
 
-// RFC 6455 section 10.4: 6455-10.4-01: what a compressed frame may have more is for compressed frames
+// RFC 6455 section 10.4: 6455-10.4-01: the allowance for compressed frames is for compressed frames only
 #[test]
 fn both_limit_plain_messages_after_compressed_ones() {
     let limit = 1000;
@@ -1025,9 +1025,9 @@ fn both_limit_plain_messages_after_compressed_ones() {
     }
 }
 
-// RFC 6455 section 10.4: 6455-10.4-03: the limit is for what comes out, and fragments may be larger than that
+// RFC 6455 section 10.4: 6455-10.4-03: the limit applies to the inflated message, and fragments may be larger
 #[test]
-fn both_take_fragments_that_compression_made_larger() {
+fn both_accept_fragments_that_compression_made_larger() {
     let mut state = 1u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -1054,7 +1054,7 @@ fn both_take_fragments_that_compression_made_larger() {
     }
 }
 
-// RFC 6455 section 9.1: 6455-9.1-01, 6455-9.1-04: one list, in which the caller's extensions are preferred
+// RFC 6455 section 9.1: 6455-9.1-01, 6455-9.1-04: one list, in which the caller's extensions come first
 #[test]
 fn client_offers_compression_last() {
     let offers = |extensions: &[&str]| offered(&config(DeflateConfig::new()), extensions);
@@ -1106,8 +1106,8 @@ fn client_offers_compression_without_limits_as_well() {
     }
 }
 
-// RFC 7692 section 7.1.2.2: 7692-7.1.2.2-05, D54: the client's own limit holds where the answer is for an offer that does
-// not name it, and where the server did not get to know it
+// RFC 7692 section 7.1.2.2: 7692-7.1.2.2-05, D54: the client's own limit applies even if the response is for an offer that does
+// not name it, and if the server never learned of it
 #[test]
 fn client_keeps_to_its_own_window_whatever_was_agreed() {
     let record = "0123456789abcdef";
@@ -1121,7 +1121,7 @@ fn client_keeps_to_its_own_window_whatever_was_agreed() {
         let mut wire = Vec::new();
         client.send_text(&message, &mut wire).unwrap();
         assert!(wire[..2] == [0xc1, 0x80 | (wire.len() - 6) as u8], "{wire:x?}");
-        // Each byte that was drawn is a 7, and so is the mask key.
+        // Every byte drawn is a 7, and so is the mask key.
         let payload: Vec<u8> = wire[6..].iter().map(|byte| byte ^ 7).collect();
         let mut naive = Naive::default();
         assert_eq!(naive.message(&payload).as_deref(), Some(message.as_bytes()));
@@ -1151,9 +1151,10 @@ fn any_limit() -> impl Strategy<Value = u64> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    // RFC 7692 section 8: D75: what comes out is held to the limit in force, in every delivery, wherever it changes
+    // RFC 7692 section 8: D75: the inflated message is checked against the current limit, with every delivery, wherever the limit
+    // changes
     #[test]
-    fn changing_limit_holds_for_what_comes_out(
+    fn changed_limit_applies_to_the_inflated_size(
         messages in proptest::collection::vec((any::<u8>(), 0..3000usize, 0..4usize), 1..5),
         limits in proptest::collection::vec((0..200usize, any_limit()), 1..8),
     ) {

@@ -1,7 +1,7 @@
-//! What a connection writes and receives tells nothing of other connections: RFC 7692 section 8.
+//! What a connection writes and receives reveals nothing about other connections: RFC 7692 section 8.
 //!
-//! A thread's connections follow one another through the same memory. Each is compared here with itself on a thread of its own.
-//! The theft itself is in `past_faults`.
+//! The connections of a thread use the same memory one after another. Each is compared here with the same connection on a new
+//! thread. The attack itself is in `past_faults`.
 
 #[path = "common/isolation.rs"]
 mod isolation;
@@ -22,7 +22,7 @@ impl Random {
         (self.0 % limit as u64) as usize
     }
 
-    /// Words of a few letters, so that runs of any length come again.
+    /// Words of a few letters, so that runs of any length repeat.
     fn text(&mut self, size: usize) -> Vec<u8> {
         let mut text = String::new();
         while text.len() < size {
@@ -71,7 +71,7 @@ fn output_is_a_function_of_what_the_connection_sent() {
     for level in 1..=9 {
         for bits in 9..=15 {
             let own = random.texts(5, 1200);
-            // The same runs in another order, and others: what leaves most behind for the connections after it.
+            // The same runs in another order, and others: these leave the most behind for later connections.
             let mut others = vec![own.concat(), random.text(700)];
             others.extend(own.iter().rev().cloned());
             others.extend(random.texts(3, 1500));
@@ -96,8 +96,8 @@ fn output_is_a_function_of_what_the_connection_sent() {
     );
 }
 
-/// What inflates is used again by other connections, with its buffers. Honest data and spoiled ones come out as on a thread
-/// of their own.
+/// Inflating engines and their buffers are reused by other connections. Valid and damaged data give the same output as on a new
+/// thread.
 // D47; RFC 7692 section 7.2.2: 7692-7.2.2-06
 #[test]
 fn input_is_a_function_of_what_the_connection_received() {
@@ -107,7 +107,7 @@ fn input_is_a_function_of_what_the_connection_received() {
         let window = window(9 + (round % 7) as u8, random.below(2) == 0);
         let mut wires = compress(window, &slices(&random.texts(4, 4000)));
         if round % 2 == 1 {
-            // References to what never came: a message is missing, and a bit is wrong.
+            // References to data that never existed: a message is missing, or a bit is wrong.
             wires.remove(random.below(3));
             let spoiled = random.below(wires.len());
             let place = random.below(wires[spoiled].len());

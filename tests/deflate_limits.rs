@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use websocket_proto::CloseCode;
 use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, InflateError, Window};
 
-/// What may go in for nothing, and for each byte that comes out; D49.
+/// The payload allowed without output, and for each byte of output; D49.
 const FREE: usize = 64 * 1024;
 const PER_BYTE: usize = 16;
 
 const EMPTY_STORED: &[u8] = b"\x00\x00\x00\xff\xff";
 
-/// What comes out of a message that arrives in such chunks, the last one again and again.
+/// The output of a message that arrives in these chunks, the last one repeated.
 fn inflate(wire: &[u8], chunks: &[usize]) -> (Vec<u8>, Result<(), InflateError>) {
     let mut decompressor = Decompressor::new(Window::default());
     let (mut out, mut rest) = (Vec::new(), wire);
@@ -33,7 +33,7 @@ fn inflate(wire: &[u8], chunks: &[usize]) -> (Vec<u8>, Result<(), InflateError>)
     (out, decompressor.finish())
 }
 
-/// The same by `Decompressor::pull`.
+/// The same with `Decompressor::pull`.
 fn inflate_by_pieces(wire: &[u8], chunks: &[usize]) -> (Vec<u8>, Result<(), InflateError>) {
     let mut decompressor = Decompressor::new(Window::default());
     let (mut out, mut rest) = (Vec::new(), wire);
@@ -84,10 +84,10 @@ fn payload_that_produces_nothing_is_limited() {
     assert_eq!(error.close_code(), CloseCode::TOO_BIG);
 }
 
-// D49: up to the limit all is well, at one byte more it is not, also where that is the byte that ends the message
+// D49: the limit itself is allowed and one byte more is not, even if that byte ends the message
 #[test]
 fn payload_may_reach_the_limit() {
-    // An empty stored block and what a stored block of a byte takes leave FREE + PER_BYTE.
+    // The length of an empty stored block and of a stored block of one byte leave FREE + PER_BYTE.
     let blocks = (FREE + PER_BYTE - 6) / EMPTY_STORED.len();
     let wire = [&b"\x00\x01\x00\xfe\xffx"[..], &EMPTY_STORED.repeat(blocks)].concat();
     let over = FREE + PER_BYTE - wire.len();
@@ -98,7 +98,7 @@ fn payload_may_reach_the_limit() {
     for chunk in [1, 1000, usize::MAX] {
         assert_eq!(inflate(&fits, &[chunk]), (b"x".to_vec(), Ok(())));
     }
-    // Fixed blocks that are empty take 10 bits, so that any number of bytes can be had.
+    // Empty fixed blocks take 10 bits, so that any number of bytes can be reached.
     for (extra, fits) in [(0, true), (1, false)] {
         let mut bits = Bits::default();
         while bits.len + 10 < 8 * FREE {
@@ -138,7 +138,7 @@ fn flushed_each_byte(content: &[u8], level: i32, strategy: zlib_rs::Strategy) ->
     wire
 }
 
-// D49: the worst that senders have a use for
+// D49: the worst case that legitimate senders produce
 #[test]
 fn senders_that_flush_each_byte_are_below_the_limit() {
     use zlib_rs::Strategy;
@@ -162,18 +162,18 @@ fn senders_that_flush_each_byte_are_below_the_limit() {
         }
     }
     assert_eq!(worst, [7, 11], "bytes for each byte, compressed and stored");
-    // What cannot be compressed.
+    // Incompressible data.
     let mut wire = Vec::new();
     Compressor::new(Window::default(), &DeflateConfig::new())
         .unwrap()
         .compress(&noise.repeat(20), &mut wire);
     assert_eq!(inflate(&wire, &[1000]), (noise.repeat(20), Ok(())));
-    // Fragments with nothing but a flush.
+    // Fragments with only a flush.
     let wire = [&EMPTY_STORED.repeat(13_000)[..], b"\x00"].concat();
     assert_eq!(inflate(&wire, &[5]), (Vec::new(), Ok(())));
 }
 
-/// A decompressor that holds a window of so many bytes.
+/// A decompressor that holds a window of this many bytes.
 fn with_history(size: usize) -> Decompressor {
     let mut decompressor = Decompressor::new(Window::default());
     let (mut wire, mut out) = (Vec::new(), Vec::new());
@@ -217,7 +217,7 @@ fn final_blocks_are_limited_by_what_they_cost() {
                     "{history} {chunk}"
                 );
             }
-            // As many, and one that the message ends with.
+            // As many, and one with which the message ends.
             let wire = block.repeat(limit + 1);
             assert_eq!(decompress(&mut with_history(history), &wire), Ok(0), "{history}");
         }
@@ -228,7 +228,7 @@ fn final_blocks_are_limited_by_what_they_cost() {
     );
 }
 
-// RFC 7692 section 8: 7692-8-03; D50: small messages copy a window each, so they have no 16 of their own
+// RFC 7692 section 8: 7692-8-03; D50: each small message copies a window, so it has no free 16 of its own
 #[test]
 fn final_blocks_of_many_messages_share_a_credit() {
     let many = [&FINAL[0].repeat(16)[..], b"\x00"].concat();
@@ -237,14 +237,14 @@ fn final_blocks_of_many_messages_share_a_credit() {
     let limit = 2;
     let error = InflateError::TooManyFinalBlocks { limit };
     assert_eq!(decompress(&mut decompressor, &many), Err(error));
-    // Two in each are what senders have a use for, without end, and what is left is kept for those that have some more.
+    // Two in each are what legitimate senders produce, indefinitely, and the rest is kept for those that produce a few more.
     let mut decompressor = with_history(1 << 15);
     let two = [&FINAL[0].repeat(2)[..], b"\x00"].concat();
     for _ in 0..1000 {
         assert_eq!(decompress(&mut decompressor, &two), Ok(0));
     }
     assert_eq!(decompress(&mut decompressor, &many), Ok(0));
-    // It comes back with messages that have none, but no more of it than there was.
+    // It is restored by messages without any, up to the initial amount.
     for _ in 0..1000 {
         assert_eq!(decompress(&mut decompressor, b"\x00"), Ok(0));
     }
@@ -254,7 +254,7 @@ fn final_blocks_of_many_messages_share_a_credit() {
     assert_eq!(decompress(&mut decompressor, &more), Err(error));
 }
 
-// D50: what senders write that end each fragment, or each part of a message, by a final block
+// D50: senders that end each fragment, or each part of a message, with a final block
 #[test]
 fn final_blocks_of_small_parts_are_accepted() {
     let mut wire = Vec::new();
@@ -268,13 +268,13 @@ fn final_blocks_of_small_parts_are_accepted() {
     }
     let mut decompressor = Decompressor::new(Window::default());
     assert_eq!(decompress(&mut decompressor, &wire), Ok(10 * 7 + 8 * 8));
-    // What pays for itself, with any history and without end.
+    // Blocks that pay for themselves, with any history and indefinitely.
     let mut bits = Bits::default();
     (0..1000).for_each(|_| bits.stored(true, &[7; 600]));
     assert_eq!(decompress(&mut with_history(1 << 15), &bits.bytes), Ok(600_000));
 }
 
-/// A part of a message, which begins and ends between bytes.
+/// A part of a message that begins and ends at byte boundaries.
 #[derive(Clone, Debug)]
 enum Part {
     Empty(usize),
@@ -290,7 +290,7 @@ fn any_part() -> impl Strategy<Value = Part> {
     ]
 }
 
-/// The payload, what comes out of it, and for each byte of it how much has come out once it went in.
+/// The payload, its output, and for each byte of it how much output there is once it was consumed.
 #[derive(Default)]
 struct Model {
     wire: Vec<u8>,
@@ -342,7 +342,7 @@ impl Model {
         self.wire.extend(bits.bytes);
     }
 
-    /// `came[n]` is what came out of `n` bytes.
+    /// `came[n]` is the output of the first `n` bytes.
     fn note(&mut self) {
         self.came.resize(self.wire.len() + 1, self.out.len());
         if let Some(last) = self.came.last_mut() {
@@ -354,9 +354,9 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    // RFC 7692 section 8: 7692-8-03; D49: the same content, then the same error, wherever the payload was cut
+    // RFC 7692 section 8: 7692-8-03; D49: the same content, then the same error, wherever the payload is split
     #[test]
-    fn the_limit_is_reached_at_the_same_byte_however_the_payload_is_cut(
+    fn limit_is_reached_at_the_same_byte_however_the_payload_is_split(
         parts in prop::collection::vec(any_part(), 1..12),
         chunks in prop::collection::vec(prop_oneof![1..8_usize, 1..70_000_usize], 1..12),
     ) {

@@ -1,4 +1,4 @@
-//! Offers and answers of `permessage-deflate`: RFC 7692 sections 5 and 7.1.
+//! Offers of `permessage-deflate` and responses to them: RFC 7692 sections 5 and 7.1.
 
 #[path = "common/naive_deflate.rs"]
 mod naive_deflate;
@@ -13,7 +13,7 @@ use websocket_proto::deflate::{
 };
 use websocket_proto::handshake::ExtensionList;
 
-/// The defaults of RFC 7692: nothing is limited or asked for.
+/// The defaults of RFC 7692: nothing is limited or requested.
 const OPEN: DeflateConfig = DeflateConfig::new()
     .client_max_window_bits(15)
     .server_max_window_bits(15);
@@ -71,7 +71,7 @@ fn client_offers_what_a_browser_offers() {
     let default = DeflateConfig::new();
     let open = "permessage-deflate; client_max_window_bits";
     assert_eq!(offer(&default), open);
-    // The window for sending is nobody else's business: D54.
+    // The window for sending is not announced: D54.
     assert_eq!(offer(&default.clone().send_window_bits(9)), open);
     // For servers that fail on the parameter.
     let bare = default.offer_client_max_window_bits(false);
@@ -82,10 +82,10 @@ fn client_offers_what_a_browser_offers() {
     );
 }
 
-// D53: nothing is named that the client has not asked for. RFC 7692 section 7.1.2.1: 7692-7.1.2.1-03; section 7.1.2.2:
+// D53: nothing is included that the client has not requested. RFC 7692 section 7.1.2.1: 7692-7.1.2.1-03; section 7.1.2.2:
 // 7692-7.1.2.2-02
 #[test]
-fn server_names_no_window_unasked() {
+fn server_includes_no_window_that_was_not_requested() {
     let default = DeflateConfig::new();
     for (offer, answered, expected) in [
         ("", "", [(15, true), (15, true)]),
@@ -104,7 +104,7 @@ fn server_names_no_window_unasked() {
             "; server_max_window_bits=15",
             [(15, true), (15, true)],
         ),
-        // Clients that let the server choose may be unable to keep to what it chooses: stock Netty 4.1.
+        // Clients that let the server choose may be unable to honor its choice: stock Netty 4.1.
         ("; client_max_window_bits", "", [(15, true), (15, true)]),
         ("; client_max_window_bits=15", "", [(15, true), (15, true)]),
         (
@@ -220,7 +220,7 @@ fn bits_are_8_to_15_in_plain_decimals() {
             );
         }
     }
-    // A value is needed in an answer.
+    // A value is required in a response.
     for parameter in [Parameter::ServerMaxWindowBits, Parameter::ClientMaxWindowBits] {
         assert_eq!(
             check(
@@ -253,7 +253,7 @@ fn server_answers_by_offer_and_settings() {
             "; server_no_context_takeover",
             [(15, true), (15, false)],
         ),
-        // The hint is answered: both may then count on it.
+        // The hint is in the response, so both sides can rely on it.
         (
             "permessage-deflate; client_no_context_takeover",
             OPEN,
@@ -418,7 +418,7 @@ fn client_accepts_what_fits() {
         agreed("permessage-deflate; client_max_window_bits=8", hinted),
         [(8, true), (15, true)]
     );
-    // Hints hold without an answer to them: RFC 7692 section 7.1.1.2: 7692-7.1.1.2-01
+    // Hints apply even if the response does not repeat them: RFC 7692 section 7.1.1.2: 7692-7.1.1.2-01
     assert_eq!(
         agreed(
             "permessage-deflate",
@@ -426,7 +426,7 @@ fn client_accepts_what_fits() {
         ),
         [(9, false), (15, true)],
     );
-    // The answer fits the second offer.
+    // The response fits the second offer.
     let offers =
         "permessage-deflate; server_max_window_bits=9, permessage-deflate; client_max_window_bits=12";
     assert_eq!(agreed("permessage-deflate", offers), [(12, true), (15, true)]);
@@ -440,8 +440,8 @@ fn client_accepts_what_fits() {
     );
 }
 
-// RFC 7692 section 7.1.2.2: a hint is no demand, and the client keeps to it whatever is answered: 7692-7.1.2.2-05, D52.
-// Servers answer so: ws 8.18 with a `clientMaxWindowBits` of 13 to 15, Netty with a `preferredClientWindowSize`.
+// RFC 7692 section 7.1.2.2: a hint is not a demand, and the client honors it whatever the response: 7692-7.1.2.2-05, D52.
+// Servers that respond like this: ws 8.18 with a `clientMaxWindowBits` of 13 to 15, Netty with a `preferredClientWindowSize`.
 #[test]
 fn client_keeps_to_its_hint_whatever_is_answered() {
     for (hint, answered) in (8..=15u8).flat_map(|hint| (8..=15u8).map(move |answered| (hint, answered))) {
@@ -453,7 +453,7 @@ fn client_keeps_to_its_hint_whatever_is_answered() {
 
 // RFC 7692 section 7.1.2.1: 7692-7.1.2.1-04. 15 is the default, so a server that leaves it out has agreed to it: D55.
 #[test]
-fn a_demand_of_15_bits_needs_no_answer() {
+fn response_may_omit_a_demand_of_15_bits() {
     for bits in 8..=15 {
         let offer = format!("permessage-deflate; server_max_window_bits={bits}");
         let refusal = Refusal::MissingParameter(Parameter::ServerMaxWindowBits);
@@ -465,7 +465,7 @@ fn a_demand_of_15_bits_needs_no_answer() {
     }
 }
 
-/// What a configuration was made of.
+/// The settings of a configuration.
 #[derive(Clone, Debug)]
 struct Settings {
     client: Option<u8>,
@@ -520,7 +520,7 @@ fn any_element() -> impl Strategy<Value = String> {
     (name, prop::collection::vec(param, 0..4)).prop_map(|(name, params)| name.to_owned() + &params.concat())
 }
 
-/// Of a peer that knows the text.
+/// The verdict of a peer that follows the RFC's text.
 fn any_fair_element() -> impl Strategy<Value = String> {
     let bits = prop::option::of(8..=15_u8);
     let hint = prop::option::of(prop::option::of(8..=15_u8));
@@ -576,7 +576,7 @@ type Params = BTreeMap<String, Option<u8>>;
 
 type Agreed = [(u8, bool); 2];
 
-/// The windows of client and server, and the parameters of the answer.
+/// The windows of client and server, and the parameters of the response.
 fn naive_accept(offers: &str, settings: &Settings) -> Option<(Agreed, Params)> {
     let offer = elements(offers).into_iter().find_map(read)?;
     let mut answer = BTreeMap::new();
@@ -647,7 +647,7 @@ fn naive_check(answer: &str, offers: &str) -> Result<Option<Agreed>, ()> {
     ]))
 }
 
-/// Bytes that do not repeat among themselves, so that only another message with the same `seed` has them too.
+/// Bytes that do not repeat internally, so that they appear only in another message with the same `seed`.
 fn noise(seed: usize, size: usize) -> Vec<u8> {
     let mut state = seed as u64 + 1;
     let next = || {
@@ -666,7 +666,7 @@ proptest! {
             Some((parameters, answer)) => {
                 prop_assert_eq!(check(&answer, &offers), Ok(Some(parameters)));
                 let [of_client, of_server] = windows(parameters);
-                // The server's limits hold, and so do the demands of what the client offers first.
+                // The server's limits are kept, and so are the demands of the client's first offer.
                 prop_assert!(of_server.0 <= server.server.min(client[0].server));
                 prop_assert!(of_client.0 <= server.client.unwrap_or(15) || !of_client.1);
                 for settings in [&server, &client[0]] {
@@ -691,7 +691,7 @@ proptest! {
 
     // RFC 7692 sections 5.1 and 7.1; D52, D55
     #[test]
-    fn client_takes_answers_as_the_text_reads(answer in any_list(), offers in any_list()) {
+    fn client_judges_responses_as_the_rfc_does(answer in any_list(), offers in any_list()) {
         let agreed = check(&answer, &offers).map(|agreed| agreed.map(windows));
         prop_assert_eq!(agreed.map_err(drop), naive_check(&answer, &offers), "{} / {}", offers, answer);
     }

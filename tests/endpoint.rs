@@ -32,7 +32,7 @@ fn server_endpoint() -> Endpoint {
     opened(Role::Server, &EndpointConfig::new(), Config::new())
 }
 
-/// Bytes of the peer arrive.
+/// Bytes from the peer arrive.
 fn feed(endpoint: &mut Endpoint, now: Duration, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         assert_eq!(endpoint.step(now), Step::Read);
@@ -63,7 +63,7 @@ fn write_all(endpoint: &mut Endpoint, now: Duration) -> Vec<u8> {
     output
 }
 
-/// The orderly end: nothing waits, so writing is shut down, and the peer ends its direction.
+/// The normal end: nothing is buffered, so writing is shut down, and the peer ends its direction.
 fn shut_down(endpoint: &mut Endpoint, now: Duration) {
     assert_eq!(endpoint.step(now), Step::Shutdown);
     endpoint.shut_down();
@@ -104,9 +104,9 @@ fn server_goes_through_every_step() {
     assert!(end.is_clean() && end.interruption.is_none());
 }
 
-// RFC 6455 section 4.2.1: what is not a request for WebSocket is answered, and the endpoint ends
+// RFC 6455 section 4.2.1: a request that is not for WebSocket gets a response, and the endpoint ends
 #[test]
-fn server_answers_what_is_no_websocket() {
+fn server_responds_to_other_http_requests() {
     let now = Duration::ZERO;
     let plain = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     for (request, status) in [(&plain[..], "426 "), (b"\x16\x03\x01\r\n\r\n", "400 ")] {
@@ -130,7 +130,7 @@ fn server_answers_what_is_no_websocket() {
     assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 200 });
 }
 
-// RFC 9110 section 5.5, D68: what came in can be sent on, in either response
+// RFC 9110 section 5.5, D68: received values can be forwarded, in both kinds of responses
 #[test]
 fn server_responds_with_values_in_bytes() {
     let now = Duration::ZERO;
@@ -161,7 +161,7 @@ fn server_responds_with_values_in_bytes() {
     }
 }
 
-// RFC 6455 section 10.4, D75: little before a log-in, more after it; nothing before the connection is open
+// RFC 6455 section 10.4, D75: a small limit before a login, a larger one after it; not before the connection is open
 #[test]
 fn limit_for_messages_can_be_changed_while_the_connection_is_open() {
     let now = Duration::ZERO;
@@ -219,7 +219,7 @@ fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {
     }
 }
 
-// D86: a peer that reads slowly is given time as long as it reads; the closing time starts when the Close is written
+// D86: a slow peer has time as long as it reads; the closing time starts when the Close is written
 #[test]
 fn slow_reader_of_a_large_message_gets_it_and_the_close() {
     let mut endpoint = server_endpoint();
@@ -275,7 +275,7 @@ fn silent_peer_is_given_up_after_a_ping() {
     assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Ping));
 }
 
-// D87: a write fails, and the peer's Close, which came before, is still read
+// D87: a write fails, and the peer's Close, which arrived before, is still read
 #[test]
 fn close_of_the_peer_is_read_after_a_write_failed() {
     let mut endpoint = server_endpoint();
@@ -314,9 +314,9 @@ fn reading_after_a_failed_write_ends_after_the_linger_timeout() {
     assert_eq!(endpoint.step(seconds(3)), Step::Done);
 }
 
-// D88: output over the bound: no messages, but the Close; reading goes on, as both ends may have much to send
+// D88: output beyond the bound: messages are rejected, but not the Close; reading continues, as both ends may have much to send
 #[test]
-fn full_output_stops_messages_but_no_close() {
+fn full_output_rejects_messages_but_not_a_close() {
     let config = EndpointConfig::new().max_buffered(100);
     let mut endpoint = opened(Role::Server, &config, Config::new());
     let now = Duration::ZERO;
@@ -344,7 +344,7 @@ fn full_output_stops_messages_but_no_close() {
     assert!(endpoint.output().ends_with(b"\x03\xf5too slow"));
 }
 
-// D88: replies over the bound: no event and no reading until some of them are written
+// D88: replies beyond the bound: no event and no reading until some of them are written
 #[test]
 fn replies_over_the_bound_stop_events_and_reading() {
     let config = EndpointConfig::new().max_buffered(100);
@@ -373,7 +373,7 @@ fn replies_over_the_bound_stop_events_and_reading() {
     assert_eq!(echo(&mut endpoint), 1);
 }
 
-// RFC 6455 section 5.5.1: the peer's Close, left to the caller, and a Ping that nobody answers
+// RFC 6455 section 5.5.1: the peer's Close, left to the caller, and a Ping without a reply
 #[test]
 fn caller_answers_the_close_if_it_wants_to() {
     let connection = Config::new()
@@ -394,9 +394,9 @@ fn caller_answers_the_close_if_it_wants_to() {
     assert!(endpoint.into_end().is_clean());
 }
 
-// D89: nothing of one endpoint reaches another through its buffers
+// D89: no data of one endpoint reaches another through shared buffers
 #[test]
-fn buffers_that_are_lent_show_nothing_of_the_endpoint_before() {
+fn lent_buffers_expose_nothing_of_the_previous_endpoint() {
     let mut first = server_endpoint();
     let now = Duration::ZERO;
     feed(&mut first, now, &server().incoming(0x81, b"secret"));
@@ -436,9 +436,9 @@ fn idle_endpoint_without_buffers_has_no_heap() {
     assert!(cfg!(feature = "deflate") || size_of_val(&endpoint) <= 320);
 }
 
-// D90: whatever the driver reports after the end, nothing comes of it
+// D90: reports by the driver after the end have no effect
 #[test]
-fn reports_that_nobody_asked_for_change_nothing() {
+fn unsolicited_reports_have_no_effect() {
     let now = Duration::ZERO;
     let mut endpoint = server_endpoint();
     feed(&mut endpoint, now, &server().incoming(0x88, b""));
@@ -512,7 +512,7 @@ fn bytes_behind_a_foreign_handshake_are_the_first_events() {
     }
 }
 
-// Design 2, section 1: however the transport splits what it moves, the same is seen
+// Design 2, section 1: however the transport splits the bytes, the result is the same
 #[test]
 fn splits_change_nothing() {
     let run = |link| {
@@ -552,7 +552,7 @@ fn splits_change_nothing() {
     }
 }
 
-// D90: the end of the transport is awaited after ours, and what comes until then is dropped, but not for ever
+// D90: after our end, the end of the transport is awaited, and what arrives until then is dropped, but not indefinitely
 #[test]
 fn linger_reads_and_drops_until_the_peer_ends_or_its_time_is_over() {
     for ends in [true, false] {
@@ -579,9 +579,9 @@ fn linger_reads_and_drops_until_the_peer_ends_or_its_time_is_over() {
     }
 }
 
-// D91: a caller that was busy for longer than a Ping may take finds the answer in the transport
+// D91: a caller that was busy for longer than the timeout of a Ping finds the reply in the transport
 #[test]
-fn answer_that_is_not_read_yet_is_looked_for_before_a_peer_is_given_up() {
+fn transport_is_read_once_more_before_a_peer_is_given_up() {
     let mut endpoint = server_endpoint();
     let sent = write_all(&mut endpoint, seconds(20));
     assert_eq!(sent[0], 0x89);
@@ -592,9 +592,9 @@ fn answer_that_is_not_read_yet_is_looked_for_before_a_peer_is_given_up() {
     assert!(endpoint.end().is_none());
 }
 
-// RFC 6455 section 7.1.4, D92: clean is an end with both Closes on the wire, not with one in the output
+// RFC 6455 section 7.1.4, D92: an end is clean with both Closes on the wire, not with one in the output
 #[test]
-fn close_that_was_not_written_and_flushed_makes_no_clean_end() {
+fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Left {
         Queued,
@@ -691,7 +691,7 @@ fn request_that_the_caller_does_not_answer_in_time_gets_a_503() {
     }
 }
 
-// D86: nothing ends before its time, and an instant is one
+// D86: nothing ends early, and each deadline is one instant
 #[test]
 fn timeouts_are_rounded_up() {
     let millis = Duration::from_millis;
@@ -717,7 +717,7 @@ fn timeouts_are_rounded_up() {
     }
 }
 
-// Design 2, section 1: what a large message took is given back when nothing more comes
+// Design 2, section 1: the memory of a large message is freed when nothing more arrives
 #[test]
 fn read_buffer_shrinks_once_the_transport_has_nothing() {
     let config = EndpointConfig::new().max_read_size(1024);
@@ -744,7 +744,7 @@ fn read_buffer_shrinks_once_the_transport_has_nothing() {
     endpoint.read_blocked();
     assert_eq!(endpoint.capacity(), 1024);
     assert_eq!(endpoint.step(now), Step::Wait(Interest::Readable));
-    // The space is there at once, though the message ended behind it.
+    // The space is available immediately, although the message ended after it.
     assert_eq!(endpoint.read_space().len(), 1024);
     endpoint.receive(&server().incoming(0x82, b"more"));
     assert_eq!(events(&mut endpoint, now), [binary(b"more")]);

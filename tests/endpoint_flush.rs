@@ -10,14 +10,14 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A server on which two texts have come that nobody has taken.
+/// A server that has received two texts that the caller has not taken.
 fn with_events() -> Endpoint {
     let connection = Connection::server(&Config::new());
     let read = b"\x81\x80\0\0\0\0\x81\x80\0\0\0\0";
     Endpoint::from_connection(&EndpointConfig::new(), connection, read, at(0))
 }
 
-/// RFC 6455 section 6.1: a message is sent while others wait to be received, which `step` hands out first.
+/// RFC 6455 section 6.1: a message is sent while others wait to be received, which `step` would return first.
 #[test]
 fn output_is_written_and_flushed_while_events_wait() {
     let mut endpoint = with_events();
@@ -41,7 +41,7 @@ fn output_is_written_and_flushed_while_events_wait() {
     assert_eq!(taken, 2, "the events wait still");
 }
 
-/// The write timeout runs without `step` too.
+/// The write timeout also runs without calls to `step`.
 #[test]
 fn peer_that_does_not_read_is_given_up_while_events_wait() {
     let mut endpoint = with_events();
@@ -55,7 +55,7 @@ fn peer_that_does_not_read_is_given_up_while_events_wait() {
     assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
 }
 
-/// Output that was queued is lost with the transport, and whoever waits for it is told.
+/// Queued output is lost with the transport, and that is reported to whoever waits for it.
 #[test]
 fn failed_transport_is_the_end_of_flushing() {
     let mut endpoint = with_events();
@@ -69,7 +69,7 @@ fn failed_transport_is_the_end_of_flushing() {
     );
 }
 
-/// RFC 6455 section 5.5.2: the Pong may be among what the caller has not taken, so the peer is not silent.
+/// RFC 6455 section 5.5.2: the Pong may be among the bytes that the caller has not taken, so the peer is not silent.
 #[test]
 fn peer_whose_bytes_wait_for_the_caller_is_alive() {
     let mut endpoint = with_events();

@@ -1,4 +1,4 @@
-//! Two endpoints over a transport that may do anything, in every order to a depth, then at random: `common::pair` has the
+//! Two endpoints over a transport that may do anything, in every order up to a depth, then at random. `common::pair` has the
 //! invariants. `ENDPOINT_DEPTH` adds to the depth.
 #![cfg(feature = "alloc")]
 
@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::time::Instant;
 use websocket_proto::Delivery;
 
-/// Each with its share of the depth: those with a handshake take longer.
+/// The transports, each with its share of the depth: handshakes take longer.
 const SETUPS: [(Setup, u32); 6] = [
     (Setup::PLAIN, 3),
     (
@@ -85,7 +85,7 @@ const LINKS: [Link; 3] = [
     },
 ];
 
-/// Some acts after so many steps of each end, as most of a handshake is over by steps alone.
+/// Some acts after several steps of each end, as most of a handshake consists of steps.
 fn run(setup: Setup, link: Link, steps: usize, acts: &[(usize, Act)]) {
     let mut pair = Pair::new(setup, link);
     for place in (0..2 * steps).map(|step| step % 2) {
@@ -96,7 +96,7 @@ fn run(setup: Setup, link: Link, steps: usize, acts: &[(usize, Act)]) {
     }
     pair.act(0, Act::Close);
     pair.settle();
-    // It was too early for a Close, perhaps.
+    // It may have been too early for a Close.
     pair.act(0, Act::Close);
     pair.finish();
 }

@@ -1,5 +1,5 @@
-//! One endpoint for two threads, one that reads and one that writes: behind a mutex, which is locked for a call and never while
-//! the transport is used.
+//! One endpoint for two threads, one that reads and one that writes, behind a mutex that is locked for a call and never while the
+//! transport is used.
 #![cfg(feature = "std")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -65,7 +65,7 @@ impl Shared {
                         "bounded"
                     );
                 }
-                // Under way in the other thread, or for it to begin.
+                // In progress in the other thread, or about to begin there.
                 Step::Write | Step::Flush => endpoint.write_blocked(),
                 Step::Read => {
                     endpoint.read_blocked();
@@ -91,7 +91,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Sends what `send` wants to send, until it wants no more, and writes until the end.
+    /// Sends what `send` returns until there is no more, and writes until the end.
     fn write(&self, mut stream: &TcpStream, mut send: impl FnMut(&mut Endpoint) -> Result<(), SendError>) {
         let mut endpoint = self.lock();
         loop {

@@ -1,4 +1,4 @@
-//! Messages whose payload lies beside the output of an endpoint: `VectoredWrite`.
+//! Messages whose payload is not copied into the output of an endpoint: `VectoredWrite`.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -45,7 +45,7 @@ fn opened(role: Role, config: &EndpointConfig) -> Endpoint {
     Endpoint::from_connection(config, open(role, &Config::new()), &[], NOW)
 }
 
-/// Writes and flushes what waits, at most `size` bytes at a time.
+/// Writes and flushes the output, at most `size` bytes at a time.
 fn write_rest(endpoint: &mut Endpoint, size: usize, wire: &mut Vec<u8>) {
     loop {
         match endpoint.flush_step(NOW) {
@@ -62,7 +62,7 @@ fn write_rest(endpoint: &mut Endpoint, size: usize, wire: &mut Vec<u8>) {
     }
 }
 
-// RFC 6455 section 5.2, D94: the same bytes as of a message that is copied, wherever the vectored write is cut
+// RFC 6455 section 5.2, D94: the same bytes as for a copied message, wherever the vectored write is split
 #[test]
 fn every_cut_of_a_vectored_write_sends_the_same_bytes() {
     let text = "a text of some length; ".repeat(9);
@@ -111,7 +111,7 @@ fn mask_size(role: Role) -> usize {
     }
 }
 
-// D94: a payload that is not written yet counts, and what is written counts no more
+// D94: unwritten payload counts towards the bound, and written payload no longer does
 #[test]
 fn bound_counts_the_part_of_the_payload_that_is_left() {
     let config = EndpointConfig::new().max_buffered(100);
@@ -136,9 +136,9 @@ fn bound_counts_the_part_of_the_payload_that_is_left() {
     }
 }
 
-// D88, D94: what an event caused holds events up, and what the caller sent does not
+// D88, D94: output caused by an event delays further events; output sent by the caller does not
 #[test]
-fn replies_from_where_they_are_hold_events_up() {
+fn vectored_replies_delay_events() {
     let config = EndpointConfig::new().max_buffered(100);
     for accepts in [0, 1000] {
         let mut endpoint = opened(Role::Server, &config);
@@ -159,7 +159,7 @@ fn replies_from_where_they_are_hold_events_up() {
     }
 }
 
-// D86, D92, D94: the write timeout starts with what is left, what is written is to be flushed, and the Close follows
+// D86, D92, D94: the write timeout starts with the rest, written bytes have to be flushed, and the Close follows
 #[test]
 fn deadline_flush_and_end_follow_a_vectored_write() {
     for written in [0, 50, 103] {
@@ -190,7 +190,7 @@ fn deadline_flush_and_end_follow_a_vectored_write() {
     }
 }
 
-// D87, D94: a transport that fails under a vectored write, as under any other
+// D87, D94: a transport that fails during a vectored write, as during any other
 #[test]
 fn failure_under_a_vectored_write_is_that_of_the_endpoint() {
     let mut endpoint = opened(Role::Server, &EndpointConfig::new());
@@ -227,7 +227,7 @@ fn text_in_place_has_to_be_utf8() {
     }
 }
 
-// A transport of std, of which each call may do anything
+// A std transport, each call of which may do anything
 #[cfg(feature = "std")]
 #[test]
 fn transport_of_std_is_written_by_one_call() {

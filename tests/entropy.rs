@@ -1,4 +1,4 @@
-//! Sources of random bytes that are made of others.
+//! Sources of random bytes that wrap others.
 #![cfg(feature = "alloc")]
 
 use websocket_proto::{Config, Connection, Entropy, entropy};
@@ -19,7 +19,7 @@ fn key(mut source: impl Entropy) -> [u8; 4] {
     key
 }
 
-// RFC 6455 section 5.3: 6455-5.3-01: the keys are those of the source, however it is handed over
+// RFC 6455 section 5.3: 6455-5.3-01: the keys are those of the source, however it is passed
 #[test]
 fn sources_can_be_borrowed_and_boxed() {
     let mut source = counting();

@@ -1,4 +1,4 @@
-//! A source of entropy that fails has to panic: the call that drew from it has then changed nothing (`Entropy::fill`).
+//! A source of entropy that fails has to panic: the call that used it has then changed nothing (`Entropy::fill`).
 #![cfg(feature = "alloc")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,7 +10,7 @@ use websocket_proto::{CloseCode, Config, Connection, Entropy, Fin, MessageKind, 
 
 type Call = Box<dyn Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>>;
 
-/// A source that gives the same key each time, or panics while it is told to.
+/// A source that returns the same key each time, or panics while that is switched on.
 #[derive(Clone, Default)]
 struct Failing(Arc<AtomicBool>);
 
@@ -82,7 +82,7 @@ fn calls() -> Vec<Call> {
     ]
 }
 
-// RFC 6455 section 5.3: D80: the output is as it was, and what is sent later is what would have been sent without the call
+// RFC 6455 section 5.3: D80: the output is unchanged, and later output is what it would have been without the call
 #[test]
 fn failing_source_leaves_output_and_connection_as_they_were() {
     for deflated in [false, true] {
@@ -130,7 +130,7 @@ fn failing_source_leaves_a_fragmented_message_as_it_was() {
     }
 }
 
-// RFC 6455 section 5.3: D80, the payload that is masked where it is
+// RFC 6455 section 5.3: D80, a payload that is masked in place
 #[test]
 fn failing_source_leaves_a_payload_in_place_as_it_was() {
     let failing = Failing::default();
@@ -145,7 +145,7 @@ fn failing_source_leaves_a_payload_in_place_as_it_was() {
     assert_eq!(payload, b"payload".map(|byte| byte ^ 7));
 }
 
-// RFC 6455 sections 5.3 and 7.1.7: D80, what is sent without the caller; a Close that is owed stays owed
+// RFC 6455 sections 5.3 and 7.1.7: D80, automatic replies; a Close that is due stays due
 #[test]
 fn failing_source_leaves_the_output_of_receive_as_it_was() {
     let failing = Failing::default();

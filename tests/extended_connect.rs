@@ -68,12 +68,12 @@ fn server_accepts_an_extended_connect() {
 
 // RFC 8441 section 5: 8441-5-03
 #[test]
-fn server_takes_no_notice_of_a_key() {
+fn server_ignores_a_key() {
     for key in ["dGhlIHNhbXBsZSBub25jZQ==", "none", ""] {
         let upgrade = with(&[("sec-websocket-key", key), ("sec-websocket-key", "")]);
         assert_eq!(accepted(&upgrade).response_fields().count(), 0);
     }
-    // Nor of a field that has no meaning in a request (RFC 6455 section 11.3.3), or none at all.
+    // Nor a field that has no meaning in a request (RFC 6455 section 11.3.3), or none at all.
     let fields = with(&[("sec-websocket-accept", "x"), ("x-unknown", "\u{e9}\t~")]);
     assert_eq!(accepted(&fields).response_fields().count(), 0);
 }
@@ -99,7 +99,7 @@ fn server_wants_each_pseudo_field_once() {
     }
 }
 
-// RFC 8441 section 4: 8441-4-01. A GET has no such pseudo-field, and is no WebSocket request without it, either.
+// RFC 8441 section 4: 8441-4-01. A GET has no such pseudo-field, and without it is not a WebSocket request either.
 #[test]
 fn server_refuses_other_methods() {
     for method in ["GET", "connect", "POST", "OPTIONS"] {
@@ -126,7 +126,7 @@ fn server_refuses_pseudo_fields_out_of_place() {
     assert_malformed(&late, HandshakeError::LatePseudoField);
 }
 
-// RFC 8441 section 4: 8441-4-03. As of any request: a name, and nothing that is connected to.
+// RFC 8441 section 4: 8441-4-03. As in any request, it is a name and not a host to connect to.
 #[test]
 fn server_reports_the_authority() {
     for authority in [
@@ -157,7 +157,7 @@ fn server_reports_the_authority() {
     }
 }
 
-// RFC 9113 section 8.3.1, RFC 9114 section 4.3.1: Host may stand beside it, or in its place.
+// RFC 9113 section 8.3.1, RFC 9114 section 4.3.1: Host may appear in addition to it, or instead of it.
 #[test]
 fn server_compares_host_with_the_authority() {
     for host in ["example.com", "EXAMPLE.com", "example.com:443", "example.com:"] {
@@ -196,7 +196,7 @@ fn server_answers_501_to_other_protocols() {
             "{protocol}"
         );
     }
-    // Whatever else the other protocol wants.
+    // Whatever else the other protocol requires.
     let mut fields = changed(":protocol", "foo");
     fields[2].1 = "masque";
     fields[3].1 = "*";
@@ -356,7 +356,7 @@ fn server_refuses_content() {
 // RFC 9110 section 10.1.1: without content the 100 may be left out. RFC 6455 section 4.2.1: an Origin may be missing.
 // Decisions D57 and D58
 #[test]
-fn server_takes_an_expectation_without_content_and_an_empty_origin() {
+fn server_accepts_an_expectation_without_content_and_an_empty_origin() {
     let fields = with(&[("expect", "100-Continue"), ("origin", " ")]);
     let upgrade = accepted(&fields);
     assert_eq!((upgrade.origin(), upgrade.is_same_origin()), (None, false));
@@ -366,7 +366,7 @@ fn server_takes_an_expectation_without_content_and_an_empty_origin() {
 
 // RFC 8441 section 5: 8441-5-05, 8441-5-06
 #[test]
-fn server_answers_in_small_letters() {
+fn server_responds_with_lowercase_names() {
     let fields = with(&[("sec-websocket-protocol", "Chat")]);
     let upgrade = accepted(&fields)
         .with_field("Set-Cookie", "\t A=B ")
@@ -381,7 +381,7 @@ fn server_answers_in_small_letters() {
 }
 
 #[test]
-fn server_refuses_fields_that_have_no_place() {
+fn server_rejects_reserved_response_fields() {
     for name in [
         "connection",
         "Upgrade",
@@ -404,7 +404,7 @@ fn server_refuses_fields_that_have_no_place() {
     assert_eq!(error, HandshakeMisuse::MalformedFieldValue);
 }
 
-// The response is the stack's: whatever goes into the output would be DATA.
+// The stack sends the response: anything in the output would be sent as DATA.
 #[test]
 fn server_puts_no_response_into_the_output() {
     let mut out = Vec::new();
@@ -473,7 +473,7 @@ fn client_derives_the_pseudo_fields_from_the_url() {
     }
 }
 
-/// There is no nonce to draw.
+/// No nonce is drawn.
 fn no_entropy() -> impl Entropy {
     entropy::from_fn(|_| panic!("nothing is masked yet"))
 }
@@ -485,7 +485,7 @@ fn no_entropy() -> impl Entropy {
 fn client_opens_on_any_success() {
     for status in 200..=299 {
         assert_eq!(opened(status, &[]).status(), status);
-        // Nobody asked for the answer to a key, and the length is that of nothing (RFC 9110 section 9.3.6).
+        // The accept value was not requested, and the length means nothing (RFC 9110 section 9.3.6).
         opened(status, &[("sec-websocket-accept", "x"), ("content-length", "5")]);
     }
     let mut client = start();
@@ -713,7 +713,7 @@ fn client_debug_hides_values() {
 
 // ---- the connection -----------------------------------------------------------------------------------------------------
 
-// RFC 8441 section 5: 8441-5-08, 8441-5-09; RFC 9220 section 3: 9220-3-01, 9220-3-04. However the DATA are cut.
+// RFC 8441 section 5: 8441-5-08, 8441-5-09; RFC 9220 section 3: 9220-3-01, 9220-3-04. However the DATA is split.
 #[test]
 fn frames_are_those_of_rfc_6455_in_any_data() {
     for size in [1, 2, 3, 7, 1000] {
@@ -763,7 +763,7 @@ fn reset_is_the_end_of_the_transport() {
     }
 }
 
-// RFC 7692 section 5, by the very same code
+// RFC 7692 section 5, with the same code
 #[cfg(feature = "deflate")]
 #[test]
 fn compression_is_agreed_as_over_http_1_1() {

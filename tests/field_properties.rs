@@ -1,5 +1,5 @@
-//! What holds for any handshake in fields: the HTTP/1.1 path judges as the one in bytes does, the one for extended CONNECT as a
-//! second reading of RFC 8441 does, and nothing that an application passes gets where it does not belong.
+//! Properties of every handshake in fields: for HTTP/1.1 the verdict is the same as in bytes, for extended CONNECT the same as
+//! that of a second implementation of RFC 8441, and nothing that an application passes ends up where it should not.
 #![cfg(feature = "alloc")]
 
 #[path = "common/asked.rs"]
@@ -27,7 +27,8 @@ const CASES: u32 = 2000;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    // RFC 6455 section 4.2.1: one set of rules. Whatever somebody else has read is judged as what this crate reads.
+    // RFC 6455 section 4.2.1: one set of rules. Fields parsed by another library get the same verdict as bytes parsed by this
+    // crate.
     #[test]
     fn server_judges_fields_as_bytes((method, target, version) in request_line(), fields in fields_of_upgrade()) {
         let mut bytes = format!("{method} {target} HTTP/{}.{}\r\n", version.0, version.1).into_bytes();
@@ -38,8 +39,8 @@ proptest! {
         );
     }
 
-    // RFC 9110 sections 5.1 and 5.3: 9110-5.1-01, 9110-5.3-01. Names have no case, lines of one name are one list, and lines of
-    // different names have no order.
+    // RFC 9110 sections 5.1 and 5.3: 9110-5.1-01, 9110-5.3-01. Names are case-insensitive, lines of one name are one list, and
+    // the order of different names has no meaning.
     #[test]
     fn server_looks_past_case_order_and_splits(fields in spelt(), spelling in any::<u64>()) {
         let read = |fields: &List| {
@@ -51,7 +52,7 @@ proptest! {
         prop_assert_eq!(read(&plain), read(&other));
     }
 
-    // The same of an extended CONNECT (RFC 8441 section 5: 8441-5-04, 8441-5-05), where names have their case.
+    // The same for an extended CONNECT (RFC 8441 section 5: 8441-5-04, 8441-5-05), where names are lowercase.
     #[test]
     fn server_of_streams_looks_past_order_and_splits(fields in spelt(), spelling in any::<u64>(), upper in any::<Index>()) {
         let (pseudo, version) = plain_connect();
@@ -88,9 +89,9 @@ proptest! {
         prop_assert_eq!(describe(by_bytes), describe(by_fields));
     }
 
-    // RFC 6455 section 4.1: 6455-4.1-05. What is written in bytes is what is given in fields.
+    // RFC 6455 section 4.1: 6455-4.1-05. The request in bytes is the request in fields.
     #[test]
-    fn client_asks_in_fields_as_in_bytes(ask in asked()) {
+    fn client_request_is_the_same_in_fields_and_bytes(ask in asked()) {
         let mut bytes = Vec::new();
         let _ = ask.request().start(&config(), nonce(), &mut bytes);
         let handshake = ask.request().start_upgrade(&config(), nonce());
@@ -99,7 +100,7 @@ proptest! {
         prop_assert_eq!(bytes, expected);
     }
 
-    // RFC 8441 section 5: 8441-5-04, 8441-5-05, 8441-5-06, 8441-5-07. Both roles read what the other one writes.
+    // RFC 8441 section 5: 8441-5-04, 8441-5-05, 8441-5-06, 8441-5-07. Each role reads what the other one writes.
     #[test]
     fn both_roles_agree_over_streams(ask in asked(), choice in any::<Index>(), answer in fields()) {
         let mut client = ask.request().start_extended_connect(&config(), nonce());
@@ -124,8 +125,8 @@ proptest! {
         }
     }
 
-    // RFC 9110 section 5.5: 9110-5.5-01; RFC 8441 section 5: 8441-5-05. Whatever the caller passes, there is no field but those
-    // that were asked for, and none that HTTP/2 and HTTP/3 would call malformed.
+    // RFC 9110 section 5.5: 9110-5.5-01; RFC 8441 section 5: 8441-5-05. Whatever the caller passes, only the requested fields are
+    // written, and none that is malformed in HTTP/2 and HTTP/3.
     #[test]
     fn no_argument_gets_out_of_its_field(texts in uniform6(hostile())) {
         let (request, taken) = with_what_is_taken(&texts);
@@ -158,7 +159,7 @@ proptest! {
     }
 }
 
-/// The properties above are about something: what is generated is accepted, and refused for every reason.
+/// The properties above are not vacuous: generated input is accepted, and rejected for every reason.
 #[test]
 fn inputs_are_of_every_kind() {
     let kinds = kinds_of(connect_list(), |list| read_connect(&list).map(drop));
@@ -231,7 +232,7 @@ fn upgrade_of_bytes(bytes: &mut [u8]) -> Result<Facts, HandshakeError> {
     request.upgrade(&mut out).map(|upgrade| facts(&upgrade))
 }
 
-/// What comes of an answer: nothing yet, a response, or an error.
+/// The result of a response: more input needed, a response, or an error.
 fn describe(result: Result<Option<Answer>, HandshakeError>) -> String {
     let (kind, response) = match result {
         Ok(None) => return "interim".to_owned(),
@@ -301,7 +302,7 @@ fn plain_upgrade() -> List {
     ])
 }
 
-/// The pseudo-fields, and the field that has to follow.
+/// The pseudo-fields, and the required field.
 fn plain_connect() -> (List, List) {
     let pseudo = list(&[
         (":method", "CONNECT"),
@@ -435,8 +436,8 @@ fn connect_list() -> impl Strategy<Value = List> {
     )
 }
 
-/// `good`, with up to three changes: a field of `odd` put in or in the place of the one of its name, one left out, doubled or
-/// moved, a byte made another.
+/// `good`, with up to three changes: a field of `odd` added or replacing the one of its name, a field removed, duplicated or
+/// moved, a byte changed.
 fn changed(good: List, odd: List, bytes: Vec<u8>) -> impl Strategy<Value = List> {
     let change = (
         0..9_u8,
@@ -477,7 +478,7 @@ fn changed(good: List, odd: List, bytes: Vec<u8>) -> impl Strategy<Value = List>
     })
 }
 
-/// Well-formed fields, in small letters, of lists and of others.
+/// Well-formed fields, in lowercase, of lists and of others.
 fn spelt() -> impl Strategy<Value = List> {
     let names = vec("[!#$%&'*+.a-zA-Z0-9^_`|~-]{1,8}", 0..5).prop_map(|mut names| {
         names.sort();
@@ -500,8 +501,8 @@ fn spelt() -> impl Strategy<Value = List> {
     })
 }
 
-/// The same fields otherwise: list elements in lines of their own, some names in other letters, lines of different names
-/// elsewhere. The bits of `spelling` say how.
+/// The same fields in another spelling: list elements on separate lines, some names in another case, lines of different names
+/// reordered. The bits of `spelling` select the changes.
 fn respelt(fields: List, spelling: u64) -> List {
     let mut bits = (0..64).map(|at| spelling >> at & 1 != 0).cycle();
     let mut bit = move || bits.next().unwrap_or_default();
@@ -527,7 +528,7 @@ fn respelt(fields: List, spelling: u64) -> List {
                 .collect(),
         );
     }
-    // Take the next line of any group that is left.
+    // Take the next line of any remaining group.
     let mut other = Vec::new();
     while !groups.is_empty() {
         let at = if bit() { 0 } else { groups.len() - 1 };

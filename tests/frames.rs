@@ -38,7 +38,7 @@ fn client_sends_an_empty_ping_in_six_bytes() {
 
 // RFC 6455 section 5.1: 6455-5.1-01
 #[test]
-fn client_masks_its_answers_too() {
+fn client_masks_its_replies() {
     client().receive(&[0x89, 0x01, b'x', 0x88, 0x00]).sends(&[
         0x8a,
         0x81,
@@ -70,7 +70,7 @@ fn server_fails_on_unmasked_empty_ping_at_its_second_byte() {
 
 // RFC 6455 section 5.1: D1, the leniency
 #[test]
-fn server_that_accepts_unmasked_frames_takes_both_forms() {
+fn server_accepts_masked_and_unmasked_frames_with_the_leniency() {
     server_with(Config::new().accept_unmasked(true))
         .receive(&[
             0x81,
@@ -91,9 +91,9 @@ fn server_that_accepts_unmasked_frames_takes_both_forms() {
         .sees(&[text("hi"), text("a"), ping(b"")]);
 }
 
-// RFC 6455 section 5.1: D1, the leniency is a server's
+// RFC 6455 section 5.1: D1, the leniency is for servers only
 #[test]
-fn client_that_accepts_unmasked_frames_still_refuses_masked_ones() {
+fn client_rejects_masked_frames_with_the_leniency_for_unmasked_ones() {
     client_with(Config::new().accept_unmasked(true)).fails_at_byte(
         2,
         &[0x81, 0x80, 0, 0, 0, 0],
@@ -238,7 +238,7 @@ fn both_fail_on_a_64_bit_length_under_65536() {
 
 // RFC 6455 section 5.2: D3, the leniency
 #[test]
-fn both_that_accept_long_lengths_take_them() {
+fn both_accept_long_lengths_with_the_leniency() {
     let config = Config::new().accept_non_minimal_length(true);
     client_with(config.clone())
         .receive(&[
@@ -252,9 +252,9 @@ fn both_that_accept_long_lengths_take_them() {
         .sees(&[text("hi")]);
 }
 
-// RFC 6455 section 5.5: D3, the leniency does not reach control frames
+// RFC 6455 section 5.5: D3, the leniency does not apply to control frames
 #[test]
-fn both_that_accept_long_lengths_refuse_them_on_control_frames() {
+fn both_reject_long_lengths_on_control_frames_with_the_leniency() {
     let config = Config::new().accept_non_minimal_length(true);
     let error = Error::Frame(Violation::ExtendedControlLength);
     client_with(config.clone()).fails_at_byte(2, &[0x89, 0x7e, 0, 1, b'x'], error);
@@ -283,7 +283,7 @@ fn both_name_the_form_of_the_length_of_a_control_frame() {
 
 // RFC 6455 section 5.2: D81, RSV1 on control frames fails, unless the leniency is on; RSV2, RSV3 and data frames fail anyway
 #[test]
-fn both_that_accept_rsv1_on_control_frames_take_it_there_alone() {
+fn both_accept_rsv1_on_control_frames_only_with_the_leniency() {
     let config = Config::new().accept_rsv1_on_control(true);
     for end in both_with(config.clone()) {
         end.receive_all(&[
@@ -378,7 +378,7 @@ fn length_does_not_count_the_masking_key() {
 
 // RFC 6455 section 5.2: 6455-5.2-07
 #[test]
-fn both_take_a_length_of_zero_for_every_opcode() {
+fn both_accept_a_length_of_zero_for_every_opcode() {
     for end in both() {
         end.receive_all(&[
             (0x81, b""),
@@ -417,7 +417,7 @@ fn both_fail_on_a_length_of_2_to_the_62_when_its_header_is_read() {
 fn both_await_a_length_of_2_to_the_63_less_1_if_the_limit_allows() {
     for end in both_with(Config::new().max_message_size(u64::MAX)) {
         let mut wire = end.incoming_header(0x82, i64::MAX as u64);
-        // No buffer can be that long where addresses have 32 bits.
+        // With 32-bit addresses, no buffer can be that long.
         if size_of::<usize>() < size_of::<u64>() {
             let error = Error::MessageTooBig {
                 limit: isize::MAX as u64,
@@ -467,7 +467,7 @@ fn client_draws_one_key_a_frame_in_order() {
 
 // RFC 6455 section 5.3: 6455-5.3-03, 6455-6.2-03
 #[test]
-fn server_takes_a_key_of_zeros() {
+fn server_accepts_a_key_of_zeros() {
     server()
         .receive(&[0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
         .succeeds()
@@ -477,7 +477,7 @@ fn server_takes_a_key_of_zeros() {
 // RFC 6455 section 5.3: 6455-5.3-04
 #[test]
 fn server_restarts_the_key_with_each_frame_and_goes_on_across_reads() {
-    // `receive` cuts at every index.
+    // `receive` splits at every index.
     server()
         .receive(&[
             0x01,
@@ -519,7 +519,7 @@ fn both_fail_on_a_control_frame_over_125_bytes_at_its_second_byte() {
 
 // RFC 6455 section 5.5: 6455-5.5-01
 #[test]
-fn both_take_control_frames_of_125_bytes_under_any_message_limit() {
+fn both_accept_control_frames_of_125_bytes_under_any_message_limit() {
     for end in both_with(Config::new().max_message_size(0)) {
         let payload = [b'x'; 125];
         end.receive_all(&[(0x89, &payload), (0x8a, &payload)])
@@ -624,7 +624,7 @@ fn vectors_of_binary_headers_in_both_directions() {
     }
 }
 
-// RFC 6455 section 5.2: every first byte, mask bit and length form, against a verdict by the letter
+// RFC 6455 section 5.2: every first byte, mask bit and length form, against a literal reading of the RFC
 #[test]
 fn every_header_meets_the_verdict_of_the_text() {
     for (end, receives_masked) in [(server(), true), (client(), false)] {
@@ -673,7 +673,7 @@ fn every_header_meets_the_verdict_of_the_text() {
                         _ if !short || len >= 1 << 63 => Some(1002),
                         0 => Some(1002),
                         1 | 2 if len > 1 << 20 => Some(1009),
-                        // What follows is a matter of payloads.
+                        // What follows depends on the payloads.
                         _ => None,
                     };
                     let cuts: Vec<usize> = (1..wire.len()).collect();
@@ -688,7 +688,7 @@ fn every_header_meets_the_verdict_of_the_text() {
     }
 }
 
-// RFC 6455 section 5.4: 6455-5.4-12, 6455-5.2-01 (the frame tier with an extension)
+// RFC 6455 section 5.4: 6455-5.4-12, 6455-5.2-01 (the frame layer with an extension)
 #[test]
 fn decoder_shows_every_field_of_a_frame_untouched() {
     let mut wire = [
@@ -749,7 +749,7 @@ fn decoder_with_an_extension_allows_rsv1_on_first_data_frames_alone() {
     }
 }
 
-// RFC 6455 section 5.2: the frame tier keeps its error, as clause 7 of the contract says of the connection
+// RFC 6455 section 5.2: the frame layer keeps its error, as clause 7 of the contract says of the connection
 #[test]
 fn decoder_is_fused() {
     let mut decoder = Decoder::new(Rules::new(Role::Client));
@@ -761,7 +761,7 @@ fn decoder_is_fused() {
     assert_eq!((input.len(), decoder.payload_remaining()), (3, None));
 }
 
-// RFC 6455 section 5.2: 6455-5.2-08, where addresses have 32 bits as well
+// RFC 6455 section 5.2: 6455-5.2-08, also with 32-bit addresses
 #[test]
 fn decoder_counts_down_a_length_of_more_than_32_bits() {
     let mut decoder = Decoder::new(Rules::new(Role::Client));
@@ -775,7 +775,7 @@ fn decoder_counts_down_a_length_of_more_than_32_bits() {
     assert_eq!(decoder.payload_remaining(), Some(len - 10));
 }
 
-// RFC 6455 section 5.2: each bit of the first byte at its place
+// RFC 6455 section 5.2: the position of each bit in the first byte
 #[test]
 fn header_is_written_bit_by_bit() {
     for bits in 0..16u8 {

@@ -1,8 +1,8 @@
-//! Replays the seeds of every fuzz target, `fuzz/seeds/TARGET/`, by any stable compiler and without cargo-fuzz.
+//! Replays the seeds of every fuzz target, `fuzz/seeds/TARGET/`, with a stable compiler and without cargo-fuzz.
 //!
-//! `fuzz/` depends on this package, so this package cannot depend on it, not even for its tests: Cargo would take it into every
-//! build and every lock file, libFuzzer and its C++ included. So the bodies are taken as a module, from the file that is the
-//! library there. They are written for that: see the head of `fuzz/src/lib.rs`. It is the same code, by the same names.
+//! `fuzz/` depends on this package, so this package cannot depend on it, not even for tests: Cargo would include it, with
+//! libFuzzer and its C++, in every build and lock file. So the bodies are included as a module, from the file that is the library
+//! there. They are written for that: see the top of `fuzz/src/lib.rs`. It is the same code, under the same names.
 #![cfg(feature = "alloc")]
 
 #[path = "../fuzz/src/lib.rs"]
@@ -49,7 +49,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("utf8", bodies::utf8),
 ];
 
-/// What a build without `deflate` has no body for.
+/// Targets without a body if built without `deflate`.
 const DEFLATED: [&str; 4] = [
     "deflate_isolation",
     "deflate_negotiation",
@@ -57,10 +57,11 @@ const DEFLATED: [&str; 4] = [
     "inflate",
 ];
 
-/// What compares with peers, which are no dependencies here: `tests/differential` has the bodies, and replays the seeds.
+/// Targets that compare with other libraries, which this package does not depend on: `tests/differential` has the bodies, and
+/// replays the seeds.
 const WITH_PEERS: [&str; 2] = ["differential_frames", "differential_heads"];
 
-/// The files of a folder of `fuzz/`, by name, those of Git left out.
+/// The files in a folder of `fuzz/`, by name, without those that Git ignores.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz")
@@ -77,7 +78,7 @@ fn stems(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn seeds_show_nothing() {
+fn seeds_pass() {
     let mut failures = Vec::new();
     for (target, body) in TARGETS {
         let seeds = files(&format!("seeds/{target}"));
@@ -92,9 +93,9 @@ fn seeds_show_nothing() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
-/// An input may be anything, so also a part of a seed, or one with another one's bytes.
+/// An input may be anything, including a part of a seed, or a seed with bytes from another.
 #[test]
-fn parts_of_seeds_show_nothing() {
+fn parts_of_seeds_pass() {
     for (target, body) in TARGETS {
         for seed in files(&format!("seeds/{target}")) {
             let bytes = fs::read(&seed).unwrap();

@@ -1,4 +1,4 @@
-//! The two halves of a connection that was split: together they do what the connection does.
+//! The two halves of a split connection together do what the connection does.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -12,7 +12,7 @@ use websocket_proto::{
     ReceiveHalf, Role, SendHalf, State, TransportAdvice,
 };
 
-/// One end, in one piece or in two.
+/// One end, whole or split.
 trait OneEnd: Receiver {
     fn send(&mut self, step: &Step, out: &mut Vec<u8>) -> Result<(), Misuse>;
     fn end(&mut self);
@@ -122,7 +122,7 @@ fn config() -> impl Strategy<Value = Config> {
     })
 }
 
-/// All that shows of one action.
+/// Everything that one action shows.
 type Trace = (
     Vec<Event<'static>>,
     Result<(), String>,
@@ -189,9 +189,9 @@ proptest! {
     }
 }
 
-// Contract, clause 6: the reply is a plain value; what the sending half has not been told yet, it does not know
+// Contract, clause 6: the reply is a plain value; the sending half knows only the replies that it was given
 #[test]
-fn sending_half_goes_by_what_it_was_told() {
+fn sending_half_acts_on_the_replies_it_was_given() {
     let (mut receiver, mut sender) = server().open().split();
     let mut out = Vec::new();
     let mut wire = server().incoming(0x88, &[3, 0xe8]);
@@ -200,7 +200,7 @@ fn sending_half_goes_by_what_it_was_told() {
     assert!(!receiver.is_open());
     assert_eq!(format!("{reply:?}"), "Close(Some(CloseCode(1000)))");
 
-    // The Close is on its way between the two tasks; the message still goes out before the answer.
+    // The Close is on its way between the two tasks; the message is still sent before the reply.
     sender.send_text("last", &mut out).unwrap();
     assert_eq!(
         (sender.state(), sender.transport_advice()),
@@ -217,7 +217,7 @@ fn sending_half_goes_by_what_it_was_told() {
     assert_eq!(facts(&closed), (1000, Some(1000), Some(1000), true));
 }
 
-// Contract, clause 7: D83: the end can be looked at before the transport has ended, by reference, and that ends nothing
+// Contract, clause 7: D83: the summary can be read before the transport has ended, by reference, and that ends nothing
 #[test]
 fn end_of_two_halves_can_be_looked_at() {
     for end in both() {
@@ -256,7 +256,7 @@ fn end_of_two_halves_can_be_looked_at() {
     }
 }
 
-// A reply that never reached the sending half: the Close is the caller's to answer
+// A reply that never reached the sending half: the caller has to reply to the Close
 #[test]
 fn joined_connection_knows_of_a_close_whose_reply_was_lost() {
     let (mut receiver, sender) = client().open().split();
@@ -271,7 +271,7 @@ fn joined_connection_knows_of_a_close_whose_reply_was_lost() {
     assert!(connection.receive_eof().is_clean());
 }
 
-// RFC 6455 section 5.1: a header alone is for servers
+// RFC 6455 section 5.1: only servers can send a header alone
 #[test]
 fn client_sends_no_header_without_masking() {
     let (mut connection, mut out) = (client().open(), Vec::new());
@@ -299,7 +299,7 @@ fn text_in_place_is_checked_before_it_is_masked() {
 }
 
 proptest! {
-    // RFC 6455 section 5.2: header and payload in two pieces are the frame that is sent in one
+    // RFC 6455 section 5.2: header and payload sent separately are the same as the complete frame
     #[test]
     fn vectored_sends_are_the_same_bytes(payload in vec(any::<u8>(), 0..70_000), text in ".{0,50}") {
         for end in both() {
@@ -328,9 +328,9 @@ proptest! {
     }
 }
 
-// Contract, clause 6: a Pong, a Close and the end are owed, and nothing else is
+// Contract, clause 6: a reply is due for a Ping, a Close and the end, and for nothing else
 #[test]
-fn reply_tells_whether_anything_is_owed() {
+fn reply_is_empty_unless_one_is_due() {
     for end in both() {
         let owed = |bytes: &[u8]| {
             let (mut receiver, _) = end.open().split();
@@ -352,7 +352,7 @@ fn reply_tells_whether_anything_is_owed() {
     }
 }
 
-/// The frames that bring the replies of the property below, each by its first byte and payload: Pings, a Close, an error.
+/// The frames that cause the replies of the property below, each given as its first byte and payload: Pings, a Close, an error.
 fn owed() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
     let ping = vec(any::<u8>(), 0..10).prop_map(|payload| (0x89, payload));
     let last = prop_oneof![
@@ -368,7 +368,7 @@ fn owed() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
 }
 
 proptest! {
-    // RFC 6455 section 5.5.1: D78, in whatever order replies come to the sending half
+    // RFC 6455 section 5.5.1: D78, in whatever order replies reach the sending half
     #[test]
     fn replies_in_any_order_put_nothing_after_the_peers_close_or_a_failure(
         frames in owed(),
@@ -398,7 +398,7 @@ proptest! {
                 prop_assert!(!over || out.len() == before, "{:x} after the end", first);
                 over |= first != 0x89;
             }
-            // Whole frames, one Close at most, nothing but Pongs behind it.
+            // Complete frames, one Close at most, only Pongs after it.
             strict::frames_of(end.role, &out);
         }
     }

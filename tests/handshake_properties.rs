@@ -1,4 +1,4 @@
-//! What holds for any input of the opening handshake, however it is cut, and for whatever a caller asks to be written.
+//! Properties of the opening handshake for any input, however it is split, and for any arguments.
 #![cfg(feature = "alloc")]
 
 #[path = "common/asked.rs"]
@@ -23,20 +23,19 @@ const CASES: u32 = 4000;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    // Requirements, section 0: the same result for every partition of the bytes, one byte at a time included; and the two ways
-    // into an upgrade agree on every request that both can read.
+    // Requirements, section 0: the same result for every partition of the bytes, including one byte at a time; and `Upgrade` from
+    // bytes and from fields agree on every request that both can read.
     #[test]
-    fn server_does_not_depend_on_cuts(bytes in request_bytes(), shares in vec(any::<u8>(), 0..20)) {
+    fn server_gives_the_same_result_for_any_split(bytes in request_bytes(), shares in vec(any::<u8>(), 0..20)) {
         serve(&config(), &bytes, &cuts(&shares, bytes.len()));
     }
 
     #[test]
-    fn client_does_not_depend_on_cuts(bytes in response_bytes(), shares in vec(any::<u8>(), 0..20)) {
+    fn client_gives_the_same_result_for_any_split(bytes in response_bytes(), shares in vec(any::<u8>(), 0..20)) {
         ask(&config(), &request(), &bytes, &cuts(&shares, bytes.len()));
     }
 
-    // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, an answer to every error, an end at the
-    // limit.
+    // RFC 6455 section 10.1: 6455-10.1-01; section 10.7: 6455-10.7-01. No panic, a response to every error, an end at the limit.
     #[test]
     fn any_bytes_end_within_the_limits(bytes in vec(any::<u8>(), 0..LIMIT + 50)) {
         for end in [serve(&config(), &bytes, &[]), ask(&config(), &request(), &bytes, &[])] {
@@ -46,7 +45,7 @@ proptest! {
     }
 
     // RFC 6455 section 4.1: 6455-4.1-05; RFC 9110 section 5.6.1: 9110-5.6.1-02; RFC 9112 sections 4 and 5.2: 9112-4-02,
-    // 9112-5.2-01. Requirements, section 18, property 5: the client takes the server's answer.
+    // 9112-5.2-01. Requirements, section 18, property 5: the client accepts the server's response.
     #[test]
     fn both_roles_and_httparse_read_what_is_written(ask in asked(), choice in any::<Index>(), answer in fields()) {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
@@ -84,7 +83,7 @@ proptest! {
         prop_assert!(input.is_empty());
     }
 
-    // Requirements, section 18, property 5: a mutated answer is taken or fails, and only the right accept key opens.
+    // Requirements, section 18, property 5: a mutated response is accepted or fails, and only the right accept key opens.
     #[test]
     fn mutated_answers_open_with_the_right_key_only(bytes in response_bytes()) {
         if ask(&config(), &request(), &bytes, &[]).is_accepted() {
@@ -93,7 +92,7 @@ proptest! {
         }
     }
 
-    // RFC 9110 section 5.5: 9110-5.5-01. Whatever the caller passes, no line is written but those that were asked for.
+    // RFC 9110 section 5.5: 9110-5.5-01. Whatever the caller passes, only the requested lines are written.
     #[test]
     fn no_argument_injects_a_line_into_a_request(texts in uniform6(hostile())) {
         let (request, taken) = with_what_is_taken(&texts);
@@ -103,7 +102,7 @@ proptest! {
         prop_assert_eq!(receive(&mut out).fields().count(), 5 + taken);
     }
 
-    // RFC 9112 section 3.2. What a server was asked for can be sent on as it is, and is asked for again. Decision D59
+    // RFC 9112 section 3.2. A target that a server accepts can be requested unchanged by a client. Decision D59
     #[test]
     fn what_was_asked_for_can_be_sent_on(target in sent_target()) {
         let mut bytes = [b"GET ", target.as_bytes(), &GOOD_START[5..], b"\r\n"].concat();
@@ -122,7 +121,7 @@ proptest! {
         prop_assert_eq!((again.path(), again.query()), (upgrade.path(), upgrade.query()));
     }
 
-    // RFC 3986 sections 5.2 and 6: what is resolved is a target that can be asked for, with no dot left in it, and resolves to
+    // RFC 3986 sections 5.2 and 6: a resolved reference is a target that can be requested, without dot segments, and resolves to
     // itself. Decision D61
     #[test]
     fn redirects_lead_to_targets(base in "/[a-c./]{0,8}", location in "(//h)?[a-c./]{0,12}(\\?[a-c./?]{0,4})?") {
@@ -184,7 +183,7 @@ proptest! {
         let _: Connection = upgrade.accept(&mut out);
     }
 
-    // RFC 6455 section 9.1: 6455-9.1-01. What is written back reads as the same list, and does not change any more.
+    // RFC 6455 section 9.1: 6455-9.1-01. A written list is read as the same list, and writing it again changes nothing.
     #[test]
     fn extension_lists_round_trip(value in extension_text()) {
         if let Ok(list) = ExtensionList::parse(&value) {
@@ -201,7 +200,7 @@ proptest! {
         prop_assert_eq!(ExtensionList::parse(&value).unwrap().to_string(), expected);
     }
 
-    // RFC 9110 section 5.3: 9110-5.3-01. Lines one by one are the same as joined.
+    // RFC 9110 section 5.3: 9110-5.3-01. Separate lines are the same as joined ones.
     #[test]
     fn extension_lines_make_one_list(first in extension_text(), second in extension_text()) {
         let joined = format!("{first}, {second}");
@@ -224,7 +223,7 @@ fn receive(bytes: &mut [u8]) -> Request {
     request
 }
 
-/// What a client asks of [`ask`].
+/// The arguments of [`ask`] for a client.
 fn request() -> ClientRequest {
     ClientRequest::new("h", "/")
         .unwrap()
@@ -241,7 +240,7 @@ fn config() -> Config {
         .max_interim_responses(2)
 }
 
-/// Without the white space that is no part of a value.
+/// Without the white space that is not part of a value.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -309,7 +308,7 @@ const GOOD_FIELDS: [(&str, &[u8]); 5] = [
 const GOOD_START: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
 
-/// Requests that are mostly right, with odd lines among the good ones, often with some bytes changed, and a tail.
+/// Requests that are mostly valid, with odd lines among the good ones, often with some bytes changed, and a tail.
 fn request_bytes() -> impl Strategy<Value = Vec<u8>> {
     let start = select(vec![
         &b"GET / HTTP/1.1\r\n"[..],
@@ -418,7 +417,7 @@ fn sent_target() -> impl Strategy<Value = String> {
     prop_oneof!["/[!-~]{0,12}", TARGET, "(http|wss)://h(:81)?[/?]?[!-~]{0,8}"]
 }
 
-/// Anything made of the bytes that matter to the list of extensions.
+/// Any text made of the bytes that matter in a list of extensions.
 fn extension_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ab;=,\"\\\\ \t\u{e9}]{0,16}",

@@ -47,7 +47,7 @@ fn server_upgrades() {
 
 // RFC 6455 section 4.2.2: 6455-4.2.2-04; RFC 9110 section 15.5.6
 #[test]
-fn server_tells_about_errors() {
+fn server_reports_errors() {
     let mut request = upgrade_request();
     request
         .headers_mut()
@@ -83,7 +83,7 @@ fn server_tells_about_errors() {
 
 // RFC 6455 section 4.2.1: 6455-4.2.1-01; RFC 9112 section 2.3: 9112-2.3-02
 #[test]
-fn server_goes_by_the_version() {
+fn server_checks_the_version() {
     for (version, expected) in [
         (Version::HTTP_11, None),
         (Version::HTTP_10, Some(HandshakeError::HttpVersionTooOld)),
@@ -91,7 +91,7 @@ fn server_goes_by_the_version() {
             Version::HTTP_09,
             Some(HandshakeError::UnsupportedHttpVersion { major: 0, minor: 9 }),
         ),
-        // A request of these is no upgrade, whatever its fields are.
+        // A request with one of these is not an upgrade, whatever its fields are.
         (Version::HTTP_2, Some(HandshakeError::ConnectionSpecificField)),
         (Version::HTTP_3, Some(HandshakeError::ConnectionSpecificField)),
     ] {
@@ -144,10 +144,10 @@ fn server_reads_any_form_of_target() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    // One set of rules: the parts of a target are judged as the target.
+    // One set of rules: the parts of a target are judged like the target.
     #[test]
     fn server_judges_parts_as_the_target(target in target(), method in select(vec!["GET", "OPTIONS", "CONNECT"]), host in select(vec!["h", "", "a b"])) {
-        // What the crate `http` refuses, or drops of it, is not to be judged here.
+        // What the crate `http` rejects or drops cannot be judged here.
         let uri = target.parse::<Uri>().ok().filter(|uri| uri.to_string() == target);
         let Some(uri) = uri else { return Ok(()) };
         let mut request = upgrade_request();
@@ -165,7 +165,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    // RFC 3986 section 6.2.2.2; decision D60. A URL that is taken is sent by each way to start.
+    // RFC 3986 section 6.2.2.2; decision D60. An accepted URL can be sent in every way.
     #[test]
     fn every_url_can_be_sent_in_every_way(url in url()) {
         let Ok(request) = ClientRequest::from_url_with_credentials(&url) else { return Ok(()) };
@@ -177,7 +177,7 @@ proptest! {
             let sent = handshake.to_http().unwrap();
             prop_assert_eq!(handshake.target(), request.target());
             let path = sent.uri().path_and_query().unwrap().as_str();
-            // As it is, unless the crate `http` has no place for a byte of it.
+            // Unchanged, unless the crate `http` cannot represent one of its bytes.
             let is_kept = request.target().parse::<http::uri::PathAndQuery>().is_ok();
             prop_assert_eq!(path == request.target(), is_kept, "{} {}", path, request.target());
             prop_assert_eq!(decoded(path), decoded(request.target()));
@@ -191,7 +191,7 @@ proptest! {
     }
 }
 
-/// URLs with all that is printable, most of them well-formed.
+/// URLs with all printable characters, most of them well-formed.
 fn url() -> impl Strategy<Value = String> {
     let host = prop_oneof![
         "([a-zA-Z0-9._~!$&'()*+;=-]|%[46][1-9a-f]){1,6}",
@@ -211,7 +211,7 @@ fn url() -> impl Strategy<Value = String> {
         })
 }
 
-/// The bytes that are meant.
+/// The bytes that it stands for.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -298,7 +298,7 @@ fn server_refuses_other_connects() {
         (error, response.status().as_u16()),
         (HandshakeError::MethodNotConnect, 400)
     );
-    // A CONNECT to a proxy has an authority alone.
+    // A CONNECT to a proxy has only an authority.
     let (error, _) = change(|request| *request.uri_mut() = Uri::from_static("example.com:443"));
     let name = ":scheme";
     assert_eq!(error, HandshakeError::MissingPseudoField { name });
@@ -312,7 +312,7 @@ fn server_refuses_other_connects() {
 
 // RFC 6455 section 4.1: 6455-4.1-05
 #[test]
-fn client_asks_for_an_upgrade() {
+fn client_requests_an_upgrade() {
     let request = client().start_upgrade(&Config::new(), key()).to_http().unwrap();
     assert_eq!(
         (request.method(), request.uri(), request.version()),
@@ -336,7 +336,7 @@ fn client_asks_for_an_upgrade() {
 
 // RFC 8441 section 5: 8441-5-02, 8441-5-03
 #[test]
-fn client_asks_by_an_extended_connect() {
+fn client_sends_an_extended_connect() {
     let handshake = client().start_extended_connect(&Config::new(), key());
     let request = handshake.to_http().unwrap();
     assert_eq!(
@@ -349,11 +349,11 @@ fn client_asks_by_an_extended_connect() {
         names,
         ["sec-websocket-version", "sec-websocket-protocol", "cookie"]
     );
-    // It is what the server reads.
+    // The server reads the same.
     assert!(Upgrade::from_http(&Config::new(), &request, Some(extended::PROTOCOL)).is_ok());
 }
 
-// A URI of the crate `http` has an end, which targets do not have.
+// The crate `http` limits the length of a URI; targets have no limit.
 #[test]
 fn client_cannot_ask_for_everything() {
     let target = format!("/{}", "a".repeat(70_000));
@@ -415,7 +415,7 @@ fn client_reads_the_response_of_the_server() {
 
 // RFC 9112 section 2.3: 9112-2.3-01; RFC 9110 section 7.8
 #[test]
-fn client_goes_by_the_version() {
+fn client_checks_the_version() {
     for (version, expected) in [
         (Version::HTTP_10, HandshakeError::HttpVersionTooOld),
         (
@@ -442,7 +442,7 @@ fn client_goes_by_the_version() {
     }
 }
 
-// Values that the crate `http` would refuse do not get there.
+// Values that the crate `http` would reject do not reach it.
 #[test]
 fn fields_are_checked_before() {
     let request = upgrade_request();

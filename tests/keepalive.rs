@@ -1,5 +1,5 @@
-//! Timers on a virtual clock: alone, and beside a connection whose peer and whose network do as the test says (RFC 6455 sections
-//! 5.5.2, 5.5.3 and 7.1).
+//! Timers on a virtual clock: standalone, and with a connection whose peer and network follow a script (RFC 6455 sections 5.5.2,
+//! 5.5.3 and 7.1).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .ping_interval(INTERVAL)
     .ping_timeout(TIMEOUT)
     .close_timeout(secs(3));
-/// Any origin will do.
+/// Any origin works.
 const START: Duration = secs(1_000);
 
 const fn secs(secs: u64) -> Duration {
@@ -41,11 +41,11 @@ fn opened(config: &KeepaliveConfig) -> Keepalive {
 }
 
 trait Steps {
-    /// Ticks at this time, when a Ping has to be due. Its payload.
+    /// Ticks at this time, when a Ping has to be due. Returns its payload.
     fn pings(&mut self, now: Duration) -> [u8; 8];
-    /// Ticks at this time, when there is to be nothing to do before `until`.
+    /// Ticks at this time, when nothing may be due before `until`.
     fn waits(&mut self, now: Duration, until: Duration);
-    /// Ticks just before this time, which has to be the deadline, then at it, and for ever after.
+    /// Ticks just before this time, which has to be the deadline, then at it, and indefinitely after it.
     fn expires(&mut self, deadline: Duration, expired: Expired);
 }
 
@@ -112,7 +112,7 @@ fn a_silent_peer_is_dead_after_interval_and_timeout() {
 }
 
 #[test]
-fn activity_before_the_ping_says_nothing_of_the_time_after_it() {
+fn activity_before_the_ping_does_not_count_after_it() {
     let mut keepalive = opened(&CONFIG);
     keepalive.record_activity();
     keepalive.pings(START + INTERVAL);
@@ -134,9 +134,9 @@ fn activity_alone_keeps_alive_and_measures_nothing() {
     keepalive.expires(sent + TIMEOUT, Expired::Ping);
 }
 
-// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Here `record_activity` is not called, so that only an answer counts.
+// RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Here `record_activity` is not called, so that only a matching Pong counts.
 #[test]
-fn a_pong_that_does_not_match_is_no_answer_and_no_sample() {
+fn a_pong_that_does_not_match_is_neither_a_reply_nor_a_sample() {
     let now = START + INTERVAL;
     let mut keepalive = opened(&CONFIG);
     assert_eq!(
@@ -187,7 +187,7 @@ fn a_timeout_over_the_interval_waits_for_the_answer() {
     let config = CONFIG.ping_timeout(secs(50));
     let mut keepalive = opened(&config);
     let sent = START + INTERVAL;
-    // A slow line: the next one is due at once.
+    // A slow connection: the next one is due immediately.
     let payload = keepalive.pings(sent);
     keepalive.waits(sent + secs(49), sent + secs(50));
     assert_eq!(keepalive.record_pong(&payload, sent + secs(49)), Some(secs(49)));
@@ -210,7 +210,7 @@ fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
             keepalive.record_pong(&payload, due + secs(3));
         }
     }
-    // Further away than an interval it is an interval away.
+    // A time more than an interval away is reduced to one interval.
     let mut keepalive = opened(&CONFIG);
     keepalive.ping_at(START + secs(500), START);
     assert_eq!(keepalive.deadline(), Some(START + INTERVAL));
@@ -218,7 +218,7 @@ fn the_first_ping_can_be_staggered_and_keeps_its_phase() {
 }
 
 #[test]
-fn a_ping_on_demand_postpones_no_verdict() {
+fn a_ping_on_demand_does_not_postpone_the_timeout() {
     let mut keepalive = opened(&CONFIG);
     let sent = START + INTERVAL;
     keepalive.pings(sent);
@@ -290,7 +290,7 @@ fn round_trip_times_have_microseconds_and_a_limit() {
     assert_eq!(rtt(limit * 2), Some(limit));
 }
 
-// The payloads of an unseeded connection can be computed by anyone; with a seed, by nobody else.
+// The payloads of an unseeded connection can be computed by anyone; with a seed, only by its owner.
 #[test]
 fn a_seed_makes_payloads_of_its_own() {
     let payload = |keepalive: Keepalive| {
@@ -356,7 +356,7 @@ fn the_closing_handshake_has_a_deadline_that_nothing_prolongs() {
 }
 
 #[test]
-fn what_expired_is_told_in_words() {
+fn timeouts_have_a_text() {
     let told = [Expired::Opening, Expired::Ping, Expired::Closing].map(|expired| expired.to_string());
     assert_eq!(
         told,
@@ -373,7 +373,7 @@ fn a_peer_gets_another_chance_after_a_sleep() {
     let sent = START + INTERVAL;
     let hour = secs(3_600);
 
-    // The machine sleeps, and the Pong is lost meanwhile: one Ping, and the whole timeout from here.
+    // The machine sleeps, and the Pong is lost meanwhile: one Ping, and the complete timeout from here.
     let mut keepalive = opened(&CONFIG);
     let lost = keepalive.pings(sent);
     let fresh = keepalive.pings(sent + hour);
@@ -382,11 +382,11 @@ fn a_peer_gets_another_chance_after_a_sleep() {
     let mut silent = keepalive.clone();
     silent.expires(sent + hour + TIMEOUT, Expired::Ping);
 
-    // It is one chance, or a loop that is always late would never find anybody dead.
+    // There is only one more chance, or a loop that is always late would never detect a dead peer.
     let mut late = keepalive.clone();
     assert_eq!(late.tick(sent + hour * 2), Err(Expired::Ping));
 
-    // Who uses it has another one.
+    // A peer that uses it gets another one.
     assert_eq!(
         keepalive.record_pong(&fresh, sent + hour + secs(1)),
         Some(secs(1)),
@@ -415,7 +415,7 @@ fn a_late_ping_is_one_ping() {
     keepalive.record_pong(&payload, now + secs(1));
     keepalive.waits(now + secs(1), now + INTERVAL);
 
-    // Bytes that had been waiting here all the time are a sign of life, but the next Ping is overdue.
+    // Bytes that had been waiting here all the time count as activity, but the next Ping is overdue.
     let mut keepalive = opened(&CONFIG);
     keepalive.pings(START + INTERVAL);
     keepalive.record_activity();
@@ -489,7 +489,7 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// How far the clock goes between two calls, in milliseconds; mostly little, now and then far, and backwards too.
+/// How far the clock moves between two calls, in milliseconds: mostly little, sometimes far, and also backwards.
 fn jump() -> impl Strategy<Value = i64> {
     prop_oneof![
         6 => 0i64..200,
@@ -506,10 +506,10 @@ fn duration() -> impl Strategy<Value = Duration> {
 proptest! {
     #![proptest_config(cases(if cfg!(miri) { 4 } else { 500 }))]
 
-    // Whatever the calls and the clock do: no panic, one step for each tick, nothing put off for longer than its own time, and
-    // nobody dead who had no chance.
+    // Whatever the calls and the clock do: no panic, one step for each tick, nothing is postponed for longer than its own time,
+    // and no peer is given up without a chance.
     #[test]
-    fn no_clock_and_no_order_of_calls_makes_it_unfair(
+    fn timeouts_are_fair_for_any_clock_and_any_order_of_calls(
         [open, interval, timeout, close] in [duration(), duration(), duration(), duration()],
         calls in vec((call(), jump()), 0..100),
     ) {
@@ -520,7 +520,7 @@ proptest! {
             .close_timeout(close);
         let mut now = START;
         let mut keepalive = Keepalive::new(&config, now);
-        // The last Ping, if nothing has come since.
+        // The last Ping, if nothing was received since.
         let mut unanswered: Option<Duration> = None;
         let mut payload = [0; 8];
         let mut had_two_chances = false;
@@ -569,11 +569,11 @@ proptest! {
                             continue;
                         }
                     }
-                    // Once more at the same time, there is nothing to do.
+                    // At the same time again, there is nothing to do.
                     prop_assert_eq!(keepalive.tick(now), Ok(Action::Wait));
                     let deadline = keepalive.deadline().unwrap_or(Duration::MAX);
                     prop_assert!(deadline > now);
-                    // A Ping on demand, where there are no others, has no interval to be within.
+                    // A Ping on demand without regular ones has no interval.
                     if deadline != Duration::MAX && interval != Duration::MAX {
                         prop_assert!(deadline <= now + secs(3), "{deadline:?} at {now:?}");
                     }
@@ -586,7 +586,7 @@ proptest! {
 #[cfg(feature = "alloc")]
 mod common;
 
-/// Beside a connection.
+/// Together with a connection.
 #[cfg(feature = "alloc")]
 mod beside {
     use super::common::{self, End};
@@ -595,23 +595,23 @@ mod beside {
     use websocket_proto::handshake::{HandshakeError, ServerHandshake};
     use websocket_proto::{AutoPong, CloseCode, ClosedBy, Config, Connection, Event, State, TransportAdvice};
 
-    /// A connection that keeps timers, its peer, which does as it is told, and the network in between. Bytes arrive in the order
-    /// in which they were sent, `delay` after that; nothing arrives from `cut` on.
+    /// A connection that keeps timers, its scripted peer, and the network in between. Bytes arrive in order, `delay` after they
+    /// were sent; nothing arrives from `cut` on.
     struct World {
         now: Duration,
         end: Connection,
         keepalive: Keepalive,
         peer: Connection,
-        /// What the peer does on its own, and when.
+        /// What the peer does unprompted, and when.
         plan: BTreeMap<(Duration, usize), Act>,
-        /// What it does for each Ping, and so long after it; after the last of them it does nothing more.
+        /// What it does for each Ping, and how long after it; after the last entry it does nothing more.
         answers: VecDeque<Vec<(Duration, Answer)>>,
         pings_received: Vec<Vec<u8>>,
         delay: Duration,
         cut: Option<Duration>,
         to_peer: VecDeque<(Duration, Vec<u8>)>,
         to_end: VecDeque<(Duration, Vec<u8>)>,
-        /// Whether the caller ticks after every read, or at the deadlines alone.
+        /// Whether the caller ticks after every read, or only at the deadlines.
         is_eager: bool,
         extra_ticks: Vec<Duration>,
         trace: Vec<(Duration, Step)>,
@@ -628,9 +628,9 @@ mod beside {
 
     #[derive(Clone, Copy, Debug)]
     enum Answer {
-        /// The Pong to the Ping so many before this one.
+        /// The Pong to an earlier Ping, this many before the last.
         Pong(usize),
-        /// A Pong that nobody asked for.
+        /// An unsolicited Pong.
         Wrong,
         Text,
     }
@@ -676,7 +676,7 @@ mod beside {
             }
         }
 
-        /// A peer that answers each Ping after the same time.
+        /// A peer that replies to each Ping after the same time.
         fn answering(mut self, after: Duration) -> Self {
             self.answers = vec![vec![(after, Answer::Pong(0))]; 1_000].into();
             self
@@ -841,7 +841,7 @@ mod beside {
         (*time <= now).then(|| link.pop_front())?.map(|(_, bytes)| bytes)
     }
 
-    /// All that a connection has to do from `START` to `until`, told from what came and when, Ping by Ping.
+    /// Everything that a connection has to do from `START` to `until`, derived Ping by Ping from what arrived and when.
     fn expected(
         interval: Duration,
         timeout: Duration,
@@ -893,10 +893,10 @@ mod beside {
     proptest! {
         #![proptest_config(cases(if cfg!(miri) { 2 } else { 400 }))]
 
-        // RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Each Ping, each measurement and the end are where an independent
-        // account of the arrivals has them, in both roles, however often the caller ticks.
+        // RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04. Each Ping, each measurement and the end are at the times that an
+        // independent computation from the arrivals gives, in both roles, however often the caller ticks.
         #[test]
-        fn every_schedule_goes_by_the_account_of_its_arrivals(
+        fn every_schedule_matches_an_independent_computation(
             is_server in any::<bool>(),
             interval in (1u64..8_000).prop_map(millis),
             timeout in (1u64..8_000).prop_map(millis),
@@ -924,12 +924,12 @@ mod beside {
                 Step::Ping(payload) => Some(payload.clone()),
                 _ => None,
             }).collect();
-            // One more than there were, so that one too few is found.
+            // One more than there were, so that one missing is detected.
             let more = [payloads.clone(), vec![b"one more".to_vec()]].concat();
             let expected = expected(interval, timeout, &world.arrivals, &more, until);
             prop_assert_eq!(&world.trace, &expected);
 
-            // The promise of the documentation.
+            // As documented.
             if let Some((time, _)) = world.expired() {
                 let last = world.arrivals.last().map_or(START, |(time, _)| *time);
                 prop_assert!(time >= last + timeout);
@@ -937,7 +937,7 @@ mod beside {
             }
         }
 
-        // Who answers within the timeout is never dropped, whatever else there is on the way.
+        // A peer that replies within the timeout is never given up, whatever other traffic there is.
         #[test]
         fn a_live_peer_is_never_dropped(
             is_server in any::<bool>(),
@@ -949,14 +949,14 @@ mod beside {
         ) {
             let end = if is_server { common::server() } else { common::client() };
             let mut world = World::new(&end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
-            // There and back, and the peer's own time, are the timeout at most.
+            // Both directions and the peer's own time are at most the timeout.
             world.delay = timeout.mul_f64(share / 2.0);
             let spare = timeout - world.delay * 2;
             for delay in delays {
                 let pong = Answer::Pong(usize::from(older));
                 world.answers.push_back(vec![(spare.mul_f64(delay), pong)]);
             }
-            // To the time of the Ping that is not answered any more, at the earliest.
+            // At the earliest at the time of the Ping without a reply.
             world.run(START + interval * 20);
             prop_assert_eq!(world.expired(), None);
         }
@@ -970,7 +970,7 @@ mod beside {
             world.delay = millis(150);
             world.cut = Some(START + secs(100));
             world.run(START + secs(1_000));
-            // The Ping at 100 goes nowhere.
+            // The Ping at 100 is lost.
             let dead = START + secs(100) + TIMEOUT;
             assert_eq!(world.expired(), Some((dead, Expired::Ping)), "{end:?}");
             assert_eq!(world.rtts(), [millis(1_300); 4]);
@@ -986,7 +986,7 @@ mod beside {
 
     // RFC 6455 section 5.5.3: 6455-5.5.3-04
     #[test]
-    fn pongs_out_of_order_give_no_wrong_sample() {
+    fn pongs_out_of_order_cause_no_wrong_sample() {
         let mut world = World::new(&common::server(), &CONFIG);
         let late = secs(21); // after the next Ping, and its Pong
         world.answers = [
@@ -1001,9 +1001,9 @@ mod beside {
         assert_eq!(world.expired(), None);
     }
 
-    // A Pong may have to wait until a large message is through; the bytes of that are a sign of life.
+    // A Pong may have to wait until a large message is sent; the bytes of the message count as activity.
     #[test]
-    fn a_slow_upload_in_one_frame_is_no_silence() {
+    fn a_slow_upload_in_one_frame_counts_as_activity() {
         let mut world = World::new(&common::server_with(Config::new()), &CONFIG);
         let size = 1024 * 1024;
         let mut bytes = common::frame(0x82, Some(common::KEY), &vec![7; size]);
@@ -1023,9 +1023,9 @@ mod beside {
         assert!(dead <= time + INTERVAL + TIMEOUT);
     }
 
-    // RFC 6455 section 5.5.3: 6455-5.5.3-03. It is a heartbeat of one direction, as the section says.
+    // RFC 6455 section 5.5.3: 6455-5.5.3-03. It is a one-way heartbeat, as the section says.
     #[test]
-    fn unsolicited_pongs_are_a_sign_of_life_and_no_sample() {
+    fn unsolicited_pongs_are_activity_but_not_a_sample() {
         let mut world = World::new(&common::server(), &CONFIG);
         for n in 0..100 {
             world.plan(START + secs(5) * n, Act::Pong(n.to_be_bytes().to_vec()));
@@ -1043,7 +1043,7 @@ mod beside {
             let mut out = Vec::new();
             world.end.close(CloseCode::NORMAL, "", &mut out).unwrap();
             assert_eq!(world.end.transport_advice(), TransportAdvice::AwaitPeer);
-            // It does not read the Close, and goes on to send.
+            // It does not read the Close, and continues sending.
             for n in 0..100 {
                 world.plan(START + secs(50) + millis(100) * n, Act::Text);
             }
@@ -1095,7 +1095,7 @@ mod beside {
             let mut keepalive = Keepalive::new(&CONFIG, START);
             let mut handshake = ServerHandshake::new(&Config::new());
             let mut out = Vec::new();
-            // A byte a second prolongs nothing.
+            // One byte per second extends nothing.
             let mut now = START;
             for byte in &request[..size] {
                 let mut byte = [*byte];
@@ -1125,7 +1125,7 @@ mod beside {
 
     // RFC 9110 section 9.3.2: 6455-4.2-01
     #[test]
-    fn server_sends_no_408_where_it_would_be_out_of_place() {
+    fn server_sends_a_408_only_for_a_partial_request() {
         let time_out = |mut bytes: Vec<u8>| {
             let mut handshake = ServerHandshake::new(&Config::new());
             let mut out = Vec::new();
@@ -1134,16 +1134,16 @@ mod beside {
             let error = handshake.handle_timeout(&mut out);
             (error, String::from_utf8(out).unwrap())
         };
-        // Browsers connect ahead of need.
+        // Browsers open connections in advance.
         assert_eq!(time_out(vec![]), (HandshakeError::TimedOut, String::new()));
-        // After the request, or its error, there is nothing more to say.
+        // After the request, or its error, there is nothing more to send.
         let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
         assert_eq!(time_out(whole), (HandshakeError::Finished, String::new()));
         let wrong = b"GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_vec();
         let (major, minor) = (2, 0);
         let error = HandshakeError::UnsupportedHttpVersion { major, minor };
         assert_eq!(time_out(wrong), (error, String::new()));
-        // HEAD has the length and no body.
+        // The response to HEAD has the length but no body.
         let (_, head) = time_out(b"HEAD / HTTP/1.1\r\n".to_vec());
         assert_eq!(head, TIMED_OUT.trim_end_matches("head was not complete in time"));
     }
@@ -1152,7 +1152,7 @@ mod beside {
 proptest! {
     #![proptest_config(cases(256))]
 
-    // Decision D79: the next Ping is due at most an interval from the call, whatever time was asked for
+    // Decision D79: the next Ping is due at most one interval after the call, whatever time was requested
     #[test]
     fn ping_at_is_bounded_by_the_interval(time in 0..100_000_000_u64, later in 0..50_000_u64) {
         let mut keepalive = opened(&CONFIG);

@@ -73,7 +73,7 @@ fn mask_appends_what_the_byte_loop_makes_for_every_length_phase_and_offset() {
 
 // RFC 6455 section 5.3: 6455-5.3-02
 #[test]
-fn mask_is_its_own_inverse_and_goes_on_after_any_cut() {
+fn mask_is_its_own_inverse_for_any_split() {
     let plain = noise(1000);
     let mut whole = plain.clone();
     mask::apply(&mut whole, KEY);
@@ -100,7 +100,7 @@ fn agrees_with_the_standard_library(bytes: &[u8]) {
 
 // RFC 6455 section 8.1: 6455-8.1-02
 #[test]
-fn validation_equals_the_standard_library_for_every_length_and_place_of_a_fault() {
+fn validation_equals_the_standard_library_for_every_length_and_position_of_an_error() {
     // What only its last byte tells from a character, and what comes one byte short at the end.
     let faults: [&[u8]; 6] = [
         b"\xff",
@@ -126,7 +126,7 @@ fn validation_equals_the_standard_library_for_every_length_and_place_of_a_fault(
 
 // RFC 6455 section 8.1: 6455-8.1-02
 #[test]
-fn validation_equals_the_standard_library_for_every_length_and_place_of_a_cut() {
+fn validation_equals_the_standard_library_for_every_length_and_split() {
     for unit in ["é", "漢", "😀", "aé漢😀"] {
         let text = unit.repeat(600 / unit.len() + 2).into_bytes();
         for start in 0..4 {

@@ -1,5 +1,5 @@
-//! The named leniencies of the opening handshake: by every way in, for either role, off and on. Off, they are the errors that a
-//! strict end gives.
+//! The named leniencies of the opening handshake: for every way in, for both roles, off and on. If off, they are the errors of a
+//! strict end.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -22,7 +22,7 @@ const HTTP_1_0: Setting = |config| config.accept_http_1_0(true);
 const LINE_FEEDS: Setting = |config| config.accept_bare_line_feeds(true);
 const ALL: [Setting; 5] = [EMPTY_LISTS, ANY_VALUE, ZONE, HTTP_1_0, LINE_FEEDS];
 
-/// Every leniency but this one: none stands in for another.
+/// Every leniency except this one: none implies another.
 fn all_but(setting: Setting) -> Config {
     let is_other = |other: &&Setting| other(Config::new()) != setting(Config::new());
     ALL.iter()
@@ -33,7 +33,7 @@ fn all_but(setting: Setting) -> Config {
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// Fields, the leniency that takes them, and the error without it.
+/// Fields, the leniency that accepts them, and the error without it.
 const FIELDS: [(&[Field], Setting, HandshakeError); 14] = [
     (&[(PROTOCOL, "")], EMPTY_LISTS, HandshakeError::EmptySubprotocols),
     (
@@ -136,7 +136,7 @@ fn client_accepts_fields_by_leniency_only() {
     }
 }
 
-// RFC 6455 section 9.1: what no leniency takes
+// RFC 6455 section 9.1: what no leniency accepts
 #[test]
 fn both_refuse_what_is_outside_any_grammar() {
     let config = ALL
@@ -171,7 +171,7 @@ fn both_refuse_what_is_outside_any_grammar() {
     }
 }
 
-// RFC 6455 section 4.1, item 6: an empty answer names none of those that were offered. Decision D64
+// RFC 6455 section 4.1, item 6: an empty value names no offered subprotocol. Decision D64
 #[test]
 fn client_that_requires_a_subprotocol_is_not_content_with_an_empty_one() {
     let config = EMPTY_LISTS(Config::new().require_subprotocol(true));
@@ -180,7 +180,7 @@ fn client_that_requires_a_subprotocol_is_not_content_with_an_empty_one() {
     }
 }
 
-// RFC 9110 section 5.6.4; decision D65: what a client offers is what a server is told of.
+// RFC 9110 section 5.6.4; decision D65: what a client offers is what a server reads.
 #[test]
 fn client_offers_any_value_and_server_reads_it() {
     for value in [
@@ -271,7 +271,7 @@ fn server_accepts_a_zone_by_leniency_only() {
             assert_eq!(result.err(), Some(request.bad_host(way)), "{way} {host}");
         }
     }
-    // The page's URL has no zone, or another machine's.
+    // The page's URL has no zone, or that of another machine.
     let host = "[fe80::1%25eth0]:8080";
     for (origin, expected) in [
         ("http://[fe80::1]:8080", true),
@@ -290,7 +290,7 @@ fn server_accepts_a_zone_by_leniency_only() {
     }
 }
 
-// RFC 9110 section 7.8; decision D66. Streams have no such version, and one who reads fields has checked it.
+// RFC 9110 section 7.8; decision D66. Streams have no such version, and whoever parsed the fields has checked it.
 #[test]
 fn client_accepts_a_101_in_http_1_0_by_leniency_only() {
     for config in [STRICT(Config::new()), all_but(HTTP_1_0)] {
@@ -317,7 +317,7 @@ fn client_accepts_a_101_in_http_1_0_by_leniency_only() {
     assert_eq!(result.err(), Some(HandshakeError::HttpVersionTooOld));
 }
 
-// RFC 9112 section 2.2; decision D67. Only bytes have line ends.
+// RFC 9112 section 2.2; decision D67. Only heads in bytes have line ends.
 #[test]
 fn client_accepts_bare_line_feeds_by_leniency_only() {
     let field: &[Field] = &[("X", "y")];
@@ -328,7 +328,7 @@ fn client_accepts_bare_line_feeds_by_leniency_only() {
     let config = LINE_FEEDS(Config::new());
     let (_, result) = answer(&config, "HTTP/1.1", "\n", field).remove(0);
     assert_eq!(result.unwrap().field("X"), Some(&b"y"[..]));
-    // Mixed, folded, without a reason, behind an interim response, in any parts; and what follows stays.
+    // Mixed, folded, without a reason, after an interim response, split in any way; and what follows is left in the input.
     let accept = "Sec-WebSocket-Accept: C/0nmHhBztSRGR1CwL6Tf4ZjwpY=";
     let head = format!(
         "HTTP/1.1 103\nA: b\r\n\nHTTP/1.1 101\nUpgrade: websocket\r\nConnection: a,\n Upgrade\nX:\n{accept}\n\r\n\x01\n"
@@ -349,7 +349,7 @@ fn client_accepts_bare_line_feeds_by_leniency_only() {
         );
         assert_eq!(input, b"\x01\n");
     }
-    // A CR alone is still no line end, and a server takes no LF.
+    // A CR alone is still not a line end, and a server accepts no LF.
     for (bytes, expected) in [
         ("HTTP/1.1 101 x\rX", HandshakeError::BareCarriageReturn),
         ("HTTP/1.1 101 x\r\r\n", HandshakeError::BareCarriageReturn),
@@ -395,7 +395,7 @@ struct Asked {
     fields: Vec<Field>,
 }
 
-/// What it is told of the request.
+/// What it reads from the request.
 struct Seen {
     authority: String,
     protocols: Vec<String>,
@@ -421,7 +421,7 @@ impl Asked {
         self
     }
 
-    /// What a client asks for whose answers are tried.
+    /// The client's request for the responses under test.
     fn client() -> ClientRequest {
         let request = ClientRequest::new("h", "/").and_then(|request| request.with_subprotocol("chat"));
         request
@@ -429,7 +429,7 @@ impl Asked {
             .unwrap()
     }
 
-    /// The error for a host that is none: streams have it in a pseudo-field.
+    /// The error for an invalid host: streams have it in a pseudo-field.
     fn bad_host(&self, way: &str) -> HandshakeError {
         match way {
             "extended CONNECT" | "http of streams" => {
@@ -472,12 +472,12 @@ impl Asked {
         .chain(fields)
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
-        // A pseudo-field has no space in it, which is another fault.
+        // A pseudo-field has no space in it, which is another error.
         if !self.host.contains(' ') {
             let by_list = Upgrade::from_extended_connect(config, pairs(&connect));
             ways.push(("extended CONNECT", by_list.map(|upgrade| Seen::new(&upgrade))));
         }
-        // RFC 9113 section 8.3.1: what came by HTTP/1.1 may have kept its Host.
+        // RFC 9113 section 8.3.1: a request converted from HTTP/1.1 may have kept its Host.
         let mut by_host: List = connect
             .iter()
             .filter(|(name, _)| name != b":authority")
@@ -520,7 +520,7 @@ impl Asked {
         );
         let by_upgrade = Upgrade::from_http(config, &one, None).map(|upgrade| Seen::new(&upgrade));
         let mut ways = vec![("http", by_upgrade)];
-        // The crate `http` has its own idea of an authority.
+        // The crate `http` parses authorities differently.
         if let Ok(uri) = format!("http://{}/", self.host).parse() {
             let other = request(connect, "CONNECT", http::Version::HTTP_2, uri);
             let by_connect = Upgrade::from_http(config, &other, Some("websocket"));
@@ -541,7 +541,7 @@ impl Seen {
     }
 }
 
-/// What a client makes of an answer that accepts, with these fields besides.
+/// A client's result for an accepting response with these additional fields.
 fn answer(config: &Config, version: &str, line_end: &str, fields: &[Field]) -> Ways<Response> {
     let fixed = [
         ("Upgrade", "websocket"),
@@ -631,7 +631,7 @@ fn push_lines(bytes: &mut Vec<u8>, fields: &List, line_end: &str) {
     bytes.extend(line_end.as_bytes());
 }
 
-/// The one that [`answer`] has the accept key of.
+/// The key for which [`answer`] has the accept value.
 fn nonce() -> impl Entropy {
     entropy::from_fn(|bytes| {
         for (byte, value) in bytes.iter_mut().zip(1..) {

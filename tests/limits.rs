@@ -20,7 +20,7 @@ fn too_big(size: u64) -> Error {
 
 // RFC 6455 section 10.4: 6455-10.4-01, 6455-7.4.1-06
 #[test]
-fn both_take_a_message_at_the_limit_and_fail_with_1009_over_it() {
+fn both_accept_a_message_at_the_limit_and_fail_with_1009_over_it() {
     for end in limited() {
         for first in [0x81, 0x82] {
             let run = end.receive_all(&[(first, b"0123456789")]).succeeds();
@@ -76,9 +76,9 @@ fn both_count_all_fragments_of_a_message() {
     }
 }
 
-// RFC 6455 section 10.4: the carried bytes of a cut code point count as well
+// RFC 6455 section 10.4: the buffered bytes of a split code point count as well
 #[test]
-fn both_count_the_bytes_of_a_cut_code_point() {
+fn both_count_the_bytes_of_a_split_code_point() {
     for end in limited() {
         end.receive_all(&[(0x01, b"1234567\xe2\x82"), (0x80, b"\xac")])
             .succeeds()
@@ -99,7 +99,7 @@ fn both_fail_on_the_fragment_that_passes_the_limit_at_its_header() {
     }
 }
 
-// RFC 6455 section 10.4: the sum of a huge length and of what came does not wrap
+// RFC 6455 section 10.4: the sum of a huge length and of the bytes received does not wrap
 #[test]
 fn both_survive_a_fragment_of_2_to_the_63_less_1_after_another() {
     for end in both_with(Config::new().max_message_size(i64::MAX as u64)) {
@@ -113,9 +113,9 @@ fn both_survive_a_fragment_of_2_to_the_63_less_1_after_another() {
     }
 }
 
-// RFC 6455 section 10.4: each message has the whole limit to itself
+// RFC 6455 section 10.4: the limit applies to each message separately
 #[test]
-fn both_begin_each_message_with_the_whole_limit() {
+fn both_apply_the_limit_to_each_message_separately() {
     for end in limited() {
         let run = end.receive_all(&[
             (0x01, b"01234567"),
@@ -129,9 +129,9 @@ fn both_begin_each_message_with_the_whole_limit() {
     }
 }
 
-// RFC 6455 section 10.4: a limit of nothing
+// RFC 6455 section 10.4: a limit of zero
 #[test]
-fn both_take_empty_messages_under_a_limit_of_zero() {
+fn both_accept_empty_messages_under_a_limit_of_zero() {
     for end in both_with(Config::new().max_message_size(0)) {
         end.receive_all(&[(0x81, b""), (0x01, b""), (0x80, b"")])
             .succeeds()
@@ -141,7 +141,7 @@ fn both_take_empty_messages_under_a_limit_of_zero() {
     }
 }
 
-// RFC 6455 section 10.4: the limit is for what is received
+// RFC 6455 section 10.4: the limit applies to received messages only
 #[test]
 fn both_send_more_than_they_receive() {
     for end in limited() {
@@ -153,7 +153,7 @@ fn both_send_more_than_they_receive() {
 
 // RFC 6455 section 10.4: 6455-10.4-03, D18 (what they hold is in `allocations.rs`)
 #[test]
-fn both_take_a_million_empty_fragments() {
+fn both_accept_a_million_empty_fragments() {
     for end in both() {
         let mut wire = end.incoming(0x01, b"");
         let one = end.incoming(0x00, b"");
@@ -166,9 +166,9 @@ fn both_take_a_million_empty_fragments() {
     }
 }
 
-// RFC 6455 section 5.5.3: 6455-5.5.3-02: output is bounded by input, with nothing kept besides
+// RFC 6455 section 5.5.3: 6455-5.5.3-02: output is bounded by input, and nothing else is kept
 #[test]
-fn both_write_no_more_pongs_than_pings_came() {
+fn both_write_no_more_pongs_than_pings_received() {
     for end in both() {
         let one = end.incoming(0x89, b"x");
         let wire = one.repeat(10_000);
@@ -178,9 +178,9 @@ fn both_write_no_more_pongs_than_pings_came() {
     }
 }
 
-// RFC 6455 section 10.4: under `hold` as well
+// RFC 6455 section 10.4: also with `Delivery::InPlace`
 #[test]
-fn both_check_the_limit_before_they_hold() {
+fn both_check_the_limit_before_holding_in_place() {
     for end in both_with(Config::new().delivery(Delivery::InPlace).max_message_size(LIMIT)) {
         end.fails_at_byte(2, &end.incoming_header(0x81, 11), too_big(11));
         let wire = end.all_incoming(&[(0x01, b"01234567"), (0x80, b"89a")]);
@@ -229,7 +229,7 @@ fn both_count_the_empty_fragments_of_each_message_anew() {
 
 // ---- a limit that changes ------------------------------------------------------------------------------------------------
 
-// RFC 6455 section 10.4: D75, small before the log-in, large after it, though both came in one read
+// RFC 6455 section 10.4: D75, small before the login, large after it, even if both arrive in one read
 #[test]
 fn limit_can_be_raised_between_messages() {
     for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
@@ -250,7 +250,7 @@ fn limit_can_be_raised_between_messages() {
     }
 }
 
-// RFC 6455 section 10.4: D75, inside a message: what came counts, and what its header announces
+// RFC 6455 section 10.4: D75, inside a message: both received bytes and the length declared by its header count
 #[test]
 fn limit_can_be_changed_inside_a_message() {
     for delivery in [Delivery::Whole, Delivery::Chunks] {
@@ -300,7 +300,7 @@ fn limit_can_be_changed_inside_a_message() {
 
 // RFC 6455 section 10.4: D75, a closed connection stays as it is, and the halves have it too
 #[test]
-fn limit_changes_nothing_after_the_end() {
+fn changed_limit_has_no_effect_after_the_end() {
     for end in both() {
         let mut connection = end.open();
         let run = drive(&mut connection, &end.incoming(0x83, b""), &[]);
@@ -334,8 +334,7 @@ fn fragments() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
     vec(message, 1..5).prop_map(|messages| messages.concat())
 }
 
-/// Judges by the headers alone, each at the place where its length is known: where the limits that hold from these places on
-/// fail the stream, by what size.
+/// Predicts from the headers alone where the limits, each in force from its place on, fail the stream, and by which size.
 fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
     // Each data frame: where its length is known, where its header ends, where it ends; the message up to its end.
     let (mut frames, mut at, mut size) = (Vec::new(), 0, 0);
@@ -352,7 +351,7 @@ fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
     let mut limits = limits.iter().copied().peekable();
     let mut limit = u64::MAX;
     for came in 0..=wire.len() {
-        // With this many bytes: a header may be complete as far as its length. Inside the key, it is looked at again.
+        // With this many bytes: a header may be complete up to its length. Inside the key, it is parsed again.
         for (known, header, _, announced, _) in &frames {
             if came > 0 && (*known..=*header).contains(&came) && *announced > limit {
                 return Some((came, limit, *announced));
@@ -375,9 +374,9 @@ fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    // RFC 6455 section 10.4: D75: in every delivery, at every place between two reads
+    // RFC 6455 section 10.4: D75: for every delivery, at every place between two reads
     #[test]
-    fn changing_limit_holds_as_the_headers_say(
+    fn changed_limit_applies_as_the_headers_predict(
         frames in fragments(),
         shares in vec(any::<u8>(), 0..6),
         limits in vec(prop_oneof![3 => 0..60u64, 2 => 200..900u64, 1 => Just(u64::MAX)], 7),

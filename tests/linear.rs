@@ -2,15 +2,14 @@
 //!
 //! Work is counted, not timed, by two counters, each for a pattern and for twice as much of it:
 //!
-//! - **What is asked of the allocator**, calls and bytes, in the test below: it runs wherever `cargo test` does, and finds buffers
-//!   that grow by pieces, that are made anew for each byte, or that are copied into larger ones too often.
-//! - **Instructions**, by `tests/linear/run`, which runs the same patterns under callgrind. It finds all else: bytes that are
-//!   looked at again with each read, lists that are searched for each element, buffers that are moved to the front.
+//! - **Allocations**, calls and bytes, in the test below: it runs wherever `cargo test` does, and finds buffers that grow in
+//!   small steps, are recreated for each byte, or are copied into larger ones too often.
+//! - **Instructions**, by `tests/linear/run`, which runs the same patterns under callgrind. It finds everything else: bytes that are
+//!   scanned again with each read, lists that are searched for each element, buffers that are moved to the front.
 //!
-//! Counters inside of the library were the other choice. They would count what their author thinks of, in the loops that there
-//! are, and have to be kept right by hand; an instruction counts whoever executes it, the standard library and zlib-rs included,
-//! and the library stays as it is. Processors count instructions too, but not on every machine that tests run on, and
-//! not the same in each run.
+//! The alternative is counters inside the library. They would count only what their author thought of, in the existing loops, and
+//! would have to be maintained by hand; instruction counts cover all code, including the standard library and zlib-rs, without
+//! changing the library. Processors count instructions too, but not on every machine that runs the tests, and not reproducibly.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -24,7 +23,7 @@ use patterns::{PATTERNS, Work};
 // Requirements section 18, 10; RFC 6455 section 9.1: 6455-9.1-08; section 10.4: 6455-10.4-01, 6455-10.4-03; RFC 7692 section 8:
 // 7692-8-03
 #[test]
-fn twice_the_input_asks_for_twice_the_memory() {
+fn allocations_are_linear_in_the_input() {
     let n = 6000;
     let mut faults = Vec::new();
     for pattern in PATTERNS {
@@ -32,7 +31,7 @@ fn twice_the_input_asks_for_twice_the_memory() {
             let work = (pattern.prepare)(n);
             heap::measure(work).1
         };
-        // What is asked for once, whatever the size, such as engines that a thread keeps.
+        // One-time allocations of any size, such as the engines that a thread keeps.
         heap(n / 10);
         let (once, twice) = (heap(n), heap(2 * n));
         let is_linear = |once: u64, twice: u64, free: u64| twice <= 2 * once + once / 5 + free;
@@ -43,7 +42,7 @@ fn twice_the_input_asks_for_twice_the_memory() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-/// What `tests/linear/run` counts the instructions of: each pattern, then twice as much of it.
+/// `tests/linear/run` counts the instructions of this: each pattern, then twice as much of it.
 #[test]
 #[ignore = "a part of tests/linear/run"]
 fn patterns_to_count() {
@@ -55,7 +54,7 @@ fn patterns_to_count() {
     }
 }
 
-/// Under this very name, by which callgrind is told where to count.
+/// Under exactly this name, which callgrind is given to start and stop counting.
 // SAFETY: nothing else has this name.
 #[unsafe(no_mangle)]
 #[inline(never)]

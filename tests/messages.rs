@@ -123,7 +123,7 @@ fn both_name_the_order_when_a_message_inside_another_is_too_big_as_well() {
 
 // RFC 6455 section 5.4: 6455-5.4-07
 #[test]
-fn both_fail_on_a_continuation_of_nothing() {
+fn both_fail_on_a_continuation_without_a_message() {
     for end in both() {
         for first in [0x00, 0x80] {
             end.receive_all(&[(first, b"x")])
@@ -180,7 +180,7 @@ fn both_send_fragments_of_any_size() {
 
 // RFC 6455 section 5.4: 6455-5.4-10
 #[test]
-fn both_take_the_type_of_a_message_from_its_first_fragment() {
+fn both_determine_the_type_of_a_message_by_its_first_fragment() {
     for end in both() {
         end.receive_all(&[(0x02, b"\xff"), (0x80, b"\xff")])
             .succeeds()
@@ -251,7 +251,7 @@ fn both_send_pings_of_up_to_125_bytes() {
 
 // RFC 6455 section 5.5.3: 6455-5.5.3-03, 6455-5.5.3-04
 #[test]
-fn both_take_an_unsolicited_pong_without_a_reply() {
+fn both_accept_an_unsolicited_pong_without_a_reply() {
     for end in both() {
         end.receive_all(&[(0x8a, b"x")])
             .succeeds()
@@ -279,7 +279,7 @@ fn both_leave_a_ping_to_the_caller_if_so_configured() {
 
 // RFC 6455 section 5.6: 6455-5.6-01
 #[test]
-fn both_receive_text_whose_fragments_cut_a_code_point() {
+fn both_receive_text_whose_fragments_split_a_code_point() {
     for end in both() {
         end.receive_all(&[(0x01, b"\xe2\x82"), (0x80, b"\xac")])
             .succeeds()
@@ -336,9 +336,9 @@ fn both_receive_events_in_wire_order_one_a_call() {
     }
 }
 
-// Contract, clause 1: what lies whole in the input is lent, what came in pieces is owned
+// Contract, clause 1: a payload contained entirely in the input is borrowed, one received in parts is owned
 #[test]
-fn messages_are_lent_if_whole_and_owned_if_cut() {
+fn messages_are_borrowed_if_complete_in_the_input_and_owned_if_split() {
     for end in both() {
         let lent = |wire: &[u8], cut: usize| {
             let mut connection = end.open();
@@ -432,16 +432,16 @@ fn both_send_a_prepared_message_as_if_it_were_not() {
 
 // Section 4 of the design: a message prepared once
 #[test]
-fn prepared_message_tells_what_it_holds() {
+fn prepared_message_exposes_its_kind_and_payload() {
     let prepared = Prepared::binary(&[3; 126]);
     assert_eq!(prepared.kind(), MessageKind::Binary);
     assert_eq!(prepared.payload(), [3; 126]);
     assert_eq!(prepared.frame(), frame(0x82, None, &[3; 126]));
 }
 
-// `Delivery::InPlace`: nothing of a cut payload is consumed, and the core says how long the input has to be
+// `Delivery::InPlace`: a partial payload is not consumed, and the connection says how long the input has to be
 #[test]
-fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
+fn in_place_leaves_a_partial_payload_in_the_input_and_reports_what_is_missing() {
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         for (first, seen) in [
             (0x81, text("Hello")),
@@ -476,9 +476,9 @@ fn hold_leaves_a_cut_payload_in_the_input_and_says_what_is_missing() {
     }
 }
 
-// RFC 6455 section 8.1: 6455-8.1-04, D16. `Delivery::InPlace`: a text is validated as it comes
+// RFC 6455 section 8.1: 6455-8.1-04, D16. `Delivery::InPlace`: a text is validated as it arrives
 #[test]
-fn hold_fails_at_the_first_hopeless_byte() {
+fn in_place_text_fails_at_the_first_invalid_byte() {
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let wire = end.incoming(0x81, b"ab\xed\xa0\x80cd");
         let bad = wire.len() - 3;
@@ -495,7 +495,7 @@ fn hold_fails_at_the_first_hopeless_byte() {
 
 // `Delivery::InPlace`: each byte is unmasked once, wherever the reads end
 #[test]
-fn hold_unmasks_each_byte_once() {
+fn in_place_unmasks_each_byte_once() {
     let payload: Vec<u8> = (0..300).map(|i| (i % 128) as u8).collect();
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         for (first, seen) in [
@@ -511,9 +511,9 @@ fn hold_unmasks_each_byte_once() {
     }
 }
 
-// `Delivery::InPlace`: what was validated is not trusted where the caller has changed it
+// `Delivery::InPlace`: bytes that were validated are validated again, as the caller may have changed them
 #[test]
-fn hold_validates_once_more_what_the_caller_had() {
+fn in_place_validates_again_what_the_caller_could_change() {
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let (mut connection, mut out) = (end.open(), Vec::new());
         let mut wire = end.incoming(0x81, b"Hello");
@@ -527,9 +527,9 @@ fn hold_validates_once_more_what_the_caller_had() {
     }
 }
 
-// `Delivery::InPlace`: fragments are put together as ever, and Pings between them answered
+// `Delivery::InPlace`: fragments are reassembled as always, and Pings between them get replies
 #[test]
-fn hold_puts_fragments_together() {
+fn in_place_reassembles_fragments() {
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {
         let wire = end.all_incoming(&[(0x01, b"ab"), (0x89, b"ping"), (0x80, b"cd"), (0x81, b"ef")]);
         for cut in 0..wire.len() {
@@ -542,7 +542,7 @@ fn hold_puts_fragments_together() {
 
 // `Connection::payload_remaining` while nothing is held
 #[test]
-fn remaining_counts_the_payload_that_is_to_come() {
+fn remaining_counts_the_payload_still_to_arrive() {
     for end in both() {
         let mut connection = end.open();
         assert_eq!(connection.payload_remaining(), 0);
@@ -557,7 +557,7 @@ fn remaining_counts_the_payload_that_is_to_come() {
     }
 }
 
-// `Connection::payload_remaining`: nothing more is awaited after the end
+// `Connection::payload_remaining`: nothing more is expected after the end
 #[test]
 fn remaining_is_zero_after_the_end() {
     for end in both() {
@@ -575,7 +575,7 @@ fn remaining_is_zero_after_the_end() {
     }
 }
 
-// `Connection::recycle`: the same buffer comes back
+// `Connection::recycle`: the same buffer is used again
 #[test]
 fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
     for end in both() {
@@ -594,7 +594,7 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
         let _ = receive(0x01);
         let mut connection = end.open();
         connection.recycle(buffer);
-        connection.recycle(Vec::with_capacity(100)); // smaller, and of no use
+        connection.recycle(Vec::with_capacity(100)); // smaller, so it is not kept
         for first in [0x01, 0x02] {
             let mut wire = end.all_incoming(&[(first, b"0123456789"), (0x80, b"abc")]);
             let mut out = Vec::new();
@@ -610,7 +610,7 @@ fn recycled_buffer_is_used_for_the_next_message_in_pieces() {
     }
 }
 
-// `Connection::recycle`: never in the way of a message in progress
+// `Connection::recycle`: does not disturb a message in progress
 #[test]
 fn recycling_inside_a_message_does_no_harm() {
     for end in both() {
@@ -624,9 +624,9 @@ fn recycling_inside_a_message_does_no_harm() {
     }
 }
 
-// Payload and Text: what callers do with them
+// Payload and Text: common operations
 #[test]
-fn payloads_convert_and_never_print_what_they_hold() {
+fn payloads_convert_and_never_print_their_content() {
     let payload = Payload::from(&b"secret"[..]);
     assert_eq!(format!("{payload:?}"), "Payload(6 bytes)");
     assert_eq!(Vec::from(payload.clone()), b"secret");
@@ -648,7 +648,7 @@ fn payloads_convert_and_never_print_what_they_hold() {
     assert!(!Text::from(String::new()).is_borrowed());
 }
 
-// What a value was, lent or owned, it stays
+// A borrowed or owned value stays what it was
 #[test]
 fn payloads_convert_both_ways() {
     for bytes in [Cow::Borrowed(&b"abc"[..]), Cow::Owned(b"abc".to_vec())] {
@@ -672,9 +672,9 @@ fn payloads_convert_both_ways() {
     assert!(Text::default().is_empty() && Text::default().is_borrowed());
 }
 
-// In either direction, whatever stands on the other side
+// In both directions, whatever the other side is
 #[test]
-fn payloads_compare_by_what_they_hold() {
+fn payloads_compare_by_content() {
     let (payload, text) = (Payload::from(b"abc"), Text::from("abc"));
     assert_eq!(payload, b"abc");
     assert_eq!(payload, vec![b'a', b'b', b'c']);
@@ -699,7 +699,7 @@ fn payloads_compare_by_what_they_hold() {
     assert_ne!("abd", text);
 }
 
-// A server in another task: both types may move between threads
+// For a server in another task: both types can be sent between threads
 #[test]
 fn connection_is_send_and_sync() {
     fn is<T: Send + Sync>() {}
@@ -710,7 +710,7 @@ fn connection_is_send_and_sync() {
     assert_eq!(client().open().role(), Role::Client);
 }
 
-// Contract, clause 1: what is borrowed can be kept
+// Contract, clause 1: borrowed values can be kept by converting them
 #[test]
 fn both_hand_out_events_that_can_be_kept() {
     for end in both()
@@ -737,7 +737,7 @@ fn both_hand_out_events_that_can_be_kept() {
     }
 }
 
-// Nothing that a peer sent is shown, nor what masks it.
+// Neither the peer's data nor the masking key is shown.
 #[test]
 fn debug_shows_no_payload() {
     for end in both() {

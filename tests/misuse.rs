@@ -1,4 +1,4 @@
-//! Calls that are wrong: each is a [`Misuse`], leaves the output untouched and the connection as it was.
+//! Calls that are wrong: each returns a [`Misuse`], and leaves the output and the connection unchanged.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -8,7 +8,7 @@ use websocket_proto::{
     CloseCode, Config, Connection, Fin, MAX_CLOSE_REASON_SIZE, MessageKind, Misuse, Prepared, Role, State,
 };
 
-/// Asserts that the call fails so, writes nothing, and that the connection goes on as if it had not been made.
+/// Asserts that the call fails with this error, writes nothing, and that the connection continues as if it had not been made.
 #[track_caller]
 fn refuses(end: &End, misuse: Misuse, call: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>) {
     let (mut connection, mut out) = (end.open(), b"before".to_vec());
@@ -90,7 +90,7 @@ fn both_refuse_to_send_fragments_that_are_not_utf8() {
 
 // RFC 6455 section 7.4: 6455-7.4.1-02, 6455-7.4.1-03, 6455-7.4.1-04, 6455-7.4.1-05, 6455-7.4.2-01, 6455-7.4.2-02, 6455-7.4.2-04
 #[test]
-fn both_refuse_to_send_the_codes_that_have_no_meaning_on_the_wire() {
+fn both_reject_sending_codes_that_are_not_allowed_on_the_wire() {
     for end in both() {
         for code in [
             0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
@@ -120,7 +120,7 @@ fn server_refuses_to_send_1010() {
 
 // RFC 6455 section 7.4: 6455-7.4.1-01, 6455-7.4.1-06, 6455-7.4.1-08, 6455-7.4.2-03, every code against the text
 #[test]
-fn both_send_the_codes_that_may_be_sent_and_no_other() {
+fn both_send_exactly_the_codes_that_may_be_sent() {
     for end in both() {
         for code in 0..=u16::MAX {
             let may = match code {
@@ -144,7 +144,7 @@ fn both_send_the_codes_that_may_be_sent_and_no_other() {
 
 // RFC 6455 section 7.4: 6455-7.4-02
 #[test]
-fn both_send_a_reason_of_123_bytes_and_no_longer() {
+fn both_send_a_reason_of_at_most_123_bytes() {
     for end in both() {
         let longest = "é".repeat(61) + "x";
         assert_eq!(longest.len(), MAX_CLOSE_REASON_SIZE);
@@ -168,7 +168,7 @@ fn both_refuse_a_reason_without_a_code() {
     }
 }
 
-// RFC 6455 section 5.4: a Close, a Ping and a Pong are no messages
+// RFC 6455 section 5.4: a Close, a Ping and a Pong are not messages
 #[test]
 fn both_may_send_control_frames_inside_a_message() {
     for end in both() {
@@ -183,7 +183,7 @@ fn both_may_send_control_frames_inside_a_message() {
     }
 }
 
-// RFC 6455 section 5.5.1: a wrong answer to the peer's Close can be made right
+// RFC 6455 section 5.5.1: an invalid reply to the peer's Close can be corrected
 #[test]
 fn both_may_answer_a_close_after_a_misuse() {
     for end in both_with(Config::new().auto_close(false)) {
@@ -200,9 +200,9 @@ fn both_may_answer_a_close_after_a_misuse() {
     }
 }
 
-// What is wrong takes precedence: a closed connection is closed whatever else is wrong with the call
+// The state takes precedence: on a closed connection that is the error, whatever else is wrong with the call
 #[test]
-fn closed_is_named_before_anything_else() {
+fn closed_connection_takes_precedence_over_other_errors() {
     for end in both() {
         let (mut connection, mut out) = (end.open(), Vec::new());
         connection.close(None, "", &mut out).unwrap();
@@ -222,7 +222,7 @@ fn closed_is_named_before_anything_else() {
     }
 }
 
-// Errors print in lower case, name the culprit, and end without a full stop
+// Errors print in lower case, name the cause, and end without a full stop
 #[test]
 fn misuses_print_what_is_wrong() {
     for (misuse, expected) in [

@@ -1,4 +1,4 @@
-//! Random bytes from the operating system, by a generator for each thread. `src/entropy/os.rs` tests what happens at a refill.
+//! Random bytes from the operating system, by a generator for each thread. `src/entropy/os.rs` tests the refill.
 #![cfg(feature = "os-entropy")]
 
 use std::collections::HashSet;
@@ -12,11 +12,11 @@ fn key() -> [u8; 4] {
     key
 }
 
-// RFC 6455 section 5.3: 6455-5.3-01: no key can be foreseen from those before it
+// RFC 6455 section 5.3: 6455-5.3-01: no key can be predicted from earlier ones
 #[test]
-fn no_bytes_come_twice() {
+fn keys_do_not_repeat() {
     let mut seen = HashSet::new();
-    // Keys, and what uses up a buffer of 992 bytes, fills it exactly, or does not fit.
+    // Keys, and requests that use up a buffer of 992 bytes, fill it exactly, or do not fit.
     for size in [16, 900, 16, 44, 16, 992, 16, 991, 16, 993, 16, 5000, 16, 100_000] {
         let mut bytes = vec![0; size];
         OsEntropy.fill(&mut bytes);
@@ -30,7 +30,7 @@ fn no_bytes_come_twice() {
     OsEntropy.fill(&mut []);
 }
 
-// RFC 6455 section 5.3: 6455-5.3-01: the last bytes of a size that is no multiple of a key's are filled too
+// RFC 6455 section 5.3: 6455-5.3-01: the last bytes are filled too if the size is not a multiple of a key's
 #[test]
 fn every_byte_is_filled() {
     for size in 1..20 {
@@ -44,8 +44,8 @@ fn every_byte_is_filled() {
     }
 }
 
-// RFC 6455 section 5.3: 6455-5.3-01: every value of every byte of a key is as likely, by the chi-squared statistic, which has a
-// mean of 255 and a standard deviation of 23 here
+// RFC 6455 section 5.3: 6455-5.3-01: every value of every byte of a key is equally likely, by the chi-squared statistic, which
+// has a mean of 255 and a standard deviation of 23 here
 #[test]
 fn bytes_of_keys_are_uniform() {
     let mut counts = [[0_u32; 256]; 4];

@@ -248,7 +248,7 @@ fn fragments_make_one_message_with_control_frames_between() {
         end.receive_all(&[(0x02, b""), (0x80, b"last")])
             .succeeds()
             .sees(&[binary(b"last")]);
-        // No message takes the place of another, and no continuation stands alone.
+        // No message replaces another, and there is no continuation without a message.
         end.receive_all(&[(0x01, b"lost?"), (0x81, b"x")])
             .fails(Error::UnfinishedMessage);
         end.receive_all(&[(0x80, b"x")])

@@ -9,8 +9,8 @@
 //! cargo kani --tests --no-default-features --harness advance  # one of them
 //! ```
 //!
-//! Without features, as the frame tier needs none, and intrinsics of a processor are nothing for a model checker. The harnesses of
-//! private functions are beside them, as in `src/growth.rs`.
+//! Built without features: the frame layer needs none, and a model checker cannot handle a processor's intrinsics. The harnesses
+//! of private functions are next to them, as in `src/growth.rs`.
 
 use websocket_proto::Role;
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Rules, Violation, mask};
@@ -26,7 +26,7 @@ fn rules(switches: u8, max_payload: u64) -> Rules {
         .accept_rsv1_on_control(is_on(4))
 }
 
-/// What is parsed is what is encoded again, in as many bytes or fewer, and longer input changes nothing.
+/// A parsed header encodes to the same or a shorter form, and longer input changes nothing.
 fn parse_and_encode_are_inverse(bytes: [u8; 14], size: usize, rules: Rules) {
     let front = &bytes[..size % 15];
     match Header::parse(front, &rules) {
@@ -78,7 +78,8 @@ fn encode_and_parse_are_inverse(first: u8, key: Option<[u8; 4]>, payload_len: u6
     assert_eq!(parsed, Ok(Some((header, encoded.len()))));
 }
 
-/// Advancing a key is a rotation: by steps it comes to the same as at once, and byte by byte it is what section 5.3 says.
+/// Advancing a key is a rotation: in several steps or in one, the result is the same, and for each byte it is what section 5.3
+/// says.
 fn advance_is_a_rotation(key: [u8; 4], first: usize, second: usize, place: usize) {
     let advanced = mask::advance(key, first);
     assert_eq!(advanced[place % 4], key[(first % 4 + place % 4) % 4]);
@@ -88,7 +89,7 @@ fn advance_is_a_rotation(key: [u8; 4], first: usize, second: usize, place: usize
     );
 }
 
-/// Byte `i` meets byte `i mod 4` of the key, in pieces as at once.
+/// Byte `i` is XORed with byte `i mod 4` of the key, in parts as in one piece.
 fn mask_is_by_the_letter(plain: [u8; 24], split: usize, key: [u8; 4], place: usize) {
     let mut masked = plain;
     let (front, back) = masked.split_at_mut(split % 25);
@@ -98,7 +99,7 @@ fn mask_is_by_the_letter(plain: [u8; 24], split: usize, key: [u8; 4], place: usi
     assert_eq!(masked[place], plain[place] ^ key[place % 4]);
 }
 
-/// The decoder consumes what it says: each byte once, and all of them unless it fails.
+/// The decoder consumes what it reports: each byte once, and all of them unless it fails.
 fn decoder_consumes_what_it_says(bytes: [u8; 20], split: usize, rules: Rules) {
     let mut copy = bytes;
     let (front, back) = copy.split_at_mut(split % 21);
@@ -174,7 +175,7 @@ mod properties {
     use super::*;
     use proptest::prelude::*;
 
-    /// Bytes that begin as a header does more often than by chance, and lengths near the powers of two.
+    /// Bytes that look like a header more often than by chance, and lengths near the powers of two.
     fn header<const N: usize>() -> impl Strategy<Value = [u8; N]> {
         let first = prop_oneof![4 => prop::sample::select(vec![0x80, 0x81, 0x02, 0x88, 0x89, 0xc1, 0xc9]), 1 => any::<u8>()];
         let second = prop_oneof![2 => 0..128u8, 2 => 0xfe..=0xffu8, 1 => 0x7e..=0x7fu8, 1 => any::<u8>()];

@@ -1,4 +1,4 @@
-//! A tunnel through a proxy, before the handshake. The comment before each test names what it shows, and where that comes from.
+//! A tunnel through a proxy, before the handshake. The comment before each test names what it verifies, and its source.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -52,7 +52,7 @@ fn assert_fails(config: &Config, bytes: &[u8], error: HandshakeError) {
 
 // ---- the request ---------------------------------------------------------------------------------------------------------
 
-// RFC 9110 section 9.3.6: 9110-9.3.6-01, the port is always there; RFC 9112 sections 3.2 and 3.2.3: 9112-3.2.3-02
+// RFC 9110 section 9.3.6: 9110-9.3.6-01, the port is always included; RFC 9112 sections 3.2 and 3.2.3: 9112-3.2.3-02
 #[test]
 fn connect_names_host_and_port() {
     for (url, authority) in [
@@ -89,7 +89,7 @@ fn credentials_are_for_the_proxy() {
         let expected = format!("\r\nProxy-Authorization: {value}\r\nUser-Agent: x/1\r\n\r\n");
         assert!(text.ends_with(&expected), "{text}");
         assert_eq!(text.matches("Authorization").count(), 1);
-        // What goes to the server has neither.
+        // The request to the server has neither.
         let mut handshake = start(tunnel, &Config::new());
         let mut bytes = OPEN.to_vec();
         let answer = handshake.receive(&mut &mut bytes[..]).unwrap();
@@ -191,8 +191,8 @@ fn any_success_opens_the_tunnel_and_has_no_body() {
     assert_eq!((request.host(), request.target()), ("example.com", "/chat"));
 }
 
-// RFC 9931, RFC 9110 section 9.3.6: 9110-9.3.6-04, D70. Nothing but the CONNECT is written before the 2xx, and the request is out of
-// reach until then: a proxy that refuses would read it as a request of its own.
+// RFC 9931, RFC 9110 section 9.3.6: 9110-9.3.6-04, D70. Only the CONNECT is written before the 2xx, and the request is out of
+// reach until then: a proxy that rejects would parse it as a request to itself.
 #[test]
 fn nothing_is_sent_before_the_tunnel_is_open() {
     let mut out = Vec::new();
@@ -263,7 +263,7 @@ fn responses_are_limited_and_strict() {
     }
 }
 
-// RFC 9110 section 9.3.6: whatever ends the wait, it is told once and stays
+// RFC 9110 section 9.3.6: whatever ends the wait is reported once and stays
 #[test]
 fn the_wait_ends_with_one_error() {
     for front in [&b""[..], b"HTTP/1.1 200 x\r\n", b"HTTP/1.1 100 x\r\n\r\n"] {
@@ -288,7 +288,7 @@ fn the_wait_ends_with_one_error() {
 
 // ---- a proxy in memory ---------------------------------------------------------------------------------------------------
 
-/// A transport to a proxy that asks for credentials, and relays to an echo server.
+/// A transport to a proxy that requires credentials and relays to an echo server.
 #[derive(Default)]
 struct Proxy {
     /// What the client has not read yet.
@@ -331,8 +331,8 @@ impl Proxy {
     }
 }
 
-// RFC 9110 sections 9.3.6 and 15.5.8, RFC 9112 section 9.3: refused, tried again with credentials on the same transport, opened, and
-// then the handshake goes through the tunnel
+// RFC 9110 sections 9.3.6 and 15.5.8, RFC 9112 section 9.3: rejected, tried again with credentials on the same transport, opened,
+// and then the handshake is sent through the tunnel
 #[test]
 fn a_tunnel_is_tried_again_with_credentials() {
     let (config, mut proxy, mut out) = (Config::new(), Proxy::default(), Vec::new());
@@ -380,9 +380,9 @@ fn a_tunnel_is_tried_again_with_credentials() {
     assert!(matches!(event, Some(Event::Text(text)) if text == "welcome"));
 }
 
-// RFC 9110 section 9.3.6: a server of this crate is no proxy, and says so to one that takes it for one
+// RFC 9110 section 9.3.6: a server of this crate is not a proxy, and rejects a CONNECT
 #[test]
-fn a_server_that_is_no_proxy_rejects() {
+fn server_can_reject_a_connect_meant_for_a_proxy() {
     let mut out = Vec::new();
     drop(TunnelRequest::new(request()).start(&Config::new(), &mut out));
     let mut server = ServerHandshake::new(&Config::new());
@@ -421,7 +421,7 @@ impl Parts {
         [text.as_bytes(), b"\r\n", &self.tail].concat()
     }
 
-    /// What a plain reading of RFC 9110 sections 9.3.6 and 15.2 makes of it, with two interim responses allowed.
+    /// What a plain reading of RFC 9110 sections 9.3.6 and 15.2 gives, with two interim responses allowed.
     fn expected(&self) -> String {
         for (i, status) in self.interim.iter().enumerate() {
             match status {
@@ -493,9 +493,9 @@ proptest! {
         }
     }
 
-    // Requirements, section 0: the same for every partition, also of what is wrong, and an end at the limits
+    // Requirements, section 0: the same for every partition, also of invalid input, and an end at the limits
     #[test]
-    fn responses_do_not_depend_on_cuts(
+    fn responses_give_the_same_result_for_any_split(
         parts in response_parts(),
         changes in vec((any::<Index>(), select(b"\r\n\0 :1x".to_vec())), 0..3),
         shares in vec(any::<u8>(), 0..12),
@@ -510,7 +510,7 @@ proptest! {
         prop_assert!(ended.result.is_some() || ended.used == bytes.len());
     }
 
-    // RFC 9110 section 5.5: 9110-5.5-01. Whatever the arguments are, no line is written that was not asked for.
+    // RFC 9110 section 5.5: 9110-5.5-01. Whatever the arguments are, only the requested lines are written.
     #[test]
     fn no_argument_injects_a_line(user in any::<String>(), value in "[ -~\r\n\0\u{e9}]{0,9}", name in "[A-Za-z\r\n: -]{0,9}") {
         let mut tunnel = TunnelRequest::new(request());

@@ -1,4 +1,4 @@
-//! Raw frames: whatever comes goes on unchanged.
+//! Raw frames are relayed unchanged.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -41,8 +41,8 @@ fn relay(wire: &[u8], cuts: &[usize]) -> (Vec<Frame>, Vec<u8>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // RFC 6455 section 5.2: any bytes, cut anywhere, go on as they are (but for a header that is not whole at the end), and
-    // mean what they mean to the naive reader
+    // RFC 6455 section 5.2: any bytes, however they are split, are relayed unchanged (except an incomplete header at the end),
+    // and mean what they mean to the naive reader
     #[test]
     fn relayed_bytes_are_unchanged(
         frames in vec((any::<u8>(), any::<Option<[u8; 4]>>(), vec(any::<u8>(), 0..300)), 0..5),
@@ -76,9 +76,9 @@ proptest! {
     }
 }
 
-// RFC 6455 section 5.2: lengths in any form are told as they are, the forbidden bit too
+// RFC 6455 section 5.2: lengths in any form are reported as received, including the forbidden bit
 #[test]
-fn headers_of_every_form_are_told() {
+fn headers_of_every_form_are_reported() {
     for (wire, len, size) in [
         (&[0x82, 0x7e, 0, 5][..], 5, 4),
         (&[0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 5], 5, 10),

@@ -1,4 +1,4 @@
-//! The body of a response that rejects a handshake. The comment before each test names what it shows, and where that comes from.
+//! The body of a response that rejects a handshake. The comment before each test names what it verifies, and its source.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -30,7 +30,7 @@ fn assert_body(head: &[u8], bytes: &[u8], body: &[u8], rest: usize) {
     assert_eq!(bytes.len() - read.used, rest, "what follows stays in the input");
 }
 
-/// Fails with the last of `bytes`, no sooner.
+/// Fails with the last of `bytes`, not earlier.
 #[track_caller]
 fn assert_fails(config: &Config, head: &[u8], bytes: &[u8], error: BodyError) -> BodyRead {
     let (_, before) = bytes.split_last().expect("a byte");
@@ -61,7 +61,7 @@ fn a_body_has_the_length_that_its_head_says() {
     assert_body(&head("HTTP/1.1 401 x", "Content-Length: 0\r\n"), b"x", b"", 1);
 }
 
-// RFC 9112 section 6.3, rule 1: 9112-6.3-04, these have none, whatever the head says
+// RFC 9112 section 6.3, rule 1: 9112-6.3-04, these have no body, whatever the head says
 #[test]
 fn responses_without_content_have_no_body() {
     for status in [204, 304] {
@@ -203,7 +203,7 @@ fn malformed_chunks_are_refused() {
     }
 }
 
-// RFC 9112 sections 6.1 and 6.3, rules 3 to 5: D74. Two parties that disagree about a length are how responses are smuggled.
+// RFC 9112 sections 6.1 and 6.3, rules 3 to 5: D74. If two parties disagree about a length, responses can be smuggled.
 #[test]
 fn a_body_has_one_length() {
     let both = "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n";
@@ -247,7 +247,7 @@ fn transfer_codings_but_chunked_are_refused() {
     }
 }
 
-// RFC 6455 section 4.1: 6455-4.1-28. What follows a response that accepts is frames, whatever the head says of a body.
+// RFC 6455 section 4.1: 6455-4.1-28. An accepting response is followed by frames, whatever its head says about a body.
 #[test]
 fn an_accepting_response_has_no_body() {
     let mut bytes = *b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -273,7 +273,7 @@ fn an_accepting_response_has_no_body() {
 
 // ---- limits --------------------------------------------------------------------------------------------------------------
 
-// RFC 6455 section 10.4: D73. The limit is finite by default, and is checked before memory is taken.
+// RFC 6455 section 10.4: D73. The limit is finite by default, and is checked before memory is allocated.
 #[test]
 fn bodies_are_limited() {
     let limit = 64 * 1024;
@@ -309,7 +309,7 @@ fn bodies_are_limited() {
     );
 }
 
-// RFC 9112 section 7.1: 9112-7.1-02; RFC 6455 section 10.4: D73. A chunk is too large by its size alone.
+// RFC 9112 section 7.1: 9112-7.1-02; RFC 6455 section 10.4: D73. A chunk is rejected by its size alone.
 #[test]
 fn chunks_are_limited_together() {
     let config = Config::new().max_body_size(10);
@@ -337,7 +337,7 @@ fn chunks_are_limited_together() {
     );
 }
 
-// RFC 9112 section 6.3: none of these limits is too small for a body without bytes
+// RFC 9112 section 6.3: an empty body does not exceed any of these limits
 #[test]
 fn an_empty_body_exceeds_no_limit() {
     let config = Config::new().max_body_size(0);
@@ -350,7 +350,7 @@ fn an_empty_body_exceeds_no_limit() {
 
 // ---- the transport -------------------------------------------------------------------------------------------------------
 
-// RFC 9112 section 9.3: 9112-9.3-01, what a 401 or a 407 is tried again on
+// RFC 9112 section 9.3: 9112-9.3-01, when a request can be repeated on the same transport after a 401 or a 407
 #[test]
 fn the_transport_is_reusable_if_the_server_keeps_it() {
     for (status_line, line, is_kept) in [
@@ -398,7 +398,7 @@ proptest! {
         framed.check(&bytes, &read);
     }
 
-    // RFC 9112 section 7.1: what is encoded comes out, and what follows stays
+    // RFC 9112 section 7.1: encoded content is decoded, and what follows is left in the input
     #[test]
     fn encoded_chunks_come_out(chunks in vec(vec(any::<u8>(), 1..40), 0..6), shares in vec(any::<u8>(), 0..12)) {
         let mut bytes = Vec::new();

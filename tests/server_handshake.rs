@@ -1,5 +1,5 @@
-//! What a server makes of a client's opening handshake. The comment before each test names the rows of the checklist that it
-//! covers, and where they come from.
+//! How a server judges a client's opening handshake. The comment before each test names the rows of `REQUIREMENTS.md` that it
+//! covers, and their sources.
 #![cfg(feature = "alloc")]
 
 #[path = "common/heads.rs"]
@@ -234,7 +234,7 @@ fn server_accepts_absolute_targets() {
     assert_eq!((query.path(), query.query()), ("/", Some("q")));
 }
 
-// RFC 9112 section 3.2: the path ends at the first question mark, and an empty query is there all the same.
+// RFC 9112 section 3.2: the path ends at the first question mark, and an empty query is kept.
 #[test]
 fn server_splits_the_target() {
     for (target, path, query) in [
@@ -294,7 +294,7 @@ fn server_rejects_asterisk_targets() {
     assert_malformed(&changed(b"/chat?x=1", b"*"), HandshakeError::MalformedTarget);
 }
 
-// RFC 9112 sections 3.2.3 and 3.2.4: these are well-formed, and no WebSocket requests.
+// RFC 9112 sections 3.2.3 and 3.2.4: these are well-formed, but not WebSocket requests.
 #[test]
 fn server_reads_targets_of_other_methods() {
     let options = request(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -623,8 +623,8 @@ fn server_rejects_upgrade_with_expectation() {
     assert_refused(&with_content, HandshakeError::UnexpectedContent, 400);
 }
 
-// RFC 9110 section 7.8: 9110-7.8-06. The 100 comes before the 101, though section 10.1.1 would do without it where there is no
-// content. Decision D58
+// RFC 9110 section 7.8: 9110-7.8-06. The 100 is sent before the 101, although section 10.1.1 does not require it without content.
+// Decision D58
 #[test]
 fn server_answers_an_expectation_before_the_101() {
     for line in [
@@ -642,7 +642,7 @@ fn server_answers_an_expectation_before_the_101() {
     }
 }
 
-// RFC 9110 section 10.1.1: a final response takes the place of the 100. Decision D58
+// RFC 9110 section 10.1.1: a final response replaces the 100. Decision D58
 #[test]
 fn server_rejects_in_place_of_the_100() {
     let request = request(&with(b"Expect: 100-continue"));
@@ -655,7 +655,7 @@ fn server_rejects_in_place_of_the_100() {
     assert_response(&out, 200);
 }
 
-// RFC 9110 section 5.5: 9110-5.5-02; decision D68. What came in can be sent on.
+// RFC 9110 section 5.5: 9110-5.5-02; decision D68. Received values can be forwarded.
 #[test]
 fn server_sends_values_as_bytes() {
     let request = request(&with(b"X: \xe9\t\xff"));
@@ -680,7 +680,7 @@ fn server_sends_values_as_bytes() {
     assert_eq!(accepting.response_fields().last(), Some(("X", value)));
     let _: Connection = accepting.with_field("Y", "y").unwrap().accept(&mut out);
     assert!(contains(&out, lines));
-    // The same is refused as of text.
+    // The same bytes are rejected as in text.
     for (name, value, error) in bad_fields() {
         let fields = [(name, value.as_bytes())];
         assert_eq!(request.respond_bytes(200, &fields, b"", &mut none), Err(error));
@@ -901,7 +901,7 @@ fn server_reports_the_origin() {
     }
 }
 
-// RFC 6454 section 5: host and port; the scheme gives the port where none is written
+// RFC 6454 section 5: host and port; the scheme implies the port if it is omitted
 #[test]
 fn server_compares_the_origin_with_the_host() {
     for (origin, host, same) in [
@@ -1028,9 +1028,9 @@ fn server_rejects_repeated_subprotocols() {
     assert_accepts(&with(b"Sec-WebSocket-Protocol: a, A"));
 }
 
-// RFC 6455 section 10.1: 6455-10.1-01. As many as a large head holds, in less than quadratic work.
+// RFC 6455 section 10.1: 6455-10.1-01. As many as fit in a large head, in less than quadratic time.
 #[test]
-fn server_takes_thousands_of_subprotocols() {
+fn server_accepts_thousands_of_subprotocols() {
     let names: Vec<String> = (0..100_000).map(|i| i.to_string()).collect();
     let config = Config::new().max_head_size(1024 * 1024);
     let bytes = with(format!("Sec-WebSocket-Protocol: {}", names.join(",")).as_bytes());
@@ -1131,7 +1131,7 @@ fn server_shows_fields_before_the_decision() {
 #[test]
 fn server_writes_the_101() {
     assert_eq!(accepted(GOOD), ACCEPTED);
-    // No subprotocol is no field, whatever was offered.
+    // Without a subprotocol there is no field, whatever was offered.
     assert_eq!(accepted(&with(b"Sec-WebSocket-Protocol: a, b")), ACCEPTED);
 }
 
@@ -1240,7 +1240,7 @@ fn server_rejects_with_any_status() {
     }
 }
 
-// RFC 9110 section 15.5.22: a 426 of the caller says what it must.
+// RFC 9110 section 15.5.22: a 426 from the caller has the required field.
 #[test]
 fn server_completes_a_426_of_the_caller() {
     let mut out = Vec::new();
@@ -1293,7 +1293,7 @@ fn server_frames_plain_responses() {
     connect.respond(405, &[], b"", &mut out).unwrap();
 }
 
-// RFC 9110 sections 9.3.6 and 15: a final status, and no success of CONNECT, which would have a tunnel follow
+// RFC 9110 sections 9.3.6 and 15: a final status, but not a success of CONNECT, after which a tunnel would follow
 #[test]
 fn server_responds_with_final_statuses() {
     for (method, target, refused) in [
@@ -1318,7 +1318,7 @@ fn server_responds_with_final_statuses() {
     }
 }
 
-// RFC 9112 section 4: a reason for the statuses that are of use here, none for others; the space is always there
+// RFC 9112 section 4: a reason for common statuses, none for others; the space is always there
 #[test]
 fn server_names_statuses() {
     let get = request(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -1359,7 +1359,7 @@ fn server_leaves_frames_in_the_input() {
 
 // RFC 6455 section 4.2.2: 6455-4.2.2-13
 #[test]
-fn server_keeps_no_byte_behind_the_head() {
+fn server_does_not_consume_bytes_after_the_head() {
     let frames = vec![0x81; 1024 * 1024];
     let (mut bytes, mut out) = ([GOOD, &frames].concat(), Vec::new());
     let mut input = &mut bytes[..];
@@ -1378,9 +1378,9 @@ fn server_keeps_no_byte_behind_the_head() {
     assert_eq!(input.len(), frames.len());
 }
 
-// RFC 6455 section 4.2: 6455-4.2-01. Until the head is whole, all is consumed and nothing is said.
+// RFC 6455 section 4.2: 6455-4.2-01. Until the head is complete, all input is consumed and nothing is sent.
 #[test]
-fn server_waits_for_the_whole_head() {
+fn server_waits_for_the_complete_head() {
     let mut server = ServerHandshake::new(&Config::new());
     let mut out = Vec::new();
     for &byte in &GOOD[..GOOD.len() - 1] {
@@ -1477,7 +1477,7 @@ fn server_selects_the_first_subprotocol_that_it_supports() {
     assert_eq!(select(&["c", "b"]).as_deref(), Some("b"));
     assert_eq!(select(&["B", "d"]), None);
     assert_eq!(select(&[]), None);
-    // What was chosen stays, by name or by an earlier list.
+    // An earlier choice is kept, whether by name or from a list.
     let upgrade = request.upgrade(&mut Vec::new()).unwrap();
     let chosen = upgrade.with_subprotocol("c").unwrap();
     for supported in [&["a"][..], &["d"], &[]] {
@@ -1637,7 +1637,7 @@ fn assert_accepts(bytes: &[u8]) {
     assert!(accepted(bytes).starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
 }
 
-/// What `receive` says to bytes that are no request.
+/// The result of `receive` for bytes that are not a request.
 #[track_caller]
 fn rejection(bytes: &[u8]) -> (HandshakeError, Vec<u8>) {
     let (result, out, _) = receive_with(&Config::new(), bytes);
@@ -1651,7 +1651,7 @@ fn assert_malformed(bytes: &[u8], expected: HandshakeError) {
     assert_response(&out, 400);
 }
 
-/// What `upgrade` says to a request that is no WebSocket one.
+/// The result of `upgrade` for a request that is not for WebSocket.
 #[track_caller]
 fn refusal(bytes: &[u8]) -> (HandshakeError, Vec<u8>) {
     let mut out = Vec::new();
@@ -1673,7 +1673,7 @@ fn assert_refused(bytes: &[u8], expected: HandshakeError, status: u16) {
     }
 }
 
-/// Whether this is one whole response that ends the connection, by an independent parser.
+/// Whether this is one complete response that ends the connection, according to an independent parser.
 #[track_caller]
 fn assert_response(out: &[u8], status: u16) {
     let mut fields = [httparse::EMPTY_HEADER; 16];
@@ -1704,7 +1704,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// The good request with a part replaced.
+/// The valid request with a part replaced.
 #[track_caller]
 fn changed(from: &[u8], to: &[u8]) -> Vec<u8> {
     Head(GOOD).changed(from, to)
@@ -1715,7 +1715,7 @@ fn without(line: &[u8]) -> Vec<u8> {
     changed(line, b"")
 }
 
-/// The good request with lines added at its end.
+/// The valid request with lines added at its end.
 fn with(lines: &[u8]) -> Vec<u8> {
     Head(GOOD).with(lines)
 }

@@ -1,4 +1,4 @@
-//! What is printed: the texts of errors and codes, and debug forms that tell nothing of what peers send.
+//! What is printed: the texts of errors and codes, and debug forms that reveal nothing about what peers send.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -29,7 +29,7 @@ fn close_codes_of_the_registry_say_what_they_mean() {
     }
 }
 
-/// How many variants an enum of the library has, going by its source.
+/// How many variants an enum of the library has, according to its source.
 fn variants(source: &str, name: &str) -> usize {
     let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
@@ -40,7 +40,7 @@ fn variants(source: &str, name: &str) -> usize {
     body.lines().filter(is_variant).count()
 }
 
-/// One line each, without a full stop, for a log and for a Close; no two alike, and the numbers in it.
+/// One line each, without a full stop, for a log and for a Close; all different, including the numbers.
 fn check_texts(errors: &[&dyn Display], count: usize, numbers: &[u64]) {
     assert_eq!(errors.len(), count, "each of them");
     let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -91,7 +91,7 @@ fn violations_print_what_is_wrong() {
     );
 }
 
-// RFC 6455 section 7.1.7: D84: the caller reads which setting to change; the peer, to whom it means nothing, does not
+// RFC 6455 section 7.1.7: D84: the caller's text names the setting to change; the peer's, to whom it means nothing, does not
 #[test]
 fn errors_of_a_limit_name_its_setting_to_the_caller_alone() {
     let empty_fragments =
@@ -341,7 +341,7 @@ fn errors_of_compression_print_what_is_wrong() {
     assert_eq!(error.to_string(), InflateError::Corrupt.to_string());
 }
 
-// What peers send does not belong into logs.
+// What peers send does not belong in logs.
 #[test]
 fn debug_forms_of_frames_hide_payload_and_key() {
     let mut decoder = Decoder::new(Rules::new(Role::Server));
@@ -442,7 +442,7 @@ fn debug_forms_of_halves_hide_what_peers_send() {
     assert!(!shown.contains("sec"), "{shown}");
 }
 
-// A caller that starts from the defaults, by whichever name
+// Starting from the defaults, under either name
 #[test]
 fn defaults_are_what_new_makes() {
     assert_eq!(Config::default(), Config::new());

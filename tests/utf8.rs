@@ -54,7 +54,7 @@ fn both_refuse_what_rfc_3629_excludes() {
 
 // RFC 6455 section 8.1: 6455-8.1-02
 #[test]
-fn both_take_the_borders_of_rfc_3629() {
+fn both_accept_the_boundary_code_points_of_rfc_3629() {
     for end in both() {
         for char in [
             '\0',
@@ -92,7 +92,7 @@ fn both_fail_on_text_that_ends_inside_a_code_point() {
 
 // RFC 6455 section 8.1: 6455-8.1-04, D16, D45
 #[test]
-fn both_fail_on_a_fragment_before_the_message_is_whole() {
+fn both_fail_on_a_fragment_before_the_message_is_complete() {
     for end in both() {
         let wire = end.incoming(0x01, b"ab\xff");
         end.fails_at_byte(wire.len(), &wire, Error::InvalidUtf8);
@@ -110,7 +110,7 @@ fn both_fail_on_the_first_payload_byte_of_a_text_of_a_mebibyte() {
     }
 }
 
-// RFC 6455 section 8.1: 6455-8.1-04, the first byte that nothing can repair
+// RFC 6455 section 8.1: 6455-8.1-04, the first byte that makes the text invalid
 #[test]
 fn both_fail_on_the_second_byte_of_a_surrogate() {
     for end in both() {
@@ -124,7 +124,7 @@ fn both_fail_on_the_second_byte_of_a_surrogate() {
     }
 }
 
-// RFC 6455 section 8.1: D45, a Close behind bad text does not hide it
+// RFC 6455 section 8.1: D45, a Close after invalid text does not hide it
 #[test]
 fn both_fail_on_bad_text_though_a_close_follows_in_the_same_read() {
     for end in both() {
@@ -136,7 +136,7 @@ fn both_fail_on_bad_text_though_a_close_follows_in_the_same_read() {
 
 // RFC 6455 section 8.1: 6455-8.1-06
 #[test]
-fn both_carry_a_cut_code_point_over_a_ping() {
+fn both_carry_a_split_code_point_across_a_ping() {
     for end in both() {
         end.receive_all(&[(0x01, b"\xe2"), (0x89, b"\xff"), (0x80, b"\x82\xac")])
             .succeeds()
@@ -219,9 +219,9 @@ fn validator_agrees_with_the_grammar_on_all_short_sequences() {
     }
 }
 
-// RFC 6455 section 8.1: 6455-8.1-04; the oracle itself: "cut" means that some code point begins so
+// RFC 6455 section 8.1: 6455-8.1-04; the oracle itself: "cut" means that some code point begins with this
 #[test]
-fn grammar_calls_cut_exactly_what_some_code_point_completes() {
+fn oracle_accepts_exactly_the_prefixes_of_code_points() {
     let mut fronts = HashSet::new();
     for char in '\u{80}'..=char::MAX {
         let mut bytes = [0; 4];
@@ -247,7 +247,7 @@ fn grammar_calls_cut_exactly_what_some_code_point_completes() {
     }
 }
 
-// RFC 6455 section 8.1: 6455-8.1-07, what is handed out is whole and lends from the piece
+// RFC 6455 section 8.1: 6455-8.1-07, each piece of output consists of complete code points and borrows from the input
 #[test]
 fn validator_hands_out_each_byte_once_and_carries_three_at_most() {
     let source = "aé€😀 €é".repeat(3);
@@ -266,7 +266,7 @@ fn validator_hands_out_each_byte_once_and_carries_three_at_most() {
 
 // RFC 6455 section 8.1: an empty piece changes nothing
 #[test]
-fn validator_takes_empty_pieces_anywhere() {
+fn validator_accepts_empty_pieces_anywhere() {
     let mut utf8 = Validator::new();
     for byte in "€".as_bytes() {
         assert_eq!(utf8.push(b""), Ok((None, "")));

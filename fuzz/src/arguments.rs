@@ -1,4 +1,4 @@
-//! What a program asks to be written in the opening handshake, whatever it passes: refused, or read by the other end.
+//! What a program passes to be written in the opening handshake: either rejected, or read by the other end.
 
 use super::common::handshakes::{assert_response, head_lines};
 use super::common::lists::{List, assert_list};
@@ -9,7 +9,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, Connection, entropy};
 
-/// Anything, or something usual.
+/// Anything, or a usual value.
 fn argument(input: &mut Input, usual: &[&str]) -> String {
     match usize::from(input.byte()) {
         choice if choice >= 0x80 => usual[choice % usual.len()].to_owned(),
@@ -17,7 +17,7 @@ fn argument(input: &mut Input, usual: &[&str]) -> String {
     }
 }
 
-/// Without limits; whether with compression.
+/// A configuration without limits, with or without compression.
 fn config(input: &mut Input) -> (Config, bool) {
     let config = Config::new().max_head_size(usize::MAX).max_fields(usize::MAX);
     let (flags, client, server) = (input.byte(), input.byte(), input.byte());
@@ -35,13 +35,13 @@ fn config(input: &mut Input) -> (Config, bool) {
     (config, false)
 }
 
-/// What a client asks, and the fields that this makes.
+/// A client's request, and the fields that it has.
 struct Asked {
     request: ClientRequest,
     origin: Option<String>,
     protocols: Vec<String>,
     extensions: usize,
-    /// Whether one of the extensions has a value that is no token, which a server has to be lenient for.
+    /// Whether one of the extensions has a value that is not a token, which a server accepts only by leniency.
     has_any_value: bool,
     fields: Vec<(String, String)>,
 }
@@ -104,8 +104,8 @@ impl Asked {
     }
 }
 
-/// Whatever a program passes: what is refused changes nothing, and what is not is written so that the other role reads it as
-/// what it was meant for. Both then talk.
+/// For any arguments: what is rejected changes nothing, and what is accepted is written so that the other role reads it as
+/// intended. Then both exchange messages.
 pub fn handshake_arguments(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (config_of_client, is_deflating) = config(&mut input);
@@ -216,7 +216,7 @@ fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: 
     }
 }
 
-/// Any other answer: refused, or a whole response.
+/// Any other response: rejected, or a complete response.
 fn reject(upgrade: &Upgrade, input: &mut Input) {
     let status = input.number() % 1100;
     let (name, value) = (argument(input, &["X", "Location"]), argument(input, &["y"]));
@@ -260,7 +260,7 @@ fn accept(mut client: ClientHandshake, is_deflating: bool, mut upgrade: Upgrade,
     }
 }
 
-/// A client that offered compression by hand would have to carry it out by hand.
+/// A client that offered compression through its own fields would have to implement it.
 fn speaks_deflate(response: &Response) -> bool {
     response
         .extensions()

@@ -1,11 +1,11 @@
-//! The body of a rejected handshake, beside a plain reading of RFC 9112.
+//! The body of a rejected handshake, compared with a plain reading of RFC 9112.
 
 use super::common::bodies::{Framed, end_body, read_body};
 use super::input::Input;
 use super::leniency::lenient;
 use websocket_proto::Config;
 
-/// What a head may say of the body, and what else matters to it.
+/// What a head may declare about the body, and other things that affect it.
 const LINES: [(&str, &str); 12] = [
     ("Transfer-Encoding", "chunked"),
     ("transfer-encoding", ", Chunked"),
@@ -21,7 +21,7 @@ const LINES: [(&str, &str); 12] = [
     ("X", "y"),
 ];
 
-/// The same for any reads, within the limits, and what RFC 9112 says.
+/// The same result for any split, within the limits, and as RFC 9112 says.
 pub fn response_body(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (status, minor) = (

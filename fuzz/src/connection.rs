@@ -1,4 +1,4 @@
-//! Open connections that receive any bytes: whatever the reads are, the same, and what a naive receiver sees.
+//! Open connections that receive any bytes: the same result for any split, and for a naive receiver.
 
 use super::common::naive::Outcome;
 use super::common::{Run, Seen, drive, drive_held, every_cut, frame, naive};
@@ -44,7 +44,7 @@ fn connection(role: Role, bytes: &[u8]) {
 
 fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
     match run.error {
-        // The naive one does not count them.
+        // The naive receiver does not count them.
         Some(Error::TooManyEmptyFragments { limit }) => {
             assert_eq!(limit, settings.limit.clamp(1024, isize::MAX as u64));
             return;
@@ -73,7 +73,7 @@ fn assert_naive_receiver_agrees(settings: &Settings, run: &Run, bytes: &[u8]) {
     assert_eq!(run.answers(), expected.answers);
 }
 
-/// The naive receiver looks into a compressed message when it is whole, and so sees what comes in between.
+/// The naive receiver inflates a compressed message when it is complete, and so sees control frames inside it first.
 fn assert_failed_early(run: &Run, expected: &Outcome) {
     let (seen, more) = expected
         .events
@@ -89,8 +89,8 @@ fn assert_failed_early(run: &Run, expected: &Outcome) {
     assert!(expected.answers.starts_with(pongs));
 }
 
-/// The body of a Close: taken or refused as by the naive receiver, whole and byte by byte, and answered with the same code;
-/// with the leniency for codes, only those that are never on the wire are refused.
+/// The body of a Close: accepted or rejected as by the naive receiver, in one piece and byte by byte, and replied to with the
+/// same code; with the leniency for codes, only those never allowed on the wire are rejected.
 pub fn close_body(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let flags = input.byte();

@@ -1,4 +1,4 @@
-//! permessage-deflate: what is agreed, and what comes out of compressed messages.
+//! permessage-deflate: the negotiation, and the inflated messages.
 
 use super::common::naive_deflate::Naive;
 use super::common::windows::window;
@@ -28,7 +28,7 @@ fn windows(parameters: Parameters) -> [Window; 2] {
     ]
 }
 
-/// A window that an element names: its bits, 15 if there are none, and takeover. `None` if there is none such.
+/// The window that an element's parameters describe: its bits, 15 by default, and its takeover. `None` if they are invalid.
 fn named(element: &Extension, end: &str) -> Option<Window> {
     let (mut window, mut takeover) = (Some(Window::default()), true);
     for param in element.params() {
@@ -44,8 +44,8 @@ fn named(element: &Extension, end: &str) -> Option<Window> {
     }
 }
 
-/// What a server agrees to is within its limits and the client's, and the client that is answered agrees to the same; any
-/// answer that a client takes is within what it offered.
+/// A server accepts a window within its limits and the client's, and the client that receives the response agrees to the same; a
+/// response that a client accepts is within its offer.
 pub fn deflate_negotiation(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (config, bits, alone) = config(&mut input);
@@ -81,7 +81,7 @@ fn assert_server_keeps_to_limits(
     );
     let [client, server] = windows(agreed);
     assert!(server.bits() <= bits[1] && !(server.has_context_takeover() && alone[1]));
-    // A client that cannot be limited is told not to take over.
+    // A client whose window cannot be limited must not use context takeover.
     assert!(client.bits() <= bits[0] || !client.has_context_takeover());
     assert!(!(client.has_context_takeover() && alone[0]));
     let element = list.last().expect("one");
@@ -119,7 +119,7 @@ fn assert_client_takes_what_it_offered(offers: &ExtensionList, answer: Extension
     );
 }
 
-/// The messages, what came out of each, and how it ended.
+/// The messages, the output for each, and the result.
 fn inflate(
     window: Window,
     limit: u64,
@@ -154,8 +154,8 @@ fn inflate(
     results
 }
 
-/// Any compressed messages: the same however they are cut, never more than the limit, fused after an error, and what another
-/// inflater makes of them, bit by bit.
+/// Any compressed messages: the same result for any split, never more than the limit, fused after an error, and the same as
+/// another inflater gives, bit by bit.
 pub fn inflate_messages(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let flags = input.byte();
@@ -189,7 +189,7 @@ pub fn inflate_messages(bytes: &[u8]) {
         let start = naive.out.len();
         let found = naive.message(message);
         if naive.distance > 1 << window.bits() {
-            // Beyond what was agreed, so it may be refused.
+            // Beyond what was negotiated, so it may be rejected.
             return;
         }
         let came = &naive.out[start..];
@@ -209,7 +209,7 @@ pub fn inflate_messages(bytes: &[u8]) {
     }
 }
 
-/// What is compressed in any parts, with any window, is what comes out, here and of another inflater.
+/// A message compressed in any parts, with any window, inflates to itself, here and with another inflater.
 pub fn deflate_round_trip(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (flags, level) = (input.byte(), input.byte());

@@ -43,7 +43,7 @@ fn act(input: &mut Input) -> Act {
     }
 }
 
-/// Two endpoints over a transport that splits, blocks, buffers, fails and ends, by a clock that moves to deadlines: the
+/// Two endpoints over a transport that splits, blocks, buffers, fails and ends, with a clock that moves to deadlines: the
 /// invariants of `common::pair`.
 pub fn endpoint(bytes: &[u8]) {
     let mut input = Input::new(bytes);
@@ -61,19 +61,19 @@ pub fn endpoint(bytes: &[u8]) {
         let place = usize::from(input.byte() & 1);
         pair.act(place, act(&mut input));
     }
-    // Too early, perhaps, and again when it is open.
+    // The first may be too early, so it is repeated once the connection is open.
     pair.act(0, Act::Close);
     pair.settle();
     pair.act(0, Act::Close);
     pair.finish();
 }
 
-/// One end, and a transport of which the other end is the input.
+/// One end, with a transport whose other end is the input.
 struct Lone {
     role: Role,
     endpoint: Endpoint,
     strict: Strict,
-    /// Whether all that is written is frames.
+    /// Whether everything written consists of frames.
     is_open: bool,
     incoming: VecDeque<u8>,
     /// How much is read at a time.
@@ -86,12 +86,12 @@ struct Lone {
     wire: Vec<u8>,
     now: Duration,
     came: usize,
-    /// The bytes of what no limit holds for: Pings and a Close of the caller, the head of the handshake.
+    /// The bytes that no limit applies to: the caller's Pings and Close, and the head of the handshake.
     unbounded: usize,
     max_buffered: usize,
 }
 
-/// The largest message that is sent here, and the largest size of a read.
+/// The largest message that is sent here, and the largest read.
 const LARGEST: usize = 255;
 const MAX_READ_SIZE: usize = 512;
 
@@ -187,7 +187,7 @@ impl Lone {
         }
     }
 
-    /// Does what the endpoint asks for until it waits, or is done.
+    /// Performs the endpoint's steps until it waits or is done.
     fn settle(&mut self) {
         self.endpoint.ready();
         for _ in 0..10_000 + 8 * self.incoming.len() {
@@ -228,7 +228,7 @@ impl Lone {
                     self.endpoint.shut_down();
                 }
                 Step::Wait(_) => {
-                    assert!(self.endpoint.deadline().is_some(), "it would wait for ever");
+                    assert!(self.endpoint.deadline().is_some(), "it would wait indefinitely");
                     return self.check();
                 }
                 Step::Done => return self.check(),
@@ -268,7 +268,7 @@ impl Lone {
 
     fn check(&self) {
         let output = 2 * (self.max_buffered + LARGEST + 14) + self.unbounded + LARGEST;
-        // A held message, and what a frame that is no event adds.
+        // A held message, and a frame that is not an event.
         let read = MAX_READ_SIZE.max(2 * self.came) + 256;
         let capacity = self.endpoint.capacity();
         assert!(
@@ -282,7 +282,7 @@ impl Lone {
         }
     }
 
-    /// The peer ends its direction and reads on, or is silent; either way all is over after a few deadlines.
+    /// The peer ends its direction and continues reading, or is silent; in both cases the end comes after a few deadlines.
     fn finish(mut self, is_silent: bool) {
         self.has_ended |= !is_silent;
         self.accepts = usize::MAX;
@@ -312,9 +312,8 @@ impl Lone {
     }
 }
 
-/// Hostile bytes into an endpoint of either role, before its handshake or after it, with a transport that blocks, fails and
-/// ends, and a caller that does what it can: no busy loop, nothing after the end, all output strict, memory within the bound,
-/// and an end.
+/// Hostile bytes for an endpoint of either role, before or after its handshake, with a transport that blocks, fails and ends, and
+/// a caller that does anything: no busy loop, nothing after the end, strictly valid output, memory within the bound, and an end.
 pub fn endpoint_hostile(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut lone = Lone::new(&mut input);

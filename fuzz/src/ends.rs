@@ -1,10 +1,10 @@
-//! Connections with settings out of bytes.
+//! Connections whose settings are read from bytes.
 
 use super::common::{naive, open};
 use super::input::Input;
 use websocket_proto::{AutoPong, Config, Connection, Role};
 
-/// The limits that messages meet, in reach of an input and out of it.
+/// Limits for messages, within and beyond the reach of an input.
 const LIMITS: [u64; 8] = [180, 0, 1, 125, 1000, 65_536, 1 << 20, u64::MAX];
 
 /// Of windows.
@@ -15,7 +15,7 @@ pub struct Settings {
     pub limit: u64,
     pub auto_pong: AutoPong,
     pub auto_close: bool,
-    /// Messages come in chunks, where a target makes use of it.
+    /// Messages are delivered in chunks, if a target uses that.
     pub stream: bool,
     pub accept_any_close_code: bool,
     accept_unmasked: bool,
@@ -57,7 +57,7 @@ impl Settings {
             .accept_any_close_code(self.accept_any_close_code)
     }
 
-    /// The same for the naive receiver.
+    /// The same settings for the naive receiver.
     pub fn rules(&self, role: Role) -> naive::Rules {
         naive::Rules {
             role,
@@ -92,7 +92,7 @@ impl Settings {
         let Some(flags) = self.deflate else {
             return connection;
         };
-        // What a server receives is what its client sends.
+        // A server receives what its client sends.
         let [client, server] = [Role::Server, Role::Client].map(|receiver| {
             let (bits, takeover) = self.rules(receiver).window.unwrap_or((15, true));
             window(bits, takeover)

@@ -1,4 +1,4 @@
-//! The opening handshake in fields: the extended CONNECT of HTTP/2 and HTTP/3, and what another HTTP/1.1 has read.
+//! The opening handshake in fields: the extended CONNECT of HTTP/2 and HTTP/3, and HTTP/1.1 requests parsed by another library.
 
 use super::common::lists::{List, assert_list, facts, pairs, read_connect, second_reading};
 use super::input::Input;
@@ -21,7 +21,8 @@ fn list(text: &[u8]) -> List {
         .collect()
 }
 
-/// Both roles, over any list: as a second reading has it, as the bytes of HTTP/1.1 have it, and the same again after an error.
+/// Both roles, for any list: the same as a second implementation, the same as the bytes in HTTP/1.1, and the same again after an
+/// error.
 pub fn extended(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (choice, status) = (input.byte(), input.pick(&[200, 101, 103, 204, 299, 403, 0, 1000]));
@@ -77,7 +78,7 @@ fn assert_server(list: &List) {
     }
 }
 
-/// A request of HTTP/1.1 with these fields, where they can be lines.
+/// An HTTP/1.1 request with these fields, if they can be written as lines.
 fn assert_as_bytes(config: &Config, list: &List) {
     let is_name = |name: &[u8]| {
         name.iter()
@@ -112,7 +113,7 @@ fn assert_client(
 ) {
     let mut result = receive(client);
     if matches!(result, Ok(None)) {
-        // As often as it may come.
+        // As often as it may appear.
         result = receive(client);
         assert_eq!(
             result.as_ref().err(),

@@ -1,4 +1,4 @@
-//! Lists of extensions, beside a naive reader of the grammar.
+//! Lists of extensions, compared with a naive reader of the grammar.
 
 use super::input::Input;
 use websocket_proto::handshake::ExtensionList;
@@ -94,8 +94,8 @@ fn parse(value: &str) -> Option<Parsed> {
     )
 }
 
-/// A list is read as the naive reader does, is written in a form that reads as the same list and does not change any more, and
-/// joined with another one is both of them.
+/// A list is read as the naive reader does, its written form reads as the same list and is stable, and joining two lists gives
+/// the elements of both.
 pub fn extension_list(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let at = usize::from(input.byte());
@@ -118,7 +118,7 @@ pub fn extension_list(bytes: &[u8]) {
     let joined = parse(&format!("{first}, {second}"));
     match (parse(first), parse(second)) {
         (Some(first), Some(second)) => assert_eq!(joined, Some([first, second].concat())),
-        // A quoted comma may make a list of two halves that are none.
+        // A quoted comma may join two invalid halves to a valid list.
         (None, _) if first.contains('"') => {}
         _ => assert_eq!(joined, None),
     }

@@ -1,4 +1,4 @@
-//! Requests as field lists, which another HTTP server has read: the same rules as for those that came as bytes.
+//! Requests as field lists parsed by another HTTP server: the same rules as for requests in bytes.
 
 use super::common::handshakes::{ask, assert_response};
 use super::common::lists::facts;
@@ -13,7 +13,7 @@ const KEY: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAA==";
 
 type Field<'a> = (&'a str, &'a [u8]);
 
-/// A request that is right.
+/// A valid request.
 const GOOD: [Field<'static>; 5] = [
     ("Host", b"h"),
     ("Upgrade", b"websocket"),
@@ -34,7 +34,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// Lines of subprotocols: read as a naive reader does, whatever the lines are; chosen among; and judged by a client.
+/// Lines of subprotocols: read as a naive reader does, however they are split into lines; selected from; and judged by a client.
 pub fn protocol_list(bytes: &[u8]) {
     let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
@@ -118,7 +118,7 @@ const NAMES: [&str; 12] = [
     "X",
 ];
 
-/// Any fields, of whatever another server lets pass: judged as where the same request comes as bytes, if it can.
+/// Any fields that another server lets pass: the verdict is the same as for the request in bytes, if it can be written.
 pub fn upgrade_fields(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (flags, leniencies) = (input.byte(), input.byte());
@@ -137,7 +137,7 @@ pub fn upgrade_fields(bytes: &[u8]) {
     } else {
         (input.byte() % 12, input.byte() % 12)
     };
-    // All but one of the good ones, and others.
+    // All but one of the valid ones, and others.
     let left_out = usize::from(flags >> 4);
     let good = GOOD.into_iter().enumerate().filter(|(at, _)| *at != left_out);
     let mut fields: Vec<(String, Vec<u8>)> = good

@@ -1,11 +1,11 @@
-//! The frame tier: headers, the decoder, masks.
+//! The frame layer: headers, the decoder, masks.
 
 use super::common::{assert_decodes, decode, every_cut, naive, parts};
 use super::input::Input;
 use websocket_proto::Role;
 use websocket_proto::frame::{Header, Rules, mask, raw};
 
-/// The rules that a first byte and a limit choose, and the same for the naive reader.
+/// The rules selected by a first byte and a limit, and the same for the naive reader.
 fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     let flags = input.byte();
     let limit = input.pick(&[i64::MAX as u64, 0, 1, 125, 126, 180, 65_535, 65_536, 1 << 32]);
@@ -30,8 +30,8 @@ fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     (rules, naive)
 }
 
-/// A header: read from its first bytes it is missing more, or wrong, or whole, as the naive reader finds, and stays what it is
-/// with more bytes; a whole one is written as it was read.
+/// A header: parsing a prefix reports that it is incomplete, invalid, or complete, as the naive reader does, and more bytes
+/// change nothing; a complete one is written as it was read.
 pub fn header(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (rules, naive) = rules(&mut input);
@@ -69,7 +69,7 @@ pub fn header(bytes: &[u8]) {
     assert_eq!(read, Ok(Some((header, encoded.len()))));
 }
 
-/// Whether what there is of a header breaks a rule.
+/// Whether a partial header violates a rule.
 fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
     let too_big = naive::length(bytes).is_some_and(|(len, ..)| {
         let limit = rules.frame_limit(bytes[0] & 0x40 != 0);
@@ -78,7 +78,7 @@ fn is_wrong(rules: &naive::Rules, bytes: &[u8]) -> bool {
     naive::check_header(rules, bytes).is_err() || too_big
 }
 
-/// The decoder: the same frames over any split, and those that a naive reader finds, up to the same fault.
+/// The decoder: the same frames for any split, and the same as a naive reader finds, up to the same error.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (rules, naive) = rules(&mut input);
@@ -92,7 +92,7 @@ pub fn decoder(bytes: &[u8]) {
     assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
 }
 
-/// Raw frames: whatever comes is relayed as it is, cut anywhere, and means what it means to the naive reader.
+/// Raw frames: any bytes are relayed unchanged, however they are split, and mean what they mean to the naive reader.
 pub fn raw_decoder(bytes: &[u8]) {
     let (cuts, bytes) = Input::new(bytes).cut_rest();
     let whole = relay(&[bytes]);
@@ -141,7 +141,7 @@ fn relay(parts: &[&[u8]]) -> Vec<(raw::Header, Vec<u8>)> {
     frames
 }
 
-/// Masking: what a loop over the bytes does, at any place in memory, in any pieces, and undone by itself.
+/// Masking: the result of a loop over the bytes, at any alignment, for any split, and its own inverse.
 pub fn mask(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let key = [input.byte(), input.byte(), input.byte(), input.byte()];

@@ -1,4 +1,4 @@
-//! The opening handshake, both roles: whatever the reads are, and what is answered.
+//! The opening handshake, both roles: the same result for any split, and valid responses.
 
 use super::common::handshakes::{ask, assert_response, serve};
 use super::input::Input;
@@ -46,7 +46,7 @@ impl Limits {
     }
 }
 
-/// The server: the same for any reads, an answer to every error, within the limits, and what is answered is a response.
+/// The server: the same result for any split, a response to every error, within the limits, and every response is well-formed.
 pub fn handshake_server(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let limits = Limits::read(&mut input);
@@ -56,7 +56,7 @@ pub fn handshake_server(bytes: &[u8]) {
     let strict = serve(&config, bytes, &[]);
     let ended = serve(&lenient(config, choice), bytes, &cuts);
     assert_lenient_text(strict.result.as_deref(), ended.result.as_deref());
-    // An empty line or two before the request are no part of the head.
+    // Empty lines before the request are not part of the head.
     assert!(ended.used <= limits.head.max(1), "{}", ended.used);
     match ended.result {
         None => assert!(ended.used == bytes.len() && ended.out.is_empty()),
@@ -64,7 +64,7 @@ pub fn handshake_server(bytes: &[u8]) {
     }
 }
 
-/// The client: the same for any reads, within the limits, never a byte sent, and opened by the right key alone.
+/// The client: the same result for any split, within the limits, nothing is sent, and only the right key opens.
 pub fn handshake_client(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let limits = Limits::read(&mut input);

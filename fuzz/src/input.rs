@@ -1,8 +1,8 @@
-//! Choices out of bytes.
+//! Choices read from bytes.
 //!
 //! The crate `arbitrary` would do this as well, but the seeds have to mean the same in `cargo test`, which has no such
-//! dependency. A choice takes its bytes from the front, and an input that is used up chooses zeros, so that any input means
-//! something, and a longer one begins with what a shorter one says.
+//! dependency. A choice reads its bytes from the front, and an exhausted input chooses zeros, so that any input is valid, and a
+//! longer one begins with the choices of a shorter one.
 
 use super::common::cuts;
 
@@ -29,7 +29,7 @@ impl<'a> Input<'a> {
         values[usize::from(self.byte()) % values.len()]
     }
 
-    /// So many bytes, fewer if there are no more.
+    /// At most this many bytes, fewer if there are no more.
     pub fn take(&mut self, size: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(size.min(self.0.len()));
         self.0 = rest;
@@ -58,7 +58,8 @@ impl<'a> Input<'a> {
         self.0
     }
 
-    /// Places to cut what is left, and that. The places are shares, so that they stay where they are when bytes are added.
+    /// Places at which to split the rest, and the rest. The places are relative, so that they stay where they are when bytes are
+    /// added.
     pub fn cut_rest(mut self) -> (Vec<usize>, &'a [u8]) {
         let shares = self.take(4);
         let rest = self.0;

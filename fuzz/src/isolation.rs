@@ -1,4 +1,4 @@
-//! Connections that compress and inflate one after the other on one thread.
+//! Connections that compress and inflate one after another on one thread.
 
 use super::common::isolation::{Sending, Setting, alone, receive, send};
 use super::common::windows::window;
@@ -37,7 +37,7 @@ fn slices(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     messages.iter().map(Vec::as_slice).collect()
 }
 
-/// What a connection sends, and what comes out of any payloads that it receives, is the same after other connections as alone.
+/// What a connection sends, and what it inflates from any payloads, is the same after other connections as on a new thread.
 pub fn deflate_isolation(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (own, texts, wires) = (setting(&mut input), messages(&mut input), messages(&mut input));
@@ -45,7 +45,7 @@ pub fn deflate_isolation(bytes: &[u8]) {
         let (other, texts) = (setting(&mut input), messages(&mut input));
         send(&other, &slices(&texts));
         receive(other.window, &texts);
-        // With the settings of the first, as far as an engine is the same.
+        // With the settings of the first, as far as they use the same engine.
         send(&own, &slices(&texts));
     }
     let work = || (send(&own, &slices(&texts)), receive(own.window, &wires));

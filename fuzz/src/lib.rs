@@ -1,9 +1,9 @@
-//! The bodies of the fuzz targets: functions of bytes, which panic where something is wrong.
+//! The bodies of the fuzz targets: functions of bytes, which panic if something is wrong.
 //!
-//! They need nothing but the crate, std, miniz_oxide as a second inflater and what `tests/common/` has, so that two programs
-//! are made of them: the targets of cargo-fuzz in `fuzz_targets/`, and `tests/fuzz_seeds.rs` at the root, which takes this file
-//! as a module and replays the seeds by any stable compiler. So names start from `super` in here, and choices are read from the
-//! bytes by `input` and not by a crate. The two targets that compare with peers have their bodies in `tests/differential/`.
+//! They need only the crate, std, miniz_oxide as a second inflater and `tests/common/`, so that two programs can use them: the
+//! targets of cargo-fuzz in `fuzz_targets/`, and `tests/fuzz_seeds.rs` at the root, which includes this file as a module and
+//! replays the seeds with any stable compiler. So paths start with `super` here, and choices are read from the bytes by `input`
+//! instead of a crate. The two targets that compare with other implementations have their bodies in `tests/differential/`.
 
 mod arguments;
 mod body;

@@ -1,4 +1,4 @@
-//! What hostile bytes make an end allocate, against the stated limits. While a buffer grows, both blocks count.
+//! What hostile bytes make an end allocate, compared with the documented limits. While a buffer grows, both blocks count.
 
 #[path = "../../tests/common/heap.rs"]
 mod heap;
@@ -10,7 +10,7 @@ use super::input::Input;
 use websocket_proto::handshake::{ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Delivery, Event, Role, entropy};
 
-/// The most that was live during `work`, and what is live after it, over what was live before.
+/// The most that was live during `work`, and what is live after it, relative to what was live before.
 fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
     let (
         result,
@@ -22,13 +22,14 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
     (result, over(peak_of_both), over(held))
 }
 
-/// Of a control frame that a read has cut, in a buffer that grows, and of a Close's reason.
+/// For a partial control frame in a growing buffer, and for the reason of a Close.
 const CONTROL: u64 = 3 * 128 + 123;
 
-/// Inside compressed messages, by the table of the module `deflate` for 15 bits, and the two engines that a thread keeps.
+/// For compressed messages, by the table of the module `deflate` for 15 bits, and the two engines that a thread keeps.
 const INFLATING: u64 = 97_000 + 2 * 65_000;
 
-/// Hostile lengths, of frames and of heads, in any parts: what is allocated follows what came, and stays below the limits.
+/// Hostile lengths, of frames and of heads, split in any way: allocations are proportional to the bytes received, and stay below
+/// the limits.
 pub fn memory(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     match input.pick(&[Role::Server, Role::Client]) {
@@ -38,8 +39,9 @@ pub fn memory(bytes: &[u8]) {
     }
 }
 
-/// README: "memory grows with what has come"; at most twice as much, and never over the limit for messages, but while it
-/// grows: then the smaller buffer is there as well. In chunks, nothing of a message is kept. Nothing is queued, and what is answered is a few times what came.
+/// README: "memory grows only with the bytes actually received": at most twice as much, and never over the limit for messages,
+/// except while a buffer grows, when the smaller one exists as well. In chunks, nothing of a message is kept. Nothing is queued,
+/// and replies are at most a few times the input.
 fn frames(role: Role, mut input: Input) {
     let settings = Settings::read(&mut input);
     let (cuts, bytes) = input.cut_rest();
@@ -58,7 +60,7 @@ fn frames(role: Role, mut input: Input) {
             let mut rest = &mut part[..];
             loop {
                 match connection.receive(&mut rest, &mut out) {
-                    // What is handed out is the caller's.
+                    // Delivered payloads belong to the caller.
                     Ok(Some(Event::Text(_) | Event::Binary(_))) => {}
                     Ok(Some(_)) => {}
                     Ok(None) | Err(_) => break,
@@ -82,8 +84,8 @@ fn frames(role: Role, mut input: Input) {
     assert_eq!(out.capacity(), capacity, "{} bytes answered {came}", out.len());
 }
 
-/// "What has come of the head, and no more than `max_head_size` and eight bytes for each of at most `max_fields` fields (a
-/// buffer that had to grow may be twice as large for a while)".
+/// The bytes received of the head, and no more than `max_head_size` and eight bytes for each of at most `max_fields` fields. A
+/// buffer that had to grow may be twice as large for a while.
 fn head_limit(came: u64, head: u64, fields: u64) -> u64 {
     let records = 8 * fields.min(came) + 64;
     2 * (head.min(came) + records)
@@ -105,7 +107,7 @@ fn server_head(mut input: Input) {
     let (head, fields, config) = limits(&mut input);
     let (cuts, bytes) = input.cut_rest();
     let mut server = ServerHandshake::new(&config);
-    // A response to an error is small, whatever the request is.
+    // The response to an error is small, whatever the request is.
     let mut out = Vec::with_capacity(1024);
     let (mut came, mut kept) = (0, 0);
     for part in parts(bytes, &cuts) {
@@ -121,7 +123,7 @@ fn server_head(mut input: Input) {
         match result {
             Ok(None) => assert!(kept <= limit, "{kept} kept for a head of {came} bytes"),
             Ok(Some(request)) => {
-                // A slice for each line and for each element of a list, which take two bytes at least.
+                // A slice for each line and for each element of a list, which are at least two bytes each.
                 let (_, peak, _) = measure(|| request.upgrade(&mut out).is_ok());
                 assert!(peak <= 16 * came + 512, "{peak} to check a head of {came} bytes");
                 break;

@@ -1,4 +1,4 @@
-//! Two ends and any operations on them, beside the reference model.
+//! Two ends and any operations on them, compared with the reference model.
 
 use super::common::model::{Operation, Pair, Setup};
 use super::ends::Settings;
@@ -11,7 +11,7 @@ fn read(input: &mut Input) -> Operation {
         0 => Operation::Text(input.text()),
         1 => Operation::Binary(input.bytes().to_vec()),
         2 => {
-            // On both sides of where the length takes more bytes.
+            // On both sides of the lengths at which a header grows.
             let size = input.pick(&[125, 126, 300, 2000, 65_535, 65_536]);
             Operation::Binary(vec![input.byte(); size])
         }
@@ -57,12 +57,12 @@ fn end(role: Role, settings: &Settings, flags: u8, [split, stream]: [bool; 2]) -
     (settings.open_with(role, &config), setup)
 }
 
-/// Any operations on a pair, what is sent arriving in any segments or not at all: each end does as the model says, sees what
-/// the other one sent, and emits nothing but whole frames that keep every rule.
+/// Any operations on a pair, while what is sent arrives in any segments or not at all: each end behaves as the model says, sees
+/// what the other one sent, and emits only complete frames that keep every rule.
 pub fn operations(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut client = Settings::read(&mut input);
-    // Compression is agreed, all else is up to each end.
+    // Compression is negotiated; everything else is up to each end.
     let mut server = client;
     let flags = input.byte();
     if flags & 4 != 0 {
@@ -74,7 +74,7 @@ pub fn operations(bytes: &[u8]) {
     let both = [flags & 1 != 0, flags & 2 != 0];
     let server = end(Role::Server, &server, flags >> 4, both);
     let mut pair = Pair::new(server, end(Role::Client, &client, flags >> 6, both));
-    // Work is bounded: an operation may be one byte, and a large message three.
+    // Bounds the work: an operation may be one byte, and a large message three.
     let mut work = 0;
     while work < 200_000 && !input.is_empty() {
         let role = match input.byte() & 1 {

@@ -1,10 +1,10 @@
-//! Timers, by any clock and any order of calls.
+//! Timers, for any clock and any order of calls.
 
 use super::input::Input;
 use std::time::Duration;
 use websocket_proto::keepalive::{Action, Expired, Keepalive, KeepaliveConfig};
 
-/// Durations and times of every size, those at the ends included.
+/// Durations and times of every size, including the extremes.
 fn duration(input: &mut Input) -> Duration {
     let (unit, number) = (input.byte() % 6, u64::from(input.number()));
     match unit {
@@ -17,8 +17,8 @@ fn duration(input: &mut Input) -> Duration {
     }
 }
 
-/// No panic; a tick does one thing, and never twice at the same time; what is over stays over; and nobody is dead who was not
-/// sent a Ping.
+/// No panic; a tick does one thing, and never twice at the same time; an expired timer stays expired; and a peer is given up only
+/// after a Ping.
 pub fn keepalive(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let config = KeepaliveConfig::new()

@@ -1,4 +1,4 @@
-//! A tunnel through a proxy: whatever the reads are, and whatever the proxy says.
+//! A tunnel through a proxy: any response, split in any way.
 
 use super::common::handshakes::{ask, tunnel};
 use super::input::Input;
@@ -6,8 +6,8 @@ use super::leniency::{assert_lenient_text, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::ClientRequest;
 
-/// The same for any reads and within the limits; open if and only if the last status is a success; and a rejection is read as
-/// that of a server is.
+/// The same result for any split and within the limits; open if and only if the last status is a success; and a rejection is read
+/// as a server's is.
 pub fn proxy_connect(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let head = input.pick(&[2048, 0, 1, 64, 256]);

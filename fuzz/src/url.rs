@@ -1,4 +1,4 @@
-//! URLs and redirects: whatever they are, refused, or sent as a server reads them and as RFC 3986 resolves them.
+//! URLs and redirects: either rejected, or sent so that a server reads the same, and resolved as RFC 3986 says.
 
 use super::common::handshakes::head_lines;
 use super::common::lists::{List, assert_list, pairs};
@@ -15,7 +15,7 @@ const BASES: [&str; 6] = [
     "wss://h/a/b/",
 ];
 
-/// A URL, or one of the usual, and then locations, a line each, that lead from one to the next.
+/// A URL, arbitrary or usual, and then locations, one per line, that lead from one to the next.
 pub fn url(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let base = match usize::from(input.byte()) {
@@ -37,7 +37,7 @@ pub fn url(bytes: &[u8]) {
     }
 }
 
-/// What is accepted is sent in every way, and read as what it says of itself.
+/// An accepted URL is sent in every way, and read as its accessors report it.
 #[track_caller]
 fn assert_sent(request: &ClientRequest) {
     let config = Config::new().max_head_size(usize::MAX);
@@ -79,7 +79,7 @@ fn assert_sent(request: &ClientRequest) {
         ]
     );
 
-    // The URL that these parts make.
+    // The URL that consists of these parts.
     let scheme = if request.is_secure() { "wss" } else { "ws" };
     let again = ClientRequest::from_url(&format!("{scheme}://{host}{}", request.target()));
     let again = again.expect("of parts that were accepted");
@@ -116,10 +116,10 @@ fn written(request: &ClientRequest) -> Vec<u8> {
     out
 }
 
-/// RFC 3986 section 5.2.2; TLS is not given up, and credentials do not go to another server.
+/// RFC 3986 section 5.2.2; TLS is never dropped, and credentials are not sent to another server.
 #[track_caller]
 fn assert_redirected(request: &ClientRequest, next: &ClientRequest, location: &[u8]) {
-    // What is not ASCII is in the fragment, which is dropped.
+    // Characters that are not ASCII are in the fragment, which is dropped.
     let location = String::from_utf8_lossy(location);
     let reference = Plain::read(&location);
     assert_eq!(next.target(), reference.target(request.target()), "{location:?}");
@@ -195,7 +195,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// By the letters of RFC 3986 section 3.1.
+/// By the grammar of RFC 3986 section 3.1.
 fn is_scheme(text: &str) -> bool {
     let is_part = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
     text.starts_with(|char: char| char.is_ascii_alphabetic()) && text.chars().all(is_part)

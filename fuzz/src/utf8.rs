@@ -1,10 +1,10 @@
-//! The validator of text that comes in pieces.
+//! The validator for text that arrives in pieces.
 
 use super::common::assert_validates;
 use super::input::Input;
 
-/// Any split of any bytes ends as the standard library does on the whole, fails with the first byte that nothing can repair,
-/// and hands out the text.
+/// For any split of any bytes the result is that of the standard library on the whole; it fails with the first byte that makes
+/// the text invalid, and returns the text.
 pub fn utf8(bytes: &[u8]) {
     let (cuts, bytes) = Input::new(bytes).cut_rest();
     assert_validates(bytes, &cuts);

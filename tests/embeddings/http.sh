@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the checks of the embeddings in HTTP share. To be sourced from the root of the repository.
+# Shared by the tests of the HTTP integrations. To be sourced from the root of the repository.
 
 # shellcheck source=tests/interop/common.sh
 . tests/interop/common.sh
@@ -13,14 +13,14 @@ install_peers embeddings
 CHROMIUM=$(command -v chromium)
 export CHROMIUM
 
-# build CARGO_ARGUMENTS...: with the time that it takes, which tells little where most of it is built already.
+# build CARGO_ARGUMENTS...: prints the time that it takes, which means little if most of it is built already.
 build() {
   local began=$SECONDS
   cargo build --quiet --locked --release "$@"
   echo "built in $((SECONDS - began)) s"
 }
 
-# peer NAME COMMAND...: runs a peer's cases; one that ends early is a failure of its own.
+# peer NAME COMMAND...: runs a peer's cases; one that exits early counts as a failure.
 peer() {
   local name=$1 status=0
   shift

@@ -151,7 +151,7 @@ fn run(endpoint: &mut Endpoint, incoming: &mut Direction, outgoing: &mut Directi
 // RFC 6455 section 7.4: 6455-7.4.1-02, 6455-7.4.1-03, 6455-7.4.1-04, 6455-7.4.1-05, 6455-7.4.1-07; section 7.1.4: 6455-7.1.4-01
 #[test]
 #[cfg_attr(miri, ignore = "hundreds of thousands")]
-fn every_close_code_is_sent_or_refused_and_told_by_both_ends() {
+fn every_close_code_is_sent_or_rejected_and_reported_by_both_ends() {
     count("close codes sent", |form| {
         let mut counts = [0u64; 2];
         for role in roles() {

@@ -1,7 +1,7 @@
 //! Every interleaving of what two connections and the transport between them can do.
 //!
-//! The payloads are short and tell the messages apart; no rule depends on them, so that a state is told by what is under way, by what
-//! kind it is of, and not by its payload.
+//! The payloads are short and distinguish the messages; no rule depends on them, so a state is identified by the frames under way and
+//! their kinds, and not by the payloads.
 
 use crate::common::{Seen, facts, frame, naive, open};
 use crate::search::{Bounds, System, search_all};
@@ -27,7 +27,7 @@ enum Operation {
     All,
     /// All arrives, and the end of the transport behind it, if it was ended.
     End,
-    /// The end gives the transport up, as when it was told to close it, or a timer has fired. What it sent is still under way.
+    /// The end gives the transport up, as when it was advised to close it, or a timer has fired. What it sent is still under way.
     Leave,
     /// The transport is lost, with all that is under way.
     Lose,
@@ -114,7 +114,7 @@ struct End {
     place: usize,
     core: Core,
     setup: Setup,
-    /// How many frames it was told to send: each has a payload of its own.
+    /// How many frames it was made to send: each has a payload of its own.
     sent: u8,
     is_inside_message: bool,
     /// What came of a message in fragments.
@@ -416,7 +416,7 @@ impl End {
         self.is_over = true;
     }
 
-    /// The halves are put together again, once all replies are handed over.
+    /// The halves are joined again, once all replies are handed over.
     fn join(self) -> Self {
         let core = match self.core {
             Core::Halves(receiver, sender, replies) => {
@@ -576,7 +576,7 @@ impl Pair {
         self.to[1 - place].is_ended = true;
     }
 
-    /// One round of a fair transport, with ends that do what they are told to: whether anything happened.
+    /// One round of a fair transport, with ends that follow the advice: whether anything happened.
     fn round(&mut self) -> bool {
         let mut happened = false;
         for place in [0, 1] {

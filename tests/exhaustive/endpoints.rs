@@ -1,7 +1,7 @@
 //! Every interleaving of what two endpoints, their callers, the transport between them and the clock can do.
 //!
-//! What an endpoint keeps to itself follows from what was reported to it, and when: a state is told by that, by how long ago it was,
-//! and by what is under way.
+//! The internal state of an endpoint follows from what was reported to it, and when: a state is identified by that, by how long ago it
+//! was, and by what is under way.
 
 use crate::common::{Seen, naive, open};
 use crate::search::{Bounds, System, key, search_all};
@@ -30,7 +30,7 @@ enum Happening {
     Tick,
     /// The transport is lost, with all that is under way.
     Lose,
-    /// The end stops for ever, and its part of the transport with it: nothing says so to the other one.
+    /// The end stops indefinitely, and its part of the transport with it, without the other one noticing.
     Freeze,
 }
 
@@ -560,7 +560,7 @@ impl System for Pair {
             )
                 .hash(hasher);
             (own.is_ended, own.is_lost, own.partial().first()).hash(hasher);
-            // After a failure, output does not go on with the frame that was cut.
+            // After a failure, output does not continue with the frame that was incomplete.
             let begun = if end.has_failed { &[] } else { own.partial() };
             let mut waiting = [begun, end.endpoint.output()].concat();
             while let Some((frame, size, _)) = naive::split(&waiting) {

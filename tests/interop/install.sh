@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# The peers of node and Python, for the runners that need them: into the user's cache folder, and as root what else is missing with
-# apt-get. To be sourced after common.sh.
+# The peers in node and Python, for the scripts that need them: installed into the user's cache folder, and as root the missing
+# packages with apt-get. To be sourced after common.sh.
 
-# Those of `ws` differ in what they answer to a window of the client.
+# The versions of `ws` differ in how they respond to a window offered by the client.
 npm_packages=(ws@8.23.0 ws818@npm:ws@8.18.0 ws821@npm:ws@8.21.0 undici@7.30.2 playwright-core@1.65.1)
 pypi_packages=(websockets==17.4 aiohttp==3.14.5 picows==2.3.1 pycurl==7.49.0 tornado==6.6.1 websocket-client==1.9.2)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto-interop
 missing=()
 
-# need COMMAND PACKAGE: a command, or a file by its path, that must be here, from Debian's PACKAGE if it is not.
+# need COMMAND PACKAGE: requires a command, or a file by its path, and installs Debian's PACKAGE if it is missing.
 need() {
   is_here "$1" && return
   echo "installing Debian's $2"
@@ -24,7 +24,7 @@ is_here() {
   esac
 }
 
-# build_bridges FOLDER: the peers in Go and Java (python/bridged.py) into the folder, from Debian's packages alone.
+# build_bridges FOLDER: builds the peers in Go and Java (python/bridged.py) into the folder, from Debian's packages only.
 build_bridges() {
   local here
   here=$(dirname "${BASH_SOURCE[0]}")
@@ -34,7 +34,7 @@ build_bridges() {
     -d "$1" "$here/java/Bridge.java"
 }
 
-# install_peers RUNNER: leaves the peers where node and python3 find them, or ends the run.
+# install_peers RUNNER: installs the peers where node and python3 find them, or ends the run.
 install_peers() {
   need python3 python3-pip
   need node nodejs
@@ -47,7 +47,7 @@ install_peers() {
   export NODE_PATH=$cache/node_modules PYTHONPATH=$cache/python PYTHONDONTWRITEBYTECODE=1
 }
 
-# One at a time, as two runners may need it at once.
+# One at a time, as two scripts may need it at the same time.
 fill_cache() {
   local wanted="${npm_packages[*]} ${pypi_packages[*]}" python=python3 lock
   mkdir -p "${cache%/*}"

@@ -24,11 +24,11 @@ import time
 from weave import Weave, put
 
 HERE = pathlib.Path(__file__).parent
-# With all features first; what is missed there may be in code that stands in for a feature.
+# With all features first; mutants that are missed there may be in code that replaces a feature.
 FEATURES = [["--all-features"], [], ["--no-default-features", "--features", "alloc,deflate"]]
 JOBS = int(os.environ.get("JOBS", os.cpu_count()))
 VARIABLES = {
-    # The same cases each time, so that a finding can be made again.
+    # The same cases each time, so that a result can be reproduced.
     "PROPTEST_RNG_SEED": "1",
     "PROPTEST_CASES": os.environ.get("PROPTEST_CASES", "96"),
     "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "true",
@@ -40,7 +40,7 @@ VARIABLES = {
     "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
     "RUSTFLAGS": "--cap-lints allow",
 }
-# A break may take memory without end.
+# A mutant may allocate without bound.
 MEMORY = 12 << 30
 OUTCOMES = ["caught", "timeout", "unviable", "explained", "missed"]
 
@@ -60,7 +60,7 @@ def cargo(root, *arguments, timeout=None):
     try:
         output = process.communicate(timeout=timeout)[0]
     except subprocess.TimeoutExpired:
-        # With the compilers that it has started.
+        # Including the compilers that it has started.
         os.killpg(process.pid, signal.SIGKILL)
         output = process.communicate()[0]
     messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
@@ -133,14 +133,14 @@ class Suite:
     def meet_alone(self, number):
         """What becomes of a break that needs a build of its own."""
         self.weave.write(alone=number)
-        # A constant can take for ever to make.
+        # Evaluating a constant may never end.
         if not cargo(self.weave.root, "check", "--lib", *self.features, timeout=300)[0]:
             return "unviable"
         file = self.weave.breaks[number]["file"]
         near = {function.number for function in self.weave.functions if function.file == file}
         names = self.promising([name for name, reached in self.reached.items() if reached & near], file)
         outcome = "missed"
-        # The first few see most breaks, and to build a program takes longer than to run it.
+        # The first few find most mutants, and building a program takes longer than running it.
         for some in (names[:3], names[3:]):
             if outcome == "missed" and some:
                 chosen = [f"--test={name}" for name in some if name != "websocket_proto"]

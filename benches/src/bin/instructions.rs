@@ -299,7 +299,7 @@ fn endpoint() -> Endpoint {
 }
 
 /// As [`receive`] and [`echo`], by the loop of the endpoint's documentation. These take their input where it lies, and here the
-/// transport copies it: also what is not taken, so that the copies are no part of the difference.
+/// transport copies it: also what is not taken, so that the copies do not count in the difference.
 fn drive_endpoint(
     wire: Wire,
     count: usize,

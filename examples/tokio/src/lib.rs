@@ -27,13 +27,13 @@
 //! # What a program has to know
 //!
 //! - **Keep [`next`](WebSocket::next) going.** It reads, and reading is what replies to Pings, notices the end and
-//! finishes what [`send`](WebSocket::send) could not write immediately. A program that only sends has to call it too,
-//! in a `select!` or in another task, see [`split`](WebSocket::split).
+//!   finishes what [`send`](WebSocket::send) could not write immediately. A program that only sends has to call it too,
+//!   in a `select!` or in another task, see [`split`](WebSocket::split).
 //! - **Everything can be dropped.** Each future can be dropped at any await point, in a `select!` or by a timeout,
-//! without losing data: what was read or queued is in the socket, not in the future. A `send` that is dropped has sent
-//! nothing.
+//!   without losing data: what was read or queued is in the socket, not in the future. A `send` that is dropped has sent
+//!   nothing.
 //! - **The end is a value.** After `None`, [`end`](WebSocket::end) reports how the connection ended, including
-//! transport errors, missed deadlines and protocol violations.
+//!   transport errors, missed deadlines and protocol violations.
 //! - **Dropping the socket does not close it.** Await [`close`](WebSocket::close), or the peer sees 1006.
 
 mod backoff;

@@ -66,7 +66,7 @@ pub enum Verdict {
     Accepted(String, String),
     /// Heads: a server answers with this status; or a client was answered with it.
     Rejected(u16),
-    /// Heads: it failed, and no status is told.
+    /// Heads: it failed, without reporting a status.
     Refused,
     /// Heads: more is awaited.
     Incomplete,

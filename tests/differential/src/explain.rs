@@ -110,7 +110,7 @@ fn frames(
         .or_else(|| taken(peer, case, facts, ours, theirs))
 }
 
-/// The peer let all faults of the frame pass; what comes after has to be right where that can be told.
+/// The peer accepts all errors of the frame; what follows has to be right if that can be determined.
 fn taken(
     peer: &str,
     case: &Case,

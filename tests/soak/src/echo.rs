@@ -104,7 +104,7 @@ fn send(client: &mut Client, random: &mut Random) -> Result<Expected, SendError>
     Ok(Expected::Binary(payload))
 }
 
-/// In fragments that are cut anywhere, be it inside of a character.
+/// In fragments that are split anywhere, even inside a character.
 fn send_fragments(
     client: &mut Client,
     random: &mut Random,

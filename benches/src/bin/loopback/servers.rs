@@ -158,7 +158,7 @@ fn serve_tokio(listener: TcpListener, run: fn(TokioStream, Connection) -> Task) 
     })
 }
 
-/// With a buffer for each connection, in which messages that reads cut are put together; what is large is written from there.
+/// With a buffer for each connection, in which messages split across reads are reassembled; large ones are written from there.
 fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
     let (mut buffer, mut out) = (Buffer::default(), Vec::new());
     while connection.transport_advice() == TransportAdvice::KeepOpen {

@@ -456,7 +456,8 @@ fn split(text: &str, delimiter: char) -> Vec<String> {
         .collect()
 }
 
-/// Pairs with a backslash stand for the second letter. What makes the quoted string wrong is left in, and is no token letter.
+/// Pairs with a backslash stand for the second character. Whatever makes the quoted string invalid is kept, and is not a token
+/// character.
 fn unescape(text: &str) -> String {
     let (mut out, mut letters) = (String::new(), text.chars());
     while let Some(letter) = letters.next() {

@@ -21,7 +21,7 @@ pub enum Trait {
     NonMinimalLength,
     LengthMsb,
     TooBig,
-    /// Too big, but not if the last character of the text, which is cut, is left out.
+    /// Too big, but not without the last character of the text, which is incomplete.
     TooBigByCutCharacter,
     UnexpectedContinuation,
     UnfinishedMessage,
@@ -45,7 +45,7 @@ pub enum Trait {
     BytesAfterClose,
     /// The header tells a fault that this crate finds at its end, or with the payload.
     FaultAnnounced,
-    /// A frame that is longer than what the limit leaves for the message around it, of which it is no part.
+    /// A frame that is longer than what the limit leaves for the message around it, to which it does not belong.
     OverRestOfOther,
 
     // Faults in how a head is written.
@@ -135,7 +135,7 @@ pub enum Trait {
     ConnectionLines,
     /// In a response, more than the one option.
     ConnectionList,
-    /// Empty elements, or such as are no tokens.
+    /// Empty elements, or elements that are not tokens.
     ConnectionUnusual,
     KeyPadBits,
     /// Connection, Sec-WebSocket-Protocol or -Extensions.

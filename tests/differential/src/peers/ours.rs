@@ -67,7 +67,7 @@ fn is_syntax(error: HandshakeError) -> bool {
     )
 }
 
-/// The same crate, its input cut anywhere: nothing may differ, so nothing is explained.
+/// The same crate, with its input split anywhere: nothing may differ, so nothing is explained.
 pub struct Cut;
 
 impl Peer for Cut {

@@ -300,7 +300,7 @@ impl<C: Client> Run<'_, C> {
             match message {
                 Message::Text(text) if text.starts_with("plain") => socket.send_plain(message.clone())?,
                 Message::Text(text) if text.starts_with("fragments") => {
-                    // The last one is cut inside a character.
+                    // The last one is split inside a character.
                     let (front, back) = text.as_bytes().split_at(500);
                     let (back, end) = back.split_at(back.len() - 3);
                     socket.send_fragments(&[front, b"", back, end])?;
