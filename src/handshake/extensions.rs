@@ -108,7 +108,7 @@ pub(super) fn check_lines<'a>(
     let (mut has_line, mut has_element) = (false, config.accept_empty_lists);
     for line in lines {
         has_line = true;
-        has_element |= ExtensionList::from_bytes(line)?.check(values)?;
+        has_element |= USUAL.contains(&line) || ExtensionList::from_bytes(line)?.check(values)?;
     }
     // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
     if has_line && !has_element {
@@ -116,6 +116,13 @@ pub(super) fn check_lines<'a>(
     }
     Ok(())
 }
+
+/// What browsers offer, and what servers answer: one extension, by the rules. To compare a line with these takes a few
+/// instructions, and to check it hundreds.
+const USUAL: [&[u8]; 2] = [
+    b"permessage-deflate; client_max_window_bits",
+    b"permessage-deflate",
+];
 
 /// What lines list that have been checked.
 pub(super) fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Extension<'a>> {
@@ -384,6 +391,16 @@ mod tests {
         assert_eq!(parse("a; b=\"c\""), parse("a;b=c"));
         for other in ["b; b=c", "a", "a; b", "a; b=d", "a; c=c", "a; b=c; b=c"] {
             assert_ne!(parse("a; b=c"), parse(other), "{other}");
+        }
+    }
+
+    // RFC 6455 section 9.1: 6455-9.1-01: what is not checked each time keeps the rules
+    #[test]
+    fn usual_lines_are_lists() {
+        for line in USUAL {
+            let list = ExtensionList::from_bytes(line).unwrap();
+            assert_eq!(list.check(Values::Tokens), Ok(true));
+            assert_eq!(list.to_string().as_bytes(), line);
         }
     }
 

@@ -81,7 +81,9 @@ impl<'a> Lines<'a> {
             }
             let (name, after) = rest.split_at_checked(find_colon(rest)?)?;
             let known = Known::of(name);
-            if known.is_none() && !is_name(name) {
+            // Most names are made of letters and hyphens up to the colon.
+            let is_usual = || find_early(rest, other_than_letters) == Some(name.len());
+            if known.is_none() && (name.is_empty() || !(is_usual() || is_token(name))) {
                 return None;
             }
             let (value, after) = split_line(after)?;
@@ -155,23 +157,6 @@ fn find_early(bytes: &[u8], first: impl Fn(u64) -> u64) -> Option<usize> {
         let within = marks.trailing_zeros() as usize / 8;
         (marks != 0).then(|| at.wrapping_mul(8).wrapping_add(within))
     })
-}
-
-/// Whether a name is a token. Most are made of letters and hyphens, of which eight are looked at at once.
-#[inline(always)]
-fn is_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        if other_than_letters(u64::from_le_bytes(*word)) != 0 {
-            return is_token(name);
-        }
-        rest = after;
-    }
-    // The last eight bytes, some of them for the second time.
-    match name.last_chunk() {
-        Some(word) if other_than_letters(u64::from_le_bytes(*word)) == 0 => true,
-        _ => is_token(name),
-    }
 }
 
 /// The highest bit of each of eight bytes that is neither a letter nor a hyphen. A sum of seven bits stays in its byte.
