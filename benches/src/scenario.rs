@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::outcome::{Check, Expected, Kind, Seen};
 use crate::places::{Offset, Placed};
 use crate::report::human;
-use crate::wire::{Input, READ_SIZE, Random, Role, Source, Wire};
+use crate::wire::{Input, Random, Role, Source, WRITE_SIZE, Wire};
 
 /// One row.
 #[derive(Debug)]
@@ -245,7 +245,7 @@ pub fn hello() -> Input {
 
 /// A batch fills some reads and stays in the second cache, where a real read would leave it; but has at least four messages.
 fn batch(size: usize) -> u64 {
-    (4 * READ_SIZE / (size + 8)).max(4) as u64
+    (4 * WRITE_SIZE / (size + 8)).max(4) as u64
 }
 
 fn seen(kind: Kind, payload: &[u8], times: u64) -> [Seen; 2] {

@@ -14,7 +14,7 @@ use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Connection, Delivery, Entropy, Event, MessageKind, OsEntropy, entropy};
 use websocket_proto_benches::outcome::Kind;
 use websocket_proto_benches::scenario::{BROWSER_REQUEST, chinese, payload};
-use websocket_proto_benches::wire::{READ_SIZE, Role, Wire};
+use websocket_proto_benches::wire::{Role, SOCKET_READ_SIZE as READ_SIZE, Wire};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{Input, Payload, READ_SIZE, Role};
+use crate::wire::{Input, Payload, READ_SIZE, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "bound",
@@ -64,7 +64,7 @@ impl Engine for Bound {
                 Role::Server => self.out.extend_from_slice(message.payload),
                 Role::Client => extend_xored(&mut self.out, message.payload, black_box([1, 2, 3, 4])),
             }
-            if self.out.len() >= READ_SIZE {
+            if self.out.len() >= WRITE_SIZE {
                 outcome.sent.write(&self.out);
                 self.out.clear();
             }

@@ -10,7 +10,7 @@ use super::ours::Outgoing;
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Reader, Role};
+use crate::wire::{Input, READ_SIZE, Reader, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "endpoint",
@@ -35,7 +35,7 @@ impl Driven {
             Role::Server => Connection::server(&Config::new()),
             Role::Client => Connection::client(&Config::new(), OsEntropy),
         };
-        let config = EndpointConfig::new();
+        let config = EndpointConfig::new().max_read_size(READ_SIZE);
         Self {
             endpoint: Endpoint::from_connection(&config, connection, &[], NOW),
             large: match role {
@@ -133,7 +133,7 @@ impl Engine for Driven {
         for _ in 0..times {
             let mut sender = self.endpoint.sender();
             send(&mut sender, outgoing, self.large, &mut outcome.sent);
-            if sender.buffered_amount() >= READ_SIZE {
+            if sender.buffered_amount() >= WRITE_SIZE {
                 self.drive(None, false, outcome);
             }
         }

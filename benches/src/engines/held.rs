@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use websocket_proto::endpoint::ReadBuffer;
 use websocket_proto::{Config, Delivery, OsEntropy};
 
 use super::ours::Ours;
@@ -20,34 +21,14 @@ pub const CONTESTANT: Contestant = Contestant {
 
 struct Held {
     ours: Ours,
-    /// Where the bytes that are held begin and end.
-    start: usize,
-    end: usize,
+    buffer: ReadBuffer,
 }
 
 impl Held {
     fn new(role: Role) -> Self {
-        let mut ours = Ours::new(role, &Config::new().delivery(Delivery::InPlace), OsEntropy);
-        ours.buffer.resize(READ_SIZE + SPARE, 0);
         Self {
-            ours,
-            start: 0,
-            end: 0,
-        }
-    }
-
-    /// Makes room for a read behind what is held, and for all of a message that has begun.
-    fn make_room(&mut self) {
-        let buffer = &mut self.ours.buffer;
-        let held = self.end - self.start;
-        let missing = (self.ours.connection.payload_remaining() as usize).saturating_sub(held);
-        let wanted = missing.max(1);
-        if self.end + wanted > buffer.len() {
-            buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, held);
-        }
-        if self.end + wanted > buffer.len() {
-            buffer.resize(self.end + wanted + READ_SIZE, 0);
+            ours: Ours::new(role, &Config::new().delivery(Delivery::InPlace), OsEntropy),
+            buffer: ReadBuffer::new(READ_SIZE),
         }
     }
 }
@@ -56,17 +37,14 @@ impl Engine for Held {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
         let mut reader = input.reader();
         loop {
-            self.make_room();
-            let size = reader.read(&mut self.ours.buffer[self.end..]);
+            let space = self.buffer.space(self.ours.connection.payload_remaining());
+            let size = reader.read(space);
             if size == 0 {
                 break;
             }
-            self.end += size;
-            let left = self.ours.events(self.start, self.end, echo, outcome);
-            self.start = self.end - left;
-            if left == 0 {
-                (self.start, self.end) = (0, 0);
-            }
+            self.buffer.filled(size);
+            let left = self.ours.events(self.buffer.unread(), echo, outcome);
+            self.buffer.keep(left);
         }
     }
 
@@ -79,6 +57,3 @@ impl Engine for Held {
         Box::new(self.ours.connection)
     }
 }
-
-/// The buffer is larger than a read by this, so that a message of a read's size fits into it with its header and some of the next one.
-const SPARE: usize = 8 * 1024;

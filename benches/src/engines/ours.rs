@@ -9,12 +9,12 @@ use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy};
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, READ_SIZE, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
     side: Side::Ours,
-    connect: |role| Box::new(Ours::new(role, &Config::new(), OsEntropy)),
+    connect: |role| Box::new(Shared::new(role, OsEntropy)),
     accept: Some(accept),
     breaks: &[],
 };
@@ -29,16 +29,22 @@ pub const RAND: Contestant = Contestant {
         use websocket_proto::entropy;
 
         let keys = entropy::from_fn(|key| rand::rng().fill_bytes(key));
-        Box::new(Ours::new(role, &Config::new(), keys))
+        Box::new(Shared::new(role, keys))
     },
     accept: None,
     breaks: &[],
 };
 
+/// A connection, and what it has to send.
 pub struct Ours {
     pub connection: Connection,
-    pub buffer: Vec<u8>,
     out: Output,
+}
+
+/// With a read buffer that all connections of a thread may share.
+struct Shared {
+    ours: Ours,
+    buffer: Vec<u8>,
 }
 
 /// What is to be written, and from which size on a payload is not copied there: it is written from where it is, right after its
@@ -61,7 +67,6 @@ impl Ours {
                 Role::Server => Connection::server(config),
                 Role::Client => Connection::client(config, entropy),
             },
-            buffer: vec![0; READ_SIZE],
             out: Output {
                 bytes: Vec::new(),
                 large: match role {
@@ -73,8 +78,7 @@ impl Ours {
     }
 
     /// Takes all events in the input; what is left of it is held.
-    pub fn events(&mut self, start: usize, end: usize, echo: bool, outcome: &mut Outcome) -> usize {
-        let mut input = &mut self.buffer[start..end];
+    pub fn events(&mut self, mut input: &mut [u8], echo: bool, outcome: &mut Outcome) -> usize {
         while let Some(event) = self
             .connection
             .receive(&mut input, &mut self.out.bytes)
@@ -107,6 +111,20 @@ impl Ours {
         self.out.write(&mut outcome.sent);
         left
     }
+
+    pub fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
+        let outgoing = match message.kind {
+            Kind::Text => Outgoing::Text(message.text()),
+            Kind::Binary => Outgoing::Binary(message.payload),
+        };
+        for _ in 0..times {
+            self.out.send(&mut self.connection, outgoing, &mut outcome.sent);
+            if self.out.bytes.len() >= WRITE_SIZE {
+                self.out.write(&mut outcome.sent);
+            }
+        }
+        self.out.write(&mut outcome.sent);
+    }
 }
 
 impl Output {
@@ -138,30 +156,43 @@ impl Output {
     }
 }
 
-impl Engine for Ours {
+impl Shared {
+    fn new(role: Role, entropy: impl Entropy + 'static) -> Self {
+        Self {
+            ours: Ours::new(role, &Config::new(), entropy),
+            buffer: vec![0; READ_SIZE],
+        }
+    }
+
+    /// Where to read to, as the documentation of `Connection::payload_remaining` has it.
+    fn space(&mut self) -> &mut [u8] {
+        let missing = self.ours.connection.payload_remaining() as usize;
+        let size = match missing >= READ_SIZE / 2 {
+            true => missing.min(READ_SIZE),
+            false => READ_SIZE,
+        };
+        &mut self.buffer[..size]
+    }
+}
+
+impl Engine for Shared {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
-        for read in input.reads() {
-            self.buffer[..read.len()].copy_from_slice(read);
-            self.events(0, read.len(), echo, outcome);
+        let mut reader = input.reader();
+        loop {
+            let size = reader.read(self.space());
+            if size == 0 {
+                break;
+            }
+            self.ours.events(&mut self.buffer[..size], echo, outcome);
         }
     }
 
     fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
-        let outgoing = match message.kind {
-            Kind::Text => Outgoing::Text(message.text()),
-            Kind::Binary => Outgoing::Binary(message.payload),
-        };
-        for _ in 0..times {
-            self.out.send(&mut self.connection, outgoing, &mut outcome.sent);
-            if self.out.bytes.len() >= READ_SIZE {
-                self.out.write(&mut outcome.sent);
-            }
-        }
-        self.out.write(&mut outcome.sent);
+        self.ours.send(message, times, outcome);
     }
 
     fn idle(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.connection)
+        Box::new(self.ours.connection)
     }
 }
 

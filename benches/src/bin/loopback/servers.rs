@@ -18,7 +18,7 @@ use tokio_websockets::{Message, ServerBuilder};
 use tungstenite::protocol::WebSocketConfig;
 use websocket_proto::handshake::ServerHandshake;
 use websocket_proto::{Config, Connection, Delivery, Event, TransportAdvice};
-use websocket_proto_benches::wire::READ_SIZE;
+use websocket_proto_benches::wire::SOCKET_READ_SIZE;
 
 use super::Result;
 #[cfg(feature = "shiguredo")]
@@ -122,7 +122,7 @@ fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result
 
 /// Without frames behind the request: the load waits for the response.
 fn open(stream: &mut TcpStream) -> Result<Connection> {
-    let mut buffer = vec![0; READ_SIZE];
+    let mut buffer = vec![0; SOCKET_READ_SIZE];
     let mut out = Vec::new();
     let mut handshake = ServerHandshake::new(&Config::new().delivery(Delivery::InPlace));
     loop {
@@ -169,7 +169,7 @@ fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
         let mut input = buffer.filled(size);
         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
             let payload = answer(&event, &mut connection, &mut out)?;
-            if !payload.is_empty() || out.len() > READ_SIZE {
+            if !payload.is_empty() || out.len() > SOCKET_READ_SIZE {
                 let sent = stream.write_vectored(&[IoSlice::new(&out), IoSlice::new(payload)])?;
                 for rest in left(sent, &out, payload) {
                     stream.write_all(rest)?;
@@ -195,7 +195,7 @@ async fn ours_async(mut stream: TokioStream, mut connection: Connection) -> Resu
         let mut input = buffer.filled(size);
         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
             let payload = answer(&event, &mut connection, &mut out)?;
-            if !payload.is_empty() || out.len() > READ_SIZE {
+            if !payload.is_empty() || out.len() > SOCKET_READ_SIZE {
                 let slices = [IoSlice::new(&out), IoSlice::new(payload)];
                 let sent = stream.write_vectored(&slices).await?;
                 for rest in left(sent, &out, payload) {
@@ -246,7 +246,7 @@ struct Buffer {
 impl Buffer {
     /// Room for a read, and for all of a message that has begun.
     fn room(&mut self, connection: &Connection) -> &mut [u8] {
-        let wanted = READ_SIZE.max(connection.payload_remaining() as usize) + LARGE;
+        let wanted = SOCKET_READ_SIZE.max(connection.payload_remaining() as usize) + LARGE;
         if self.bytes.len() < wanted {
             self.bytes.resize(wanted, 0);
         }
@@ -268,7 +268,7 @@ impl Buffer {
 const LARGE: usize = 4096;
 
 fn tungstenite(stream: TcpStream, _: Connection) -> Result {
-    let config = WebSocketConfig::default().read_buffer_size(READ_SIZE);
+    let config = WebSocketConfig::default().read_buffer_size(SOCKET_READ_SIZE);
     let role = tungstenite::protocol::Role::Server;
     let mut socket = tungstenite::WebSocket::from_raw_socket(stream, role, Some(config));
     loop {
@@ -281,7 +281,7 @@ fn tungstenite(stream: TcpStream, _: Connection) -> Result {
 
 /// Small frames are gathered, and large payloads are written from where they are.
 fn nexus_web(mut stream: TcpStream, _: Connection) -> Result {
-    let builder = FrameReader::builder().buffer_capacity(READ_SIZE + 16);
+    let builder = FrameReader::builder().buffer_capacity(SOCKET_READ_SIZE + 16);
     let (mut reader, mut writer) = pair_with(nexus_web::ws::Role::Server, builder);
     let mut out = Vec::new();
     while reader.read_from(&mut stream)? > 0 {

@@ -8,7 +8,7 @@ use shiguredo_websocket::{
 };
 use websocket_proto::Connection;
 use websocket_proto_benches::scenario::BROWSER_REQUEST;
-use websocket_proto_benches::wire::READ_SIZE;
+use websocket_proto_benches::wire::SOCKET_READ_SIZE;
 
 use super::Result;
 
@@ -20,7 +20,7 @@ pub fn serve(mut stream: TcpStream, _: Connection) -> Result {
     connection.feed_recv_buf(BROWSER_REQUEST.as_bytes())?;
     connection.accept_handshake_auto()?;
     while connection.poll_output().is_some() {}
-    let (mut buffer, mut out) = (vec![0; READ_SIZE], Vec::new());
+    let (mut buffer, mut out) = (vec![0; SOCKET_READ_SIZE], Vec::new());
     loop {
         let size = stream.read(&mut buffer)?;
         if size == 0 {

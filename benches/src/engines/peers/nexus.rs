@@ -12,7 +12,7 @@ use crate::engines::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::rules::Rule;
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, READ_SIZE, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "nexus-web",
@@ -79,7 +79,7 @@ impl Output {
             Kind::Text => self.writer.encode_text(payload, room),
             Kind::Binary => self.writer.encode_binary(payload, room),
         };
-        if self.filled >= READ_SIZE {
+        if self.filled >= WRITE_SIZE {
             self.write(sent);
         }
     }
@@ -93,7 +93,7 @@ impl Output {
     #[inline(always)]
     fn room(&mut self, size: usize) -> &mut [u8] {
         if self.bytes.len() < self.filled + size {
-            self.bytes.resize(self.filled + size + READ_SIZE, 0);
+            self.bytes.resize(self.filled + size + WRITE_SIZE, 0);
         }
         &mut self.bytes[self.filled..]
     }

@@ -13,7 +13,7 @@ use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::rules::Rule;
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "sockudo-ws",
@@ -59,7 +59,7 @@ impl Sockudo {
         self.protocol
             .encode_message(message, &mut self.out)
             .expect("the connection is open");
-        if self.out.len() >= READ_SIZE {
+        if self.out.len() >= WRITE_SIZE {
             self.write(sent);
         }
     }

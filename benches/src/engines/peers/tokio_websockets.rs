@@ -16,7 +16,7 @@ use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::rules::Rule;
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "tokio-websockets",
@@ -30,7 +30,7 @@ pub const CONTESTANT: Contestant = Contestant {
 struct TokioWebSockets(WebSocketStream<Link>);
 
 fn config() -> Config {
-    Config::default().flush_threshold(READ_SIZE)
+    Config::default().flush_threshold(WRITE_SIZE)
 }
 
 impl TokioWebSockets {

@@ -14,7 +14,7 @@ use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, READ_SIZE, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "tungstenite",
@@ -29,7 +29,7 @@ struct Tungstenite(WebSocket<Link>);
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_SIZE)
-        .write_buffer_size(READ_SIZE)
+        .write_buffer_size(WRITE_SIZE)
 }
 
 impl Tungstenite {

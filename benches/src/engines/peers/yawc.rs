@@ -15,7 +15,7 @@ use super::link::Link;
 use crate::engines::{Contestant, Engine, Side};
 use crate::outcome::{Kind, Outcome};
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, READ_SIZE, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "yawc",
@@ -42,8 +42,8 @@ impl Yawc {
             .with_utf8()
             .with_limits(LIMIT, LIMIT)
             .with_read_buffer_capacity(READ_SIZE)
-            .with_write_buffer_capacity(READ_SIZE)
-            .with_backpressure_boundary(READ_SIZE);
+            .with_write_buffer_capacity(WRITE_SIZE)
+            .with_backpressure_boundary(WRITE_SIZE);
         Self(WebSocket::from_stream(Link, role, options).expect("the options are valid"))
     }
 
