@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    // RFC 7692 section 8: 7692-8-02. A buffer that is as large as can be takes nothing, so that a byte more is too big.
+    // RFC 7692 section 8: 7692-8-02. A buffer of the maximum size has no room, so one more byte is too big.
     #[test]
     fn max_additional_is_what_a_buffer_can_have() {
         let largest = isize::MAX as usize;

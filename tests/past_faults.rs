@@ -1,5 +1,5 @@
-//! Faults that implementations of this field had, and that this one must not have: for each the bytes that show it, on both roles
-//! where both can have it. `PAST_FAULTS.md` tells where each was seen.
+//! Faults of other implementations that this one must not have: for each the bytes that trigger it, for both roles if both could
+//! have it. `PAST_FAULTS.md` lists where each was found.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -20,7 +20,7 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnec
 const RESPONSE: &str = "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n";
 
-/// What a server answers to the good request with `lines` in it.
+/// What a server responds to the valid request with `lines` in it.
 fn serve(config: &Config, lines: &str) -> Result<String, HandshakeError> {
     let mut bytes = format!("{REQUEST}{lines}\r\n").into_bytes();
     let mut out = Vec::new();
@@ -29,7 +29,7 @@ fn serve(config: &Config, lines: &str) -> Result<String, HandshakeError> {
     Ok(String::from_utf8(out).unwrap())
 }
 
-/// What a client makes of the good response with `lines` in it, and what it leaves.
+/// A client's result for the valid response with `lines` in it, and what is left of the input.
 fn ask(config: &Config, lines: &str, more: &[u8]) -> (Result<Option<Answer>, HandshakeError>, Vec<u8>) {
     let request = ClientRequest::new("h", "/").unwrap();
     let mut client = request.start(config, entropy::from_fn(|nonce| nonce.fill(0)), &mut Vec::new());
@@ -41,7 +41,7 @@ fn ask(config: &Config, lines: &str, more: &[u8]) -> (Result<Option<Answer>, Han
 
 // ---- the opening handshake ----------------------------------------------------------------------------------------------
 
-/// A read for each byte of a large head: work that grows with its square would take hours here. `linear.rs` counts it.
+/// A read for each byte of a large head: quadratic work would take hours here. `linear.rs` counts it.
 #[test]
 fn head_is_not_parsed_again_with_each_read() {
     let line = format!("X: {}\r\n", "x".repeat(1 << 20));
@@ -55,7 +55,7 @@ fn head_is_not_parsed_again_with_each_read() {
     }
     let request = server.receive(&mut std::slice::from_mut(last), &mut out);
     assert!(request.unwrap().unwrap().upgrade(&mut out).is_ok());
-    // Nor is there a large head, unless one is asked for.
+    // Nor is there a large head, unless the configuration allows it.
     let limit = 16 * 1024;
     assert_eq!(
         serve(&Config::new(), &line),
@@ -88,7 +88,7 @@ fn folded_lines_and_lone_line_ends_hide_no_field() {
         HandshakeError::BareCarriageReturn
     );
     assert_eq!(of("X: a\nContent-Length: 5\r\n"), HandshakeError::BareLineFeed);
-    // A client has to take folds, and makes one line of them; not of lone line ends.
+    // A client has to accept folds, which it joins to one line, but not bare line ends.
     let (answer, _) = ask(&Config::new(), "X: a\r\n Sec-WebSocket-Protocol: b\r\n", b"");
     let Ok(Some(Answer::Accepted { response, .. })) = answer else {
         panic!("{answer:?}")
@@ -114,7 +114,7 @@ fn arguments_inject_no_line() {
     assert!(ClientRequest::from_url("ws://h/\r\nX: y").is_err());
 }
 
-/// Lists that made regular expressions and naive searches work for minutes.
+/// Lists on which regular expressions and naive searches took minutes.
 #[test]
 fn lists_in_a_head_take_no_search() {
     let config = Config::new().max_head_size(4 << 20).max_fields(usize::MAX);
@@ -132,7 +132,7 @@ fn lists_in_a_head_take_no_search() {
     assert_eq!(serve(&config, &quoted), Err(HandshakeError::MalformedExtensions));
 }
 
-/// The server speaks first, and its frames come with the 101; the client speaks with its request.
+/// The server sends first, so its frames arrive with the 101; the client sends with its request.
 #[test]
 fn frames_that_came_with_the_head_are_kept() {
     let (answer, rest) = ask(&Config::new(), "", b"\x81\x02hi");
@@ -182,7 +182,7 @@ fn lengths_of_64_bits_overflow_nothing() {
             let wire = [end.incoming(0x02, b"x"), end.incoming_header(0x80, len)].concat();
             end.receive(&wire).fails(error);
         }
-        // The largest length there is, as a fragment after another.
+        // The largest length, in a fragment after another.
         let largest = i64::MAX as u64;
         let wire = [end.incoming(0x02, b"x"), end.incoming_header(0x80, largest)].concat();
         assert_eq!(
@@ -262,7 +262,7 @@ fn code_points_may_be_cut_anywhere() {
         let whole = "æ€😀".as_bytes();
         for cut in 0..=whole.len() {
             let (first, second) = whole.split_at(cut);
-            // `receive_all` cuts every frame by reads, too.
+            // `receive_all` also splits every frame across reads.
             end.receive_all(&[(0x01, first), (0x80, second)])
                 .succeeds()
                 .sees(&[text("æ€😀")]);
@@ -270,7 +270,7 @@ fn code_points_may_be_cut_anywhere() {
                 .succeeds()
                 .sees(&[ping(b""), text("æ€😀")]);
         }
-        // Cut for good.
+        // Truncated.
         for cut in [1, 3, 4, 6, 7, 8] {
             end.receive_all(&[(0x01, &whole[..cut]), (0x80, b"")])
                 .fails(Error::InvalidUtf8);
@@ -284,7 +284,7 @@ fn code_points_may_be_cut_anywhere() {
 #[test]
 fn output_is_bounded_by_input() {
     for end in both() {
-        // For each frame the answer has the size that the frame had, or a little more or less for the mask.
+        // For each frame, the reply is as large as the frame, give or take the mask.
         let mut wire = end.incoming(0x89, b"").repeat(10_000);
         wire.extend(end.incoming(0x89, &[7; 125]).repeat(100));
         let (_, heap) = measure(|| drive(&mut end.open(), &wire, &[]).out.len());
@@ -292,13 +292,13 @@ fn output_is_bounded_by_input() {
         assert!(run.out.len() <= wire.len() + 4 * 10_100, "{}", run.out.len());
         assert_eq!(run.state, State::Open);
         assert!(heap.held == 0, "{heap:?}");
-        // An error has one answer, however much comes after it.
+        // An error gets one reply, however much follows it.
         let run = end.receive(&[end.incoming(0x83, b""), wire].concat());
         assert!(run.out.len() <= 131, "{}", run.out.len());
     }
 }
 
-/// The caller that writes `out` has nothing left to bound: nothing is kept inside.
+/// If the caller writes `out`, nothing else grows: no replies are kept inside.
 #[test]
 fn pongs_are_not_queued() {
     for end in both() {
@@ -363,7 +363,7 @@ fn window_bits_are_8_to_15() {
     ] {
         let answer = ask(&config, &line(value), b"").0;
         assert!(answer.is_err(), "{value}: {answer:?}");
-        // A server takes no such offer, and does without or refuses what is not a list.
+        // A server declines such an offer, and ignores or rejects what is not a list.
         let served = serve(&config, &line(value));
         assert!(
             served.is_err() || !served.unwrap().contains("permessage-deflate"),
@@ -380,7 +380,7 @@ fn window_bits_are_8_to_15() {
     }
 }
 
-/// A thousand bytes for one.
+/// A thousand bytes of output for one of input.
 #[cfg(feature = "deflate")]
 #[test]
 fn inflating_is_limited_while_it_runs() {
@@ -425,7 +425,7 @@ fn chunk_extensions_are_limited() {
 
 // ---- faults of 2025 and 2026 ---------------------------------------------------------------------------------------------
 
-/// One key for all frames lets whoever chooses the data choose what is on the wire (RFC 6455 section 10.3).
+/// If all frames had the same key, whoever chooses the data could choose what is on the wire (RFC 6455 section 10.3).
 #[test]
 fn each_frame_has_a_mask_key_of_its_own() {
     let mut drawn = 0_u32;
@@ -459,7 +459,7 @@ fn each_frame_has_a_mask_key_of_its_own() {
     assert_eq!(keys, fresh);
 }
 
-/// Measured anew with each fragment, two hundred thousand of them would be twenty thousand million steps.
+/// If all of it were validated again with each fragment, two hundred thousand of them would take twenty thousand million steps.
 #[test]
 fn message_in_fragments_is_not_measured_again_with_each() {
     for end in both() {
@@ -476,7 +476,7 @@ fn message_in_fragments_is_not_measured_again_with_each() {
     }
 }
 
-/// A read for each byte of a large frame. `linear.rs` counts the instructions; here it is what is asked of the allocator.
+/// A read for each byte of a large frame. `linear.rs` counts the instructions; this test counts allocations.
 #[test]
 fn dribbled_read_takes_no_more_memory_and_no_search() {
     for end in both() {
@@ -529,7 +529,7 @@ fn nothing_is_inflated_that_was_not_agreed() {
                 .sees(&[]);
         }
     }
-    // Nor is it agreed to by an answer to no offer.
+    // Nor is it enabled by a response to no offer.
     let lines = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     assert!(ask(&Config::new(), lines, b"").0.is_err());
 }
@@ -562,7 +562,7 @@ fn messages_before_a_bad_frame_are_handed_out() {
                 (end.incoming(0x81, b"\xff"), 1007),
             ] {
                 let good = end.all_incoming(&[(0x81, b"one"), (0x89, b"p"), (0x02, b"tw"), (0x80, b"o")]);
-                // `receive` cuts it by reads at every place.
+                // `receive` splits it across reads at every place.
                 let run = end.receive(&[good, bad].concat()).fails_with(code);
                 run.sees(&[text("one"), ping(b"p"), binary(b"two")]);
             }
@@ -570,7 +570,7 @@ fn messages_before_a_bad_frame_are_handed_out() {
     }
 }
 
-/// The check of a text was left out when its last fragment was empty, or a read had split it.
+/// The text was not validated if its last fragment was empty, or if a read had split it.
 #[test]
 fn text_that_was_split_is_validated() {
     for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
@@ -599,12 +599,12 @@ fn text_that_was_split_is_validated() {
     }
 }
 
-/// What one connection compressed is not to be read from the size of what another compresses: the RFC's attack of section 8, without
-/// a secret of its own in the window.
+/// What one connection compresses must not be revealed by the size of what another compresses: the attack of RFC 7692 section 8,
+/// without the secret in the attacker's own window.
 ///
-/// An engine that two connections use one after the other hashes what the first left behind the end of the second's history. The
-/// thief has the server repeat words of any size that end in a marker, and then the marker with each letter: the letter that stood
-/// behind is not found again, and takes a byte more.
+/// An engine used by two connections in turn hashes what the first one left after the end of the second one's history. The
+/// attacker has the server repeat words of any size that end in a marker, and then the marker with each letter: the letter that
+/// followed it is not found again, and takes one byte more.
 // D47
 #[cfg(feature = "deflate")]
 #[test]
@@ -623,7 +623,7 @@ fn text_of_another_connection_cannot_be_read() {
             DeflateConfig::new().level(level).send_window_bits(bits),
         );
         let compressor = || Compressor::new(window, &config).unwrap();
-        // The letter whose probe alone has a size of its own.
+        // The letter whose probe is the only one of its size.
         let stolen = |victim: &str, place: usize| {
             let bait = [&front.as_bytes()[..place - words.len() - 3], &words, b"~#~"].concat();
             let sizes = ALPHABET.map(|letter| {
@@ -656,7 +656,7 @@ fn text_of_another_connection_cannot_be_read() {
 
 // ---- the table -----------------------------------------------------------------------------------------------------------
 
-/// `PAST_FAULTS.md` names each test here, and no other.
+/// `PAST_FAULTS.md` names exactly the tests in this file.
 #[test]
 fn table_and_tests_name_each_other() {
     let source = include_str!("past_faults.rs");

@@ -279,7 +279,7 @@ impl SendHalf {
         self.check_new_message()?;
         match self.masking {
             Masking::Server => Header::new(kind.opcode(), len as u64).encode().append_to(out),
-            // RFC 6455 section 5.1: a client masks its payloads, so it has to have them in its hands.
+            // RFC 6455 section 5.1: a client masks its payloads, so it needs the payload itself.
             Masking::Client(_) => return Err(Misuse::Unmasked),
         }
         Ok(())
@@ -383,7 +383,7 @@ impl SendHalf {
         header.mask = self.masking.next_key();
         let start = begin_frame(out);
         Deflating::compress(compressor, payload, Fin::of(&header), out);
-        // RFC 7692 section 6: RSV1 marks the first fragment alone.
+        // RFC 7692 section 6: RSV1 is set only on the first fragment.
         let header = match header.opcode {
             OpCode::Continuation => header,
             _ => deflated(header),
@@ -427,7 +427,7 @@ impl SendHalf {
         if self.state.check_unclosed().is_ok() {
             let code = Some(error.close_code());
             let mut body = ControlPayload::close(code);
-            // Fails where the body is full, and what is there is sent.
+            // Fails if the body is full; what fits is sent.
             let _ = fmt::write(&mut body, format_args!("{}", CloseReason(error)));
             self.send_close(code, &body, out);
         }

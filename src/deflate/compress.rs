@@ -112,7 +112,7 @@ impl Compressor {
         let is_behind = self.engine.is_none() || self.kept == Kept::Engine;
         let engine = self.engine.get_or_insert_with(new);
         if is_behind && !engine.prime(&self.history) {
-            // Not known to happen. One that has seen nothing refers to nothing.
+            // Not known to happen. A new one refers to nothing.
             debug_assert!(false);
             *engine = new();
         }
@@ -253,8 +253,8 @@ mod tests {
         Ok(())
     }
 
-    // RFC 7692 section 7.2.1: what comes after another engine took over refers to what the receiver's window holds, or to
-    // nothing.
+    // RFC 7692 section 7.2.1: after another engine took over, references reach only what is in the receiver's
+    // window.
     #[test]
     fn engines_are_renewed_before_they_count_more_than_they_can() {
         for takeover in [true, false] {
@@ -265,7 +265,7 @@ mod tests {
         assert!(renewals(true, true, false) >= 4);
     }
 
-    // A part that is larger than what an engine counts is given to several.
+    // A part larger than an engine can count is passed to several.
     #[test]
     fn parts_of_any_size_are_given_to_the_engine_piece_by_piece() {
         let content = noise(3 * MAX_COUNT, 1);

@@ -141,7 +141,7 @@ impl Decompressor {
     /// [`InflateError::Truncated`] if the data do not end where a message can end.
     pub fn finish(&mut self) -> Result<(), InflateError> {
         let mut message = match mem::replace(&mut self.state, State::Idle) {
-            // No payload is no DEFLATE data: nothing to inflate, and nothing that the next message could refer to.
+            // An empty payload is not DEFLATE data: there is nothing to inflate, and nothing the next message could refer to.
             State::Idle => return Ok(()),
             State::Inside(message) => message,
             State::Failed(error) => return Err(self.fail(error)),

@@ -66,7 +66,7 @@ impl Deflater {
     /// Appends `chunk`, at most [`MAX_COUNT`] bytes, flushed. Whether the engine did so.
     #[must_use]
     pub(super) fn deflate(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> bool {
-        // Room for what cannot be compressed, so that one call does for most messages.
+        // Room for incompressible data, so that one call is enough for most messages.
         let mut room = chunk.len().saturating_add(64).min(MAX_ROOM);
         loop {
             let start = out.len();
@@ -83,7 +83,7 @@ impl Deflater {
                 Ok(Status::Ok | Status::BufError) if chunk.is_empty() && written < room => {
                     return out.ends_with(&TAIL);
                 }
-                // The engine may have taken all of it, and still have much to give.
+                // The engine may have consumed all of it, and still have much output.
                 Ok(Status::Ok) if written > 0 => room = MAX_ROOM,
                 _ => return false,
             }

@@ -223,9 +223,9 @@ impl Inflater {
     fn advance(&mut self, compressed: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
         let limit = limit.min(MAX_CONTENT);
         let left = limit.saturating_sub(self.produced);
-        // One byte more than may come tells that it would.
+        // Room for one byte more than the limit shows whether it is exceeded.
         let room = usize::try_from(left).map_or(SCRATCH, |left| left.saturating_add(1).min(SCRATCH));
-        // More may go in once something came out, so the limit is reached at the same byte however the payload is split.
+        // More input is allowed once there is output, so the limit is reached at the same byte however the payload is split.
         let may_go_in = self.max_payload().saturating_sub(self.consumed);
         let given = usize::try_from(may_go_in).map_or(compressed.len(), |size| size.min(compressed.len()));
         let step = self.step(
@@ -246,7 +246,7 @@ impl Inflater {
             Ok(Status::StreamEnd) => Flow::Ended,
             Ok(_) if step.consumed == given && step.produced < room => Flow::Drained,
             Ok(Status::Ok) => Flow::Full,
-            // No progress, though there is room and something to take, so that another call would make none either.
+            // No progress, despite room and input, so another call would make none either.
             Ok(Status::BufError) | Err(()) => Flow::Stopped(InflateError::Corrupt),
         };
         Ok(allowed)

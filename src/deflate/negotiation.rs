@@ -337,7 +337,7 @@ pub fn check_answer<'a, 'o>(
         return Err(NegotiationError::Repeated);
     }
     let answer = Terms::read(&answer)?;
-    // Only an offer may leave the value open.
+    // Only an offer may omit the value.
     if answer.client_max_window_bits == Some(None) {
         return Err(NegotiationError::InvalidValue(Parameter::ClientMaxWindowBits));
     }
@@ -427,7 +427,7 @@ impl Terms {
         }
         let bits = |terms: Self| terms.client_max_window_bits.flatten().unwrap_or(15);
         let client = Window {
-            // The client keeps to its hint, whatever the server makes of it.
+            // The client honors its hint, whatever the server responds.
             bits: bits(self).min(bits(offer)),
             takeover: !(self.client_no_context_takeover || offer.client_no_context_takeover),
         };

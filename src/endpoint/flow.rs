@@ -61,7 +61,7 @@ pub(super) fn nanos(time: Duration) -> u64 {
 impl Limits {
     fn new(config: &EndpointConfig) -> Self {
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        // Rounded up: nothing ends before its time.
+        // Rounded up: nothing ends early.
         let millis = |time: Duration| {
             let millis = time.as_nanos().div_ceil(u128::from(NANOS_PER_MILLI));
             u32::try_from(millis).unwrap_or(u32::MAX)
@@ -120,8 +120,8 @@ impl Flow {
             return;
         }
         if waiting > 0 {
-            // The rest has to wait until the peer has read some: what there was of it may have come late, and so may the
-            // answer to a Ping behind it.
+            // The rest has to wait until the peer has read some. The part already sent may have arrived late,
+            // and so may the reply to a Ping behind it.
             self.keepalive.record_activity();
         }
         match self.writing {

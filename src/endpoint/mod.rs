@@ -377,7 +377,7 @@ fn next_of_any<'i>(
 ) -> Option<Event<'i>> {
     let before = output.len();
     let received = connection.receive_any(input, output.buffer());
-    // A Close, or what is wrong, is answered by a Close and by nothing else.
+    // A Close or an error is replied to with a Close and nothing else.
     if let Ok(Some(Event::Close(_))) | Err(_) = &received {
         if output.len() > before {
             output.ends_with_close();

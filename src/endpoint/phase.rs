@@ -134,7 +134,7 @@ impl Phase {
     /// Whether bytes of the peer are of use.
     pub(super) fn reads(&self) -> bool {
         match self {
-            // The peer's Close is the last thing that is looked at (RFC 6455 section 5.5.1).
+            // Nothing is read after the peer's Close (RFC 6455 section 5.5.1).
             Self::Open(connection) => connection.receives(),
             _ => self.reads_handshake(),
         }

@@ -83,7 +83,7 @@ impl ReadBuffer {
             self.storage.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         }
-        // A read that fills a small buffer shows that more comes at a time; and what is kept needs space behind it.
+        // A read that fills a small buffer shows that more arrives at a time; and kept bytes need space after them.
         let free = self.storage.len().saturating_sub(unread);
         if was_filled && (self.storage.len() < self.max_read_size || free <= unread) {
             self.grow(remaining);

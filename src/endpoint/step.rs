@@ -100,7 +100,7 @@ impl Endpoint {
         if self.has_input {
             self.flow.keepalive.record_activity();
         }
-        // A Close that waits behind a large message has its time once it is written.
+        // The time for a Close behind a large message starts once it is written.
         if self.phase.is_closing() && self.output().is_empty() {
             self.flow.keepalive.record_closing(self.flow.now());
         }
@@ -163,7 +163,7 @@ impl Endpoint {
         }
         self.flow.keepalive.record_activity();
         self.flow.reading = Reading::Ready;
-        // What comes after the end is of no use (RFC 6455 section 7.1.1).
+        // What arrives after the end is ignored (RFC 6455 section 7.1.1).
         if !self.phase.reads() {
             self.buffers().read.keep(0);
         }
@@ -283,7 +283,7 @@ impl Endpoint {
     #[cold]
     fn progress_missed(&mut self) {
         match self.flow.writing {
-            // The peer had its time to read our last bytes.
+            // The peer's time to read our last bytes has passed.
             Writing::ShutDown | Writing::Failed => self.finish(None),
             Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
                 self.time_out(Timeout::Write);
@@ -309,7 +309,7 @@ impl Endpoint {
         let role = self.phase.role();
         let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
         self.phase.opening_timed_out(output);
-        // A server still writes its response, and a client has its caller take a body that was truncated.
+        // A server still writes its response, and a client still returns a truncated body to its caller.
         if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
             self.finish(None);
         }
@@ -370,7 +370,7 @@ impl Endpoint {
         if !self.has_input || !matches!(self.phase, Phase::Open(_)) {
             return false;
         }
-        // For the end of a transport on which nothing came.
+        // For the end of a transport on which nothing was received.
         self.buffers();
         !self.is_full()
     }

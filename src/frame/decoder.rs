@@ -152,7 +152,7 @@ impl Decoder {
             State::Header { size: 0, .. } => Header::parse(input, &self.rules),
             State::Header { bytes, size } => return self.cut_header(bytes, size, input),
             State::Failed(violation) => return Err(violation),
-            // Not reached: a payload is taken with `chunk`.
+            // Not reached: payload is read with `chunk`.
             State::Payload { .. } => return Ok(None),
         };
         match parsed {
@@ -244,7 +244,7 @@ impl Decoder {
         let State::Payload { remaining, key } = &mut self.state else {
             return (&mut [], None);
         };
-        // A length over the address space is over the input's too.
+        // A length beyond the address space also exceeds the input's.
         let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(max);
         let chunk = take(input, size);
         *remaining = remaining.saturating_sub(chunk.len() as u64);

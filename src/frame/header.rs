@@ -324,7 +324,7 @@ impl Rules {
         let Some(opcode) = OpCode::from_bits(first & 0xf) else {
             return Err(Violation::ReservedOpCode(first & 0xf));
         };
-        // RFC 7692 section 6: RSV1 marks the first frame of a message, no other.
+        // RFC 7692 section 6: RSV1 is set only on the first frame of a message.
         let allowed = match opcode {
             OpCode::Text | OpCode::Binary if self.rsv1 => RSV1,
             _ => 0,
@@ -356,7 +356,7 @@ impl Rules {
             (Role::Client, true) => return Err(Violation::Masked),
             (Role::Server | Role::Client, _) => {}
         }
-        // RFC 6455 section 5.5: 126 and 127 announce an extended length, whatever it turns out to be.
+        // RFC 6455 section 5.5: 126 and 127 mean an extended length, whatever its value.
         if opcode.is_control() && usize::from(second & !MASK) > MAX_CONTROL_PAYLOAD {
             return Err(Violation::ExtendedControlLength);
         }
@@ -377,7 +377,7 @@ impl Rules {
         if len < minimum && !self.accept_non_minimal_length {
             return Err(Violation::NonMinimalLength(len));
         }
-        // RFC 6455 section 10.4: the limit is held before any payload is awaited.
+        // RFC 6455 section 10.4: the limit is checked before waiting for any payload.
         if len > self.max_payload && !opcode.is_control() {
             return self.check_deflated_len(opcode, deflated, len);
         }

@@ -168,7 +168,7 @@ impl Decoder {
             }
             State::Payload(_) if input.is_empty() => None,
             State::Payload(remaining) => {
-                // A length over the address space is over the input's too.
+                // A length beyond the address space also exceeds the input's.
                 let size = usize::try_from(*remaining).map_or(input.len(), |size| size.min(input.len()));
                 let (chunk, rest) = input.split_at(size);
                 *remaining = remaining.saturating_sub(chunk.len() as u64);

@@ -110,7 +110,7 @@ pub(super) fn check_lines<'a>(
         has_line = true;
         has_element |= USUAL.contains(&line) || ExtensionList::from_bytes(line)?.check(values)?;
     }
-    // RFC 6455 section 9.1: `1#extension`; a list of none is outside the grammar, no list is not.
+    // RFC 6455 section 9.1: `1#extension`; an empty list violates the grammar, a missing one does not.
     if has_line && !has_element {
         return Err(HandshakeError::EmptyExtensions);
     }

@@ -21,7 +21,7 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     sha1.update(key);
     sha1.update(GUID);
     let mut accept = [0; 28];
-    // 20 bytes fill 28 letters exactly, so the result can be nothing else.
+    // 20 bytes are always encoded as 28 characters.
     let _ = STANDARD.encode_slice(sha1.digest().bytes(), &mut accept);
     accept
 }
@@ -30,7 +30,7 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 #[cfg(feature = "alloc")]
 pub(super) fn encode_nonce(nonce: [u8; 16]) -> [u8; 24] {
     let mut key = [0; 24];
-    // 16 bytes fill 24 letters exactly, so the result can be nothing else.
+    // 16 bytes are always encoded as 24 characters.
     let _ = STANDARD.encode_slice(nonce, &mut key);
     key
 }
@@ -45,7 +45,7 @@ pub(super) fn is_key(key: &[u8]) -> bool {
         return false;
     };
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/');
-    // Without an early exit, which the compiler turns into vector code.
+    // No early exit, so that the compiler can vectorize it.
     <&[u8; 22]>::try_from(letters)
         .is_ok_and(|letters| letters.iter().fold(true, |all, byte| all & is_letter(byte)))
 }

@@ -121,7 +121,7 @@ impl<'a> Reference<'a> {
         let secure = self.is_secure()?.ok_or(UrlPart::Scheme)?;
         let (user_information, authority) = self.authority()?.ok_or(UrlPart::Host)?;
         self.check_resource()?;
-        // RFC 6455 section 3: a fragment means nothing here and must not be used.
+        // RFC 6455 section 3: a fragment has no meaning here and must not be used.
         if self.fragment.is_some() {
             return Err(UrlPart::Fragment);
         }

@@ -285,7 +285,7 @@ impl Keepalive {
         let Phase::Waiting { sent, .. } = self.phase else {
             return None;
         };
-        // RFC 6455 section 5.5.3: a Pong may be unsolicited, and for an older Ping than the last.
+        // RFC 6455 section 5.5.3: a Pong may be unsolicited, or for an older Ping than the last.
         if payload != self.payload {
             return None;
         }

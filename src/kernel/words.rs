@@ -18,7 +18,7 @@ pub(super) fn pass_bytes(work: Work<'_>, key: [u8; 4]) -> bool {
         Work::Look(bytes) => seen = bytes.iter().fold(0, |seen, byte| seen | byte),
         #[cfg(feature = "alloc")]
         Work::Append(out, bytes) => {
-            // First, so that a failure to reserve leaves `out` as it was: a text is validated after it was appended.
+            // First, so that a failure to reserve leaves `out` unchanged: a text is validated after it was appended.
             out.reserve(bytes.len());
             for (key, byte) in key.into_iter().zip(bytes) {
                 seen |= key ^ byte;

@@ -119,7 +119,7 @@ fn push<'a>(utf8: &mut Validator, chunk: &'a [u8]) -> (Option<char>, &'a str, Re
                 .get(..valid_front(before.clone(), chunk))
                 .unwrap_or_default();
             *utf8 = before;
-            // Never fails: it did not byte by byte.
+            // Never fails: the bytes were validated one by one.
             let (completed, rest) = utf8.push(front).unwrap_or_default();
             (completed, rest, Err(error))
         }

@@ -31,7 +31,7 @@ impl Inflate for Inflating {
             Some(active) => active.decompressor.push(compressed, limit, |chunk| {
                 message.push(chunk, NO_KEY, limit).map_err(Error::not_utf8)
             }),
-            // Not reached: without an agreement no frame is taken for compressed.
+            // Not reached: without an agreement no frame counts as compressed.
             None => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ impl ReceiveHalf {
         };
         let result = self.chunks_in_place(kind).unmask(payload);
         if result.is_err() {
-            // As with every other delivery, all that has come is consumed.
+            // As with every other delivery, all input is consumed.
             self.decoder.masked_chunk(input);
         }
         result.map_err(Error::not_utf8)

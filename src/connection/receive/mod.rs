@@ -284,7 +284,7 @@ impl ReceiveHalf {
                     let message = Content::lend(kind, chunk, unmasked).map_err(Error::not_utf8)?;
                     Some(Event::whole(message))
                 }
-                // The read ended with the header: all of the payload may come with the next one.
+                // The read ended with the header: the complete payload may arrive with the next one.
                 Frame::Whole(_) if chunk.bytes.is_empty() => None,
                 Frame::Whole(kind) => {
                     self.begin_partial(kind, chunk)?;
@@ -293,7 +293,7 @@ impl ReceiveHalf {
                 Frame::Fragment(fin) => self.fragment_chunk(chunk, fin, complete)?,
                 Frame::Control(control) => self.control_chunk(control, chunk, complete)?,
             };
-            // An incomplete frame has taken all of the input.
+            // An incomplete frame has consumed all input.
             if event.is_some() || !complete {
                 return Ok(event);
             }

@@ -110,7 +110,7 @@ impl ClientHandshake {
                 Ok(Some(head)) => head,
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    // What it has read is of no use any more.
+                    // What it has read is no longer needed.
                     self.reader = HeadReader::response(&self.waiting.offer().config);
                     return Err(self.waiting.fail(error));
                 }

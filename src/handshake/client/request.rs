@@ -175,7 +175,7 @@ impl ClientRequest {
     /// The part of the location that is at fault, as for [`from_url`](Self::from_url). A `wss:` request is not
     /// redirected to `ws:` or `http:`.
     pub fn redirect(self, location: impl AsRef<[u8]>) -> Result<Self, UrlError> {
-        // What is not UTF-8 is not ASCII in the text, either, and refused with its part.
+        // Bytes that are not UTF-8 are replaced by characters outside ASCII, so their part is rejected.
         let location = String::from_utf8_lossy(location.as_ref());
         let reference = Reference::split(&location);
         let secure = reference.is_secure()?.unwrap_or(self.secure);
@@ -198,7 +198,7 @@ impl ClientRequest {
             fields: self.fields.clone(),
             ..Self::from_parts(authority, target, secure)?
         };
-        // RFC 6874 section 1: a zone means something to this machine only, so that the server cannot know it.
+        // RFC 6874 section 1: a zone has a meaning only on this machine, so the server cannot know it.
         if next.zone.is_none() && next.has_host_of(&self) {
             next.zone.clone_from(&self.zone);
         }

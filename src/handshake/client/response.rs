@@ -53,7 +53,7 @@ impl Response {
         let field = self
             .field("Sec-WebSocket-Protocol")
             .filter(|_| self.is_accepting)?;
-        // One that is empty has been accepted as none; otherwise it is one name.
+        // An empty value was accepted as absent; otherwise it is one name.
         list(field).next().map(text)
     }
 

@@ -33,7 +33,7 @@ impl Offer {
     pub(super) fn kind(&self, status: u16) -> Result<Kind, HandshakeError> {
         match status {
             _ if self.opening.is_accepted_by(status) => Ok(Kind::Accepting),
-            // RFC 9113 section 8.6: the stack should have found it.
+            // RFC 9113 section 8.6: the stack should have rejected it.
             101 => Err(HandshakeError::SwitchedProtocols),
             100..=199 => Ok(Kind::Interim),
             200..=999 => Ok(Kind::Rejecting),
@@ -62,7 +62,7 @@ impl Offer {
         if version < (1, 1) && !self.config.accept_http_1_0 {
             return Err(HandshakeError::HttpVersionTooOld);
         }
-        // RFC 6455 section 4.1, item 2: the one protocol that was asked for, in any case.
+        // RFC 6455 section 4.1, item 2: only the requested protocol, case-insensitively.
         if !known.upgrade.has(b"websocket") {
             return Err(HandshakeError::MissingUpgrade);
         }
@@ -85,7 +85,7 @@ impl Offer {
             if !self.offered_extensions().any(|offered| offered.name() == name) {
                 return Err(HandshakeError::UnofferedExtension);
             }
-            // RFC 6455 section 9.1: the list is the order of the layers, so each stands once. As it does,
+            // RFC 6455 section 9.1: the list is the order of the layers, so each appears once. As it does,
             // there are never more than were offered, and this stays cheap.
             if seen.contains(&name) {
                 return Err(HandshakeError::RepeatedExtension);

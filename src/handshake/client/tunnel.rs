@@ -271,7 +271,7 @@ impl TunnelHandshake {
         };
         while let Some(head) = reader.receive(input)? {
             match head.status() {
-                // RFC 9110 section 15.2.2: only an Upgrade asks for another protocol.
+                // RFC 9110 section 15.2.2: only an Upgrade requests another protocol.
                 101 => return Err(HandshakeError::SwitchedProtocols),
                 100..=199 => {
                     interim.skip()?;

@@ -111,7 +111,7 @@ impl Waiting {
                 let response = Response::accepting(head);
                 Ok(Judged::Final(Answer::Accepted { connection, response }))
             }
-            // RFC 6455 section 4.1: handled as HTTP, so by the caller.
+            // RFC 6455 section 4.1: handled as HTTP, that is, by the caller.
             Kind::Rejecting => Ok(Judged::Final(Answer::Rejected(Response::rejecting(head)))),
         }
     }

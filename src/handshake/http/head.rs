@@ -201,7 +201,7 @@ impl HeadReader {
                 *rest = &[];
                 return Ok(());
             };
-            // Such an LF is read as if there was a CR in front of it, and then once more.
+            // Such an LF is handled as if a CR came before it, and then read again.
             let is_bare = byte == b'\n' && self.bare_line_feeds && !self.state.is_after_cr();
             *rest = if is_bare { after } else { behind };
             self.state = self.turn(if is_bare { b'\r' } else { byte })?;
@@ -270,7 +270,7 @@ impl HeadReader {
         if byte == b'\r' {
             return Ok(State::StartLf);
         }
-        // RFC 9112 section 2.2: what cannot be HTTP is refused, here at its first byte (TLS starts with
+        // RFC 9112 section 2.2: anything that cannot be HTTP is rejected at its first byte (TLS starts with
         // 0x16).
         if !is_token_byte(byte) {
             return Err(unexpected(byte, HandshakeError::MalformedMethod));
@@ -315,7 +315,7 @@ impl HeadReader {
     /// One byte of the version, or the one behind it.
     fn version(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
         let digit = byte.wrapping_sub(b'0');
-        // RFC 9112 section 2.3: upper case, and one digit on either side of the dot.
+        // RFC 9112 section 2.3: uppercase, and one digit on each side of the dot.
         match (at, byte) {
             (0, b'H') | (1 | 2, b'T') | (3, b'P') | (4, b'/') | (6, b'.') => {}
             (5, b'0'..=b'9') => self.head.version.0 = digit,
@@ -368,7 +368,7 @@ impl HeadReader {
         if self.state == State::FirstField {
             return Err(HandshakeError::SpaceBeforeFields);
         }
-        // RFC 9112 section 5.2: a server refuses a folded line, a client puts one space for the fold.
+        // RFC 9112 section 5.2: a server rejects a folded line, a client replaces the fold by one space.
         if self.kind == Kind::Request {
             return Err(HandshakeError::FoldedField);
         }
@@ -382,7 +382,7 @@ impl HeadReader {
                 self.record.end_name(&self.head.bytes);
                 Ok(State::BeforeValue)
             }
-            // RFC 9112 section 5.1: refused, as it has been a way to smuggle requests.
+            // RFC 9112 section 5.1: rejected, as it has been used to smuggle requests.
             b' ' | b'\t' => Err(HandshakeError::SpaceBeforeColon),
             _ => Err(unexpected(byte, HandshakeError::MalformedFieldName)),
         }
@@ -402,7 +402,7 @@ impl HeadReader {
 
 /// A version whose messages have this syntax.
 pub(crate) fn check_http_version((major, minor): (u8, u8)) -> Result<(), HandshakeError> {
-    // RFC 9112 section 2.3: a later minor version is read as this one.
+    // RFC 9112 section 2.3: a later minor version is treated as this one.
     if major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion { major, minor });
     }
@@ -438,8 +438,9 @@ fn line_feed(byte: u8, next: State) -> Result<State, HandshakeError> {
 
 /// The error for a byte out of place.
 fn unexpected(byte: u8, error: HandshakeError) -> HandshakeError {
-    // RFC 9112 section 2.2 allows to take an LF alone as a line end. Two ideas of where a line ends are how
-    // requests are smuggled, so it is refused, and at once, as its sender waits for an answer.
+    // RFC 9112 section 2.2 allows recipients to accept an LF alone as a line end. Different views of where a
+    // line ends allow request smuggling, so it is rejected, and immediately, as its sender waits for a
+    // response.
     if byte == b'\n' {
         HandshakeError::BareLineFeed
     } else {

@@ -13,7 +13,7 @@ pub(crate) fn check_field(name: &str, value: &[u8]) -> Result<(), HandshakeMisus
     if !is_token(name.as_bytes()) {
         return Err(HandshakeMisuse::MalformedFieldName);
     }
-    // RFC 9110 section 5.3: what the handshake writes must not appear twice. RFC 6455 section 11.3 has all
+    // RFC 9110 section 5.3: the handshake's own fields must not appear twice. RFC 6455 section 11.3 lists all
     // names of this kind.
     let is_sec = name
         .get(..14)
@@ -95,7 +95,7 @@ pub(crate) fn push_final(
         let end = if name == CONNECTION { ", close" } else { "" };
         push_parts(out, [name, ": ", value, end, "\r\n"].map(str::as_bytes));
     }
-    // RFC 9112 section 9.6: this connection is at its end, whichever option it has besides.
+    // RFC 9112 section 9.6: the connection ends after this, whatever other options it has.
     if !required.iter().any(|&(name, _)| name == CONNECTION) {
         push_field(out, CONNECTION, b"close");
     }
@@ -114,7 +114,7 @@ pub(crate) fn push_final(
 }
 
 fn check_status(method: &str, status: u16, body: &[u8]) -> Result<(), HandshakeMisuse> {
-    // RFC 9110 section 15: 1xx is not final, and nothing is defined from 600 on. Section 9.3.6: a success of
+    // RFC 9110 section 15: 1xx is not final, and 600 and above are undefined. Section 9.3.6: a success of
     // CONNECT has no length, as a tunnel follows.
     if !(200..600).contains(&status) || (method == "CONNECT" && status < 300) {
         return Err(HandshakeMisuse::UnusableStatus);

@@ -33,7 +33,7 @@ impl<'a> Connect<'a> {
         let protocol = require(CONNECT_PROTOCOL, protocol)?;
         let scheme = require(SCHEME, scheme)?;
         let path = require(PATH, path)?;
-        // RFC 8441 section 5: the token in lowercase. RFC 9220 section 3: 501 for all others.
+        // RFC 8441 section 5: the token in lowercase. RFC 9220 section 3: 501 for any other.
         if protocol != PROTOCOL {
             return Err(HandshakeError::UnsupportedConnectProtocol);
         }
@@ -57,7 +57,7 @@ impl<'a> Connect<'a> {
             return Err(HandshakeError::UnexpectedContentLength);
         }
         rules::check_expectation(&self.known)?;
-        // RFC 9110 section 15.5.22: a 426 would ask for an upgrade, which there is none here.
+        // RFC 9110 section 15.5.22: a 426 would ask for an upgrade, which does not exist here.
         rules::check_version(&self.known).map_err(|error| match error {
             HandshakeError::MissingVersion | HandshakeError::UnsupportedVersion => {
                 HandshakeError::UnsupportedConnectVersion
@@ -80,13 +80,13 @@ fn check_authority<'a>(
 ) -> Result<&'a str, HandshakeError> {
     let host = rules::check_host_field(config, known)?;
     let Some(authority) = authority else {
-        // RFC 9113 section 8.3.1: what came by HTTP/1.1 may have kept its Host.
+        // RFC 9113 section 8.3.1: a request converted from HTTP/1.1 may have kept its Host.
         return rules::check_not_empty(require(AUTHORITY, host)?);
     };
     let parsed = Authority::of_field(authority, config)
         .filter(|authority| !authority.host.is_empty())
         .ok_or(HandshakeError::MalformedPseudoField { name: AUTHORITY })?;
-    // RFC 9113 section 8.3.1, RFC 9114 section 4.3.1: where both are, they are the same.
+    // RFC 9113 section 8.3.1, RFC 9114 section 4.3.1: if both are present, they are the same.
     match host.and_then(|host| Authority::of_field(host, config)) {
         Some(host) if !host.is_same(&parsed, default_port) => Err(HandshakeError::ConflictingHost),
         Some(_) | None => Ok(authority),

@@ -44,7 +44,7 @@ fn check_host<'a>(
     known: &KnownFields<'a>,
     version: (u8, u8),
 ) -> Result<Option<&'a str>, HandshakeError> {
-    // RFC 9112 section 3.2: no Host, several, or one that is malformed, are answered with 400.
+    // RFC 9112 section 3.2: a missing, repeated or malformed Host gets a 400.
     match check_host_field(config, known)? {
         None if version >= (1, 1) => Err(HandshakeError::MissingHost),
         host => Ok(host),
@@ -67,7 +67,7 @@ pub(super) fn check_host_field<'a>(
 /// The request says in one way how long its content is. Whether it says that there is some.
 fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
     let length = known.length_of_content()?;
-    // RFC 9112 sections 6.1 and 6.3: both at once is how requests are smuggled; HTTP/1.0 knows the one only.
+    // RFC 9112 sections 6.1 and 6.3: both at once is how requests are smuggled; HTTP/1.0 has only the former.
     if !known.transfer_encoding.is_empty() {
         if length.is_some() || version < (1, 1) {
             return Err(HandshakeError::ConflictingFraming);
@@ -95,7 +95,7 @@ pub(super) fn require_authority<'a>(
     target: &Target<'a>,
 ) -> Result<&'a str, HandshakeError> {
     let host = host.ok_or(HandshakeError::MissingHost)?;
-    // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
+    // RFC 9112 section 3.2.2: the authority of an absolute target replaces Host.
     check_not_empty(target.authority.unwrap_or(host))
 }
 
@@ -109,7 +109,7 @@ pub(super) fn check_not_empty(host: &str) -> Result<&str, HandshakeError> {
 
 /// RFC 6455 section 4.2.1, items 3 and 4: both fields of the upgrade.
 pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
-    // RFC 9110 section 7.8: names compare whole and without case; `websocket/13` is another name.
+    // RFC 9110 section 7.8: names are compared as a whole and case-insensitively; `websocket/13` is another name.
     if !known.upgrade.has(b"websocket") {
         return Err(HandshakeError::MissingUpgrade);
     }
@@ -142,8 +142,8 @@ pub(super) fn check_version(known: &KnownFields<'_>) -> Result<(), HandshakeErro
     // RFC 6455 section 11.3.5: once in a request.
     match known.version.at_most_one(HandshakeError::RepeatedVersion)? {
         Some(b"13") => Ok(()),
-        // RFC 6455 section 4.2.2: whatever else, well-formed or not, is answered with the version that there
-        // is.
+        // RFC 6455 section 4.2.2: any other version, well-formed or not, gets a response with the supported
+        // one.
         Some(_) => Err(HandshakeError::UnsupportedVersion),
         None => Err(HandshakeError::MissingVersion),
     }
