@@ -278,6 +278,23 @@ fn code_points_may_be_cut_anywhere() {
     }
 }
 
+#[test]
+fn text_that_spans_reads_is_validated() {
+    for end in both() {
+        for wrong in [
+            &b"\xff"[..],
+            b"\xc0\x80",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xf0\x9f\x98",
+        ] {
+            // In one frame, which `receive_all` cuts by reads.
+            let wrong = [b"before ", wrong, b" behind"].concat();
+            end.receive_all(&[(0x81, &wrong)]).fails(Error::InvalidUtf8);
+        }
+    }
+}
+
 // ---- answers and the end ------------------------------------------------------------------------------------------------
 
 /// A peer that sends and does not read.
