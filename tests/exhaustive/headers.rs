@@ -65,7 +65,7 @@ fn every_header_is_read_as_the_naive_reader_reads_it() {
 
 /// All first two bytes, each with the lengths that its form has: of 16 and 64 bits the edges; of 7 bits all.
 fn headers(form: Form) -> Vec<Vec<u8>> {
-    let mut headers = Vec::new();
+    let (lengths, mut headers) = (lengths(form), Vec::new());
     for first in 0..=255 {
         for second in 0..=255u8 {
             let mut add = |len: &[u8]| {
@@ -74,10 +74,10 @@ fn headers(form: Form) -> Vec<Vec<u8>> {
             };
             match second & 0x7f {
                 126 => {
-                    let short = EDGES.iter().filter_map(|len| u16::try_from(*len).ok());
+                    let short = lengths.iter().filter_map(|len| u16::try_from(*len).ok());
                     short.for_each(|len| add(&len.to_be_bytes()));
                 }
-                127 => EDGES.iter().for_each(|len| add(&len.to_be_bytes())),
+                127 => lengths.iter().for_each(|len| add(&len.to_be_bytes())),
                 2..=123 if form == Form::Edges => {}
                 _ => add(&[]),
             }
@@ -86,15 +86,31 @@ fn headers(form: Form) -> Vec<Vec<u8>> {
     headers
 }
 
-/// Every switch, on and off, with some limits.
-fn all_rules(form: Form) -> Vec<naive::Rules> {
-    let limits: &[u64] = match form {
+/// The edges, and what is next to each limit, which is another one for compressed frames.
+fn lengths(form: Form) -> Vec<u64> {
+    let mut lengths = EDGES.to_vec();
+    for rules in all_rules(form) {
+        for limit in [false, true].map(|deflated| rules.frame_limit(deflated)) {
+            lengths.extend([limit, limit.saturating_add(1)]);
+        }
+    }
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
+}
+
+fn limits(form: Form) -> &'static [u64] {
+    match form {
         Form::Edges => &[126],
         Form::Short => &[126, i64::MAX as u64],
         Form::All => &[0, 125, 126, 65_535, 65_536, 1 << 32, i64::MAX as u64, u64::MAX],
-    };
+    }
+}
+
+/// Every switch, on and off, with some limits.
+fn all_rules(form: Form) -> Vec<naive::Rules> {
     let mut all = Vec::new();
-    for &limit in limits {
+    for &limit in limits(form) {
         for switches in 0..32 {
             let is_on = |switch: u32| switches >> switch & 1 == 1;
             all.push(naive::Rules {

@@ -1,13 +1,14 @@
 //! Every phase of the key, length and alignment, by each kernel that there is here. That of AVX2 begins at 512 bytes, with the
-//! features `simd` and `std`; all else goes by the other one.
+//! features `simd` and `std`; all else goes by the other one. From 1024 bytes on, blocks begin at a border of memory.
 
 use crate::{Form, count};
 use websocket_proto::frame::mask;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Where the kernel for what is large begins.
+/// Where the kernel for what is large begins, and where its blocks begin elsewhere.
 const LARGE: usize = 512;
+const LONG: usize = 1024;
 
 const ALIGNMENT: usize = 64;
 
@@ -24,8 +25,13 @@ fn every_phase_length_and_alignment_is_masked_as_the_byte_loop_masks_it() {
             Form::Short => 300,
             Form::All => 1300,
         };
-        let lengths: Vec<usize> = (0..=longest).chain(LARGE..=LARGE + longest).collect();
-        let mut checked = [0, 0];
+        let mut lengths: Vec<usize> = [0, LARGE, LONG]
+            .iter()
+            .flat_map(|start| *start..=start + longest)
+            .collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let mut checked = [0, 0, 0];
         let noise: Vec<u8> = (0..4096).map(|i| (i * 31 % 251) as u8).collect();
         let mut buffer = Aligned([0; 4096]);
         for &len in &lengths {
@@ -38,13 +44,13 @@ fn every_phase_length_and_alignment_is_masked_as_the_byte_loop_masks_it() {
                     check_in_place(&mut buffer.0, alignment, source, key, &expected);
                     #[cfg(feature = "alloc")]
                     check_append(&mut buffer.0, alignment, source, key, &expected);
-                    checked[usize::from(len >= LARGE)] += 1;
+                    checked[usize::from(len >= LARGE) + usize::from(len >= LONG)] += 1;
                 }
             }
         }
-        let [short, long] = checked;
+        let [short, large, long] = checked;
         format!(
-            "{short} short, {long} of {LARGE} bytes or more, each {}",
+            "{short} of less than {LARGE} bytes, {large} of less than {LONG}, {long} longer, each {}",
             twice_or_once()
         )
     });
