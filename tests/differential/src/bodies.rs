@@ -1,4 +1,5 @@
-//! The bodies of two fuzz targets: any bytes, to the peers that are in process. What no row explains is a panic.
+//! The bodies of two fuzz targets: any bytes, for the peers that run in this process. A difference that no row explains is a
+//! panic.
 //!
 //! The first byte of an input is the setting, the rest are the bytes of the case.
 
@@ -9,7 +10,7 @@ use crate::explain::Row;
 use crate::judge::{Judgement, agrees_with_facts, judge, report};
 use crate::peers;
 
-/// Not below what a control frame may have, which peers hold to the limit too.
+/// At least what a control frame may have, as some peers apply the limit to them too.
 const LIMITS: [usize; 4] = [1000, 125, 200, 70_000];
 
 pub fn frames(bytes: &[u8]) {
@@ -40,7 +41,7 @@ pub(crate) fn heads_case(bytes: &[u8]) -> Option<Case> {
         0 => Kind::Request,
         _ => Kind::Response,
     };
-    // No bytes at all would be the end of the transport to some.
+    // Some peers would take no bytes at all for the end of the transport.
     (!bytes.is_empty()).then(|| Case {
         kind,
         limit: 0,

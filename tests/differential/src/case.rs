@@ -1,4 +1,4 @@
-//! What is compared: the bytes, and what became of them.
+//! What is compared: the bytes, and the results.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub enum Kind {
     Response,
 }
 
-/// One input for all peers. It is made of parts, frames or lines, so that it can be shrunk.
+/// One input for all peers. It consists of parts, frames or lines, so that it can be shrunk.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub kind: Kind,
@@ -43,19 +43,19 @@ impl Case {
     }
 }
 
-/// What a peer made of a case.
+/// The result of a peer for a case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outcome {
     /// What it delivered, in order: see [`event`] and [`close_event`].
     pub events: Vec<String>,
     pub verdict: Verdict,
-    /// The frames that it answered with, in the form of events, but for the Close of a failure.
+    /// The frames that it sent in reply, in the form of events, except the Close of a failure.
     pub sent: Vec<String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// Frames: the connection goes on.
+    /// Frames: the connection continues.
     Open,
     /// Frames: the peer's Close ended it.
     Closed,
@@ -64,13 +64,13 @@ pub enum Verdict {
     /// Heads: the handshake is done; with Sec-WebSocket-Accept (of a server) and the subprotocol, `-` where there is none and `?`
     /// where the peer leaves it to the application.
     Accepted(String, String),
-    /// Heads: a server answers with this status; or a client was answered with it.
+    /// Heads: a server responds with this status; or a client received it.
     Rejected(u16),
     /// Heads: it failed, without reporting a status.
     Refused,
-    /// Heads: more is awaited.
+    /// Heads: incomplete.
     Incomplete,
-    /// Heads, syntax alone: the parts, `?` where they are not told.
+    /// Heads, syntax only: the parts, `?` for those that the peer does not report.
     Parsed(String),
     /// An exception that the peer does not document, or a panic.
     Crashed(String),
@@ -85,14 +85,14 @@ impl Outcome {
         }
     }
 
-    /// Whether two peers did the same, as far as both tell.
+    /// Whether two peers did the same, as far as both report it.
     pub fn agrees(&self, other: &Self, kind: Kind) -> bool {
         use Verdict::{Accepted, Parsed, Refused, Rejected};
         let verdicts = match (&self.verdict, &other.verdict) {
             (Accepted(a, p), Accepted(b, q)) => a == b && (p == q || q == "?"),
             (Rejected(a), Rejected(b)) if kind == Kind::Request => a / 100 == b / 100,
             (Rejected(_), Refused) if kind == Kind::Request => true,
-            // What the crate says of a head that it refuses for what it says.
+            // What the crate reports about a head that it rejects for its content.
             (Parsed(a), Parsed(b)) => a == b || a == "?",
             (a, b) => a == b,
         };
@@ -139,7 +139,7 @@ pub fn close_event(code: Option<u16>, reason: &[u8]) -> String {
     )
 }
 
-/// The frames that a peer wrote, in the form of events; without the Close that tells of a failure.
+/// The frames that a peer wrote, in the form of events, without the Close that reports a failure.
 pub fn sent(mut output: &[u8], verdict: &Verdict) -> Vec<String> {
     let mut events = Vec::new();
     while let [first, second, rest @ ..] = output {

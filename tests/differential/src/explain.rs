@@ -1,4 +1,4 @@
-//! Why a peer differs: a table from what is in the case, and the peer, to a decision or to a fault of the peer.
+//! Why a peer differs: a table from the traits of a case and the peer to a decision or to a fault of the peer.
 
 use crate::case::{Case, Outcome, Verdict};
 use crate::facts::{Facts, Trait};
@@ -7,20 +7,20 @@ use crate::peers::ours;
 use Does::{Answers, Code, Crashes, Refuses, Takes};
 use Trait as T;
 
-/// What a peer does about a trait.
+/// How a peer treats a trait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Does {
-    /// Lets a fault pass, and goes on.
+    /// Does not detect an error, and continues.
     Takes,
-    /// Refuses what is right.
+    /// Rejects what is valid.
     Refuses,
     /// Fails with another close code.
     Code(u16),
-    /// Has not seen the fault at the end of the bytes, which stand inside the frame or the head.
+    /// Has not detected the error at the end of the bytes, inside a frame or a head.
     Waits,
-    /// Answers in another way.
+    /// Responds differently.
     Answers,
-    /// Lets an exception out.
+    /// Throws an exception.
     Crashes,
 }
 
@@ -30,7 +30,7 @@ pub struct Row {
     pub seen: Option<Trait>,
     pub does: Does,
     /// A decision of the requirements (`D` and a number); `fault`: the peer breaks a rule of the RFCs, or leaves it to the application;
-    /// `late`, `early`, `order`: both refuse, at another byte or for another one of several faults, as the texts leave open.
+    /// `late`, `early`, `order`: both reject, at another byte or for another of several errors, as the RFCs allow.
     pub id: &'static str,
     pub why: &'static str,
 }

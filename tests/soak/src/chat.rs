@@ -1,4 +1,4 @@
-//! Well-behaved clients of `chat`: each hears all that the others say, in order.
+//! Well-behaved clients of `chat`: each receives everything that the others send, in order.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,13 +10,13 @@ use crate::client::{Client, PATIENCE};
 use crate::random::Random;
 use crate::run::{Run, Stage};
 
-/// What all clients know of each other.
+/// What all clients know about each other.
 pub struct Room {
     /// How many messages each has sent.
     said: Vec<AtomicU32>,
-    /// How many clients are inside for the last time.
+    /// How many clients have joined for the last time.
     inside: AtomicU32,
-    /// How many have said their last word.
+    /// How many have sent their last message.
     silent: AtomicU32,
 }
 
@@ -29,23 +29,23 @@ impl Room {
         }
     }
 
-    /// Whether all have come so far. After a failure there may be no more to wait for.
+    /// Whether all have arrived so far. After a failure there may be no more to wait for.
     fn all(&self, run: &Run, count: &AtomicU32) -> bool {
         count.load(Ordering::SeqCst) as usize == self.said.len() || run.has_failed()
     }
 }
 
-/// One client, while it is inside.
+/// One client, while it is in the chat.
 struct Member<'a> {
     run: &'a Run,
     room: &'a Room,
     place: usize,
     client: Client,
-    /// The last message of each that was heard, since this one came in.
+    /// The last message received from each since this one joined.
     heard: Vec<Option<u32>>,
 }
 
-/// One client after another, until all is over.
+/// Runs one client after another, until the end of the run.
 pub fn live(
     run: &Run,
     room: &Room,
@@ -61,7 +61,7 @@ pub fn live(
             client: Client::open(address, "/chat", false)?,
             heard: vec![None; room.said.len()],
         };
-        // The server lets it in after its answer: only what it hears of itself shows that it is inside.
+        // The server admits it after its response: only receiving its own message shows that it has joined.
         member.say_and_hear()?;
         for _ in 0..=random.below(60) {
             member.listen(Duration::from_millis(random.below(8000) as u64))?;
@@ -106,7 +106,7 @@ impl Member<'_> {
         Ok(())
     }
 
-    /// Listens until something is so.
+    /// Receives until a condition holds.
     fn hear(&mut self, until: Instant, is_so: impl Fn(&Self) -> bool) -> Result<(), String> {
         while !is_so(self) {
             if Instant::now() >= until {
@@ -120,7 +120,7 @@ impl Member<'_> {
         Ok(())
     }
 
-    /// Whose words did not come.
+    /// The clients whose messages did not arrive.
     fn missing(&self) -> String {
         let said = self.room.said.iter().map(|said| said.load(Ordering::SeqCst));
         let behind = self.heard.iter().zip(said).enumerate();
@@ -131,7 +131,7 @@ impl Member<'_> {
         format!("after {PATIENCE:?} it has heard {:.200}", behind.join(", "))
     }
 
-    /// When all are inside, each says a last word, which all have to hear.
+    /// When all have joined, each sends a last message, which all have to receive.
     fn end(mut self) -> Result<(), String> {
         self.room.inside.fetch_add(1, Ordering::SeqCst);
         self.hear(Instant::now() + 2 * PATIENCE, |member| {
@@ -162,7 +162,7 @@ impl Member<'_> {
     }
 }
 
-/// The words of a well-behaved client, which follow from its place and its number.
+/// The texts of a well-behaved client, which follow from its index and a counter.
 fn message(place: usize, number: u32) -> String {
     let mut random = Random::new((place as u64) << 32 | u64::from(number));
     let size = if random.one_in(20) {
@@ -176,7 +176,7 @@ fn message(place: usize, number: u32) -> String {
     format!("well {place} {number} {filler}")
 }
 
-/// Compares what came. The others may say what they want.
+/// Compares what was received. Misbehaving peers may send anything.
 fn take(run: &Run, heard: &mut [Option<u32>], event: Event<'_>) -> Result<(), String> {
     let Event::Text(text) = event else {
         return Err(format!("nothing of the kind was said: {event:?}"));

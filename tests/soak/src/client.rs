@@ -9,10 +9,10 @@ use websocket_proto::handshake::ClientRequest;
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Event, OsEntropy};
 
-/// How long anything may take, on a machine that does other things as well.
+/// How long anything may take, on a machine that is also doing other things.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long one direction of a transport waits while the other one may go on.
+/// How long one direction of a transport waits while the other one may continue.
 const SLICE: Duration = Duration::from_millis(5);
 
 pub struct Client {
@@ -21,7 +21,7 @@ pub struct Client {
     clock: Instant,
 }
 
-/// What came of running a client for a while.
+/// The result of running a client for a while.
 #[derive(Debug, Eq, PartialEq)]
 enum Ran {
     Enough,
@@ -37,9 +37,9 @@ impl Client {
             true => Config::new().deflate(DeflateConfig::new()),
             false => Config::new(),
         };
-        // Each Pong that comes is one that was asked for.
+        // Each Pong received is a reply to a Ping.
         let keepalive = KeepaliveConfig::new().ping_interval(Duration::MAX);
-        // What a round sends waits here, however slow the server is.
+        // What a round sends is buffered here, however slow the server is.
         let config = EndpointConfig::new()
             .connection(config)
             .max_buffered(16 << 20)
@@ -74,7 +74,7 @@ impl Client {
         self.endpoint.sender()
     }
 
-    /// Runs until `handle` has enough, which is `true`, or until `until`. An end is an error.
+    /// Runs until `handle` returns `true`, or until `until`. The end of the connection is an error.
     pub fn run(
         &mut self,
         until: Instant,
@@ -99,7 +99,7 @@ impl Client {
         }
     }
 
-    /// Closes, and expects a clean end. What comes in between was sent before the server knew.
+    /// Closes, and expects a clean end. Messages that still arrive were sent before the server knew.
     pub fn close(mut self, mut handle: impl FnMut(Event<'_>) -> Result<(), String>) -> Result<(), String> {
         let closing = self.sender().close(CloseCode::NORMAL, "");
         closing.map_err(|error| format!("close: {error}"))?;
@@ -124,7 +124,7 @@ impl Client {
                 Step::Event => {
                     let mut enough = false;
                     while let Some((event, _)) = self.endpoint.next_event() {
-                        // The server may ask at any time; the endpoint answers.
+                        // The server may send a Ping at any time; the endpoint replies.
                         if !matches!(event, Event::Ping(_)) {
                             enough |= handle(event)?;
                         }
@@ -145,13 +145,13 @@ impl Client {
         }
     }
 
-    /// Does a step, and waits no longer than `left`.
+    /// Performs a step, and waits at most `left`.
     fn perform(&mut self, step: Step, left: Duration) -> Result<(), String> {
         let slice = match self.endpoint.output() {
             [] => left,
             _ => left.min(SLICE),
         };
-        // No time at all would be no timeout to a socket.
+        // A socket would take a timeout of zero as "no timeout".
         let slice = Some(slice.max(Duration::from_millis(1)));
         let timeouts =
             (self.stream.set_read_timeout(slice)).and_then(|()| self.stream.set_write_timeout(slice));

@@ -11,14 +11,14 @@ use crate::client::{Client, PATIENCE};
 use crate::random::Random;
 use crate::run::{Run, Stage};
 
-/// What the server is to send back, in this order.
+/// What the server has to send back, in this order.
 enum Expected {
     Text(String),
     Binary(Vec<u8>),
     Pong(Vec<u8>),
 }
 
-/// One client after another, until all is over.
+/// Runs one client after another, until the end of the run.
 pub fn live(run: &Run, address: SocketAddr, mut random: Random) -> Result<(), String> {
     loop {
         let compresses = random.one_in(2);
@@ -119,7 +119,7 @@ fn send_fragments(
     sender.send_fragment(kind, last, Fin::Last)
 }
 
-/// Words, so that compression has something to do, and some of them not in ASCII.
+/// Words, so that compression has an effect, some of them not in ASCII.
 fn text(random: &mut Random, size: usize) -> String {
     const WORDS: [&str; 8] = [
         "frame ",
@@ -138,7 +138,7 @@ fn text(random: &mut Random, size: usize) -> String {
     text
 }
 
-/// Nothing may come for a while.
+/// Asserts that nothing arrives for a while.
 fn pause(client: &mut Client, random: &mut Random) -> Result<(), String> {
     let until = Instant::now() + Duration::from_millis(random.below(400) as u64);
     client.run(until, |event| unexpected(event).map(|()| false))?;

@@ -27,7 +27,7 @@ use server::{Sample, Server};
 /// How much the memory of a server may grow from the second quarter of the time to the last.
 const GROWTH_KIB: u64 = 4 * 1024;
 
-/// In less time than this, memory is still on its way to where it stays.
+/// In a shorter run, memory has not yet reached its steady state.
 const SETTLED: Duration = Duration::from_secs(600);
 
 struct Options {
@@ -116,7 +116,7 @@ fn soak(options: &Options) -> Result<usize, String> {
     Ok(run.failures())
 }
 
-/// Returns when all clients and peers are gone.
+/// Returns when all clients and peers have ended.
 fn have_all_live(
     options: &Options,
     servers: &mut [Server; 2],
@@ -190,7 +190,7 @@ fn sample_while(servers: &mut [Server], mut is_on: impl FnMut() -> bool) -> Resu
     Ok(())
 }
 
-/// All are gone, and have left nothing.
+/// Asserts that everything is closed and nothing is left.
 fn settle(run: &Run, server: &mut Server, baseline: &Sample) -> Result<(), String> {
     let until = Instant::now() + PATIENCE;
     let is_settled =
@@ -212,7 +212,7 @@ fn settle(run: &Run, server: &mut Server, baseline: &Sample) -> Result<(), Strin
     Ok(())
 }
 
-/// The figures of a server, and whether its memory is flat.
+/// The figures of a server, and whether its memory is constant.
 fn report(run: &Run, options: &Options, server: &Server, tally: &Tally) {
     println!("\n{}, in tenths of the time:", server.name);
     println!(
@@ -265,7 +265,7 @@ fn part(server: &Server, from: Duration, to: Duration) -> Vec<Sample> {
         .collect()
 }
 
-/// The median: a flood shows in a few samples, and what stays in all.
+/// The median: a flood affects a few samples, and a leak affects all.
 fn memory(part: &[Sample]) -> u64 {
     let mut memory: Vec<u64> = part.iter().map(|sample| sample.memory).collect();
     memory.sort_unstable();

@@ -1,4 +1,4 @@
-//! What peers do that are broken, hostile or just gone.
+//! Peers that are broken, hostile or just disappear.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +14,19 @@ use crate::run::{Run, Stage};
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
-/// What a server is to the peers.
+/// How a server behaves towards the peers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// It sends each message back, takes compressed ones, and none over 1 MiB.
+    /// It echoes each message, accepts compressed ones, and none over 1 MiB.
     Echo,
-    /// It sends each text to all, and takes none over 4 KiB.
+    /// It sends each text to all, and accepts none over 4 KiB.
     Chat,
 }
 
 pub const ECHO_LIMIT: usize = 1 << 20;
 const CHAT_LIMIT: usize = 4096;
 
-/// A peer of a server, which does one thing after the other.
+/// A peer of a server, which performs one deed after another.
 pub struct Bad {
     kind: Kind,
     address: SocketAddr,
@@ -35,7 +35,7 @@ pub struct Bad {
 
 type Deed = fn(&mut Bad) -> Result<(), String>;
 
-/// Each fails if the server does not do what it has to.
+/// Each fails if the server does not behave as required.
 const DEEDS: [(&str, Deed); 20] = [
     ("connects and leaves", Bad::leave),
     ("leaves inside of a request", Bad::half_request),
@@ -59,7 +59,7 @@ const DEEDS: [(&str, Deed); 20] = [
     ("ends its direction without a Close", Bad::half_close),
 ];
 
-/// How often each deed was done.
+/// How often each deed was performed.
 #[derive(Default)]
 pub struct Tally {
     counts: [AtomicU64; DEEDS.len()],
@@ -79,7 +79,7 @@ impl Tally {
     }
 }
 
-/// One deed after the other, until it is time to settle.
+/// Performs one deed after another, until the run is about to end.
 pub fn live(run: &Run, tally: &Tally, kind: Kind, address: SocketAddr, random: Random) -> Result<(), String> {
     let mut bad = Bad {
         kind,
@@ -226,7 +226,7 @@ impl Bad {
     fn flood(&mut self) -> Result<(), String> {
         let offer = if self.random.one_in(2) { OFFER } else { "" };
         let mut peer = self.open(offer)?;
-        // What goes to all has to leave room for what the others say.
+        // What is broadcast has to leave space for the messages of the others.
         let (count, size) = match self.kind {
             Kind::Echo => (self.random.below(64), 256 * 1024),
             Kind::Chat => (self.random.below(30), 1000),
@@ -286,7 +286,7 @@ impl Bad {
 
     fn bad_deflate(&mut self) -> Result<(), String> {
         let mut peer = self.open(OFFER)?;
-        // A reserved kind of block, a reference to what is before the start, and data that ends inside of a block.
+        // A reserved block type, a reference before the start, and data that ends inside a block.
         let spoiled: [&[u8]; 3] = [b"\x07", b"\xf2\x00\x11\x00\x00", b"\xf2\x48\xcd"];
         if self.kind == Kind::Echo && self.random.one_in(2) {
             let size = self.random.below(2000);
@@ -380,7 +380,7 @@ impl Bad {
         peer.drain()
     }
 
-    /// The server has to end the transport, whatever comes behind the Close.
+    /// The server has to end the transport, whatever follows the Close.
     fn stay(&mut self) -> Result<(), String> {
         let mut peer = self.open("")?;
         let (close, ping) = (
@@ -388,7 +388,7 @@ impl Bad {
             self.frame(0x89, b"late"),
         );
         peer.send(&[&close[..], &ping].concat());
-        // What is behind the Close is read and dropped, so that no reset overtakes the answer.
+        // What follows the Close is read and dropped, so that no reset overtakes the reply.
         match peer.ending()? {
             Ending::Close(4000) => {}
             ending => return Err(format!("{ending:?} instead of 4000")),
@@ -400,7 +400,7 @@ impl Bad {
         Ok(())
     }
 
-    /// What was sent before the end is answered.
+    /// What was sent before the end is echoed.
     fn half_close(&mut self) -> Result<(), String> {
         let mut peer = self.open("")?;
         let count = 1 + self.random.below(5);

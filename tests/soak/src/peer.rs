@@ -1,4 +1,4 @@
-//! A peer that says what it wants: a bare transport.
+//! A peer that can send anything: a bare transport.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,11 +9,11 @@ use crate::random::Random;
 
 pub struct Peer {
     pub stream: TcpStream,
-    /// What was read and not taken yet.
+    /// Bytes that were read and not consumed yet.
     read: Vec<u8>,
 }
 
-/// What a server sends in answer.
+/// What a server sends in reply.
 pub struct Frame {
     pub first: u8,
     pub payload: Vec<u8>,
@@ -83,7 +83,7 @@ impl Peer {
         }
     }
 
-    /// Sends what the server takes, which may end the connection before all is sent: `false`.
+    /// Sends as much as the server reads. Returns `false` if it ends the connection before everything is sent.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
@@ -92,7 +92,7 @@ impl Peer {
         _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Reads more: `false` at the end of the transport.
+    /// Reads more. Returns `false` at the end of the transport.
     fn fill(&mut self) -> Result<bool, String> {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
@@ -107,7 +107,7 @@ impl Peer {
         }
     }
 
-    /// The status of a response, whose head is taken. `None` if there was none.
+    /// Reads a response's head and returns its status. `None` if there was none.
     pub fn status(&mut self) -> Result<Option<u16>, String> {
         let end = loop {
             match self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -137,7 +137,7 @@ impl Peer {
         }
     }
 
-    /// Reads to the end. Behind a Close there is nothing more.
+    /// Reads to the end. Nothing may follow a Close.
     pub fn ending(&mut self) -> Result<Ending, String> {
         while let Some(frame) = self.frame()? {
             if frame.first != 0x88 {
@@ -156,7 +156,7 @@ impl Peer {
         Ok(Ending::Cut)
     }
 
-    /// Reads to the end, which has to be by this code.
+    /// Reads to the end, which has to have this code.
     pub fn ends_with(&mut self, code: u16) -> Result<(), String> {
         match self.ending()? {
             Ending::Close(found) if found == code => Ok(()),
@@ -164,7 +164,7 @@ impl Peer {
         }
     }
 
-    /// Reads to the end, whatever comes.
+    /// Reads to the end, ignoring what is received.
     pub fn drain(&mut self) -> Result<(), String> {
         while self.fill()? {
             self.read.clear();

@@ -1,4 +1,4 @@
-//! What was sampled, as a picture.
+//! Draws what was sampled.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 60.0;
 const STEP: f64 = 200.0;
 
-/// A part of the picture: a name, and what of a sample it shows.
+/// A part of the picture: a name, and the figure of a sample that it shows.
 type Part = (&'static str, fn(&Sample) -> f64);
 
 const PARTS: [Part; 3] = [

@@ -1,4 +1,4 @@
-//! What all threads of a run share.
+//! State shared by all threads of a run.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use std::time::Duration;
 /// How many failures are printed; all are counted.
 const SHOWN: usize = 10;
 
-/// How far a run is.
+/// The stage of a run.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stage {
-    /// All go on.
+    /// All clients continue.
     Misbehave,
-    /// The well-behaved go on, the others end.
+    /// Well-behaved clients continue, the others end.
     Settle,
-    /// The well-behaved send once more, hear all that is due, and leave.
+    /// Well-behaved clients send once more, receive everything that is due, and leave.
     Finish,
 }
 
@@ -56,11 +56,11 @@ impl Run {
         self.stage.fetch_max(stage as u8, Ordering::SeqCst);
     }
 
-    /// Takes note of a failure, after which the run ends.
+    /// Records a failure, after which the run ends.
     pub fn fail(&self, failure: String) {
         let mut failures = self.failures.lock().unwrap();
         failures.push(failure);
-        // The first tell the most.
+        // The first failures are the most informative.
         if let Some(failure) = failures.last().filter(|_| failures.len() <= SHOWN) {
             println!("FAILURE: {failure}");
         }
@@ -77,7 +77,7 @@ impl Run {
 }
 
 impl Counts {
-    /// A message came as it should.
+    /// Counts a message that arrived as expected.
     pub fn compared(&self, bytes: usize) {
         self.compared.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Counts {
         self.closed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An answer took so long.
+    /// Records how long a reply took.
     pub fn took(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.slowest.fetch_max(micros, Ordering::Relaxed);

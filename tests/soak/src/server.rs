@@ -1,4 +1,4 @@
-//! A server under test: its program, what it says, and what `/proc` says of it.
+//! A server under test: its program, its output, and its figures in `/proc`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -38,14 +38,14 @@ pub struct Sample {
 }
 
 impl Server {
-    /// Starts the example of this name, at a port that is free.
+    /// Starts the example of this name, on a free port.
     pub fn start(folder: &Path, name: &'static str, args: &[&str]) -> Result<Self, String> {
         let program = folder.join(name);
         let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", program.display());
         let mut process = Command::new(&program)
             .args(args)
             .arg("127.0.0.1:0")
-            // With one arena what is resident follows what is in use; with many it depends on which threads meet.
+            // With one arena the resident memory depends on what is in use; with many, on which threads run at the same time.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// Asks the system, and keeps the answer.
+    /// Reads the figures from the system, and keeps them.
     pub fn sample(&mut self) -> Result<Sample, String> {
         if let Ok(Some(status)) = self.process.try_wait() {
             return Err(format!("{} ended: {status}", self.name));
