@@ -4,8 +4,7 @@ use core::fmt;
 
 use crate::Role;
 
-/// The longest reason of a Close frame, in bytes of UTF-8: the 125 of a control frame less the two of the
-/// code.
+/// The longest reason of a Close frame, in bytes of UTF-8: the 125 bytes of a control frame minus the two of the code.
 pub const MAX_CLOSE_REASON_SIZE: usize = 123;
 
 /// A close code, as in the registry of RFC 6455 section 11.7. Holds any `u16`; use
@@ -33,9 +32,9 @@ impl CloseCode {
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: the endpoint received a type of data it cannot accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: never on the wire; stands for a Close frame without a code.
+    /// 1005: never on the wire; represents a Close frame without a code.
     pub const NO_STATUS: Self = Self(1005);
-    /// 1006: never on the wire; stands for a transport that ended without a Close frame.
+    /// 1006: never on the wire; represents a transport that ended without a Close frame.
     pub const ABNORMAL: Self = Self(1006);
     /// 1007: data inconsistent with the message type, e.g. text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
@@ -51,19 +50,19 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: the service is overloaded; try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got a bad answer from upstream.
+    /// 1014: a gateway received an invalid response from upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1015: never on the wire; stands for a TLS handshake that failed.
+    /// 1015: never on the wire; represents a failed TLS handshake.
     pub const TLS_FAILURE: Self = Self(1015);
 
-    /// Whether a Close frame may carry it: 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4
-    /// and the registry).
+    /// Returns whether a Close frame may carry this code: 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section
+    /// 7.4 and the registry).
     pub const fn is_receivable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether this role may send it: every receivable code, except that a server must not send 1010 (RFC 6455 section
-    /// 7.4.1).
+    /// Returns whether this role may send this code: every receivable code, except that a server must not send 1010
+    /// (RFC 6455 section 7.4.1).
     pub const fn is_sendable(self, role: Role) -> bool {
         match role {
             Role::Client => self.is_receivable(),
@@ -71,7 +70,7 @@ impl CloseCode {
         }
     }
 
-    /// Whether the code is reserved for local use (1005, 1006, 1015) and MUST NOT appear on the wire.
+    /// Returns whether the code is reserved for local use (1005, 1006, 1015) and MUST NOT appear on the wire.
     pub const fn is_never_sent(self) -> bool {
         matches!(self, Self::NO_STATUS | Self::ABNORMAL | Self::TLS_FAILURE)
     }
@@ -119,10 +118,10 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// The code of a Close frame, as [`close`][crate::Connection::close] takes it: a [`CloseCode`] or its number, or `None`
-/// for a frame without a code.
+/// Converts into the code of a Close frame, for [`close`][crate::Connection::close]: a [`CloseCode`] or its number, or
+/// `None` for a frame without a code.
 ///
-/// Whether the code may be sent is checked by the method that takes it.
+/// `close` checks whether the code may be sent.
 ///
 #[cfg_attr(
     not(feature = "alloc"),

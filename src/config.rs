@@ -3,7 +3,7 @@
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
 
-/// Limits and switches, all with finite, strict defaults.
+/// Limits and options of a connection and its opening handshake. The defaults are finite and strict.
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -48,13 +48,13 @@ pub enum Delivery {
     /// For callers with a growable buffer per connection: a message in one frame is then borrowed in place whatever its
     /// size, and none of it is copied (fragmented messages and partial headers still are). While the connection is open
     /// and [`receive`](crate::Connection::receive) returns `Ok(None)`, `input` may still contain the beginning of a
-    /// payload, already unmasked. Call again with the same bytes first, unchanged, and more after them. Text is validated
-    /// as it arrives, and once more when it is complete, as the bytes were yours in between: for large texts that are not
-    /// ASCII, [`Whole`](Self::Whole) takes less time.
+    /// payload, already unmasked. Call again with the same bytes first, unchanged, and more after them. Text is
+    /// validated as it arrives, and once more when it is complete, because you had access to the bytes in between: for
+    /// large texts that are not ASCII, [`Whole`](Self::Whole) takes less time.
     ///
-    /// Let the buffer grow when it is full, to twice its size: it then follows the bytes that came, never what a header
-    /// declares, which is [`payload_remaining`](crate::Connection::payload_remaining). A buffer that stays full must
-    /// not be read into: a read of no bytes returns 0, which looks like the end of the transport.
+    /// Let the buffer grow when it is full, to twice its size: its size then follows the bytes received, never the
+    /// length that a header declares ([`payload_remaining`](crate::Connection::payload_remaining)). Never read into a
+    /// full buffer: the read returns 0, which looks like the end of the transport.
     ///
     /// ```
     /// use std::io::Read;
@@ -87,7 +87,7 @@ pub enum Delivery {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     InPlace,
-    /// In chunks, as they arrive, as [`Event::TextChunk`](crate::Event::TextChunk) and
+    /// Chunks of messages, as they arrive: [`Event::TextChunk`](crate::Event::TextChunk) and
     /// [`Event::BinaryChunk`](crate::Event::BinaryChunk).
     ///
     /// For messages of any size in constant memory, and for proxies. A chunk is the part of one frame contained in one
@@ -114,23 +114,23 @@ pub enum Delivery {
     Chunks,
 }
 
-/// When a Ping is answered by a Pong in the same call of `receive` (RFC 6455 section 5.5.2).
+/// When `receive` answers a Ping with a Pong in the same call (RFC 6455 section 5.5.2).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum AutoPong {
-    /// Never: the caller answers, with [`Connection::send_pong`](crate::Connection::send_pong), until the peer's Close
-    /// was received.
+    /// Never: the caller answers with [`Connection::send_pong`](crate::Connection::send_pong), until the peer's Close
+    /// is received.
     Off,
-    /// While neither side has sent a Close. A peer that was sent one waits for nothing but the answering
-    /// Close.
+    /// While neither side has sent a Close. After our own Close, only the peer's Close is still awaited, so Pings are
+    /// no longer answered.
     #[default]
     WhileOpen,
-    /// Until the peer's Close was received, so even after our own Close, as RFC 6455 section 5.5.2 literally requires.
+    /// Until the peer's Close is received, so even after our own Close, as RFC 6455 section 5.5.2 literally requires.
     UntilPeerCloses,
 }
 
 impl Config {
-    /// The defaults: every limit finite, every rule strict.
+    /// Creates the default configuration: every limit is finite, every rule strict.
     pub const fn new() -> Self {
         Self {
             max_message_size: 1024 * 1024,
@@ -179,9 +179,9 @@ impl Config {
 
     /// Sets the largest HTTP head to accept in the opening handshake, in bytes. Default: 16 KiB (16,384).
     ///
-    /// A longer request is answered with 414 if it is still in its first line, else with 431; a longer
-    /// response fails the handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line,
-    /// and browsers send cookies of up to 4 KiB each.
+    /// A longer request is answered with 414 if the limit is reached in its first line, otherwise with 431; a longer
+    /// response fails the handshake. RFC 9112 section 3 advises at least 8,000 bytes for the first line, and browsers
+    /// send cookies of up to 4 KiB each.
     pub const fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
         self
@@ -189,8 +189,8 @@ impl Config {
 
     /// Sets the largest number of header field lines in an HTTP head. Default: 100.
     ///
-    /// A browser's request has about 15; the limit keeps the work for one head small. More are answered with
-    /// 431.
+    /// A browser's request has about 15; the limit keeps the work for one head small. A request with more is answered
+    /// with 431.
     pub const fn max_fields(mut self, lines: usize) -> Self {
         self.max_fields = lines;
         self
@@ -198,7 +198,8 @@ impl Config {
 
     /// Sets how many interim (1xx) responses a client skips before the final one. Default: 8.
     ///
-    /// RFC 9110 section 15.2 requires skipping them; servers send one or two, and a limit stops those that never end.
+    /// RFC 9110 section 15.2 requires skipping them; servers send one or two, and the limit stops a server that never
+    /// stops sending them.
     pub const fn max_interim_responses(mut self, responses: usize) -> Self {
         self.max_interim_responses = responses;
         self
@@ -222,10 +223,10 @@ impl Config {
     }
 
     /// Enables compression of messages, `permessage-deflate`: a client offers it, a server accepts what a client
-    /// offers. Default: none, as it costs memory and time, and can give secrets away (RFC 7692 section 8).
+    /// offers. Default: off, because compression costs memory and time and can reveal secrets (RFC 7692 section 8).
     ///
-    /// This is for the handshakes of this crate, which negotiate it. A [`Connection`](crate::Connection) that is made
-    /// without one is not changed by it: there [`with_deflate`](crate::Connection::with_deflate) says what was agreed.
+    /// This crate's handshakes negotiate it. A [`Connection`](crate::Connection) created without one of them ignores
+    /// this setting: pass what was negotiated to [`with_deflate`](crate::Connection::with_deflate).
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: DeflateConfig) -> Self {
         self.deflate = Some(deflate);
@@ -240,7 +241,7 @@ impl Config {
 
     /// Sets whether the peer's Close is answered in the call of `receive` that returns it. Default: `true`.
     ///
-    /// Without it the caller answers with [`Connection::close`](crate::Connection::close), and may first finish a
+    /// If `false`, the caller answers with [`Connection::close`](crate::Connection::close), and may first finish a
     /// fragmented message it is sending (RFC 6455 section 5.5.1).
     pub const fn auto_close(mut self, auto_close: bool) -> Self {
         self.auto_close = auto_close;
@@ -263,24 +264,24 @@ impl Config {
         self
     }
 
-    /// Leniency: accepts RSV1 on control frames, and ignores it. Default: `false` (RFC 6455 section 5.2 and RFC 7692
-    /// section 6: fail).
+    /// Leniency: also accepts control frames with RSV1, and ignores the bit. Default: `false` (RFC 6455 section 5.2 and
+    /// RFC 7692 section 6: fail).
     ///
     /// For peers that set the bit on every frame of a connection that compresses; Python's `aiohttp` accepts it since
-    /// 3.14.5. What a control frame says is never compressed, with the bit or without.
+    /// 3.14.5. The payload of a control frame is never compressed, with or without the bit.
     pub const fn accept_rsv1_on_control(mut self, accept: bool) -> Self {
         self.accept_rsv1_on_control = accept;
         self
     }
 
     /// Leniency: accepts any close code except those that must never appear on the wire (1005, 1006, 1015). Default:
-    /// `false` (RFC 6455 section 7.4: undefined codes fail). The answering Close repeats the received code.
+    /// `false` (RFC 6455 section 7.4: undefined codes fail). The Close sent in reply repeats the received code.
     pub const fn accept_any_close_code(mut self, accept: bool) -> Self {
         self.accept_any_close_code = accept;
         self
     }
 
-    /// Strictness for a client: if subprotocols were offered, the server has to choose one. Default: `false`.
+    /// Strictness for a client: requires the server to choose a subprotocol if any were offered. Default: `false`.
     ///
     /// RFC 6455 section 4.1 allows the connection to open without one; the WHATWG API, and so every browser, fails it.
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
@@ -288,9 +289,8 @@ impl Config {
         self
     }
 
-    /// Leniency in the opening handshake: a `Sec-WebSocket-Protocol` or a `Sec-WebSocket-Extensions` without an element
-    /// is accepted, and means the same as no such field. Default: `false` (RFC 6455 sections 4.3 and 9.1: at least one
-    /// element).
+    /// Leniency in the opening handshake: also accepts `Sec-WebSocket-Protocol` and `Sec-WebSocket-Extensions` without
+    /// an element, as if the field were absent. Default: `false` (RFC 6455 sections 4.3 and 9.1: at least one element).
     ///
     /// For peers that always write the fields, such as some embedded clients and servers. Both roles.
     pub const fn accept_empty_lists(mut self, accept: bool) -> Self {
@@ -298,8 +298,8 @@ impl Config {
         self
     }
 
-    /// Leniency in the opening handshake: the quoted value of an extension's parameter may be any text. Default: `false`
-    /// (RFC 6455 section 9.1: a token, once the quotes are gone).
+    /// Leniency in the opening handshake: accepts any text as the quoted value of an extension's parameter. Default:
+    /// `false` (RFC 6455 section 9.1: a token, once the quotes are removed).
     ///
     /// For the agents and controllers of TR-369 (USP), which write `bbf-usp-protocol; eid="os::012345-001122334455"`.
     /// Both roles. A client offers such a value with
@@ -309,11 +309,11 @@ impl Config {
         self
     }
 
-    /// Leniency for a server: the IPv6 address in Host and in `:authority` may have a zone, as in
+    /// Leniency for a server: also accepts an IPv6 address with a zone in Host and in `:authority`, as in
     /// `[fe80::1%25eth0]:8080` or `[fe80::1%eth0]:8080`. Default: `false` (RFC 6874 section 3: a client has to remove
     /// it).
     ///
-    /// For clients on a local network that copy the host from the URL that they were given. The zone stays in
+    /// For clients on a local network that copy the host from their URL. The zone stays in
     /// [`Upgrade::authority`](crate::handshake::Upgrade::authority);
     /// [`Upgrade::is_same_origin`](crate::handshake::Upgrade::is_same_origin) does not compare it.
     pub const fn accept_zone_in_host(mut self, accept: bool) -> Self {
@@ -321,22 +321,22 @@ impl Config {
         self
     }
 
-    /// Leniency for a client: accepts a 101 in HTTP/1.0. Default: `false` (RFC 9110 section 7.8: HTTP/1.0 has no
+    /// Leniency for a client: also accepts a 101 in HTTP/1.0. Default: `false` (RFC 9110 section 7.8: HTTP/1.0 has no
     /// upgrade).
     ///
-    /// For small servers, and proxies, that write this version whatever the request has. A request in HTTP/1.0 is
-    /// never an upgrade.
+    /// For small servers and proxies that write this version whatever the request's version is. A server never upgrades
+    /// a request in HTTP/1.0.
     pub const fn accept_http_1_0(mut self, accept: bool) -> Self {
         self.accept_http_1_0 = accept;
         self
     }
 
-    /// Leniency for a client: a line of the response may end with an LF without a CR. Default: `false` (RFC 9112 section
-    /// 2.2 leaves the choice to the recipient).
+    /// Leniency for a client: also accepts an LF without a CR at the end of a response's line. Default: `false` (RFC
+    /// 9112 section 2.2 leaves the choice to the recipient).
     ///
-    /// For scripts that print a response by hand. The lines of a chunked body always end with both, as they say where
-    /// the body ends (section 7.1), but for its trailers. A server never accepts it: two ideas of where a line ends are
-    /// how requests are smuggled past a proxy.
+    /// For scripts that print a response by hand. In a chunked body only the trailers may end so, because its other
+    /// lines determine where the body ends (section 7.1). A server never accepts it: request smuggling depends on two
+    /// parties disagreeing about where a line ends.
     pub const fn accept_bare_line_feeds(mut self, accept: bool) -> Self {
         self.accept_bare_line_feeds = accept;
         self

@@ -1,4 +1,4 @@
-//! What goes wrong on an open connection: [`Error`] is caused by the peer, [`Misuse`] by the caller.
+//! Errors of an open connection: [`Error`] is caused by the peer, [`Misuse`] by the caller.
 
 use core::fmt;
 
@@ -25,12 +25,12 @@ pub enum Error {
     MessageTooBig {
         /// The limit, in bytes.
         limit: u64,
-        /// The size of the message up to the end of the frame that exceeded the limit, in bytes. Of a compressed one, one
-        /// byte more than the limit.
+        /// The size of the message up to the end of the frame that exceeded the limit, in bytes. For a compressed
+        /// message, one byte more than the limit.
         size: u64,
     },
-    /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size)
-    /// has bytes, and than 1,024 (section 10.4).
+    /// A message with more empty fragments than [`Config::max_message_size`](crate::Config::max_message_size) has
+    /// bytes, and more than 1,024 (section 10.4).
     TooManyEmptyFragments {
         /// The limit, in fragments.
         limit: u64,
@@ -42,12 +42,12 @@ pub enum Error {
     Deflate(crate::deflate::InflateError),
     /// A Close frame with a body of one byte (section 5.5.1).
     TruncatedCloseCode,
-    /// A Close frame with a code that must not be on the wire (section 7.4).
+    /// A Close frame with a code that must not appear on the wire (section 7.4).
     InvalidCloseCode(CloseCode),
 }
 
 impl Error {
-    /// The code of the Close frame that answers this error (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that answers this error (RFC 6455 section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Frame(violation) => violation.close_code(),
@@ -68,7 +68,7 @@ impl Error {
     }
 }
 
-/// The reason in the Close frame that reports an error: what the peer did, without the name of a setting of ours.
+/// The reason in the Close frame that reports an error: what the peer did, without the name of our setting.
 pub(crate) struct CloseReason<'a>(pub(crate) &'a Error);
 
 impl fmt::Display for CloseReason<'_> {
@@ -77,7 +77,7 @@ impl fmt::Display for CloseReason<'_> {
     }
 }
 
-/// What the peer did, and for a limit the setting that changes it.
+/// Shows what the peer did, and for a limit the setting that changes it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f)?;
@@ -116,8 +116,7 @@ impl Error {
 
 impl core::error::Error for Error {}
 
-/// A call that the state of the connection or the rules for what it sends do not allow; the output is
-/// untouched.
+/// A call that the state of the connection, or the rules for sending, do not allow. The output is untouched.
 ///
 /// Every variant except [`NotOpen`](Self::NotOpen) is a bug in the calling code. `NotOpen` can also happen in a correct
 /// program: the connection may fail or close while the program is about to send, and after its own
@@ -129,7 +128,7 @@ impl core::error::Error for Error {}
 pub enum Misuse {
     /// The connection is closing or closed: a Close was sent, the transport has ended, or the connection failed (RFC
     /// 6455 section 6.1). After the peer's Close, you may only finish a message already begun. A Ping or a Pong is
-    /// refused after the peer's Close alone, not after our own (section 5.5.1).
+    /// refused only after the peer's Close, not after our own (section 5.5.1).
     NotOpen,
     /// The payload of a control frame is over 125 bytes (section 5.5). Holds its length.
     ControlTooLong(usize),

@@ -1,16 +1,16 @@
-//! How buffers grow whose bytes a peer sends: with what came, in linear work, never beyond what is allowed.
+//! How buffers for a peer's bytes grow: with the bytes received, in linear work, never beyond the limit.
 
-/// How many more bytes a buffer of `len` takes, of at most `limit`. None can be longer than this: it matters where
-/// addresses have 32 bits.
+/// Returns how many more bytes a buffer of `len` may hold, up to `limit` and the largest possible buffer, which matters
+/// if addresses have 32 bits.
 pub(crate) fn max_additional(len: usize, limit: u64) -> u64 {
     limit.min((isize::MAX as u64).saturating_sub(len as u64))
 }
 
-/// How much to reserve in a buffer for `more` bytes, to have less than twice what is needed, and no more than `end`, the
-/// most that it can come to hold.
+/// Returns how much to reserve in a buffer for `more` bytes, so that it has less than twice what is needed, and no more
+/// than `end`, the largest size that it can reach.
 ///
-/// The capacities are halvings of `end`, so that none is just short of it: where growing moves what is there,
-/// all that is moved is less than the message.
+/// The capacities are `end`, halved repeatedly, so that none is just short of it: if growing moves the content, the
+/// total moved is less than the message.
 pub(crate) fn growth(len: usize, capacity: usize, more: usize, end: u64) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {

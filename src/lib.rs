@@ -1,8 +1,8 @@
 //! A sans-IO WebSocket core for clients and servers: RFC 6455, implemented as a pure state machine. Byte slices go in;
 //! handshake responses, decoded frames and complete messages come out.
 //!
-//! It has no sockets, runtime, clock or random number generator of its own. You move the bytes, over TCP, TLS,
-//! io_uring, a pipe or nothing at all; the crate decides what they mean and what to reply.
+//! It has no sockets, runtime or clock of its own, and its random bytes come from a source that you choose. You move
+//! the bytes, over TCP, TLS, io_uring, a pipe or nothing at all; the crate decides what they mean and what to reply.
 //!
 #![cfg_attr(
     feature = "os-entropy",
@@ -99,8 +99,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A client is [`Endpoint::client`][endpoint::Endpoint::client], driven by the same loop. Deadlines are included: for the
-//! handshakes, for a peer that is dead, for one that does not read.
+//! A client is [`Endpoint::client`][endpoint::Endpoint::client], driven by the same loop. Deadlines for the handshakes,
+//! for a dead peer and for one that does not read are included.
 //!
 //! Programs that own their buffers, or need less, use the layers below directly: a [`Connection`] takes bytes from any
 //! buffer and appends everything that has to be sent to any `Vec`; see [`connection`].
@@ -113,14 +113,14 @@
 //! - **How the input is split never matters**: you get the same events (for [chunks][Config::delivery]: the same bytes in
 //!   total), output and errors for any split.
 //! - **Cancel safety.** No call blocks. A future that awaits a read between calls can be dropped without losing anything.
-//! - **Threads.** Everything is `Send` and `Sync`. Connections share only what each thread has: a generator of
-//!   mask keys, and inflaters. No connection's output depends on what another one sent or received.
+//! - **Threads.** Everything is `Send` and `Sync`. Connections share only per-thread resources: a generator of mask
+//!   keys, and inflaters. No connection's output depends on what another one sent or received.
 //! - **Memory.** An idle connection holds no heap memory except what you gave it. A message that is complete in the
 //!   input is borrowed from there; a message received in pieces takes at most twice the bytes received so far, never
 //!   what its header declares, and never more than [`Config::max_message_size`].
 //! - **Buffered amount.** The unsent data is whatever you have not yet written from `out`; its length corresponds to
 //!   `bufferedAmount` in browsers, including framing.
-//! - **No panic** can be reached from the peer's bytes, nor from any argument value.
+//! - **No panic** can be caused by the peer's bytes or by any argument value.
 //!
 //! # What is left to you
 //!
@@ -131,13 +131,14 @@
 //!
 //! # How methods are named
 //!
-//! - In a configuration ([`Config`] and the other types `...Config`, and [`frame::Rules`]) each setting has a method of its own
-//!   name, which sets it: `Config::new().max_message_size(1024)`. It has no getters.
+//! - In a configuration ([`Config`] and the other types `...Config`, and [`frame::Rules`]) each setting has a method of
+//!   the same name, which sets it: `Config::new().max_message_size(1024)`. There are no getters.
 //! - In every other type the plain name is the getter, and `with_` sets: `ClientRequest::with_subprotocol`,
-//!   `Response::subprotocol`. Where a value is changed in place, it is `set_`: [`Connection::set_compression`].
-//! - Every method that takes what the transport or the clock did says so: `receive`, `receive_eof`, `handle_timeout`,
-//!   and on an endpoint the participles, such as [`written`][endpoint::Endpoint::written].
-//! - HTTP's header fields are `field` and `fields`, as in RFC 9110; the search of these pages finds them as headers, too.
+//!   `Response::subprotocol`. Methods that change a value in place start with `set_`: [`Connection::set_compression`].
+//! - Methods that report what the transport or the clock did are named after it: `receive`, `receive_eof`,
+//!   `handle_timeout`, and on an endpoint participles, such as [`written`][endpoint::Endpoint::written].
+//! - HTTP header fields are called `field` and `fields`, as in RFC 9110; searching these pages for "header" finds them
+//!   too.
 //!
 //! # Features
 //!
@@ -145,7 +146,7 @@
 //! |---|---|---|
 //! | `std` | yes | run-time CPU detection |
 //! | `alloc` | in `std` | everything except [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which do not need a heap |
-//! | `simd` | yes | masking and the search for non-ASCII in one pass, with AVX2 if there is `std`, and UTF-8 validation with `simdutf8`; has all `unsafe`, in one file |
+//! | `simd` | yes | masking and the search for non-ASCII in one pass, with AVX2 if `std` is on, and UTF-8 validation with `simdutf8`; all `unsafe` is behind it, in one file |
 //! | `os-entropy` | yes | [`OsEntropy`]: nonces and mask keys from a generator for each thread, seeded by the operating system |
 //! | `deflate` | no | compression, `permessage-deflate`; needs a target with std, even if the `std` feature is off |
 //! | `http` | no | the handshake in the types of the crate `http`: [`handshake`]; needs a target with std, as above |
@@ -258,12 +259,12 @@ pub use frame::Role;
 #[cfg(feature = "alloc")]
 pub use message::{Fin, MessageKind, Payload, Text};
 
-/// The code of the README is compiled and run.
+/// Compiles and runs the code of the README.
 #[cfg(all(doctest, feature = "os-entropy"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What is promised on the front page.
+/// Checks what the front page promises.
 #[cfg(feature = "alloc")]
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}

@@ -1,11 +1,12 @@
-//! UTF-8 of text that comes in chunks (RFC 6455 section 8.1, RFC 3629).
+//! Validation of UTF-8 that arrives in chunks (RFC 6455 section 8.1, RFC 3629).
 //!
 //! [`Validator`] fails at the first byte that makes the text invalid whatever follows, however the input is split, and
-//! hands out what it found valid as `&str`, so that nothing is looked at twice.
+//! returns valid text as `&str`, so that nothing is checked twice.
 
 use core::fmt;
 
-/// An incremental validator. Carries at most 3 bytes: the front of a code point that the end of a chunk cut.
+/// Validates UTF-8 incrementally. Stores at most 3 bytes: the beginning of a code point that the end of a chunk has
+/// split.
 ///
 /// ```
 /// use websocket_proto::utf8::Validator;
@@ -28,7 +29,7 @@ pub struct Validator {
 pub struct InvalidUtf8;
 
 impl Validator {
-    /// A validator at the start of a text.
+    /// Creates a validator at the start of a text.
     pub const fn new() -> Self {
         Self {
             carry: [0; 3],
@@ -36,8 +37,8 @@ impl Validator {
         }
     }
 
-    /// Validates the next chunk. Gives the code point that an earlier chunk had begun and this one completed,
-    /// then all that is complete after it.
+    /// Validates the next chunk. Returns the code point that an earlier chunk began and this one completed, and all
+    /// complete code points after it.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl Validator {
         Ok((completed, text))
     }
 
-    /// As [`push`](Self::push), of a chunk that has been looked at.
+    /// Same as [`push`](Self::push), for a chunk that has been checked for ASCII.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn push_seen(&mut self, chunk: &[u8], is_ascii: bool) -> Result<(), InvalidUtf8> {
@@ -81,12 +82,12 @@ impl Validator {
         }
     }
 
-    /// How many bytes of a partial code point are carried, 0 to 3.
+    /// Returns how many bytes of a partial code point are stored, 0 to 3.
     pub fn carried(&self) -> usize {
         usize::from(self.carried)
     }
 
-    /// Adds bytes to the carried ones until they make a code point: at most three.
+    /// Adds bytes to the stored ones until they form a code point: at most three.
     #[cold]
     fn complete<'a>(&mut self, chunk: &'a [u8]) -> Result<(Option<char>, &'a [u8]), InvalidUtf8> {
         let [a, b, c] = self.carry;
@@ -111,7 +112,7 @@ impl Validator {
         Ok((None, rest))
     }
 
-    /// Keeps a partial code point, if some completion makes it valid.
+    /// Stores a partial code point, if some completion makes it valid.
     #[inline]
     fn carry(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
         if cut.is_empty() {
@@ -147,7 +148,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
-/// How many bytes at the end begin a code point that is longer than what is there, going by its first byte.
+/// Returns how many bytes at the end begin a code point that, by its first byte, is longer than they are.
 #[inline]
 fn cut_tail(bytes: &[u8]) -> usize {
     for (size, &byte) in (1..=3).zip(bytes.iter().rev()) {

@@ -6,7 +6,7 @@ use core::ops::Deref;
 use crate::CloseCode;
 use crate::frame::MAX_CONTROL_PAYLOAD;
 
-/// As much of what is written as fits.
+/// Holds as much of what is written as fits.
 pub(super) struct ControlPayload {
     bytes: [u8; MAX_CONTROL_PAYLOAD],
     size: u8,
@@ -18,7 +18,7 @@ impl ControlPayload {
         size: 0,
     };
 
-    /// The body of a Close (section 5.5.1), to be followed by the reason if there is a code.
+    /// Creates the body of a Close (section 5.5.1); if there is a code, the reason is written after it.
     pub(super) fn close(code: Option<CloseCode>) -> Self {
         match code {
             Some(code) => Self::from(&code.0.to_be_bytes()[..]),
@@ -51,7 +51,7 @@ impl Deref for ControlPayload {
     }
 }
 
-/// Whole characters.
+/// Never splits a character.
 impl fmt::Write for ControlPayload {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for char in text.chars() {
@@ -64,7 +64,7 @@ impl fmt::Write for ControlPayload {
     }
 }
 
-/// The size alone.
+/// Shows only the size.
 impl fmt::Debug for ControlPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.size)

@@ -1,4 +1,4 @@
-//! What `receive` reports.
+//! The events that `receive` returns.
 
 use crate::error::Error;
 use crate::message::{Content, Fin, Payload, Text};
@@ -8,23 +8,23 @@ use crate::{CloseCode, IntoCloseCode};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'i> {
-    /// A whole text message (RFC 6455 section 5.6).
+    /// A complete text message (RFC 6455 section 5.6).
     Text(Text<'i>),
-    /// A whole binary message (section 5.6).
+    /// A complete binary message (section 5.6).
     Binary(Payload<'i>),
     /// The next chunk of a text message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Never splits a code point.
     /// Empty only if it is the last chunk and no text is left.
     TextChunk(Text<'i>, Fin),
     /// The next chunk of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
-    /// last one and nothing is left.
+    /// last chunk and no payload is left.
     BinaryChunk(Payload<'i>, Fin),
-    /// A Ping (section 5.5.2). Its Pong is already in the output, if [`Config::auto_pong`](crate::Config::auto_pong)
-    /// says so: by default, until a Close is sent.
+    /// A Ping (section 5.5.2). Its Pong is already in the output, depending on
+    /// [`Config::auto_pong`](crate::Config::auto_pong): by default, until a Close is sent or received.
     Ping(Payload<'i>),
     /// A Pong (section 5.5.3), solicited or not.
     Pong(Payload<'i>),
-    /// The peer's Close (section 5.5.1), and the last event. The answer is already in the output, unless a
-    /// Close was sent before or [`Config::auto_close`](crate::Config::auto_close) is off.
+    /// The peer's Close (section 5.5.1), which is the last event. The reply is already in the output, unless a Close
+    /// was sent before or [`Config::auto_close`](crate::Config::auto_close) is off.
     Close(Close<'i>),
 }
 
@@ -40,7 +40,7 @@ pub struct Close<'i> {
 
 impl Event<'_> {
     /// Converts to an owned event, e.g. to send it through a channel, or to return it from a function that owns the
-    /// buffer. What is borrowed from the input is copied.
+    /// buffer. Copies what is borrowed from the input.
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Text(text) => Event::Text(text.into_owned().into()),
@@ -72,7 +72,7 @@ impl<'i> Event<'i> {
 }
 
 impl<'i> Close<'i> {
-    /// A Close with this code and reason, for testing code that handles it.
+    /// Creates a Close with this code and reason, for testing code that handles it.
     pub fn new(code: impl IntoCloseCode, reason: impl Into<Text<'i>>) -> Self {
         Self {
             code: code.into_close_code(),
@@ -80,7 +80,7 @@ impl<'i> Close<'i> {
         }
     }
 
-    /// Converts to an owned Close; the reason is copied if it is borrowed from the input.
+    /// Converts to an owned Close. Copies the reason if it is borrowed from the input.
     pub fn into_owned(self) -> Close<'static> {
         Close {
             code: self.code,
@@ -88,7 +88,7 @@ impl<'i> Close<'i> {
         }
     }
 
-    /// The close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
+    /// Returns the close code in the sense of RFC 6455 section 7.1.5: 1005 if the frame has none.
     pub fn code_or_no_status(&self) -> CloseCode {
         self.code.unwrap_or(CloseCode::NO_STATUS)
     }

@@ -5,13 +5,13 @@ use super::{Closed, Connection, ReceiveHalf, SendHalf};
 use super::{Reply, State};
 
 impl Connection {
-    /// Takes the connection apart into two halves for two tasks: one reads, the other writes, with no lock between them.
-    /// What the receiving half finds and the sending half has to answer is a [`Reply`], a plain value to be sent over
-    /// whatever the tasks use to communicate.
+    /// Splits the connection for two tasks, one reading and one writing, with no lock between them. Whenever the
+    /// sending half owes the peer a reply, the receiving half returns a [`Reply`]: a plain value to send over any
+    /// channel.
     ///
-    /// Use a bounded channel. A peer makes one [`Reply`] of 128 bytes with a frame of 2 bytes (6 to a server), as fast as
-    /// it can send; a channel without a bound would hold them all while the writer is slow. When a bounded one is full,
-    /// the reader waits, and so does the peer.
+    /// Use a bounded channel. With a frame of 2 bytes (6 to a server), a peer causes a [`Reply`] of 128 bytes, as fast
+    /// as it can send; an unbounded channel would hold them all while the writer is slow. When a bounded channel is
+    /// full, the reader waits, and so does the peer.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -61,8 +61,8 @@ impl Connection {
         (self.receiver, self.sender)
     }
 
-    /// Puts the two halves of one connection together again. A Ping or a Close whose reply did not reach the sending
-    /// half is no longer answered; halves of different connections make no sense together.
+    /// Rejoins the two halves of a connection. A Ping or a Close whose reply was not passed to the sending half is no
+    /// longer answered. Both halves must come from the same connection.
     #[must_use]
     pub fn join(receiver: ReceiveHalf, mut sender: SendHalf) -> Self {
         sender.update_incoming(receiver.state.incoming());
@@ -71,12 +71,12 @@ impl Connection {
 }
 
 impl Closed {
-    /// How a connection in two halves ended, `None` until its state is [`State::Closed`]. Changes nothing.
+    /// Returns how a connection in two halves ended, or `None` until its state is [`State::Closed`]. Changes nothing.
     ///
-    /// For a half that is shared and cannot be given to [`Connection::join`](crate::Connection::join). It is what
-    /// [`Connection::closed`](crate::Connection::closed) would return for the joined connection: what the receiving
-    /// half found counts, whether or not its reply has reached the sending half; a Close that the sending half has not
-    /// written yet does not.
+    /// For a half that is shared and cannot be passed to [`Connection::join`](crate::Connection::join). The result is
+    /// what [`Connection::closed`](crate::Connection::closed) would return for the joined connection: what the
+    /// receiving half found counts, whether or not its reply has reached the sending half; a Close that the sending
+    /// half has not written yet does not count.
     ///
     /// ```
     /// use websocket_proto::{Closed, Config, Connection, ReceiveHalf, SendHalf};

@@ -5,7 +5,7 @@
 //! ```text
 //!                 input: &mut &'i mut [u8]                    out: &mut Vec<u8>
 //!   from the  +---------+-----------------------+      +----------------------------+
-//!   transport | consumed| still to be looked at |      | replies and what you send  |  to the
+//!   transport | consumed| not yet looked at     |      | replies and what you send  |  to the
 //!             +---------+-----------------------+      +----------------------------+  transport
 //!                  |                                       ^
 //!                  +-> Event<'i>: lent from the input      +-- Pong, Close: in the same call
@@ -14,11 +14,11 @@
 //! 1. An [`Event`] borrows from the input, never from the connection: while you hold it, you can send. A message that is
 //!    complete in the input is unmasked in place and borrowed; a message received in pieces is moved out.
 //! 2. While the connection is open, `Ok(None)` means that all of `input` is consumed (or, with
-//!    [`Delivery::InPlace`](crate::Delivery::InPlace), all but the payload of a partial frame), and the only thing to
-//!    do is to read more. One event per call. After a Close or an error, the rest of `input` is left untouched.
-//! 3. Replies are in `out` when the call returns. Nothing is queued: no flush, no poll. A Close that follows a message
-//!    in the same input is a separate event, answered only when that event is returned, so you can still reply to the
-//!    message first.
+//!    [`Delivery::InPlace`](crate::Delivery::InPlace), all but the payload of a partial frame), so read more. Each call
+//!    returns one event. After a Close or an error, the rest of `input` is left untouched.
+//! 3. Replies are in `out` when the call returns. Nothing is queued, so there is nothing to flush or poll. A Close that
+//!    follows a message in the same input is a separate event, answered only when that event is returned, so you can
+//!    still reply to the message first.
 //! 4. Limits are checked when a header arrives, before waiting for or storing the payload; the limit of a compressed
 //!    message is checked while it is inflated, before more is stored.
 //! 5. An error is final: each later call returns the same error, consumes nothing and writes nothing. The Close
@@ -29,8 +29,8 @@
 //! replies to every message should also write inside the loop when `out` grows large.
 //!
 //! Between calls the connection keeps: a partial header (at most 13 bytes), the partial message, a partial control
-//! frame interleaved with it, and any recycled buffer. Calls cannot be cancelled half-way: a future that awaits a read
-//! between them can be dropped and loses nothing.
+//! frame interleaved with it, and any recycled buffer. No call blocks: a future that awaits a read between calls can be
+//! dropped without losing anything.
 //!
 //! # The end
 //!
@@ -41,8 +41,8 @@
 //! A client that connects again after an abnormal end should wait a random time of up to five seconds before
 //! the first attempt, and longer before each further one (RFC 6455 section 7.2.3).
 //!
-//! A text is checked to be UTF-8 and nothing else: whoever puts it into SQL, HTML or a shell has to escape it
-//! for where it goes (section 10.7).
+//! A text is checked to be UTF-8 and nothing else: escape it for where it goes, such as SQL, HTML or a shell (section
+//! 10.7).
 
 mod compression;
 mod control;
@@ -75,7 +75,7 @@ use crate::frame::Role;
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Config, Entropy, IntoCloseCode};
 
-/// One open connection, either end. See the [module](self) for the contract.
+/// An open connection, in either role. See the [module](self) for the contract.
 ///
 /// ```
 /// use websocket_proto::{CloseCode, Config, Connection, Event, State, entropy};
@@ -89,7 +89,7 @@ use crate::{Config, Entropy, IntoCloseCode};
 /// client.send_text("Hello", &mut to_server)?;
 /// client.close(CloseCode::NORMAL, "done", &mut to_server)?;
 ///
-/// // ... and the server echoes both.
+/// // ... and the server echoes the message and the Close.
 /// let mut input = &mut to_server[..];
 /// while let Some(event) = server.receive(&mut input, &mut to_client)? {
 ///     match event {
@@ -109,7 +109,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The server's end of a connection whose opening handshake is done, by this crate or by anything else.
+    /// Creates the server's end of a connection after its opening handshake, whether this crate or another library did
+    /// it.
     pub fn server(config: &Config) -> Self {
         Self {
             receiver: ReceiveHalf::new(Role::Server, config),
@@ -117,8 +118,8 @@ impl Connection {
         }
     }
 
-    /// The client's end of a connection whose opening handshake is done. The mask key of each frame is drawn
-    /// from `entropy`, which has to be cryptographically strong (RFC 6455 section 10.3).
+    /// Creates the client's end of a connection after its opening handshake. The mask key of each frame is drawn from
+    /// `entropy`, which has to be cryptographically strong (RFC 6455 section 10.3).
     pub fn client(config: &Config, entropy: impl Entropy + 'static) -> Self {
         Self {
             receiver: ReceiveHalf::new(Role::Client, config),
@@ -126,15 +127,15 @@ impl Connection {
         }
     }
 
-    /// Compresses from now on, as negotiated by another handshake implementation. With this crate's handshake, use
+    /// Enables compression, as negotiated by another handshake implementation. With this crate's handshake, use
     /// [`Config::deflate`] instead.
     ///
-    /// The windows and their takeover are those of `parameters`. Of `config`, what concerns the compressor counts:
+    /// `parameters` determines the windows and their takeover. Of `config`, only the settings of the compressor count:
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
     /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold).
     ///
-    /// If a message is being sent or received, it continues as it began, and only later messages can be compressed. If
-    /// compression was negotiated before, by the opening handshake or by this function, this changes nothing.
+    /// A message that is being sent or received continues as it began; only later messages can be compressed. If
+    /// compression was negotiated before, by the opening handshake or by this method, this does nothing.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, parameters: Parameters, config: &DeflateConfig) -> Self {
@@ -146,26 +147,26 @@ impl Connection {
         self
     }
 
-    /// Whether messages are compressed, from the next one on, where it was agreed. Default: [`Compression::On`].
+    /// Sets whether messages are compressed, from the next one on. Default: [`Compression::On`].
     ///
-    /// Without an agreement this changes nothing.
+    /// Has no effect unless compression was negotiated.
     pub fn set_compression(&mut self, compression: Compression) {
         self.sender.set_compression(compression);
     }
 
     /// Changes the limit of [`Config::max_message_size`] from now on, also for the message that is being received.
     ///
-    /// For a connection that may send more once its user has logged in. The limit holds as if it had been there when the
-    /// message began: what was received of it counts, what was inflated if it is compressed, and no message of more than
-    /// `bytes` is returned after this call. If more than that was received already, or is announced by the header of the
-    /// current frame, the next call of [`receive`](Self::receive) fails with [`Error::MessageTooBig`]. Chunks that were
-    /// returned before are not taken back.
+    /// For example, to allow larger messages once a user has logged in. The limit applies as if it had been set when
+    /// the message began: the bytes received so far count (the inflated ones if it is compressed), and no message of
+    /// more than `bytes` is returned after this call. If more than that was received already, or is announced by the
+    /// header of the current frame, the next call of [`receive`](Self::receive) fails with [`Error::MessageTooBig`].
+    /// Chunks returned before remain valid.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Event, entropy};
     ///
     /// let mut connection = Connection::client(&Config::new().max_message_size(4), entropy::from_fn(|key| key.fill(7)));
-    /// let mut read = *b"\x81\x04user\x81\x05Hello"; // both came in one read
+    /// let mut read = *b"\x81\x04user\x81\x05Hello"; // both arrived in one read
     /// let (mut input, mut out) = (&mut read[..], Vec::new());
     /// assert!(matches!(connection.receive(&mut input, &mut out)?, Some(Event::Text(name)) if name == "user"));
     /// connection.set_max_message_size(1024 * 1024);
@@ -176,20 +177,20 @@ impl Connection {
         self.receiver.set_max_message_size(bytes);
     }
 
-    /// Takes the next event from the front of `input`, and appends what has to be answered to `out`.
+    /// Returns the next event from the front of `input`, and appends replies to `out`.
     ///
     /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut
     /// buffer[..size];`, then `receive(&mut input, &mut out)`.
     ///
     /// `Ok(None)`: all of `input` is consumed (or, with [`Delivery::InPlace`](crate::Delivery::InPlace), all but a
-    /// payload that is not whole); or the connection is closed, and then `input` is untouched.
+    /// partial payload); or the connection is closed, and `input` is untouched.
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that says so is in `out`,
-    /// unless one was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop
-    /// that leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
-    /// the error is still told by [`receive_eof`](Self::receive_eof).
+    /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that says so is in `out`, unless one
+    /// was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop that leaves
+    /// with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
+    /// [`receive_eof`](Self::receive_eof) still reports the error.
     #[inline]
     pub fn receive<'i>(
         &mut self,
@@ -202,14 +203,14 @@ impl Connection {
         }
     }
 
-    /// A message in one frame that is complete in the input, as [`receive`](Self::receive) takes it first.
+    /// Returns a message in one frame that is complete in the input: the first thing [`receive`](Self::receive) tries.
     #[inline]
     pub(crate) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         self.receiver.take_whole_message(input)
     }
 
-    /// Not inlined, so that `receive` builds a whole message where its caller wants it: moving it would cost
-    /// more than decoding it.
+    /// Not inlined, so that `receive` builds a complete message where its caller wants it: moving the message would
+    /// cost more than decoding it.
     #[inline(never)]
     pub(crate) fn receive_any<'i>(
         &mut self,
@@ -229,9 +230,9 @@ impl Connection {
         Closed::at_the_end(&self.sender.state, &self.receiver.state)
     }
 
-    /// How the connection ended, `None` while its [`state`](Self::state) is open or closing. Changes nothing.
+    /// Returns how the connection ended, `None` while its [`state`](Self::state) is open or closing. Changes nothing.
     ///
-    /// It is what [`receive_eof`](Self::receive_eof) will return, for a caller that wants to know before the transport
+    /// The same as [`receive_eof`](Self::receive_eof) will return, for callers that want to know before the transport
     /// has ended: both Closes have been exchanged, or the connection failed.
     ///
     /// ```
@@ -268,7 +269,7 @@ impl Connection {
         self.sender.send_binary(payload, out)
     }
 
-    /// Sends the header of a text message, for a vectored write: write the text itself right after `out`, without
+    /// Appends the header of a text message, for a vectored write: write the text itself right after `out`, without
     /// copying it. For servers; the message is not compressed.
     ///
     /// ```
@@ -278,7 +279,7 @@ impl Connection {
     /// let mut connection = Connection::server(&Config::new());
     /// let (text, mut out, mut transport) = ("large", Vec::new(), Vec::new());
     /// connection.send_text_header(text, &mut out)?;
-    /// transport.write_vectored(&[IoSlice::new(&out), IoSlice::new(text.as_bytes())])?; // both, in this order, whole
+    /// transport.write_vectored(&[IoSlice::new(&out), IoSlice::new(text.as_bytes())])?; // both, completely, in this order
     /// assert_eq!(transport, b"\x81\x05large");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -290,8 +291,8 @@ impl Connection {
         self.sender.send_text_header(text, out)
     }
 
-    /// Sends the header of a binary message, for a vectored write: the payload itself goes to the transport right
-    /// after `out`, from where it is. For servers; the message is not compressed.
+    /// Appends the header of a binary message, for a vectored write: write the payload itself right after `out`,
+    /// without copying it. For servers; the message is not compressed.
     ///
     /// # Errors
     ///
@@ -315,8 +316,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Same as [`send_text`](Self::send_text); [`Misuse::InvalidUtf8`] if a text payload is not UTF-8; it is then left
-    /// untouched.
+    /// Same as [`send_text`](Self::send_text); [`Misuse::InvalidUtf8`] if a text payload is not UTF-8, in which case
+    /// the payload is untouched.
     pub fn send_in_place(
         &mut self,
         kind: MessageKind,
@@ -365,18 +366,18 @@ impl Connection {
     }
 
     /// Sends a Ping with at most 125 bytes of payload: between fragments as well, and after this side's Close until the
-    /// peer's Close came (RFC 6455 sections 5.5.1 and 5.5.2).
+    /// peer's Close arrives (RFC 6455 sections 5.5.1 and 5.5.2).
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotOpen`] once the peer's Close came, the connection failed or the transport ended;
+    /// [`Misuse::NotOpen`] once the peer's Close has arrived, the connection has failed or the transport has ended;
     /// [`Misuse::ControlTooLong`].
     pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_ping(payload, out)
     }
 
     /// Sends a Pong with at most 125 bytes of payload: the answer to a Ping if [`AutoPong::Off`](crate::AutoPong::Off)
-    /// is set, or an unsolicited heartbeat. Whenever [`send_ping`](Self::send_ping) sends a Ping.
+    /// is set, or an unsolicited heartbeat. Allowed whenever [`send_ping`](Self::send_ping) is.
     ///
     /// # Errors
     ///
@@ -389,9 +390,9 @@ impl Connection {
     /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None`: the frame is then empty, and so
     /// must be `reason`, which otherwise has at most 123 bytes. A fragmented message in progress is abandoned.
     ///
-    /// Messages of the peer may still come, until its Close does; [`transport_advice`](Self::transport_advice) says
-    /// what to wait for. You can no longer reply to them: a loop that closes and also answers looks at
-    /// [`state`](Self::state) before it sends.
+    /// Messages may still arrive until the peer's Close does; [`transport_advice`](Self::transport_advice) says what to
+    /// wait for. You can no longer reply to them: if your loop both closes and replies, check [`state`](Self::state)
+    /// before sending.
     ///
     /// # Errors
     ///
@@ -422,39 +423,40 @@ impl Connection {
         self.receiver.recycle(buffer);
     }
 
-    /// Whether the connection is [open](State::Open): messages can be sent and received.
+    /// Returns whether the connection is [open](State::Open): messages can be sent and received.
     pub fn is_open(&self) -> bool {
         self.state() == State::Open
     }
 
-    /// Open, closing or closed.
+    /// Returns the state: open, closing or closed.
     pub fn state(&self) -> State {
         self.sender.state()
     }
 
-    /// What to do with the transport, once the output is written: keep it, await the peer with a timer, or
+    /// Returns what to do with the transport once the output is written: keep it open, await the peer with a timer, or
     /// close it.
     pub fn transport_advice(&self) -> TransportAdvice {
         self.sender.transport_advice()
     }
 
-    /// Which end this is.
+    /// Returns which end this is.
     #[inline]
     pub fn role(&self) -> Role {
         self.sender.role()
     }
 
-    /// Whether bytes of the peer are still looked at.
+    /// Returns whether the peer's bytes are still read.
     pub(crate) fn receives(&self) -> bool {
         self.receiver.is_open()
     }
 
-    /// How many bytes of the next input belong to the current frame's payload; 0 between frames and once the connection
-    /// is closed.
+    /// Returns how many bytes of the next input belong to the current frame's payload; 0 between frames and once the
+    /// connection is closed.
     ///
-    /// With [`Delivery::InPlace`](crate::Delivery::InPlace) this is the total input length needed to complete the frame;
-    /// otherwise it is a hint for sizing the next read. It is what the peer's header declares, up to the limit for
-    /// messages: a buffer that reserves it at once is as large as the peer likes, whether or not the bytes ever arrive.
+    /// With [`Delivery::InPlace`](crate::Delivery::InPlace) this is the total input length needed to complete the
+    /// frame; otherwise it is a hint for sizing the next read. The peer's header declares it, up to the limit for
+    /// messages: if you reserve that much at once, the peer decides how much you allocate, whether or not the bytes
+    /// ever arrive.
     ///
     /// A read that ends with the payload takes nothing of the next frame, which then begins with a read and is mostly complete in it.
     /// That is worth a read of its own unless little is missing. [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space)
@@ -480,7 +482,7 @@ impl Connection {
     }
 }
 
-/// Without what the peer sent and what masks it.
+/// Shows neither what the peer sent nor the mask key.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")

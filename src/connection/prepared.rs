@@ -1,4 +1,4 @@
-//! A message that is encoded once and sent to many.
+//! Messages that are encoded once and sent to many connections.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -35,7 +35,7 @@ pub struct Prepared {
     deflated: Option<Deflated>,
 }
 
-/// The payload compressed on its own: smaller than it was.
+/// The payload compressed on its own, if that made it smaller.
 #[cfg(feature = "deflate")]
 #[derive(Clone)]
 pub(super) struct Deflated {
@@ -44,12 +44,12 @@ pub(super) struct Deflated {
 }
 
 impl Prepared {
-    /// A text message.
+    /// Encodes a text message.
     pub fn text(text: &str) -> Self {
         Self::new(MessageKind::Text, text.as_bytes())
     }
 
-    /// A binary message.
+    /// Encodes a binary message.
     pub fn binary(payload: &[u8]) -> Self {
         Self::new(MessageKind::Binary, payload)
     }
@@ -68,25 +68,25 @@ impl Prepared {
         }
     }
 
-    /// Compresses the message as well, once, for all connections that agreed to send with a window of at least this
-    /// size. A second call replaces the first.
+    /// Compresses the message as well, once, for all connections that negotiated a window of at least this size for
+    /// sending. A second call replaces the first.
     ///
     /// The compressed message refers to nothing before it, so context takeover in `window` makes no difference. Of
-    /// `config`, [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
+    /// `config`, only [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
     ///
     /// A server's connection sends the plain [`frame`](Self::frame) instead if
-    /// - it did not agree on compression, or on a smaller window,
+    /// - it negotiated no compression, or a smaller window,
     /// - [`Compression::Off`](crate::Compression::Off) is set,
-    /// - the message is smaller than the threshold, here or of the connection,
+    /// - the message is smaller than the threshold in `config` or that of the connection,
     /// - the compressed payload is not smaller than the plain one, or
     /// - `window` has 8 bits, with which nothing is compressed, see [`Compressor::new`].
     ///
     /// A client's connection then sends the message as [`send_text`](crate::Connection::send_text) or
     /// [`send_binary`](crate::Connection::send_binary) would.
     ///
-    /// What is sent compressed is in the receiver's window, and a connection with context takeover takes note of it,
-    /// so that its next messages can refer to it and to those before it. For that the connection copies at most its
-    /// window's size of the message. A server that only broadcasts saves this copy and its memory by
+    /// A message sent compressed enters the receiver's window. A connection with context takeover records it, so that
+    /// its next messages can refer to it and to those before it; for that it copies up to its window's size of the
+    /// message. A server that only broadcasts saves this copy and its memory with
     /// [`DeflateConfig::server_no_context_takeover`].
     ///
     /// ```
@@ -123,23 +123,23 @@ impl Prepared {
         self.deflated.as_ref()
     }
 
-    /// Text or binary.
+    /// Returns the kind of the message: text or binary.
     pub fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// The message itself.
+    /// Returns the message itself.
     pub fn payload(&self) -> &[u8] {
         self.frame.get(self.header_size..).unwrap_or_default()
     }
 
-    /// The message as one unmasked frame: what a server sends.
+    /// Returns the message as one unmasked frame: what a server sends.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
 }
 
-/// The size alone, as of a message received.
+/// Shows only the size, like [`Payload`](crate::Payload).
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prepared({:?}, {} bytes)", self.kind, self.payload().len())

@@ -1,4 +1,4 @@
-//! What the receiving half has to tell the sending half.
+//! What the receiving half reports to the sending half.
 
 use core::fmt;
 
@@ -7,8 +7,8 @@ use super::event::Event;
 use crate::CloseCode;
 use crate::error::Error;
 
-/// What follows for the sending half from what was received: a Pong is owed, a Close is to be answered, or nothing
-/// more will come. The payload of the Ping is lent, or kept on the way from half to half.
+/// What the sending half has to do after something was received: send a Pong, answer a Close, or note that nothing more
+/// will arrive. The payload of the Ping is borrowed, or copied for the way between the halves.
 #[derive(Debug)]
 pub(super) enum ReplyKind<P> {
     None,
@@ -22,8 +22,8 @@ pub(super) enum ReplyKind<P> {
 /// peer, or the news that nothing more will arrive.
 ///
 /// A plain value of 128 bytes that can be sent to another task, through a bounded channel: see
-/// [`Connection::split`](super::Connection::split). Pass replies on in order: once a Close, a failure or the end was
-/// passed on, no Ping is answered any more. If a reply is dropped, a Ping or Close goes unanswered.
+/// [`Connection::split`](super::Connection::split). Pass replies on in order: after a Close, a failure or the end,
+/// Pings are no longer answered. If a reply is dropped, a Ping or Close goes unanswered.
 #[must_use = "the peer waits for what `SendHalf::reply` makes of it"]
 pub struct Reply(pub(super) ReplyKind<ControlPayload>);
 
@@ -40,18 +40,18 @@ impl<'a, P: From<&'a [u8]>> ReplyKind<P> {
 }
 
 impl Reply {
-    /// Whether nothing is owed, so that the value need not be handed over.
+    /// Returns whether nothing is owed, so that the value need not be passed on.
     pub fn is_none(&self) -> bool {
         matches!(self.0, ReplyKind::None)
     }
 }
 
-/// Without the payload.
+/// Does not show the payload.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// What a bounded channel holds is its number of replies, times this.
+/// The memory of a bounded channel is its capacity times this.
 const _: () = assert!(size_of::<Reply>() <= 128);

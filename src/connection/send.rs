@@ -27,7 +27,7 @@ use crate::{CloseCode, Config, Entropy, IntoCloseCode};
 pub struct SendHalf {
     masking: Masking,
     pub(super) deflating: Deflating,
-    /// Whether the caller wants compression, where it was agreed.
+    /// Whether the caller wants compression, if it was negotiated.
     compression: Compression,
     message: Option<Message>,
     auto_pong: AutoPong,
@@ -35,15 +35,15 @@ pub struct SendHalf {
     pub(super) state: Sending,
 }
 
-/// Whether messages are compressed, where this was agreed and they are large enough to be worth it.
+/// Whether messages are compressed, if compression was negotiated and they are large enough to be worth it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Compression {
     /// Messages are compressed.
     #[default]
     On,
-    /// Messages are sent as they are: for what is compressed already, and for secrets beside text that others
-    /// choose (RFC 7692 section 8).
+    /// Messages are sent uncompressed: for content that is compressed already, and for secrets next to text that an
+    /// attacker chooses (RFC 7692 section 8).
     Off,
 }
 
@@ -56,10 +56,10 @@ struct Message {
     compression: Compression,
 }
 
-/// Each method is that of the same name of [`Connection`](super::Connection).
+/// Each method does what the method of the same name does on [`Connection`](super::Connection).
 impl SendHalf {
-    /// Does what a [`Reply`] of the receiving half asks for: appends the Pong or the Close that the peer is owed, as
-    /// [`Config::auto_pong`] and [`Config::auto_close`] say.
+    /// Carries out a [`Reply`] of the receiving half: appends the Pong or the Close owed to the peer, as configured by
+    /// [`Config::auto_pong`] and [`Config::auto_close`].
     pub fn reply(&mut self, reply: Reply, out: &mut Vec<u8>) {
         self.apply(reply.0, out);
     }
@@ -189,22 +189,22 @@ impl SendHalf {
         self.compression = compression;
     }
 
-    /// Whether messages can be sent: no Close was sent, and no reply reported the peer's Close or the end.
+    /// Returns whether messages can be sent: no Close was sent, and no reply reported the peer's Close or the end.
     pub fn is_open(&self) -> bool {
         self.state() == State::Open
     }
 
-    /// The state, as far as known from the replies received so far.
+    /// Returns the state, as far as known from the replies received so far.
     pub fn state(&self) -> State {
         self.state.state()
     }
 
-    /// What to do with the transport, as far as replies have told.
+    /// Returns what to do with the transport, as far as known from the replies received so far.
     pub fn transport_advice(&self) -> TransportAdvice {
         self.state.transport_advice(self.role())
     }
 
-    /// Which end this is.
+    /// Returns which end this is.
     #[inline]
     pub fn role(&self) -> Role {
         self.masking.role()
@@ -232,7 +232,7 @@ impl SendHalf {
         }
     }
 
-    /// What was received has its effect on what is sent.
+    /// Applies what was received to what is sent.
     #[inline]
     pub(super) fn apply<P: Deref<Target = [u8]>>(&mut self, kind: ReplyKind<P>, out: &mut Vec<u8>) {
         match kind {
@@ -250,13 +250,13 @@ impl SendHalf {
         }
     }
 
-    /// What has become of the receiving direction.
+    /// Records the state of the receiving direction.
     pub(super) fn update_incoming(&mut self, incoming: Incoming) {
         self.state.update_incoming(incoming);
         self.drop_unsendable();
     }
 
-    /// Where no message may follow, what is unfinished is dropped, and what compresses with its memory.
+    /// Drops an unfinished message and the compressor with its memory, once no message may follow.
     fn drop_unsendable(&mut self) {
         if self.state.check_unclosed().is_err() {
             self.message = None;
@@ -285,7 +285,8 @@ impl SendHalf {
         Ok(())
     }
 
-    /// Sends the message compressed, if it is to be. Not inlined, so that it costs nothing where it is not agreed.
+    /// Sends the message compressed, if it should be. Not inlined, so that it costs nothing if compression was not
+    /// negotiated.
     #[inline(never)]
     fn compressed_message(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let compressor = match self.compression {
@@ -352,8 +353,8 @@ impl SendHalf {
         Ok(())
     }
 
-    /// RFC 7692 section 6: the first fragment says whether a message is compressed, whatever is agreed or set
-    /// before the last one.
+    /// RFC 7692 section 6: the first fragment determines whether a message is compressed, whatever is set before the
+    /// last one.
     fn begin_message(&mut self, kind: MessageKind) -> Message {
         let compression = match self.compression {
             Compression::On if self.deflating.for_fragments().is_some() => Compression::On,
@@ -391,7 +392,7 @@ impl SendHalf {
         finish_frame(header, start, out);
     }
 
-    /// A Ping or a Pong.
+    /// Sends a Ping or a Pong.
     fn send_control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.state.check_control()?;
         // RFC 6455 section 5.5: a control frame holds at most 125 bytes.
@@ -407,14 +408,15 @@ impl SendHalf {
             .frame(Header::new(opcode, payload.len() as u64), payload, out);
     }
 
-    /// Our Pong to the peer's Ping. It may follow our Close, if the caller's policy goes by the letter.
+    /// Answers the peer's Ping. With [`AutoPong::UntilPeerCloses`](crate::AutoPong::UntilPeerCloses), the Pong may
+    /// follow our Close.
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         if self.state.owes_pong(self.auto_pong) {
             self.control_frame(OpCode::Pong, payload, out);
         }
     }
 
-    /// The Close that repeats the peer's code, as RFC 6455 section 5.5.1 advises; whatever code was taken is
+    /// Answers the peer's Close with the same code, as RFC 6455 section 5.5.1 advises; any code that was accepted is
     /// sent back.
     fn answer_close(&mut self, code: Option<CloseCode>, out: &mut Vec<u8>) {
         if self.auto_close && self.state.check_unclosed().is_ok() {
@@ -422,7 +424,8 @@ impl SendHalf {
         }
     }
 
-    /// The Close of a failed connection, if none was sent yet and the transport has not ended (RFC 6455 section 7.1.7).
+    /// Sends the Close of a failed connection, if none was sent yet and the transport has not ended (RFC 6455 section
+    /// 7.1.7).
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
         if self.state.check_unclosed().is_ok() {
             let code = Some(error.close_code());
@@ -433,7 +436,7 @@ impl SendHalf {
         }
     }
 
-    /// A message is begun while both directions are open, and no other is being sent.
+    /// Checks that both directions are open and that no other message is being sent.
     #[inline]
     fn check_new_message(&self) -> Result<(), Misuse> {
         self.state.check_open()?;
@@ -452,7 +455,7 @@ impl SendHalf {
         }
     }
 
-    /// Our Close, after which no message follows.
+    /// Sends our Close, after which no message follows.
     fn send_close(&mut self, code: Option<CloseCode>, body: &[u8], out: &mut Vec<u8>) {
         self.control_frame(OpCode::Close, body, out);
         self.state.close(code);
@@ -460,7 +463,7 @@ impl SendHalf {
     }
 }
 
-/// Without what is sent and what masks it.
+/// Shows neither what is sent nor the mask key.
 impl fmt::Debug for SendHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendHalf")

@@ -1,18 +1,18 @@
 //! How a connection ends (RFC 6455 section 7): the state of each direction, and every conclusion drawn from
 //! the two.
 //!
-//! The two directions close independently. What the caller sees follows from the pair, here and
-//! nowhere else:
+//! The two directions close independently. What the caller sees follows from the pair; this table is its only
+//! definition:
 //!
 //! ```text
-//!                   receiving: Open     Closed: the peer's Close came    Over: it failed, or the transport ended
+//!                   receiving: Open     Closed: peer's Close received    Over: it failed, or the transport ended
 //!  sending: Open    Open                Closing                          Closed
 //!           Closed  Closing, await peer Closed, clean                    Closed, clean after the peer's Close
 //! ```
 //!
-//! The receiving half keeps its own state, [`Receiving`], with the error that it fuses. The sending half, which draws
-//! the conclusions, keeps in [`Sending`] what they need of it, [`Incoming`]; a reply brings it from the one to the
-//! other.
+//! The receiving half keeps its own state, [`Receiving`], with the error that it repeats. The sending half, which draws
+//! the conclusions, keeps in [`Sending`] the part that they depend on, [`Incoming`]; a reply carries it from the
+//! receiving half to the sending half.
 
 use alloc::boxed::Box;
 use core::{fmt, mem};
@@ -42,17 +42,16 @@ pub enum State {
     reason = "every caller has to be able to do each of them"
 )]
 pub enum TransportAdvice {
-    /// Keep reading. If the peer's Close came and [`Config::auto_close`](crate::Config::auto_close) is off,
-    /// nothing more will come: it is for the caller to finish its message and to
-    /// [`close`](crate::Connection::close).
+    /// Keep reading. If the peer's Close has arrived and [`Config::auto_close`](crate::Config::auto_close) is off,
+    /// nothing more will arrive: finish your message and [`close`](crate::Connection::close).
     KeepOpen,
     /// Keep reading, with a timeout: arm a timer, and close the transport when it fires. 10 seconds is typical.
     ///
     /// The peer owes something: its Close, after ours was sent; or, if we are the client, it has to close the
     /// transport, because the server closes first (RFC 6455 section 7.1.1).
     AwaitPeer,
-    /// Close it. On TCP: shut down writing, then read and discard input until EOF or for a second or two, so that a TCP
-    /// reset does not overtake the Close frame; then close.
+    /// Close the transport. On TCP: shut down writing, then read and discard input until EOF or for a second or two, so
+    /// that a TCP reset does not overtake the Close frame; then close.
     Close,
 }
 
@@ -60,9 +59,9 @@ pub enum TransportAdvice {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ClosedBy {
-    /// This side sent its Close before the peer's came.
+    /// This side sent its Close before the peer's arrived.
     Local,
-    /// The peer's Close came first.
+    /// The peer's Close arrived first.
     Peer,
     /// The peer broke a rule or exceeded a limit.
     Failure(Error),
@@ -89,7 +88,7 @@ pub struct Closed {
     receive: ReceiveState,
 }
 
-/// The sending half's state: its own direction, and what it knows of the other.
+/// The sending half's state: its own direction, and what it knows about the other.
 pub(super) struct Sending {
     own: SendState,
     incoming: Incoming,
@@ -110,11 +109,11 @@ enum SendState {
 #[derive(Clone, Eq, Hash, PartialEq)]
 enum ReceiveState {
     Open,
-    /// The peer's Close came.
+    /// The peer's Close has arrived.
     Closed(PeerClose),
-    /// What was right before the error was handed out; the next call returns it.
+    /// Valid data was delivered before the error; the next call returns the error.
     Failing(Error),
-    /// Fused: every later call returns the same error.
+    /// Failed for good: every later call returns the same error.
     Failed(Error),
     /// The transport ended before the peer's Close.
     Ended,
@@ -128,11 +127,11 @@ struct PeerClose {
     reason: Box<str>,
 }
 
-/// What the sending half knows of the receiving direction, which goes from one to the next.
+/// What the sending half knows about the receiving direction, whose states follow each other in this order.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Incoming {
     Open,
-    /// The peer's Close came.
+    /// The peer's Close has arrived.
     Closed,
     /// It failed, or the transport ended.
     Over,
@@ -146,12 +145,12 @@ impl Receiving {
         matches!(self.0, ReceiveState::Open)
     }
 
-    /// Whether something is left to report: an event, or an error that was not reported yet.
+    /// Returns whether something is left to report: an event, or an error that was not reported yet.
     pub(super) fn has_more(&self) -> bool {
         matches!(self.0, ReceiveState::Open | ReceiveState::Failing(_))
     }
 
-    /// The error that ended this direction, which every call returns.
+    /// Returns the error that ended this direction, which every call returns.
     pub(super) fn error(&self) -> Option<Error> {
         match self.0 {
             ReceiveState::Failing(error) | ReceiveState::Failed(error) => Some(error),
@@ -162,7 +161,7 @@ impl Receiving {
         }
     }
 
-    /// The peer's Close came.
+    /// Records the peer's Close.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) {
         let reason = reason.into();
         self.0 = ReceiveState::Closed(PeerClose { code, reason });
@@ -172,12 +171,12 @@ impl Receiving {
         self.0 = ReceiveState::Failed(error);
     }
 
-    /// Fails once what was right before the error is handed out.
+    /// Fails with the next call, after valid data before the error.
     pub(super) fn fail_next(&mut self, error: Error) {
         self.0 = ReceiveState::Failing(error);
     }
 
-    /// The transport ended.
+    /// Records that the transport ended.
     pub(super) fn end(&mut self) {
         self.0 = mem::replace(&mut self.0, ReceiveState::Ended).at_the_end();
     }
@@ -200,7 +199,7 @@ impl Sending {
         incoming: Incoming::Open,
     };
 
-    /// The table of the module's documentation.
+    /// Returns the state, by the table in the module's documentation.
     #[inline]
     pub(super) fn state(&self) -> State {
         match (self.own, self.incoming) {
@@ -212,7 +211,7 @@ impl Sending {
         }
     }
 
-    /// Who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
+    /// Decides who closes the transport, and when (RFC 6455 sections 5.5.1 and 7.1.1).
     pub(super) fn transport_advice(&self, role: Role) -> TransportAdvice {
         match (self.own, self.incoming) {
             (SendState::Open, Incoming::Open | Incoming::Closed) => TransportAdvice::KeepOpen,
@@ -225,7 +224,7 @@ impl Sending {
         }
     }
 
-    /// RFC 6455 section 6.1: a message is begun while both directions are open.
+    /// RFC 6455 section 6.1: a message may begin only while both directions are open.
     #[inline]
     pub(super) fn check_open(&self) -> Result<(), Misuse> {
         match self.state() {
@@ -234,8 +233,8 @@ impl Sending {
         }
     }
 
-    /// RFC 6455 section 5.5.1: a message that was begun may be finished before the peer's Close is answered, and
-    /// then it is answered. After our own Close no data follow.
+    /// RFC 6455 section 5.5.1: a message already begun may be finished before the peer's Close is answered. No data may
+    /// follow our own Close.
     pub(super) fn check_unclosed(&self) -> Result<(), Misuse> {
         match (self.own, self.incoming) {
             (SendState::Open, Incoming::Open | Incoming::Closed) => Ok(()),
@@ -243,8 +242,8 @@ impl Sending {
         }
     }
 
-    /// RFC 6455 sections 5.5.1 and 5.5.2: a Ping or a Pong may be sent until the peer's Close came, after our own
-    /// Close as well, which only data may not follow.
+    /// RFC 6455 sections 5.5.1 and 5.5.2: a Ping or a Pong may be sent until the peer's Close arrives, even after our
+    /// own Close, which only data must not follow.
     #[inline]
     pub(super) fn check_control(&self) -> Result<(), Misuse> {
         match self.incoming {
@@ -253,8 +252,8 @@ impl Sending {
         }
     }
 
-    /// Whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]). Not once the peer's Close came,
-    /// in whatever order two tasks hand the replies over.
+    /// Returns whether a Ping is answered now (RFC 6455 section 5.5.2, and [`AutoPong`]). Never after the peer's Close,
+    /// in whatever order two tasks pass the replies on.
     pub(super) fn owes_pong(&self, auto_pong: AutoPong) -> bool {
         match auto_pong {
             AutoPong::Off => false,
@@ -263,7 +262,7 @@ impl Sending {
         }
     }
 
-    /// Our Close is sent: it is an answer, or the first one.
+    /// Records that our Close is sent: as an answer, or as the first one.
     pub(super) fn close(&mut self, code: Option<CloseCode>) {
         self.own = match self.incoming {
             Incoming::Closed => SendState::Answered(code),
@@ -271,7 +270,7 @@ impl Sending {
         };
     }
 
-    /// What has become of the receiving direction. What is over does not come back.
+    /// Records the state of the receiving direction, which never goes back to an earlier one.
     pub(super) fn update_incoming(&mut self, incoming: Incoming) {
         *self = self.with_incoming(incoming);
     }
@@ -294,7 +293,7 @@ impl SendState {
 }
 
 impl ReceiveState {
-    /// What this is once the transport ended. A failure that was found is the end, returned or not.
+    /// Returns the state after the transport has ended. A failure that was found is the end, returned or not.
     fn at_the_end(self) -> Self {
         match self {
             Self::Open | Self::Ended => Self::Ended,
@@ -312,7 +311,7 @@ impl ReceiveState {
 }
 
 impl Closed {
-    /// The end, unless something may still come or go.
+    /// Returns the end, unless something may still be received or sent.
     pub(super) fn once_over(sending: &Sending, receiving: &Receiving) -> Option<Self> {
         let sending = sending.with_incoming(receiving.incoming());
         match sending.state() {
@@ -321,7 +320,7 @@ impl Closed {
         }
     }
 
-    /// The end, as it is if the transport ends now.
+    /// Returns the end as it is if the transport ends now.
     pub(super) fn at_the_end(sending: &Sending, receiving: &Receiving) -> Self {
         Self {
             send: sending.own,
@@ -329,7 +328,7 @@ impl Closed {
         }
     }
 
-    /// The end, if the Close that this side made was never written.
+    /// Returns the end as it is if this side's Close was never written.
     pub(crate) fn without_our_close(self) -> Self {
         Self {
             send: SendState::Open,
@@ -337,37 +336,37 @@ impl Closed {
         }
     }
 
-    /// The connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had none,
-    /// 1006 if none came. It is therefore 1006 even if this side failed the connection; see
+    /// Returns the connection's close code (RFC 6455 section 7.1.5): that of the Close frame received, 1005 if it had
+    /// none, 1006 if none was received. It is therefore 1006 even if this side failed the connection; see
     /// [`code_sent`](Self::code_sent) for the code we sent.
     pub fn code(&self) -> CloseCode {
         self.code_received().unwrap_or(CloseCode::ABNORMAL)
     }
 
-    /// The code of the Close frame that was sent, 1005 if it had none; `None` if none was sent.
+    /// Returns the code of the Close frame that was sent, 1005 if it had none; `None` if none was sent.
     pub fn code_sent(&self) -> Option<CloseCode> {
         self.send.code()
     }
 
-    /// The code of the Close frame that was received, 1005 if it had none; `None` if none was received.
+    /// Returns the code of the Close frame that was received, 1005 if it had none; `None` if none was received.
     pub fn code_received(&self) -> Option<CloseCode> {
         let close = self.receive.close()?;
         Some(close.code.unwrap_or(CloseCode::NO_STATUS))
     }
 
-    /// The connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123
+    /// Returns the connection's close reason (RFC 6455 section 7.1.6): that of the Close frame received, at most 123
     /// bytes; otherwise empty.
     pub fn reason(&self) -> &str {
         self.receive.close().map_or("", |close| &close.reason)
     }
 
-    /// Whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4;
+    /// Returns whether the closing handshake was complete before the transport ended (RFC 6455 section 7.1.4;
     /// `wasClean` in browsers).
     pub fn is_clean(&self) -> bool {
         self.code_sent().is_some() && self.code_received().is_some()
     }
 
-    /// Who brought the connection to its end.
+    /// Returns who or what ended the connection.
     pub fn by(&self) -> ClosedBy {
         match (self.send, &self.receive) {
             (_, ReceiveState::Failed(error)) => ClosedBy::Failure(*error),
@@ -381,7 +380,7 @@ impl Closed {
     }
 }
 
-/// Without the reason, of which the peer chose the text.
+/// Does not show the reason, because the peer chose it.
 impl fmt::Debug for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Closed")
@@ -418,7 +417,7 @@ impl fmt::Display for Closed {
         }
         match self.reason() {
             "" => Ok(()),
-            // Escaped, as the peer chose it and logs have lines.
+            // Escaped, because the peer chose it and logs are read by lines.
             reason => write!(f, " {reason:?}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Deflating: messages in, the payload of their frames out.
+//! Compression: messages in, the payload of their frames out.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,9 +24,9 @@ use super::{DeflateConfig, TAIL, Window};
 /// assert!(first.ends_with(b"\x00\x00\xff\xff") && !last.ends_with(b"\x00\x00\xff\xff"));
 /// ```
 pub struct Compressor {
-    /// What the receiver's window holds and the engine has not seen.
+    /// The part of the receiver's window that the engine has not seen.
     history: History,
-    /// Inside a message, and between messages if it is kept.
+    /// Exists inside a message, and between messages if it is kept.
     engine: Option<Deflater>,
     kept: Kept,
     bits: u8,
@@ -34,25 +34,25 @@ pub struct Compressor {
     threshold: usize,
 }
 
-/// What is there between messages.
+/// What is kept between messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kept {
     /// Without context takeover.
     Nothing,
     /// The history. Inside a message the engine has seen all of it.
     Window,
-    /// The engine. The history has what others compressed meanwhile.
+    /// The engine. The history holds what other compressors compressed meanwhile.
     Engine,
 }
 
 impl Compressor {
-    /// For a direction with the agreed window: that of our own
-    /// [`Parameters::sender_window`](super::Parameters::sender_window). Allocates nothing. Of `config`,
+    /// Creates a compressor for a direction with the negotiated window,
+    /// [`Parameters::sender_window`](super::Parameters::sender_window) of our own role. Allocates nothing. Of `config`,
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
-    /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
+    /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) apply.
     ///
     /// `None` with a window of 8 bits: zlib cannot produce raw DEFLATE data for it (it uses 9), so everything is sent
-    /// as it is, which is always allowed (RFC 7692 section 5.2).
+    /// uncompressed, which is always allowed (RFC 7692 section 5.2).
     pub const fn new(window: Window, config: &DeflateConfig) -> Option<Self> {
         if window.bits() < 9 {
             return None;
@@ -73,15 +73,15 @@ impl Compressor {
         })
     }
 
-    /// Whether a message of `size` bytes reaches [`DeflateConfig::threshold`].
+    /// Returns whether a message of `size` bytes reaches [`DeflateConfig::threshold`].
     pub const fn should_compress(&self, size: usize) -> bool {
         size >= self.threshold
     }
 
     /// Compresses a part of a message, and appends it to `out`, flushed: the receiver can inflate all of it.
     ///
-    /// What is appended is the payload of a frame that is not the message's last; it may be split further. A
-    /// part without a byte appends nothing.
+    /// The output is the payload of a frame that is not the message's last; it may be split further. An empty part
+    /// appends nothing.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         for part in chunk.chunks(MAX_COUNT) {
             self.push_part(part, out);
@@ -94,7 +94,7 @@ impl Compressor {
         match (done, self.kept) {
             (true, Kept::Window) => self.history.extend(part),
             (true, Kept::Nothing | Kept::Engine) => {}
-            // Not known to happen. What follows refers to nothing before it.
+            // Not known to happen. Later data then refers to nothing before it.
             (false, _) => {
                 out.truncate(start);
                 self.forget();
@@ -103,7 +103,7 @@ impl Compressor {
         }
     }
 
-    /// The engine, which has seen all that the next message may refer to.
+    /// Returns the engine, after showing it everything that the next message may refer to.
     fn engine(&mut self) -> &mut Deflater {
         if self.engine.as_ref().is_some_and(Deflater::is_spent) {
             self.engine = None;
@@ -122,7 +122,7 @@ impl Compressor {
         engine
     }
 
-    /// Compresses a whole message, or the last part of one, and appends it to `out`. It is never empty: an
+    /// Compresses a complete message, or the last part of one, and appends it to `out`. The output is never empty: an
     /// empty message is the byte 0.
     pub fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) {
         self.push(message, out);
@@ -137,9 +137,9 @@ impl Compressor {
         }
     }
 
-    /// Takes note of a message on this connection that another compressor compressed on its own, such as a
-    /// broadcast: the receiver's window holds it, so that the next messages can refer to it, and to those before.
-    /// Between messages only.
+    /// Records a message on this connection that another compressor compressed on its own, such as a broadcast: it is
+    /// in the receiver's window, so that later messages can refer to it and to those before it. Call it between
+    /// messages only.
     ///
     /// ```
     /// use websocket_proto::deflate::{Compressor, Decompressor, DeflateConfig, Window};
@@ -169,7 +169,7 @@ impl Compressor {
         self.history.extend(message);
     }
 
-    /// Forgets all earlier messages, so that the next one refers to nothing before it. Between messages only.
+    /// Forgets all earlier messages, so that the next one refers to nothing before it. Call it between messages only.
     ///
     /// Call this after sending a message compressed by a different compressor on this connection, unless
     /// [`extend_window`](Self::extend_window) was called for it: the receiver's window has moved on but this one has

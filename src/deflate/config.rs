@@ -1,12 +1,12 @@
-//! The switches of compression.
+//! The settings of compression.
 
-/// What to offer or accept, and how to compress.
+/// Settings of compression: what to offer or accept, and how to compress.
 ///
 /// With the defaults, compression is negotiated wherever a browser's offer is accepted: nothing is demanded of the
-/// peer, and memory is saved where that needs no agreement. A limit on the *peer*'s window has to be negotiated, so it
-/// is a setting with a price: see [`server_max_window_bits`](Self::server_max_window_bits) for clients and
-/// [`client_max_window_bits`](Self::client_max_window_bits) for servers. All settings are within what RFC 7692 lets a
-/// side choose, so none of them can break an agreement.
+/// peer, and memory is saved where no negotiation is needed. A limit on the *peer*'s window has to be negotiated, which
+/// some peers refuse: see [`server_max_window_bits`](Self::server_max_window_bits) for clients and
+/// [`client_max_window_bits`](Self::client_max_window_bits) for servers. RFC 7692 leaves all of these choices to each
+/// side, so no setting can violate what was negotiated.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct DeflateConfig {
@@ -22,8 +22,8 @@ pub struct DeflateConfig {
 }
 
 impl DeflateConfig {
-    /// The defaults: no limit demanded of the peer, a window of 12 bits for sending, context takeover, no engine kept,
-    /// level 6.
+    /// Creates the default configuration: no limit demanded of the peer, a window of 12 bits for sending, context
+    /// takeover, no engine kept, level 6.
     pub const fn new() -> Self {
         Self {
             client_max_window_bits: 15,
@@ -50,11 +50,11 @@ impl DeflateConfig {
     }
 
     /// Sets the largest window of what the client sends, 8 to 15 bits; values outside this range are clamped. Default:
-    /// 15, for which a client gives no number and a server answers none.
+    /// 15, for which neither a client's offer nor a server's answer has a number.
     ///
-    /// A client announces the number as a hint, and keeps to it, whatever is answered (RFC 7692 section 7.1.2.2). That is
-    /// for the server's memory; for the client's own, there is [`send_window_bits`](Self::send_window_bits). Some servers
-    /// fail the handshake on a hint below a setting of theirs.
+    /// A client announces the number as a hint, and keeps to it whatever the server answers (RFC 7692 section 7.1.2.2).
+    /// This saves the server's memory; to save the client's own, use [`send_window_bits`](Self::send_window_bits). Some
+    /// servers fail the handshake on a hint below a setting of theirs.
     ///
     /// For a server it limits the memory needed for receiving: up to 32 KiB for each client with 15 bits, 4 KiB with
     /// 12. The server responds with a number below 15 if the client allows a choice, as browsers do, or with the
@@ -62,7 +62,7 @@ impl DeflateConfig {
     /// the handshake on either, and Netty 4.1 lets the server choose though the JDK's zlib cannot: it opens the
     /// connection and fails to send. A server for browsers can use 12.
     ///
-    /// RFC 7692 section 7.3 advises at least 10 bits. With 8 the client sends everything as it is, see
+    /// RFC 7692 section 7.3 advises at least 10 bits. With 8 bits the client sends everything uncompressed, see
     /// [`Compressor::new`](super::Compressor::new).
     pub const fn client_max_window_bits(mut self, bits: u8) -> Self {
         self.client_max_window_bits = clamp(bits, 8, 15);
@@ -73,11 +73,12 @@ impl DeflateConfig {
     /// 15, which is not named in an offer, nor in a response unless requested.
     ///
     /// For a client it limits the memory needed for receiving: up to 32 KiB for a connection with 15 bits, 4 KiB with
-    /// 12. Less than 15 is a demand that some servers decline, and on which a few fail the handshake, even though
-    /// [`ClientRequest`](crate::handshake::ClientRequest) also sends a second offer without it.
+    /// 12. Less than 15 is a demand that some servers decline, and a few fail the handshake because of it, even though
+    ///     [`ClientRequest`](crate::handshake::ClientRequest) also sends a second offer without it.
     ///
-    /// A server names less than 15 in its answer, asked or not, for the sake of the client's memory, and some clients fail
-    /// the handshake if they have not asked. For its own memory there is [`send_window_bits`](Self::send_window_bits).
+    /// A server puts a number below 15 into its answer even if the client has not asked for one, to save the client's
+    /// memory; some clients then fail the handshake. To save the server's own memory, use
+    /// [`send_window_bits`](Self::send_window_bits).
     pub const fn server_max_window_bits(mut self, bits: u8) -> Self {
         self.server_max_window_bits = clamp(bits, 8, 15);
         self
@@ -86,8 +87,8 @@ impl DeflateConfig {
     /// Sets whether a client's offer lets the server choose the client's window, with `client_max_window_bits`.
     /// Default: `true`, as browsers do.
     ///
-    /// `false` is for servers that cannot handle the parameter, and fail the handshake or do not compress. With the other
-    /// defaults the offer is then `permessage-deflate` alone. It concerns clients only.
+    /// Use `false` for servers that cannot handle the parameter, and fail the handshake or do not compress. With the
+    /// other defaults the offer is then just `permessage-deflate`. Servers ignore this setting.
     pub const fn offer_client_max_window_bits(mut self, offer: bool) -> Self {
         self.offer_client_max_window_bits = offer;
         self
@@ -95,8 +96,8 @@ impl DeflateConfig {
 
     /// Sets whether the client has to compress each message on its own. Default: `false`.
     ///
-    /// Neither side then holds anything for this direction between messages. Small messages do not shrink much on their
-    /// own: 1 KiB of JSON to 29 percent instead of 19, 125 bytes to 85 instead of 27.
+    /// Neither side then holds memory for this direction between messages. Small messages shrink little on their own: 1
+    /// KiB of JSON to 29 percent instead of 19, 125 bytes to 85 instead of 27.
     pub const fn client_no_context_takeover(mut self, no_takeover: bool) -> Self {
         self.client_no_context_takeover = no_takeover;
         self
@@ -111,18 +112,18 @@ impl DeflateConfig {
     /// Sets whether a sender with context takeover keeps its compressor between messages. Default: `false`: it keeps
     /// the window, and fills a compressor with it for each message.
     ///
-    /// A compressor of 12 bits takes 161 KiB for each connection, its window 4 KiB. To make and to fill one for each message
-    /// takes some 10 microseconds with 12 bits, and some 50 with 15, so that a message of 1 KiB takes 1.7 or 3.5 times as long
-    /// as with a compressor that is kept: see the tables in [the module](super).
+    /// A compressor of 12 bits takes 161 KiB for each connection, its window 4 KiB. Creating and filling one for each
+    /// message takes about 10 microseconds with 12 bits and about 50 with 15, so that a message of 1 KiB takes 1.7 or
+    /// 3.5 times as long as with `true`: see the tables in [the module](super).
     pub const fn keep_engine(mut self, keep: bool) -> Self {
         self.keep_engine = keep;
         self
     }
 
-    /// Sets how hard to try, from 1 (fast) to 9 (small); values outside this range are clamped. Default: 6.
+    /// Sets the compression level, from 1 (fast) to 9 (small); values outside this range are clamped. Default: 6.
     ///
-    /// On messages of 1 KiB of JSON levels 2 to 6 take much the same time, and 6 makes the smallest; above
-    /// there is nothing to gain. Level 1 takes a fifth of the time, and saves 73 percent in place of 81.
+    /// On messages of 1 KiB of JSON, levels 2 to 6 take about the same time, and 6 makes the smallest; higher levels
+    /// gain nothing. Level 1 takes a fifth of the time, and saves 73 percent instead of 81.
     pub const fn level(mut self, level: u8) -> Self {
         self.level = clamp(level, 1, 9);
         self
@@ -134,22 +135,22 @@ impl DeflateConfig {
     /// takeover: measured, 64 bytes of JSON on their own become 63, 125 become 107, in 5 to 10 microseconds. If every
     /// byte counts and context takeover was negotiated, use a lower threshold.
     ///
-    /// The fragments of a message that is sent by [`send_fragment`](crate::Connection::send_fragment) are compressed
-    /// whatever their size. A [`Prepared`](crate::Prepared) message has to reach the threshold it was compressed with
-    /// and that of each connection.
+    /// The fragments of a message sent with [`send_fragment`](crate::Connection::send_fragment) are compressed whatever
+    /// their size. A [`Prepared`](crate::Prepared) message has to reach the threshold it was compressed with and that
+    /// of each connection.
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
 
-    /// The same without a limit that an offer names, for a server that cannot meet it; `None` if it names none.
+    /// Returns the same without a limit that an offer names, for a server that cannot meet it; `None` if it names none.
     pub(crate) fn undemanding(&self) -> Option<Self> {
         let hints = self.hint().is_some() && self.offer_client_max_window_bits;
         let demands = self.server_max_window_bits < 15;
         (hints || demands).then(|| self.clone().client_max_window_bits(15).server_max_window_bits(15))
     }
 
-    /// The number that a client gives for its own window; 15 is implied.
+    /// Returns the number that a client gives for its own window; 15 is implied.
     pub(super) fn hint(&self) -> Option<u8> {
         Some(self.client_max_window_bits).filter(|&bits| bits < 15)
     }
@@ -161,7 +162,7 @@ impl Default for DeflateConfig {
     }
 }
 
-/// The nearest number within the bounds.
+/// Returns the nearest number within the bounds.
 const fn clamp(number: u8, min: u8, max: u8) -> u8 {
     if number < min {
         min

@@ -1,4 +1,4 @@
-//! Inflating: the payload of compressed messages in, their content out.
+//! Decompression: the payload of compressed messages in, their content out.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,11 +11,11 @@ use crate::growth::{growth, max_additional};
 
 /// Inflates the compressed messages of one direction (RFC 7692 section 7.2.2).
 ///
-/// Between messages it holds the end of what it inflated, at most the agreed window, and nothing at all
-/// without context takeover. What else inflating takes exists inside a compressed message only.
+/// Between messages it holds the last bytes that it inflated, up to the negotiated window, or nothing without context
+/// takeover. All other memory for inflating exists only inside a compressed message.
 ///
-/// What comes out of it is a message only once [`finish`](Self::finish) says so. After an error, which is the
-/// sender's fault, the direction is lost: every call returns the error again.
+/// The output is a complete message only after [`finish`](Self::finish) has succeeded. After an error, which is the
+/// sender's fault, the direction has failed: every call returns the error again.
 ///
 /// ```
 /// use websocket_proto::deflate::{Decompressor, InflateError, Window};
@@ -41,20 +41,20 @@ pub struct Decompressor {
     history: History,
     takeover: bool,
     state: State,
-    /// For the final blocks of the next message.
+    /// What the final blocks of the next message may cost.
     credit: u64,
 }
 
 enum State {
     Idle,
-    /// Inside a message, from its first byte on.
+    /// Exists inside a message, from its first byte on.
     Inside(Box<Inflater>),
     Failed(InflateError),
 }
 
 impl Decompressor {
-    /// For a direction with the agreed window: that of the peer's
-    /// [`Parameters::sender_window`](super::Parameters::sender_window). Allocates nothing.
+    /// Creates a decompressor for a direction with the negotiated window,
+    /// [`Parameters::sender_window`](super::Parameters::sender_window) of the peer's role. Allocates nothing.
     pub const fn new(window: Window) -> Self {
         Self {
             history: History::new(window.size()),
@@ -64,15 +64,15 @@ impl Decompressor {
         }
     }
 
-    /// Inflates more of a message: payload, unmasked, in order, split anywhere. `sink` gets the output, in
-    /// chunks of at most 16 KiB, never an empty one.
+    /// Inflates more of a message: payload, unmasked, in order, split anywhere. `sink` receives the output in chunks of
+    /// at most 16 KiB, which are never empty.
     ///
-    /// `limit` is the most that the whole message may inflate to. The sink never gets more, and at most one chunk is
-    /// inflated needlessly. Work and memory follow the bytes that go in and come out.
+    /// `limit` is the largest size that the whole message may inflate to. The sink never receives more, and at most one
+    /// chunk is inflated needlessly. Work and memory are linear in the bytes of input and output.
     ///
     /// # Errors
     ///
-    /// What is wrong with the data, [`InflateError`]; or what `sink` returned, which ends the message as well.
+    /// An [`InflateError`] if the data are invalid; or the error that `sink` returned, which ends the message as well.
     pub fn push<E: From<InflateError>>(
         &mut self,
         compressed: &[u8],
@@ -92,14 +92,14 @@ impl Decompressor {
         }
     }
 
-    /// Inflates the next chunk of a message, at most 16 KiB, and moves `compressed` forward over what was taken for it.
+    /// Inflates the next chunk of a message, at most 16 KiB, and moves `compressed` forward over what was consumed.
     /// `None`: `compressed` was fully consumed and produces no more output. Pass unconsumed input again.
     ///
     /// This is [`push`](Self::push) for callers that want one chunk at a time.
     ///
     /// # Errors
     ///
-    /// What is wrong with the data, once all that is right has been given out.
+    /// An [`InflateError`] if the data are invalid, after all output before the error has been returned.
     pub fn pull(&mut self, compressed: &mut &[u8], limit: u64) -> Result<Option<&[u8]>, InflateError> {
         let Some((message, history)) = self.message(compressed)? else {
             return Ok(None);
@@ -111,7 +111,7 @@ impl Decompressor {
         }
     }
 
-    /// The message that `compressed` goes on with or begins. `None`: there is none, as nothing of it has come.
+    /// Returns the message that `compressed` continues or begins. `None`: no byte of it has arrived.
     fn message(&mut self, compressed: &[u8]) -> Result<Option<(&mut Inflater, &mut History)>, InflateError> {
         loop {
             match self.state {
@@ -134,7 +134,7 @@ impl Decompressor {
         }
     }
 
-    /// Ends a message, at the end of its last frame. A message without a byte of payload is an empty one.
+    /// Ends a message, at the end of its last frame. A message without payload is an empty one.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Decompressor {
         }
     }
 
-    /// Inflates a whole message, and appends it to `out`. After an error `out` is as it was.
+    /// Inflates a complete message, and appends it to `out`. After an error `out` is unchanged.
     ///
     /// # Errors
     ///
@@ -181,17 +181,17 @@ impl Decompressor {
         result
     }
 
-    /// Whether nothing more comes of what was given: [`pull`](Self::pull) needs more payload.
+    /// Returns whether the payload so far produces no more output: [`pull`](Self::pull) needs more payload.
     pub fn is_drained(&self) -> bool {
         self.inside().is_none_or(Inflater::is_drained)
     }
 
-    /// Whether a message has begun and is not finished.
+    /// Returns whether a message has begun and is not finished.
     pub const fn is_inside_message(&self) -> bool {
         matches!(self.state, State::Inside(_))
     }
 
-    /// Nothing more will be inflated, so all memory is given back.
+    /// Frees all memory, because nothing more will be inflated.
     #[cold]
     fn fail(&mut self, error: InflateError) -> InflateError {
         self.state = State::Failed(error);

@@ -1,16 +1,16 @@
-//! Deflating: the engine, zlib's state.
+//! The engine that deflates: zlib's state.
 //!
-//! Each engine serves one connection. It is made for it, and dropped with what it saw. That is what keeps one
-//! connection's text out of the sizes of another's messages, for an engine cannot be cleared: `Deflate::reset`
-//! of zlib-rs 0.6.8, the newest version when this was written, clears the heads of the hash chains and leaves
-//! the window and the chains as they were. Both are read after a reset: `set_dictionary` hashes four bytes at
-//! the last positions of a dictionary, so bytes behind it, and levels 2 and 7 to 9 follow links that the new
-//! stream has not written. `Deflate::new_with_config` zeroes the window, the chains and the heads; what it
-//! leaves as the allocator gave it, the buffers of symbols and of output, is read only as far as it was written.
+//! Each engine serves one connection, and is dropped with what it saw. This keeps one connection's text out of the
+//! sizes of another's messages, because an engine cannot be cleared: `Deflate::reset` of zlib-rs 0.6.8, the newest
+//! version when this was written, clears the heads of the hash chains and leaves the window and the chains as they
+//! were. Both are read after a reset: `set_dictionary` hashes four bytes at the last positions of a dictionary, and so
+//! reads bytes after it; levels 2 and 7 to 9 follow links that the new stream has not written.
+//! `Deflate::new_with_config` zeroes the window, the chains and the heads; the buffers of symbols and of output, which
+//! it leaves uninitialized, are read only as far as they were written.
 //!
-//! An engine that is made anew for each message costs about 3 microseconds more than one that is reset, nearly all of
-//! it for the heads, which are zeroed twice. To overwrite a used one through its interface, by dictionaries of
-//! zeros, costs more, 23 microseconds with 12 bits, and leaves level 9 as it was.
+//! A new engine for each message costs about 3 microseconds more than a reset, nearly all of it for the heads, which
+//! are zeroed twice. Overwriting a used one through its interface, with dictionaries of zeros, costs more, 23
+//! microseconds with 12 bits, and does not help at level 9.
 
 use alloc::vec::Vec;
 
@@ -19,11 +19,11 @@ use zlib_rs::{Deflate, DeflateFlush, Status};
 use super::TAIL;
 use super::history::History;
 
-/// The most that is asked of the engine at once.
+/// The largest output requested from the engine at once.
 const MAX_ROOM: usize = 16 * 1024;
 
-/// The engine counts the bytes of its stream, which must not pass the 4 GiB that a `c_ulong` of 32 bits holds: it
-/// is given at most so many at once, and none once it has counted as many.
+/// The engine counts the bytes of its stream, and the count must not overflow a `c_ulong` of 32 bits, at 4 GiB: it gets
+/// at most this many bytes at once, and none once it has counted as many.
 pub(super) const MAX_COUNT: usize = match cfg!(test) {
     false => 1 << 30,
     true => 1 << 16,
@@ -34,8 +34,8 @@ pub(super) struct Deflater {
 }
 
 impl Deflater {
-    /// The smallest block buffers are for 2,048 symbols: smaller ones make twice the work, as each block has its
-    /// own code, and save little beside the hash table, which has 128 KiB for any window.
+    /// The smallest block buffers hold 2,048 symbols: smaller ones double the work, because each block has its own
+    /// code, and save little next to the hash table, which takes 128 KiB for any window.
     pub(super) fn new(bits: u8, level: u8) -> Self {
         Self {
             deflate: Deflate::new_with_config(zlib_rs::DeflateConfig {
@@ -47,7 +47,7 @@ impl Deflater {
         }
     }
 
-    /// Whether the engine has counted as much as it may.
+    /// Returns whether the engine has counted as much as it may.
     pub(super) fn is_spent(&self) -> bool {
         self.count() >= MAX_COUNT as u64
     }
@@ -56,14 +56,15 @@ impl Deflater {
         self.deflate.total_in().max(self.deflate.total_out())
     }
 
-    /// The engine sees `history` as what it deflated last. Whether it does: a raw stream takes any between blocks.
+    /// Sets `history` as what the engine deflated last. Returns whether the engine accepted it, which a raw stream
+    /// always does between blocks.
     #[must_use]
     pub(super) fn prime(&mut self, history: &History) -> bool {
         let mut parts = history.parts().into_iter().filter(|part| !part.is_empty());
         parts.all(|part| self.deflate.set_dictionary(part).is_ok())
     }
 
-    /// Appends `chunk`, at most [`MAX_COUNT`] bytes, flushed. Whether the engine did so.
+    /// Appends `chunk`, at most [`MAX_COUNT`] bytes, flushed. Returns whether the engine succeeded.
     #[must_use]
     pub(super) fn deflate(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> bool {
         // Room for incompressible data, so that one call is enough for most messages.
@@ -91,7 +92,7 @@ impl Deflater {
     }
 }
 
-/// Appends `chunk` as it is, in stored blocks, and what a flush ends with.
+/// Appends `chunk` uncompressed, in stored blocks, and the end of a flush.
 #[cold]
 pub(super) fn store(chunk: &[u8], out: &mut Vec<u8>) {
     for block in chunk.chunks(usize::from(u16::MAX)).chain([&[][..]]) {

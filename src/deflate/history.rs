@@ -4,19 +4,19 @@ use alloc::vec::Vec;
 
 use crate::growth::growth;
 
-/// What a window holds: the last bytes that went by, and no memory for more than came.
+/// The content of a window: the last bytes of the stream. Allocates no more than the bytes that came.
 ///
-/// Once it is full it is a ring, so that going on costs what the new bytes cost, not a window.
+/// Once it is full it is a ring, so that the cost of adding bytes is linear in their number, not in the window.
 #[derive(Clone)]
 pub(super) struct History {
     bytes: Vec<u8>,
-    /// Where the oldest byte is once the ring is full, and so where the next one goes; 0 until then.
+    /// The position of the oldest byte once the ring is full, which the next byte overwrites; 0 until then.
     oldest: usize,
     size: usize,
 }
 
 impl History {
-    /// For the last `size` bytes; with 0, it keeps nothing.
+    /// Creates a history of the last `size` bytes; with 0, it keeps nothing.
     pub(super) const fn new(size: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -50,7 +50,7 @@ impl History {
         }
     }
 
-    /// The memory grows as bytes come, up to the size.
+    /// Grows the memory with the bytes, up to the size.
     fn append(&mut self, more: &[u8]) {
         let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
         self.bytes
@@ -62,13 +62,13 @@ impl History {
         self.bytes.len()
     }
 
-    /// All bytes, the oldest first.
+    /// Returns all bytes, the oldest first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest.min(self.bytes.len()));
         [older, newer]
     }
 
-    /// Forgets all, and gives the memory away.
+    /// Forgets everything, and returns the memory.
     pub(super) fn take(&mut self) -> Vec<u8> {
         self.oldest = 0;
         let mut bytes = core::mem::take(&mut self.bytes);
@@ -76,7 +76,7 @@ impl History {
         bytes
     }
 
-    /// Forgets all, and has `memory` for what comes. It may have more room than is needed.
+    /// Forgets everything, and uses `memory` from now on, which may be larger than needed.
     pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
         memory.clear();
         self.bytes = memory;

@@ -11,58 +11,58 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::history::History;
 use super::{InflateError, TAIL};
 
-/// The most that comes out at a time.
+/// The largest output at a time.
 ///
-/// Inflating straight into the caller's memory would save a copy, but the memory would have to be zeroed
-/// first. Measured on 64 KiB of JSON it takes as long, 27 microseconds, as the copy comes from the cache; and
-/// the caller can look at what comes before it is stored. Buffers of 8 KiB take a quarter longer, as the
+/// Inflating straight into the caller's memory would save a copy, but the memory would have to be zeroed first.
+/// Measured on 64 KiB of JSON it takes as long, 27 microseconds, because the copy comes from the cache; and with the
+/// copy, the caller can look at the output before it is stored. Buffers of 8 KiB take a quarter longer, because the
 /// engine is slow at their ends; larger ones gain nothing.
 const SCRATCH: usize = 16 * 1024;
 
-/// What it costs to go on after a final block, in bytes that are inflated in the time: a reset, and a copy of the
-/// history, for what follows may refer to what came before. Measured with full windows of 9, 12 and 15 bits, it took
-/// the time of 80, 125 and 1,130 bytes of JSON and their payload.
+/// The cost of continuing after a final block, in bytes that could be inflated in the same time: a reset, and a copy of
+/// the history, which later blocks may refer to. Measured with full windows of 9, 12 and 15 bits, it takes the time of
+/// 80, 125 and 1,130 bytes of JSON and their payload.
 const fn cost_of_final_block(history: usize) -> u64 {
     (history as u64 / 32).saturating_add(64)
 }
 
-/// What final blocks may cost beyond the bytes that the message has, to begin with and at most: 16 of them with the
-/// largest history, 272 with none. Senders end a message with one, or each fragment.
+/// What final blocks may cost beyond the bytes of the message, initially and at most: 16 of them with the largest
+/// history, 272 with none. Senders end a message with one, or each fragment.
 pub(super) const MAX_CREDIT: u64 = 16 * cost_of_final_block(1 << 15);
 
-/// So much is credited again with each message, which copies the history itself.
+/// What each further message adds to the credit; a message copies the history itself.
 const CREDIT_PER_MESSAGE: u64 = 2 * cost_of_final_block(1 << 15);
 
-/// A message may have so many bytes of payload that produce nothing, and so many more for each byte that comes out.
+/// How many bytes of payload a message may have that produce no output. Each byte of output allows further ones.
 ///
-/// Blocks can be empty, so without a limit a message that produces nothing could go on indefinitely. Senders that flush
-/// more often than they need stay below it: a byte alone takes 7 bytes of payload, a block with a code of its own
-/// choice and the empty block of the flush, or 11 where both are stored blocks; an empty fragment that is flushed takes
-/// 5, so that 13,000 of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
+/// Blocks can be empty, so without a limit a message could continue indefinitely without output. Senders that flush
+/// more often than needed stay below it: a single byte takes 7 bytes of payload, a block with its own code and the
+/// empty block of the flush, or 11 if both are stored blocks; an empty fragment that is flushed takes 5, so that 13,000
+/// of them are free. `senders_that_flush_each_byte_are_below_the_limit` has the figures.
 const FREE_PAYLOAD: u64 = 64 * 1024;
 const PAYLOAD_PER_BYTE: u64 = 16;
 
-/// The most that the engine may count. zlib-rs 0.6.8 adds up what goes into a stream in a `c_ulong`, which has 32 bits on
-/// Windows and on targets of 32 bits, and lets the sum overflow. What comes out is in another one, which wraps around;
-/// it is not relied on that it will.
+/// The largest number that the engine may count to. zlib-rs 0.6.8 adds up the input of a stream in a `c_ulong`, which
+/// has 32 bits on Windows and on 32-bit targets, and lets the sum overflow. It adds up the output in another `c_ulong`,
+/// which wraps around; this code does not rely on that.
 #[allow(clippy::unnecessary_cast, reason = "it has 64 bits here")]
 const MAX_COUNT: u64 = match cfg!(test) {
     false => c_ulong::MAX as u64,
     true => 1 << 20,
 };
 
-/// One byte more is asked for, to see whether it comes.
+/// One byte more is requested, to see whether there is one.
 const MAX_CONTENT: u64 = MAX_COUNT - 1;
 
-/// The end of a message is found out with up to 12 bytes more.
+/// Finding the end of a message takes up to 12 bytes more.
 const MAX_PAYLOAD: u64 = MAX_COUNT - 12;
 
 /// What is needed inside a message.
 ///
-/// zlib's streams end with a final block, and tell nothing of whether they stand between blocks; messages go
-/// on after a final block, and have to end at a certain point between blocks. So a stream serves for one
-/// message at most, and the history that outlives it is kept beside it. This leaves one free to find out
-/// where a message ends by spoiling its stream.
+/// zlib's streams end with a final block, and do not report whether they are between blocks; messages continue after a
+/// final block, and have to end at a certain point between blocks. So a stream serves one message at most, and the
+/// history that outlives it is kept separately. The end of a message can therefore be found by a test that makes its
+/// stream unusable.
 pub(super) struct Inflater {
     inflate: Inflate,
     scratch: Box<[u8]>,
@@ -72,28 +72,28 @@ pub(super) struct Inflater {
     last: [u8; 4],
     consumed: u64,
     produced: u64,
-    /// Those that the message went on after.
+    /// The final blocks that the message continued after.
     final_blocks: u64,
-    /// What they cost.
+    /// What those final blocks cost.
     cost: u64,
     credit: u64,
     flow: Flow,
 }
 
-/// The engine's pointers alone would keep it from this, and with it a connection's receive half, which has it without
-/// the feature `deflate`.
+/// Only the engine's pointers would prevent this impl, and with it that of a connection's receiving half, which is
+/// `UnwindSafe` without the feature `deflate`.
 impl UnwindSafe for Inflater {}
 
 /// The engine's position in the payload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Flow {
-    /// It has put out all that came of what it was given.
+    /// It has returned all output of its input.
     Drained,
-    /// It may have more to put out.
+    /// It may have more output.
     Full,
-    /// The last thing in the payload was the end of a final block.
+    /// The payload ended with the end of a final block.
     Ended,
-    /// What is right has gone out before this.
+    /// The output before the error has been returned.
     Stopped(InflateError),
 }
 
@@ -111,7 +111,7 @@ struct Step {
 }
 
 impl Inflater {
-    /// Begins a message, with an engine that was used before if there is one.
+    /// Begins a message, with a used engine if there is one.
     pub(super) fn begin(
         used: Option<Box<Self>>,
         history: &mut History,
@@ -150,7 +150,7 @@ impl Inflater {
         inflater
     }
 
-    /// Leaves the history behind where there is takeover, and returns the engine for another message.
+    /// Stores the history if there is context takeover, and returns the engine for another message.
     pub(super) fn end(mut self: Box<Self>, history: &mut History, takeover: bool) -> Box<Self> {
         if !takeover {
             self.spare = history.take();
@@ -158,11 +158,11 @@ impl Inflater {
         self
     }
 
-    /// The engine sees the history as what it inflated last.
+    /// Sets the history as what the engine inflated last.
     fn prime(&mut self, history: &History) {
         for part in history.parts() {
             if !part.is_empty() {
-                // A raw stream takes any history at any time. If it did not, references to it would be errors.
+                // A raw stream accepts any history at any time. If it did not, references to it would be errors.
                 let primed = self.inflate.set_dictionary(part);
                 debug_assert!(primed.is_ok());
             }
@@ -187,8 +187,8 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next chunk, from what the engine has and from the front of `compressed`, and tells the size of what
-    /// is then in [`output`](Self::output). 0: all of `compressed` is taken, and nothing more comes of it.
+    /// Inflates the next chunk, from what the engine has and from the front of `compressed`, and returns the size of
+    /// what is then in [`output`](Self::output). 0: all of `compressed` is consumed and produces no more output.
     pub(super) fn next_chunk(
         &mut self,
         history: &mut History,
@@ -219,7 +219,7 @@ impl Inflater {
         self.scratch.get(..size).unwrap_or_default()
     }
 
-    /// Calls the engine once, and tells how many bytes it put out that are within the limit.
+    /// Calls the engine once, and returns how many bytes of its output are within the limit.
     fn advance(&mut self, compressed: &mut &[u8], limit: u64) -> Result<usize, InflateError> {
         let limit = limit.min(MAX_CONTENT);
         let left = limit.saturating_sub(self.produced);
@@ -238,8 +238,7 @@ impl Inflater {
         *compressed = rest;
         self.consumed = self.consumed.saturating_add(step.consumed as u64);
         self.produced = self.produced.saturating_add(step.produced as u64);
-        // What is right goes out before the error, so that the first error is the same however the payload is
-        // cut.
+        // Valid output is returned before the error, so that the first error is the same however the payload is split.
         let allowed = step.produced.min(usize::try_from(left).unwrap_or(usize::MAX));
         self.flow = match step.status {
             _ if step.produced > allowed => Flow::Stopped(InflateError::TooBig { limit }),
@@ -252,7 +251,7 @@ impl Inflater {
         Ok(allowed)
     }
 
-    /// How many bytes of payload may go in, with what has come out so far.
+    /// Returns how many bytes of payload are allowed, given the output so far.
     fn max_payload(&self) -> u64 {
         self.produced
             .saturating_mul(PAYLOAD_PER_BYTE)
@@ -260,7 +259,7 @@ impl Inflater {
             .min(MAX_PAYLOAD)
     }
 
-    /// Whether nothing more comes of what was taken.
+    /// Returns whether the input so far produces no more output.
     pub(super) fn is_drained(&self) -> bool {
         matches!(self.flow, Flow::Drained | Flow::Ended)
     }
@@ -272,7 +271,7 @@ impl Inflater {
         }
     }
 
-    /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window goes on across it.
+    /// RFC 7692 section 7.2.3.4: other blocks may follow a final block. The window continues across it.
     fn go_on_after_final_block(&mut self, history: &History) -> Result<(), InflateError> {
         let cost = self.cost.saturating_add(cost_of_final_block(history.len()));
         if cost > self.paid().saturating_add(self.credit) {
@@ -288,7 +287,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// What the message pays for by its size.
+    /// Returns the cost that the size of the message pays for.
     fn paid(&self) -> u64 {
         self.consumed.saturating_add(self.produced)
     }
@@ -301,13 +300,13 @@ impl Inflater {
             .min(MAX_CREDIT)
     }
 
-    /// Whether the payload ends where a message can end. Spoils the stream.
+    /// Returns whether the payload ends where a message can end. Makes the stream unusable.
     ///
-    /// RFC 7692 section 7.2.1 has the sender flush to an empty stored block, and leave its lengths off, the
-    /// last four bytes: the payload stops right before them. With them it has to stop between blocks, and to
-    /// give no output, which the lengths would elsewhere, as content or as codes; a byte more, that is left
-    /// alone, tells that it did stop there. (Inside the header of a block with codes of its own they could be
-    /// made to complete an empty block. Section 7.2.2, which has the lengths put back, takes that too.)
+    /// By RFC 7692 section 7.2.1 the sender flushes to an empty stored block, and omits its lengths, the last four
+    /// bytes: the payload stops right before them. With them the stream has to stop between blocks and to produce no
+    /// output, which the lengths would do elsewhere, as content or as codes; one more byte, which must not be consumed,
+    /// shows that it did stop there. (Inside the header of a block with its own codes, the lengths could be made to
+    /// complete an empty block. Section 7.2.2, by which the lengths are put back, accepts that too.)
     pub(super) fn is_complete(&mut self) -> bool {
         if self.flow == Flow::Ended {
             return true;
@@ -315,13 +314,13 @@ impl Inflater {
         if self.last != TAIL {
             return self.stops_after(&[0x00, 0x00, 0xff, 0xff], 0x00);
         }
-        // A sender that left them on. Then the payload ends between blocks, and whole empty blocks can follow;
-        // the first one would end a block that is not complete, or be a final one if a bit was left over.
+        // The sender did not omit them. Then the payload ends between blocks, and complete empty blocks can follow; the
+        // first one would end an incomplete block, or be a final one if a bit was left over.
         let empty_block = [0x00, 0x00, 0x00, 0xff, 0xff];
         self.stops_after(&empty_block, 0x00) && self.stops_after(&empty_block, 0x00)
     }
 
-    /// Whether `bytes` give no output, and end a block right before the byte `next`.
+    /// Returns whether `bytes` produce no output, and end a block right before the byte `next`.
     fn stops_after(&mut self, bytes: &[u8], next: u8) -> bool {
         let mut compressed = [next; 8];
         for (to, &byte) in compressed.iter_mut().zip(bytes) {

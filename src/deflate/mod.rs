@@ -50,40 +50,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The caller handles the frames: RSV1 is set on the first frame of a compressed message and
-//! nowhere else, control frames are never compressed, and a text has to be UTF-8 once it is inflated (RFC 7692
-//! section 6). Each message can be compressed or not. One that is not, or that has no payload at all, does not
-//! concern this module.
+//! The caller handles the frames: RSV1 is set on the first frame of a compressed message and nowhere else, control
+//! frames are never compressed, and a text has to be UTF-8 once it is inflated (RFC 7692 section 6). Each message can
+//! be compressed or not. Pass only compressed messages with payload to this module.
 //!
-//! # What is taken
+//! # What is accepted
 //!
-//! What RFC 7692 allows, with any blocks, and two things senders do in practice: final blocks (the window continues
-//! across them) and a trailing `00 00 ff ff` that was not removed. Anything else that does not end where a message can
-//! end is an error, [`InflateError::Truncated`], and so is any reference to before what was sent. Inflated bytes are
-//! counted as they come out, so that a small message cannot become a large one; the work is linear in what goes in and
-//! what comes out. A message that goes on and produces nothing ends with [`InflateError::Overlong`] after 64 KiB.
+//! A decompressor accepts what RFC 7692 allows, with any blocks, and two things senders do in practice: final blocks
+//! (the window continues across them) and a trailing `00 00 ff ff` that was not removed. Anything else that does not
+//! end where a message can end is an error, [`InflateError::Truncated`], and so is any reference to before the first
+//! byte sent. Inflated bytes are counted as they are produced, so that a small message cannot become a large one; the
+//! work is linear in input and output. A message that continues without output fails with [`InflateError::Overlong`]
+//! after 64 KiB.
 //!
 //! # What is offered and answered
 //!
-//! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that opens for a
-//! browser opens for it. A server names no window that the client has not given a number for: some clients let it choose
-//! and cannot keep to what it chooses. The peer does not learn the window that this side sends by,
-//! [`DeflateConfig::send_window_bits`], which may be smaller than the agreed one (RFC 7692 section 7.1.2). Limits on what
-//! the peer sends by have to be agreed on, and some peers fail the handshake on them; they save the memory of receiving:
+//! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that accepts a
+//! browser's offer accepts it. A server names a window only if the client has given a number for it: some clients let
+//! the server choose and cannot keep to its choice. The peer does not learn the window that this side compresses with,
+//! [`DeflateConfig::send_window_bits`], which may be smaller than the negotiated one (RFC 7692 section 7.1.2). Limits
+//! on the peer's window save memory for receiving, but have to be negotiated, and some peers fail the handshake because
+//! of them:
 //!
 //! | setting | offer of a client | answer of a server |
 //! |---|---|---|
 //! | the defaults | `client_max_window_bits` | nothing |
 //! | [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits) | `server_max_window_bits=12`, then the default offer | `server_max_window_bits=12` |
-//! | [`client_max_window_bits(10)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits=10`, then the default offer | `client_max_window_bits=10` if it may choose, else `client_no_context_takeover` |
-//! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | nothing but the name | as without |
+//! | [`client_max_window_bits(10)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits=10`, then the default offer | `client_max_window_bits=10` if it may choose, otherwise `client_no_context_takeover` |
+//! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | only the name | as without |
 //!
 //! # Memory
 //!
-//! Nothing is allocated before the first message. Between messages a direction holds its window, in an exact
-//! allocation, as much as has come of it; without context takeover it holds nothing. The zlib state ('engine') exists
-//! only while a message is processed, unless [`DeflateConfig::keep_engine`] asks to keep that of the sender. In bytes
-//! of heap for each connection:
+//! Nothing is allocated before the first message. Between messages a direction holds the bytes of its window seen so
+//! far, in an exact allocation; without context takeover it holds nothing. The zlib state ('engine') exists only while
+//! a message is processed, unless [`DeflateConfig::keep_engine`] keeps that of the sender. In bytes of heap per
+//! connection:
 //!
 //! | window | receiving, idle | receiving, inside a message | sending, idle | sending, inside a message |
 //! |---|---|---|---|---|
@@ -95,19 +96,19 @@
 //! | 12 bits, `keep_engine` | 4,096 | 68,232 | 165,128 | 165,128 |
 //! | 15 bits, `keep_engine` | 32,768 | 96,904 | 380,168 | 380,168 |
 //!
-//! A message that is compressed without `keep_engine` takes one allocation, that of an engine, whatever windows the
-//! connections of a server agreed on. With the feature `std` each thread keeps up to two engines that inflate, for all
-//! of its connections, so that inflating allocates nothing: less than 200 KB for each thread.
+//! Compressing a message without `keep_engine` takes one allocation, that of an engine, whatever windows a server's
+//! connections negotiated. With the feature `std`, each thread keeps up to two engines for inflating, shared by all of
+//! its connections, so that inflating allocates nothing: less than 200 KB per thread.
 //!
-//! With the defaults the peer may send by 15 bits, and a connection holds up to 36 KiB once 32 KiB have come: 360 MB for
-//! 10,000 such connections. A server sets
+//! With the defaults the peer may use a window of 15 bits, and a connection holds up to 36 KiB once it has received 32
+//! KiB: 360 MB for 10,000 such connections. A server sets
 //! [`client_max_window_bits(12)`](DeflateConfig::client_max_window_bits) to hold 8 KiB for each browser, 80 MB for
 //! 10,000; a client sets [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits).
 //!
 //! # Time
 //!
-//! On JSON, different each time, in microseconds for a message, on one machine, each the third least of 40 rounds, and
-//! the size that is left. The default, 12 bits, is set where most of the gain is:
+//! The table shows microseconds per message of JSON, different each time, on one machine, each the third lowest of 40
+//! rounds, and the compressed size. The default, 12 bits, achieves most of the gain:
 //!
 //! | | 125 bytes | 1 KiB | 64 KiB |
 //! |---|---|---|---|
@@ -122,21 +123,21 @@
 //! | inflate, 12 bits | 0.40 | 3.4 | 100 |
 //! | inflate, 15 bits | 0.97 | 4.0 | 97 |
 //!
-//! Without `keep_engine` each message has an engine of its own, which takes in the history first; of 15 bits, that is
+//! Without `keep_engine` each message has an engine of its own, which reads the history first; with 15 bits, that is
 //! most of the time of a small message. When connections shared engines, and one was reset for each message, a message
-//! of 1 KiB took a tenth less with takeover and a fifth less without, and one of 64 KiB as long. `benches/README.md` of
-//! the repository has the comparison with another implementation.
+//! of 1 KiB took a tenth less time with takeover and a fifth less without, and one of 64 KiB the same time.
+//! `benches/README.md` in the repository compares another implementation.
 //!
 //! # Secrets
 //!
-//! What is compressed depends on what the same connection sent before, and on nothing else: not on other connections
-//! of the thread, for no engine that compresses serves two of them. What follows is about one connection.
+//! Compressed output depends only on what the same connection sent before, not on other connections of the thread: no
+//! engine that compresses serves two connections. The rest of this section is about one connection.
 //!
-//! The size of a compressed message reveals how much of it repeats earlier data. Where one message, or one window,
-//! holds a secret and something that an attacker can choose, an attacker who sees the sizes on the wire can guess the
-//! secret piece by piece, encrypted or not: that is CRIME and BREACH (RFC 7692 section 8). Send messages with secrets,
-//! such as tokens, uncompressed: the choice is there for each message. Where attackers can have the other side repeat
-//! their own words, do without context takeover, or without compression.
+//! The size of a compressed message reveals how much of it repeats earlier data. If one message, or one window, holds a
+//! secret and text that an attacker can choose, an attacker who sees the sizes on the wire can guess the secret piece
+//! by piece, encrypted or not, as in CRIME and BREACH (RFC 7692 section 8). Send messages with secrets, such as tokens,
+//! uncompressed: you can choose for each message. If attackers can make the other side repeat their text, disable
+//! context takeover or compression.
 
 mod compress;
 mod config;
@@ -158,20 +159,20 @@ pub use negotiation::{
     EXTENSION, NegotiationError, Parameter, Parameters, Window, accept, check_answer, offer,
 };
 
-/// The lengths of an empty stored block, which end a flush, and are left off at the end of a message (RFC 7692
-/// section 7.2.1).
+/// The lengths of an empty stored block, which end a flush and are omitted at the end of a message (RFC 7692 section
+/// 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Why a compressed message cannot be inflated. Always the sender's fault.
+/// Why a compressed message cannot be inflated. Always caused by the sender.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// Not DEFLATE data, or a reference to before all that was sent (RFC 7692 section 7.2.2).
+    /// The data are not DEFLATE data, or refer to before the first byte sent (RFC 7692 section 7.2.2).
     Corrupt,
     /// The message ends inside its data.
     Truncated,
-    /// The message inflates to more than the limit, or to 4 GiB where `c_ulong` has 32 bits, on Windows and on targets
-    /// of 32 bits.
+    /// The message inflates to more than the limit, or to 4 GiB if `c_ulong` has 32 bits, on Windows and on 32-bit
+    /// targets.
     TooBig {
         /// The limit, in bytes.
         limit: u64,
@@ -180,22 +181,22 @@ pub enum InflateError {
     /// content, regardless of its size. Beyond the bytes of payload and content, 16 final blocks are free with a full
     /// window of 15 bits, or 272 with an empty one. Each further message restores the allowance for 2.
     TooManyFinalBlocks {
-        /// The limit, in blocks: as many as this message went on after.
+        /// The limit, in blocks: as many as this message continued after.
         limit: u64,
     },
-    /// The message has more payload than 64 KiB and 16 bytes for each byte that has come out of it. Blocks can be
-    /// empty, so a message could go on indefinitely otherwise. Where `c_ulong` has 32 bits, on Windows and on targets
-    /// of 32 bits, a payload of 4 GiB is too long as well.
+    /// The message has more payload than 64 KiB plus 16 bytes for each inflated byte. Blocks can be empty, so a message
+    /// could otherwise continue indefinitely. If `c_ulong` has 32 bits, on Windows and on 32-bit targets, a payload of
+    /// 4 GiB is too long as well.
     Overlong {
-        /// The limit, in bytes of payload, of all fragments together.
+        /// The limit for all fragments together, in bytes of payload.
         limit: u64,
     },
-    /// An earlier chunk was refused by the function it was given to.
+    /// The function given to [`Decompressor::push`] refused an earlier chunk.
     Refused,
 }
 
 impl InflateError {
-    /// The code of the Close frame that answers this error (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that answers this error (RFC 6455 section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Corrupt | Self::Truncated | Self::Refused => CloseCode::INVALID_DATA,

@@ -1,4 +1,4 @@
-//! Offers and answers: RFC 7692 sections 5 and 7.1, over any list of extensions.
+//! Negotiation by offers and answers: RFC 7692 sections 5 and 7.1, over any list of extensions.
 
 use alloc::string::String;
 use core::fmt;
@@ -20,8 +20,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window of `2^bits` bytes, 8 to 15, with context takeover: it goes on from message to message. `None` for
-    /// another number.
+    /// Creates a window of `2^bits` bytes with context takeover: it continues from message to message. `None` unless
+    /// `bits` is 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
             8..=15 => Some(Self { bits, takeover: true }),
@@ -29,23 +29,23 @@ impl Window {
         }
     }
 
-    /// The same window, for one message at a time.
+    /// Returns the same window without context takeover: each message starts with an empty one.
     pub const fn without_context_takeover(mut self) -> Self {
         self.takeover = false;
         self
     }
 
-    /// The base-2 logarithm of the size, 8 to 15.
+    /// Returns the base-2 logarithm of the size, 8 to 15.
     pub const fn bits(self) -> u8 {
         self.bits
     }
 
-    /// Whether messages may refer to those before them.
+    /// Returns whether messages may refer to those before them.
     pub const fn has_context_takeover(self) -> bool {
         self.takeover
     }
 
-    /// The same with at most so many bits.
+    /// Returns the same window with at most `bits` bits.
     pub(super) const fn at_most(mut self, bits: u8) -> Self {
         if self.bits > bits {
             self.bits = bits;
@@ -68,7 +68,7 @@ impl Default for Window {
     }
 }
 
-/// What was agreed, for each direction.
+/// The negotiated window of each direction.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Parameters {
     client: Window,
@@ -76,12 +76,12 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The window that the client sends by, and that of the server.
+    /// Creates parameters from the window that the client compresses with and that of the server.
     pub const fn new(client: Window, server: Window) -> Self {
         Self { client, server }
     }
 
-    /// The window that `role` compresses with, and its peer inflates with.
+    /// Returns the window that `role` compresses with, and its peer inflates with.
     pub const fn sender_window(self, role: Role) -> Window {
         match role {
             Role::Client => self.client,
@@ -89,7 +89,7 @@ impl Parameters {
         }
     }
 
-    /// The same for a client that keeps to its own configuration, whatever it told the server of it.
+    /// Returns the same for a client that keeps to its own configuration, whatever it offered to the server.
     pub(crate) fn within(self, config: &DeflateConfig) -> Self {
         let client = config
             .hint()
@@ -113,7 +113,7 @@ pub enum Parameter {
 }
 
 impl Parameter {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ServerNoContextTakeover => "server_no_context_takeover",
@@ -147,20 +147,20 @@ impl fmt::Display for Parameter {
 pub enum NegotiationError {
     /// The extension was not offered.
     NotOffered,
-    /// The extension is in the answer twice.
+    /// The answer names the extension twice.
     Repeated,
-    /// A parameter that the extension does not have.
+    /// The answer has a parameter that the extension does not define.
     UnknownParameter,
-    /// A parameter stands there twice.
+    /// A parameter appears twice.
     RepeatedParameter(Parameter),
-    /// A parameter with a value that it cannot have, or without the one it needs.
+    /// A parameter has an invalid value, or lacks a required one.
     InvalidValue(Parameter),
     /// A parameter that the offer asked for is missing.
     MissingParameter(Parameter),
-    /// A parameter that may only be answered if it was offered.
+    /// The answer has a parameter that is allowed only if it was offered.
     UnofferedParameter(Parameter),
-    /// A `server_max_window_bits` above the offered one (RFC 7692 section 7.1.2.1). A `client_max_window_bits` may be
-    /// above the client's, which is a hint.
+    /// The answer has a `server_max_window_bits` above the offered one (RFC 7692 section 7.1.2.1). A
+    /// `client_max_window_bits` may be above the client's, which is only a hint.
     LargerThanOffered {
         /// The bits that were offered.
         offered: u8,
@@ -197,7 +197,7 @@ impl core::error::Error for NegotiationError {}
 /// Writes a client's offers for `Sec-WebSocket-Extensions`, the best first (RFC 7692 section 5.1). Without a
 /// configuration, there is nothing to write.
 ///
-/// Further offers are for servers that cannot meet the first: one with limits, then one without, say. Unless
+/// Add further offers for servers that cannot meet the first, e.g. one with limits, then one without. Unless
 /// [`DeflateConfig::offer_client_max_window_bits`] says otherwise, `client_max_window_bits` is offered, so that the
 /// server may choose.
 ///
@@ -230,15 +230,16 @@ pub fn offer(configs: &[DeflateConfig]) -> String {
     value
 }
 
-/// Chooses among a client's offers (RFC 7692 section 5.1): what is agreed, and the element for
-/// `Sec-WebSocket-Extensions` that says so. `None` declines them all; then nothing is answered.
+/// Chooses among a client's offers (RFC 7692 section 5.1). Returns the parameters, and the element for
+/// `Sec-WebSocket-Extensions` in the response; or `None` to decline all offers, and the response then does not mention
+/// the extension.
 ///
 /// The first acceptable offer wins. Offers with an unknown, repeated or invalid parameter are skipped, and so
 /// are other extensions.
 ///
-/// The answer names no window that the client has not asked for or let the server choose, unless `config` says so.
-/// If the client does not offer `client_max_window_bits`, its window cannot be smaller: a limit that was set with
-/// [`DeflateConfig::client_max_window_bits`] is met by telling it not to take the window over instead.
+/// The answer names a window only if the client has asked for it or lets the server choose, unless `config` says
+/// otherwise. If the client does not offer `client_max_window_bits`, its window cannot be limited: a limit set with
+/// [`DeflateConfig::client_max_window_bits`] is then replaced by `client_no_context_takeover`.
 ///
 /// ```
 /// use websocket_proto::deflate::{self, DeflateConfig};
@@ -298,14 +299,13 @@ pub fn accept<'a>(
     Some((Parameters::new(client, server), value))
 }
 
-/// Checks a server's answer against the offers, as they were sent (RFC 7692 sections 5.1 and 7.1). `Ok(None)`
-/// if it does not have the extension: nothing is compressed then. Other extensions are skipped; whether they
-/// were offered is for the caller to say.
+/// Checks a server's answer against the offers, as they were sent (RFC 7692 sections 5.1 and 7.1). `Ok(None)` if the
+/// answer does not name the extension: messages are then not compressed. Other extensions are skipped; the caller
+/// checks whether they were offered.
 ///
-/// The answer does not tell which offer it is for, so that it has to fit one of them, the first such one. What
-/// that offer told of the client itself, its hints, is agreed as well: of its hint and a larger number in the answer,
-/// the client's window is the smaller one (RFC 7692 section 7.1.2.2). A `server_max_window_bits` of 15, the default,
-/// need not be answered.
+/// The answer does not say which offer it is for; the first offer that it fits counts. The hints in that offer apply as
+/// well: the client's window is the smaller one of its hint and the number in the answer (RFC 7692 section 7.1.2.2).
+/// The answer may omit a `server_max_window_bits` of 15, which is the default.
 ///
 /// ```
 /// use websocket_proto::deflate::{self, NegotiationError, Parameter};
@@ -322,7 +322,7 @@ pub fn accept<'a>(
 ///
 /// # Errors
 ///
-/// The handshake has to fail then; the error is that for the last offer.
+/// A [`NegotiationError`], that of the last offer, if the answer fits none. The handshake must then fail.
 pub fn check_answer<'a, 'o>(
     answer: impl IntoIterator<Item = Extension<'a>>,
     offers: impl IntoIterator<Item = Extension<'o>>,
@@ -360,7 +360,7 @@ struct Terms {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
-    /// Without a value in an offer: the server may choose any.
+    /// `Some(None)` in an offer without a value: the server may choose any.
     client_max_window_bits: Option<Option<u8>>,
 }
 
@@ -400,7 +400,7 @@ impl Terms {
         }
     }
 
-    /// What `self`, an answer, agrees to, if it fits `offer`.
+    /// Returns the parameters that `self`, an answer, results in, if it fits `offer`.
     fn fit(self, offer: Self) -> Result<Parameters, NegotiationError> {
         // RFC 7692 section 7.1.1.1
         if offer.server_no_context_takeover && !self.server_no_context_takeover {
@@ -459,7 +459,7 @@ impl fmt::Display for Terms {
     }
 }
 
-/// Of an element with all four parameters, and a comma: in one allocation.
+/// The size of an element with all four parameters and a comma, for one allocation.
 const MAX_ELEMENT_SIZE: usize = 130;
 
 /// RFC 7692 section 7.1.2: 8 to 15, decimal, without leading zeros.

@@ -1,8 +1,8 @@
-//! What inflates, between two messages: a few for each thread, since making one costs more than a small message.
+//! Keeps a few inflaters per thread between messages, because creating one costs more than a small message.
 //!
-//! An engine that inflates can be used again by another connection, as what comes out of it is what the payload and
-//! the history say: it counts how much of its window is of the current stream, and a reference to before that is
-//! an error. One that deflates cannot: see `deflater`.
+//! Another connection can reuse an engine that inflates, because its output depends only on the payload and the
+//! history: it counts how much of its window belongs to the current stream, and a reference to before that is an error.
+//! An engine that deflates cannot be reused: see `deflater`.
 
 #[cfg(feature = "std")]
 pub(super) use with_std::{give, take};
@@ -18,7 +18,7 @@ mod with_std {
 
     use super::super::inflater::Inflater;
 
-    /// Messages that are handled in one call need one; more are of use to messages split across reads.
+    /// Messages handled in one call need one; messages split across reads can use more.
     const SIZE: usize = 2;
 
     #[allow(clippy::vec_box, reason = "the boxes go to the connections and come back")]
@@ -28,12 +28,12 @@ mod with_std {
         static SHELF: RefCell<Shelf> = const { RefCell::new(Vec::new()) };
     }
 
-    /// The last one given: it is in the cache.
+    /// Takes the last one returned, because it is in the cache.
     pub(in super::super) fn take() -> Option<Box<Inflater>> {
         with(Vec::pop).flatten()
     }
 
-    /// A full pool drops it.
+    /// Returns an inflater, which a full pool drops.
     pub(in super::super) fn give(inflater: Box<Inflater>) {
         with(|shelf| {
             if shelf.len() < SIZE {
@@ -42,14 +42,14 @@ mod with_std {
         });
     }
 
-    /// `None` while the thread ends; what `work` holds is dropped then.
+    /// Runs `work` on the thread's shelf. `None` while the thread ends; `work` is then dropped.
     fn with<R>(work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
         let run = |shelf: &RefCell<Shelf>| shelf.try_borrow_mut().ok().map(|mut shelf| work(&mut shelf));
         SHELF.try_with(run).ok().flatten()
     }
 }
 
-/// There are no threads to keep anything for.
+/// Without `std` there are no thread locals, so nothing is kept.
 #[cfg(not(feature = "std"))]
 mod without_std {
     use alloc::boxed::Box;

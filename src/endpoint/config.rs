@@ -1,11 +1,11 @@
-//! The limits and the durations of an endpoint.
+//! Limits and timeouts of an endpoint.
 
 use core::time::Duration;
 
 use crate::Config;
 use crate::keepalive::KeepaliveConfig;
 
-/// Limits and durations for the whole life of a transport, all finite by default.
+/// Limits and timeouts for the whole life of a transport, all finite by default.
 ///
 /// ```
 /// use core::time::Duration;
@@ -43,13 +43,13 @@ impl EndpointConfig {
         }
     }
 
-    /// Sets the limits and switches of the handshake and of the connection.
+    /// Sets the limits and options of the handshake and of the connection.
     pub fn connection(mut self, config: Config) -> Self {
         self.connection = config;
         self
     }
 
-    /// Sets how long the two handshakes and the answer to a Ping may take, and how often Pings are sent.
+    /// Sets the timeouts of the two handshakes and of Pings, and the interval between Pings.
     pub const fn keepalive(mut self, config: KeepaliveConfig) -> Self {
         self.keepalive = config;
         self
@@ -57,11 +57,12 @@ impl EndpointConfig {
 
     /// Sets how many bytes of output may wait to be written. Default: 1 MiB (1,048,576).
     ///
-    /// While so many bytes of replies wait, which are what events have caused, the endpoint hands out no event and reads
-    /// nothing. A message that is sent without an event is refused with [`SendError::Full`](super::SendError::Full) while so
-    /// many bytes wait in all. The limit is compared before a message is added, so the output is at most twice the limit and
-    /// two messages, in at most four times as much memory while it grows and is written; the
-    /// [module](super#memory) has the sum of all buffers. Control frames are always accepted.
+    /// Replies are output sent while an event is held, and automatic replies. While this many bytes of replies wait,
+    /// the endpoint returns no event and reads nothing. A message sent without an event is refused with
+    /// [`SendError::Full`](super::SendError::Full) while this many bytes wait in total. The limit is checked before a
+    /// message is added, so the output is at most twice the limit plus two messages, in at most four times as much
+    /// memory while it grows and is written; the [module](super#memory) gives the sum of all buffers. Control frames
+    /// are always accepted.
     pub const fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes;
         self
@@ -73,22 +74,22 @@ impl EndpointConfig {
     /// 16 KiB and a header, stay in the first cache of most processors; on a socket the additional calls take more time than
     /// that saves.
     ///
-    /// The buffer starts at 4 KiB and doubles each time that a read fills it. Only
+    /// The buffer starts at 4 KiB and doubles each time a read fills it. Only
     /// [`Delivery::InPlace`](crate::Delivery::InPlace) makes it grow beyond this size, up to the message limit.
     pub const fn max_read_size(mut self, bytes: usize) -> Self {
         self.max_read_size = bytes;
         self
     }
 
-    /// Sets how long the transport may accept none of the output that waits. Default: 10 seconds; `Duration::MAX`
-    /// disables the timeout. Rounded up to milliseconds; 49 days and more disable it as well.
+    /// Sets how long the transport may accept none of the waiting output. Default: 10 seconds; `Duration::MAX` disables
+    /// the timeout. Rounded up to milliseconds; 49 days or more disables it as well.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self
     }
 
-    /// Sets how long the endpoint reads and drops what the peer still sends after the last byte was written, so that
-    /// a reset of the transport does not overtake that byte. Default: 2 seconds. Rounded up to milliseconds.
+    /// Sets how long the endpoint reads and discards input after the last byte was written, so that a reset of the
+    /// transport does not overtake that byte. Default: 2 seconds. Rounded up to milliseconds.
     pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.linger_timeout = timeout;
         self

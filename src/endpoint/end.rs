@@ -1,4 +1,4 @@
-//! How the life of a transport ended, and what an endpoint refuses.
+//! How an endpoint ended, and why it refuses to send.
 
 use alloc::boxed::Box;
 use core::error::Error;
@@ -12,17 +12,18 @@ pub type TransportError = Box<dyn Error + Send + Sync>;
 
 /// A summary of how an endpoint ended. [`Display`](fmt::Display) gives one line for the log.
 ///
-/// It is an [`Error`] for programs that leave by `?` at any end but a clean one: see [`into_result`](Self::into_result).
+/// It is an [`Error`] for programs that use `?` to leave at any end that is not clean: see
+/// [`into_result`](Self::into_result).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct End {
-    /// How far the endpoint came.
+    /// How far the endpoint got.
     pub outcome: Outcome,
     /// What ended it early, if anything did. A closing handshake that was complete by then is still clean.
     pub interruption: Option<Interruption>,
 }
 
-/// How far an endpoint came.
+/// How far an endpoint got.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -45,7 +46,7 @@ pub enum Interruption {
     TimedOut(Timeout),
     /// The transport failed.
     Transport(TransportError),
-    /// The caller gave the endpoint up by [`Endpoint::abort`](super::Endpoint::abort).
+    /// The caller called [`Endpoint::abort`](super::Endpoint::abort).
     Aborted,
 }
 
@@ -59,7 +60,7 @@ pub enum Timeout {
     Ping,
     /// The transport accepted no output: the peer does not read.
     Write,
-    /// The closing handshake took too long, or the end of the transport that follows it.
+    /// The closing handshake, or the end of the transport after it, took too long.
     Closing,
 }
 
@@ -112,8 +113,8 @@ impl End {
     ///
     /// # Errors
     ///
-    /// Every end that is not [clean](Self::is_clean). The code of a clean one is for the caller to look at: a server that
-    /// goes away by 1001 closes cleanly.
+    /// Every end that is not [clean](Self::is_clean). Check the code of a clean one yourself: a server that is going
+    /// away (1001) closes cleanly.
     pub fn into_result(self) -> Result<Closed, Self> {
         match self.outcome {
             Outcome::Closed(closed) if closed.is_clean() => Ok(closed),
@@ -122,7 +123,8 @@ impl End {
     }
 
     /// Returns whether the closing handshake was complete (RFC 6455 section 7.1.4; `wasClean` in browsers): the peer's
-    /// Close came, and this side's was written and flushed. A Close that still waited to be written counts as not sent.
+    /// Close was received, and this side's was written and flushed. A Close that still waited to be written counts as
+    /// not sent.
     pub fn is_clean(&self) -> bool {
         self.closed().is_some_and(Closed::is_clean)
     }
@@ -139,12 +141,12 @@ impl End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.outcome, &self.interruption) {
-            // It says "transport ended", and nothing else.
+            // Its text is "transport ended", without further detail.
             (Outcome::Closed(closed), Some(interruption)) if closed.by() == ClosedBy::Transport => {
                 write!(f, "{interruption}, not clean")
             }
             (outcome, None) => outcome.fmt(f),
-            // It says so itself.
+            // Its text says so itself.
             (outcome @ Outcome::Failed(HandshakeError::TimedOut), Some(_)) => outcome.fmt(f),
             (outcome, Some(interruption)) => write!(f, "{outcome} ({interruption})"),
         }
@@ -199,7 +201,7 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
-/// Its one line includes the errors that caused it, so that it has no `source`; the fields have them.
+/// The text includes the errors that caused the end, so there is no `source`; the fields hold them.
 impl Error for End {}
 
 impl From<Misuse> for SendError {

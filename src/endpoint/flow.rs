@@ -1,4 +1,4 @@
-//! How far both directions of a transport are, and by when they have to get further.
+//! The state of both directions of a transport, and when they have to make progress.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{EndpointConfig, TransportError};
 use crate::keepalive::Keepalive;
 
-/// The state of the transport, the clock and the deadlines: what an endpoint has beside its phase and its buffers.
+/// The state of the transport, the clock and the deadlines.
 pub(super) struct Flow {
     pub(super) keepalive: Keepalive,
     pub(super) reading: Reading,
@@ -14,9 +14,9 @@ pub(super) struct Flow {
     /// The first error of the transport.
     pub(super) failure: Option<Box<TransportError>>,
     pub(super) limits: Limits,
-    /// When the transport has to have made progress: it wrote, or ended after we did. Nanoseconds of `now`.
+    /// When the transport must have made progress: accepted output, or ended after we did. Nanoseconds of `now`.
     pub(super) progress_due: u64,
-    /// That of the last step, in nanoseconds.
+    /// The time of the last step, in nanoseconds.
     pub(super) now: u64,
 }
 
@@ -31,17 +31,17 @@ pub(super) enum Reading {
 /// Our direction of the transport.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Writing {
-    /// All that was written is flushed.
+    /// Everything written is flushed.
     Ready,
     Blocked,
-    /// What was written is not flushed.
+    /// Something written is not flushed.
     Unflushed,
     UnflushedBlocked,
     ShutDown,
     Failed,
 }
 
-/// What is needed of the configuration after the opening handshake, in few bytes.
+/// The configuration that is needed after the opening handshake, in few bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     max_buffered: u32,
@@ -50,7 +50,7 @@ pub(super) struct Limits {
     pub(super) linger_timeout: u32,
 }
 
-/// A time that does not come.
+/// A time that is never reached.
 pub(super) const NEVER: u64 = u64::MAX;
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
@@ -103,7 +103,7 @@ impl Flow {
         self.progress_due <= self.now && self.progress_due != NEVER
     }
 
-    /// The time in so many milliseconds, as nanoseconds since the origin.
+    /// Returns the time `millis` from now, as nanoseconds since the origin.
     pub(super) fn after(&self, millis: u32) -> u64 {
         match millis {
             u32::MAX => NEVER,
@@ -113,7 +113,7 @@ impl Flow {
         }
     }
 
-    /// The transport accepted `size` of the bytes that waited, and `waiting` are left.
+    /// Records that the transport accepted `size` of the waiting bytes, and `waiting` are left.
     #[inline]
     pub(super) fn wrote(&mut self, size: usize, waiting: usize) {
         if size == 0 {
@@ -141,13 +141,13 @@ impl Flow {
         };
     }
 
-    /// Nothing more is written. The first error is the one that counts.
+    /// Records an error of the transport: nothing more is written. Only the first error counts.
     pub(super) fn fail(&mut self, error: TransportError) {
         self.failure.get_or_insert(Box::new(error));
         self.writing = Writing::Failed;
     }
 
-    /// The peer has so long to read our last bytes, and to end its direction.
+    /// Starts the time that the peer has to read our last bytes and to end its direction.
     pub(super) fn linger(&mut self) {
         self.progress_due = self.after(self.limits.linger_timeout);
     }

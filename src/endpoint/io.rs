@@ -4,13 +4,13 @@ use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 
 use super::{Endpoint, Step, VectoredWrite};
 
-/// A transport whose direction of writing can be ended apart from the other one.
+/// A transport that can be shut down for writing while it stays open for reading.
 pub trait ShutdownWrite {
-    /// Ends the direction of writing: a FIN on TCP, `close_notify` in TLS.
+    /// Shuts down writing: a FIN on TCP, `close_notify` in TLS.
     ///
     /// # Errors
     ///
-    /// That of the transport.
+    /// The error of the transport.
     fn shutdown_write(&mut self) -> Result<()>;
 }
 
@@ -26,9 +26,9 @@ impl ShutdownWrite for &std::net::TcpStream {
     }
 }
 
-/// Why a call of a transport did nothing.
+/// Why a call on a transport did nothing.
 enum Trouble {
-    /// It is to be made again.
+    /// Make the call again.
     Interrupted,
     Blocked,
     Failed(Error),
@@ -45,12 +45,12 @@ impl From<Error> for Trouble {
 }
 
 impl Endpoint {
-    /// Performs [`Read`](Step::Read), [`Write`](Step::Write), [`Flush`](Step::Flush) or [`Shutdown`](Step::Shutdown) by
-    /// one call of a transport of std, and takes note of the result. Works for blocking and non-blocking transports.
+    /// Performs [`Read`](Step::Read), [`Write`](Step::Write), [`Flush`](Step::Flush) or [`Shutdown`](Step::Shutdown)
+    /// with one call on a transport of std, and records the result. Works for blocking and non-blocking transports.
     ///
-    /// `ErrorKind::WouldBlock`, which is also what a timeout of a socket is, marks the transport as blocked. A driver with
-    /// a blocking transport sets the socket's timeouts to the [`deadline`](Self::deadline); for it,
-    /// [`Wait`](Step::Wait) means to try again, and this method does so. The other steps do nothing here.
+    /// `ErrorKind::WouldBlock`, which also reports a socket's timeout, marks the transport as blocked. With a blocking
+    /// transport, set the socket's timeouts to the [`deadline`](Self::deadline); [`Wait`](Step::Wait) then means to try
+    /// again, which this method handles. It ignores the other steps.
     pub fn perform(&mut self, step: Step, transport: &mut (impl Read + Write + ShutdownWrite + ?Sized)) {
         match step {
             Step::Read => match transport.read(self.read_space()).map_err(Trouble::from) {
@@ -87,8 +87,8 @@ impl Endpoint {
 }
 
 impl VectoredWrite<'_> {
-    /// Writes to a transport of std by one call of `write_vectored`, and takes note of the result, as
-    /// [`Endpoint::perform`] does. What the transport did not accept is then in the output.
+    /// Writes to a transport of std with one call of `write_vectored`, and records the result, as [`Endpoint::perform`]
+    /// does. The part that the transport did not accept is then in the output.
     ///
     /// For transports that write several slices at once, such as `TcpStream`.
     pub fn write_to(mut self, transport: &mut (impl Write + ?Sized)) {

@@ -3,8 +3,8 @@
 //!
 //! A [`Connection`] says what bytes mean. An [`Endpoint`] is a connection with everything that a program needs around
 //! it: the opening handshake, the buffer to read into, the output and how much of it is written, the deadlines, the
-//! Pings, the orderly end of the transport, and the reason of the end. It still has no socket, no runtime and no clock.
-//! Its driver asks for the next [`Step`], does that one thing, and reports the result:
+//! Pings, the orderly end of the transport, and the reason for the end. It still has no socket, no runtime and no
+//! clock. Its driver asks for the next [`Step`], does that one thing, and reports the result:
 //!
 //! ```text
 //!                           +-----------------------------------+
@@ -40,7 +40,7 @@
 //!                     _ = match event {
 //!                         Event::Text(text) => sender.send_text(&text),
 //!                         Event::Binary(payload) => sender.send_binary(&payload),
-//!                         _ => Ok(()), // Pings and Closes are answered, Pongs are counted
+//!                         _ => Ok(()), // Pings and Closes are answered automatically
 //!                     };
 //!                 }
 //!             }
@@ -74,31 +74,32 @@
 //!
 //! - **Opening.** A server reads any HTTP/1.1 request, which the caller takes and answers: by
 //!   [`accept`](Endpoint::accept), or by [`take_request`](Endpoint::take_request) and any response. A client sends its
-//!   request and reads the response. Where another library speaks HTTP, [`Endpoint::from_connection`] takes its connection.
-//! - **Flow.** While more replies wait than [`EndpointConfig::max_buffered`], nothing is read and no event is handed out,
-//!   so they cannot grow without bound. Messages that are sent without an event are refused with [`SendError::Full`]
-//!   once so much output waits, and do not stop reading: two ends that both have much to send would wait for each other.
+//!   request and reads the response. If another library handles HTTP, use [`Endpoint::from_connection`].
+//! - **Flow.** While more replies wait than [`EndpointConfig::max_buffered`] allows, nothing is read and no event is
+//!   returned, so replies cannot grow without bound. Messages sent without an event are refused with
+//!   [`SendError::Full`] once that much output waits. They do not stop reading, because two ends that both send a lot
+//!   would then wait for each other.
 //! - **Time.** One [`deadline`](Endpoint::deadline) covers the opening handshake, the next Ping, its answer, a write that
 //!   makes no progress, the closing handshake and the end of the transport.
-//! - **The end.** After the last byte is written and flushed, writing is shut down, and what the peer still sends is
-//!   read and dropped for [`EndpointConfig::linger_timeout`], as otherwise a reset can overtake the last byte.
-//!   [`Step::Done`] comes once, and [`End`] says how far the endpoint came and what ended it.
+//! - **The end.** After the last byte is written and flushed, writing is shut down, and input is read and discarded for
+//!   up to [`EndpointConfig::linger_timeout`], because otherwise a reset can overtake the last byte. Then
+//!   [`Step::Done`] follows, and [`End`] says how far the endpoint got and what ended it.
 //!
 //! # Cancel safety
 //!
-//! No call waits, and each reports what has happened. A future that awaits the transport between two calls can be dropped
-//! at any time.
+//! No call blocks, and each reports what has already happened. A future that awaits the transport between two calls can
+//! be dropped at any time.
 //!
 //! # Two tasks
 //!
-//! An endpoint is not split: it is shared behind a mutex, which is locked for each call and never while the transport is
-//! read or written. One task reads and takes the events by [`step`](Endpoint::step); the other sends and writes by
-//! [`flush_step`](Endpoint::flush_step). A task that finds a step of the other one reports that direction as blocked, and
-//! wakes the other task. No channel lies between them: replies go into the output at once, where
+//! An endpoint cannot be split. Share it behind a mutex, which is locked for each call and never while the transport is
+//! read or written. One task reads and handles events, driven by [`step`](Endpoint::step); the other sends and writes,
+//! driven by [`flush_step`](Endpoint::flush_step). A task that gets a step of the other task reports that direction as
+//! blocked, and wakes the other task. They need no channel: replies go directly into the output, where
 //! [`EndpointConfig::max_buffered`] bounds them.
 //!
-//! Without an endpoint, [`Connection::split`] gives two halves that need no lock; each [`Reply`](crate::Reply) of 128 bytes
-//! goes through a channel, which has to be bounded.
+//! Without an endpoint, [`Connection::split`] returns two halves that need no lock; each [`Reply`](crate::Reply) of 128
+//! bytes goes through a channel, which has to be bounded.
 //!
 //! # Memory
 //!
@@ -110,14 +111,14 @@
 //! 1.5 × (R + 2 M + 8 (B + S)) + 1 KiB
 //! ```
 //!
-//! 2 M are one message that is being assembled and, with [`Delivery::InPlace`](crate::Delivery::InPlace), one in the read buffer. 8
-//! is 2 (for what the caller sends and for replies), times 2 (for what is written and not dropped yet), times 2 (as the output
-//! grows by doubling). The half on top is the old block of a buffer that grows. Not included: the control
-//! frames that the program sends, and what compression takes, see `deflate`.
+//! 2 M is one message that is being assembled and, with [`Delivery::InPlace`](crate::Delivery::InPlace), one in the
+//! read buffer. 8 is 2 (what the caller sends, and replies) times 2 (output that is written and not yet dropped) times
+//! 2 (the output grows by doubling). The factor 1.5 is for the old block of a buffer that grows. Control frames that
+//! the program sends, and the memory of compression (see `deflate`), are not included.
 //!
-//! The value is at most 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed, are reported
-//! by [`Endpoint::capacity`], and can be [taken](Endpoint::take_buffers) from an idle endpoint and
-//! [lent](Endpoint::lend_buffers) to the next busy one: a million idle endpoints then hold no heap at all.
+//! The value itself is at most 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed;
+//! [`Endpoint::capacity`] returns their size. They can be [taken](Endpoint::take_buffers) from an idle endpoint and
+//! [lent](Endpoint::lend_buffers) to the next busy one, so that a million idle endpoints hold no heap at all.
 
 mod config;
 mod end;
@@ -152,7 +153,7 @@ pub use vectored::VectoredWrite;
 use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
 use crate::{Connection, Entropy, Event};
 
-/// One end of a transport, for its whole life. See the [module](self).
+/// Manages one end of a transport for its whole life. See the [module](self).
 #[must_use = "an endpoint does nothing but by `step`"]
 pub struct Endpoint {
     phase: Phase,
@@ -166,9 +167,9 @@ pub struct Endpoint {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Buffers {
-    /// What was read.
+    /// The bytes that were read.
     pub read: ReadBuffer,
-    /// What waits to be written.
+    /// The bytes that wait to be written.
     pub output: Output,
 }
 
@@ -182,8 +183,8 @@ impl Endpoint {
 
     /// Creates the client's end of a transport that is connected, TLS included, and sends `request`.
     ///
-    /// The nonce and the mask keys are drawn from `entropy`, which has to be cryptographically strong (RFC 6455
-    /// section 10.3): [`OsEntropy`][crate::OsEntropy], or as good.
+    /// The nonce and the mask keys are drawn from `entropy`, which has to be cryptographically strong (RFC 6455 section
+    /// 10.3): [`OsEntropy`][crate::OsEntropy] or equivalent.
     ///
     #[cfg_attr(
         not(feature = "os-entropy"),
@@ -207,7 +208,7 @@ impl Endpoint {
     }
 
     /// Creates an end of a transport whose opening handshake another library has done: an HTTP server such as hyper, or
-    /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read behind the handshake.
+    /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read after the handshake.
     pub fn from_connection(
         config: &EndpointConfig,
         connection: Connection,
@@ -232,10 +233,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes the next event, with a handle to send by while it is held. `None`: all events are taken, or so much output
-    /// waits that it has to be written first.
+    /// Returns the next event, with a handle to send with while the event is held. `None`: all events have been
+    /// returned, or so much output waits that it has to be written first.
     ///
-    /// After the peer broke a rule there are no more events; the Close that says so is in the output, and [`End`] has
+    /// After the peer breaks a rule there are no more events; the Close that says so is in the output, and [`End`] has
     /// the error.
     #[inline]
     pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
@@ -263,7 +264,7 @@ impl Endpoint {
         Some((event?, Sender::beside_event(connection, output, flow)))
     }
 
-    /// Lends a handle to send by.
+    /// Returns a handle to send with.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
         let max_read_size = self.flow.limits.max_read_size;
@@ -275,7 +276,7 @@ impl Endpoint {
         }
     }
 
-    /// Changes the limit for messages that are received, as [`Connection::set_max_message_size`]. Does nothing unless the
+    /// Changes the limit for received messages, like [`Connection::set_max_message_size`]. Does nothing unless the
     /// connection is open.
     pub fn set_max_message_size(&mut self, bytes: u64) {
         if let Some(connection) = self.phase.connection() {
@@ -301,7 +302,7 @@ impl Endpoint {
         self.abort();
         match self.phase {
             Phase::Ended(end) => *end,
-            // It is ended by `abort`.
+            // `abort` has ended it.
             _ => End {
                 outcome: Outcome::Failed(HandshakeError::Eof),
                 interruption: None,
@@ -309,21 +310,21 @@ impl Endpoint {
         }
     }
 
-    /// Ends the endpoint at once: the next step is [`Step::Done`]. For a caller that drops the transport.
+    /// Ends the endpoint immediately: the next step is [`Step::Done`]. For callers that drop the transport.
     pub fn abort(&mut self) {
         self.finish(Some(Interruption::Aborted));
     }
 
-    /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has none, or if they hold
+    /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has no buffers, or if they hold
     /// anything.
     pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
         self.buffers.take_if(|buffers| buffers.hold_nothing())
     }
 
-    /// Lends buffers to the endpoint. Those that it has already are kept if they hold anything.
+    /// Lends buffers to the endpoint. If it already has buffers that hold anything, it keeps those.
     ///
-    /// Nothing that the buffers held before can be seen through this endpoint: what was read into them is overwritten
-    /// with zeros.
+    /// The previous content of the buffers cannot be seen through this endpoint: bytes read into them before are
+    /// overwritten with zeros.
     pub fn lend_buffers(&mut self, mut buffers: Box<Buffers>) {
         buffers.read.wipe();
         buffers.output.clear();
@@ -346,7 +347,7 @@ impl Endpoint {
 }
 
 impl Buffers {
-    /// Creates buffers without memory. `max_read_size` is that of [`EndpointConfig::max_read_size`].
+    /// Creates buffers without allocating. `max_read_size` is as for [`EndpointConfig::max_read_size`].
     pub const fn new(max_read_size: usize) -> Self {
         Self {
             read: ReadBuffer::new(max_read_size),
@@ -354,7 +355,7 @@ impl Buffers {
         }
     }
 
-    /// Whether nothing depends on them: no bytes, and no Close whose fate is open.
+    /// Returns whether the endpoint can do without the buffers: they hold no bytes, and no Close that is not flushed.
     fn hold_nothing(&self) -> bool {
         self.read.is_empty() && self.output.is_empty() && !self.output.holds_close()
     }
@@ -366,8 +367,8 @@ impl Buffers {
     }
 }
 
-/// The next event that is not a complete message, with its reply in the output. Not inlined, as [`Connection::receive`]
-/// has it.
+/// Returns the next event that is not a complete message, with its reply in the output. Not inlined, as in
+/// [`Connection::receive`].
 #[inline(never)]
 fn next_of_any<'i>(
     connection: &mut Connection,
@@ -399,7 +400,7 @@ fn next_of_any<'i>(
     }
 }
 
-/// Without what the peer sent.
+/// Does not show what the peer sent.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
@@ -410,7 +411,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// What [`Endpoint`] says of its memory.
+/// The size that the module's documentation promises.
 #[cfg(not(feature = "deflate"))]
 const _: () = assert!(size_of::<Endpoint>() <= 320);
 #[cfg(feature = "deflate")]

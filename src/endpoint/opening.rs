@@ -10,11 +10,12 @@ use crate::Connection;
 use crate::handshake::{HandshakeError, HandshakeMisuse, Request, Response, Upgrade};
 
 impl Endpoint {
-    /// Takes the request that [`Step::Request`] announces. Until the caller answers it by
-    /// [`accept_upgrade`](Self::accept_upgrade), [`reject`](Self::reject) or [`respond`](Self::respond), nothing is read.
+    /// Returns the request that [`Step::Request`] announces. Until the caller answers it with
+    /// [`accept_upgrade`](Self::accept_upgrade), [`reject`](Self::reject) or [`respond`](Self::respond), nothing is
+    /// read.
     ///
-    /// The deadline of the opening handshake includes the time that the caller takes. If it is missed, the client gets a 503
-    /// (RFC 9110 section 15.6.4), and an answer that comes later is refused with [`HandshakeMisuse::NoRequest`].
+    /// The deadline of the opening handshake includes the time that the caller takes. If it is missed, the client gets
+    /// a 503 (RFC 9110 section 15.6.4), and a later response is refused with [`HandshakeMisuse::NoRequest`].
     pub fn take_request(&mut self) -> Option<Request> {
         match core::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Requested(request) => Some(*request),
@@ -25,10 +26,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes the request, checks it, and opens the connection if it keeps the rules; otherwise the response that says
-    /// what is wrong is sent: 426 to a request that does not ask for WebSocket, 400 to most others.
+    /// Takes the request, checks it, and opens the connection if the request is valid; otherwise sends the response
+    /// that says what is wrong: 426 to a request that does not ask for WebSocket, 400 to most others.
     ///
-    /// For servers that have nothing else on the port and look at neither path nor origin.
+    /// For servers that serve nothing else on the port and check neither path nor origin.
     pub fn accept(&mut self) {
         let Some(request) = self.take_request() else {
             return;
@@ -38,8 +39,8 @@ impl Endpoint {
         }
     }
 
-    /// Checks the rules of a WebSocket request, as [`Request::upgrade`] does. After an error the response is sent, and
-    /// the endpoint ends.
+    /// Checks the rules of a WebSocket request, as [`Request::upgrade`] does. On an error, sends the response, and the
+    /// endpoint ends.
     ///
     /// # Errors
     ///
@@ -55,11 +56,11 @@ impl Endpoint {
         result
     }
 
-    /// Accepts: the 101 is sent, and the connection is open.
+    /// Accepts a WebSocket request: sends the 101 and opens the connection.
     ///
     /// # Errors
     ///
-    /// [`HandshakeMisuse::NoRequest`] if no request waits for this answer.
+    /// [`HandshakeMisuse::NoRequest`] if no request waits for this response.
     pub fn accept_upgrade(&mut self, upgrade: Upgrade<'_>) -> Result<(), HandshakeMisuse> {
         self.check_deciding()?;
         let connection = upgrade.accept(self.buffers().output.buffer());
@@ -67,7 +68,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Rejects a request for WebSocket with any other response, as [`Upgrade::reject`].
+    /// Rejects a WebSocket request with any other response, like [`Upgrade::reject`].
     ///
     /// # Errors
     ///
@@ -97,7 +98,8 @@ impl Endpoint {
         self.respond_by(status, |out| upgrade.reject_bytes(status, fields, body, out))
     }
 
-    /// Responds to a request that is not for WebSocket, as [`Request::respond`]: a page, a health check, a redirect.
+    /// Responds to a request that is not a WebSocket one, like [`Request::respond`]: a page, a health check, a
+    /// redirect.
     ///
     /// # Errors
     ///
@@ -127,8 +129,8 @@ impl Endpoint {
         self.respond_by(status, |out| request.respond_bytes(status, fields, body, out))
     }
 
-    /// Returns the body of the rejecting response that [`Step::Response`] announces, before it is taken: what came of it
-    /// up to [`Config::max_body_size`](crate::Config::max_body_size). Empty if the response accepts.
+    /// Returns the body of the rejecting response that [`Step::Response`] announces, before the response is taken: the
+    /// bytes received, up to [`Config::max_body_size`](crate::Config::max_body_size). Empty if the response accepts.
     ///
     /// ```
     /// use std::time::Duration;
@@ -136,7 +138,7 @@ impl Endpoint {
     /// use websocket_proto::handshake::ClientRequest;
     /// use websocket_proto::entropy;
     ///
-    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
     /// let request = ClientRequest::from_url("ws://example.com/")?;
     /// let mut endpoint = Endpoint::client(&EndpointConfig::new(), request, entropy, Duration::ZERO);
     /// endpoint.receive(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nNo.\r\n0\r\n\r\n");
@@ -153,8 +155,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes the response that [`Step::Response`] announces. If it accepts, the connection is open from here on;
-    /// otherwise the endpoint ends.
+    /// Returns the response that [`Step::Response`] announces. If it accepts, the connection is now open; otherwise the
+    /// endpoint ends.
     pub fn take_response(&mut self) -> Option<Response> {
         match core::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Accepted(opened) => {
@@ -175,7 +177,7 @@ impl Endpoint {
         }
     }
 
-    /// Answers the request that was taken by any response but a 101, after which the endpoint ends.
+    /// Answers the request that was taken with any response but a 101, after which the endpoint ends.
     fn respond_by(
         &mut self,
         status: u16,
@@ -194,7 +196,7 @@ impl Endpoint {
         }
     }
 
-    /// The opening handshake is complete. What was read behind it are frames.
+    /// Opens the connection after the opening handshake. Bytes already read after it are frames.
     fn opened(&mut self, connection: Connection) {
         self.phase = Phase::Open(connection);
         let now = self.flow.now();

@@ -1,4 +1,4 @@
-//! Where an endpoint is in its life, and what each phase makes of bytes, of the end of the transport and of a deadline.
+//! The phases of an endpoint's life, and how each handles bytes, the end of the transport and a deadline.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -32,14 +32,14 @@ pub(super) enum Phase {
     Rejected(Box<Rejection>),
     /// The connection is open, or closing.
     Open(Connection),
-    /// There is no connection and there will be none: what waits is written, and that is all. The deadline was missed, if
-    /// that is why.
+    /// There is no connection and there will be none: only the waiting output is still written. Holds the deadline that
+    /// was missed, if that is the reason.
     Unopened(Outcome, Option<Timeout>),
     /// The transport may be dropped.
     Ended(Box<End>),
 }
 
-/// What a client waits for, and the limits of it.
+/// What a client waits for, and its limits.
 pub(super) struct Asked {
     pub(super) handshake: ClientHandshake,
     pub(super) config: Config,
@@ -51,7 +51,7 @@ pub(super) struct Rejecting {
     reader: ResponseBody,
 }
 
-/// A rejection with its body, as much as came of it within the limit.
+/// A rejection with the part of its body received within the limit.
 pub(super) struct Rejection {
     pub(super) response: Response,
     pub(super) body: Vec<u8>,
@@ -63,7 +63,7 @@ impl Rejecting {
         Self { response, reader }
     }
 
-    /// The rejection, once its body is complete, or cannot be completed.
+    /// Returns the rejection once its body is complete, or cannot be completed.
     fn receive(&mut self, input: &mut &mut [u8]) -> Option<Rejection> {
         let body = self.reader.receive(input).transpose()?;
         Some(self.rejection(body.ok()))
@@ -82,8 +82,8 @@ impl Rejecting {
     }
 }
 
-/// What a server says whose caller did not answer a request in time (RFC 9110 section 15.6.4): the client did its part, so
-/// 408 would be wrong. Without a body, as the method may be HEAD.
+/// The response of a server whose caller did not answer a request in time (RFC 9110 section 15.6.4): the client did its
+/// part, so 408 would be wrong. It has no body, because the method may be HEAD.
 const UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -96,7 +96,7 @@ impl Phase {
         }
     }
 
-    /// Whether the opening handshake is not complete, which is what its deadline is for.
+    /// Returns whether the opening handshake is incomplete, so that its deadline applies.
     pub(super) fn is_opening(&self) -> bool {
         match self {
             Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => true,
@@ -114,7 +114,7 @@ impl Phase {
         }
     }
 
-    /// Whether nothing will be sent any more but what waits already, so that writing can be shut down behind it.
+    /// Returns whether nothing but the waiting output will be sent, so that writing can be shut down after it.
     pub(super) fn is_finishing(&self) -> bool {
         match self {
             Self::Open(connection) => connection.transport_advice() == TransportAdvice::Close,
@@ -131,7 +131,7 @@ impl Phase {
         )
     }
 
-    /// Whether bytes of the peer are of use.
+    /// Returns whether the peer's bytes are still read.
     pub(super) fn reads(&self) -> bool {
         match self {
             // Nothing is read after the peer's Close (RFC 6455 section 5.5.1).
@@ -140,7 +140,7 @@ impl Phase {
         }
     }
 
-    /// Takes what came during the opening handshake.
+    /// Reads the bytes received during the opening handshake.
     pub(super) fn read_handshake(&mut self, read: &mut ReadBuffer, output: &mut Output) {
         let Some((mut input, consumed)) = read.cursor() else {
             return;
@@ -151,7 +151,7 @@ impl Phase {
         consumed.all_but(input.len());
     }
 
-    /// The phase that follows from the input; `None` if it is this one still.
+    /// Returns the phase that follows from the input; `None` if it does not change.
     fn next(&mut self, input: &mut &mut [u8], output: &mut Output) -> Option<Self> {
         match self {
             Self::AwaitingRequest(handshake) => match handshake.receive(input, output.buffer()) {
@@ -178,7 +178,7 @@ impl Phase {
         }
     }
 
-    /// The transport has ended, and all that came before is handed out.
+    /// Handles the end of the transport, after everything before it has been returned.
     pub(super) fn end_of_transport(&mut self) {
         *self = match self {
             Self::AwaitingRequest(handshake) => Self::failed(handshake.receive_eof()),
@@ -188,8 +188,8 @@ impl Phase {
         };
     }
 
-    /// The opening handshake took too long. A server has a response to that in `output`, and a client that was rejected has
-    /// what came of the body.
+    /// Handles an opening handshake that took too long. A server's response is then in `output`; a rejected client has
+    /// the part of the body received so far.
     pub(super) fn opening_timed_out(&mut self, output: &mut Output) {
         let outcome = match self {
             Self::AwaitingRequest(handshake) => Outcome::Failed(handshake.handle_timeout(output.buffer())),
@@ -219,7 +219,7 @@ impl Phase {
         Self::Unopened(Outcome::Responded { status }, None)
     }
 
-    /// What an endpoint comes to that ends in this phase. A Close in `unwritten` was never sent.
+    /// Ends an endpoint in this phase. A Close in `unwritten` was never sent.
     pub(super) fn end(&mut self, interruption: Option<Interruption>, unwritten: Option<&Output>) {
         let mut timeout = None;
         let outcome = match mem::replace(self, Self::Deciding) {

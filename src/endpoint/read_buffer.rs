@@ -5,11 +5,11 @@ use core::fmt;
 
 use crate::growth::growth;
 
-/// Bytes that were read and not consumed yet, with space behind them for more.
+/// A buffer of bytes that were read and not consumed yet, with space after them for more.
 ///
-/// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint, above all with
-/// [`Delivery::InPlace`](crate::Delivery::InPlace): it keeps the front of a message that is not complete, and grows
-/// with what came.
+/// It can be used with a [`Connection`](crate::Connection) as well as in an endpoint, especially with
+/// [`Delivery::InPlace`](crate::Delivery::InPlace): it keeps the beginning of an incomplete message, and grows with the
+/// bytes received.
 ///
 /// ```
 /// use websocket_proto::endpoint::ReadBuffer;
@@ -35,18 +35,18 @@ pub struct ReadBuffer {
     storage: Vec<u8>,
     start: usize,
     end: usize,
-    /// How far the storage holds bytes that were read, consumed or not.
+    /// The end of the bytes in the storage that were read, consumed or not.
     used: usize,
     max_read_size: usize,
 }
 
-/// What an empty buffer starts with.
+/// The initial size of an empty buffer.
 const FIRST_SIZE: usize = 4 * 1024;
 /// A header with its key, and the payload of a control frame (RFC 6455 section 5.2).
 const MIN_SIZE: usize = 128;
 
 impl ReadBuffer {
-    /// Creates an empty buffer, which allocates with the first call of [`space`](Self::space). `max_read_size` is the
+    /// Creates an empty buffer, which allocates in the first call of [`space`](Self::space). `max_read_size` is the
     /// largest size of a single read, in bytes; at least 128.
     pub const fn new(max_read_size: usize) -> Self {
         let max_read_size = if max_read_size < MIN_SIZE {
@@ -63,7 +63,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Returns the space behind the unread bytes, which is never empty. `remaining` is how many bytes are awaited from
+    /// Returns the space after the unread bytes, which is never empty. `remaining` is how many bytes are expected from
     /// the first unread byte on, such as [`Connection::payload_remaining`](crate::Connection::payload_remaining).
     ///
     /// The buffer grows by at most what it holds, so that its size follows the bytes that came, not the length that a
@@ -103,14 +103,14 @@ impl ReadBuffer {
         }
     }
 
-    /// Marks the first `size` bytes of the space as read. A read that fills the space has the buffer grow, up to the
+    /// Marks the first `size` bytes of the space as read. A read that fills the space makes the buffer grow, up to the
     /// largest size of a read.
     pub fn filled(&mut self, size: usize) {
         self.end = self.end.saturating_add(size).min(self.storage.len());
         self.used = self.used.max(self.end);
     }
 
-    /// Appends bytes that were read elsewhere, such as those that an HTTP server read behind the head of a request.
+    /// Appends bytes that were read elsewhere, such as those that an HTTP server read after the head of a request.
     pub fn extend(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         while !bytes.is_empty() {
@@ -151,7 +151,7 @@ impl ReadBuffer {
         self.storage.capacity()
     }
 
-    /// Gives memory beyond the largest size of a read back, if no byte is unread.
+    /// Frees memory beyond the largest size of a read, if no byte is unread.
     pub fn shrink(&mut self) {
         if self.is_empty() && self.storage.len() > self.max_read_size {
             (self.start, self.end) = (0, 0);
@@ -161,7 +161,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Overwrites all that was read, consumed or not: the next owner's space shows none of it.
+    /// Overwrites everything that was read, consumed or not, so that the next owner's space shows none of it.
     pub(super) fn wipe(&mut self) {
         if let Some(used) = self.storage.get_mut(..self.used) {
             used.fill(0);
@@ -169,7 +169,7 @@ impl ReadBuffer {
         (self.start, self.end, self.used) = (0, 0, 0);
     }
 
-    /// The unread bytes, and where to note how many of them are left, which can be done while they are borrowed. Never
+    /// Returns the unread bytes, and a handle that records how many of them are left while they are borrowed. Never
     /// `None`: they lie in the storage.
     #[inline]
     pub(super) fn cursor(&mut self) -> Option<(&mut [u8], Consumed<'_>)> {
@@ -203,14 +203,14 @@ pub(super) struct Consumed<'b> {
 }
 
 impl Consumed<'_> {
-    /// All but the last `left`. Nothing wraps, as these are a part of what was lent.
+    /// Records that all but the last `left` are consumed. Nothing wraps, as these are a part of what was lent.
     #[inline]
     pub(super) fn all_but(self, left: usize) {
         *self.start = self.end.wrapping_sub(left);
     }
 }
 
-/// Without the bytes.
+/// Does not show the bytes.
 impl fmt::Debug for ReadBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadBuffer")

@@ -12,11 +12,11 @@ use crate::connection::{Compression, Prepared};
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
-/// A handle to send by: what an [`Endpoint`](super::Endpoint) lends beside each event, and by
-/// [`Endpoint::sender`](super::Endpoint::sender).
+/// Sends on an [`Endpoint`](super::Endpoint). [`Endpoint::next_event`](super::Endpoint::next_event) returns one with
+/// each event, and [`Endpoint::sender`](super::Endpoint::sender) at any other time.
 ///
-/// What is sent waits in the endpoint until the transport accepts it. Each method is that of the same name of
-/// [`Connection`], without the output.
+/// Output waits in the endpoint until the transport accepts it. Each method does what the method of the same name does
+/// on [`Connection`], without the parameter `out`.
 pub struct Sender<'e> {
     pub(super) connection: Option<&'e mut Connection>,
     pub(super) output: &'e mut Output,
@@ -24,8 +24,8 @@ pub struct Sender<'e> {
     pub(super) cause: Cause,
 }
 
-/// Why something is sent. Reading waits for what it caused itself, and for nothing else: two ends that both have much to
-/// send would wait for each other.
+/// Why something is sent. Only output that reading has caused stops reading: otherwise two ends that both send a lot
+/// would wait for each other.
 #[derive(Clone, Copy)]
 pub(super) enum Cause {
     /// An event that is held.
@@ -34,7 +34,7 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// The last `size` bytes of the output are its doing.
+    /// Records that this caused the last `size` bytes of the output.
     #[inline]
     pub(super) fn account(self, size: usize, output: &mut Output) {
         match self {
@@ -91,12 +91,12 @@ impl Sender<'_> {
         self.message(|connection, out| connection.send_fragment(kind, payload, fin, out))
     }
 
-    /// Sends a message that was encoded before, as for a broadcast.
+    /// Sends a message encoded in advance, e.g. for a broadcast.
     ///
     /// # Errors
     ///
-    /// Same as [`send_text`](Self::send_text). A peer that does not keep up with a broadcast shows as
-    /// [`SendError::Full`]; [`close`](Self::close) it with [`CloseCode::TRY_AGAIN_LATER`].
+    /// Same as [`send_text`](Self::send_text). [`SendError::Full`] means that the peer does not keep up with the
+    /// broadcast; [`close`](Self::close) it with [`CloseCode::TRY_AGAIN_LATER`].
     #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         self.message(|connection, out| connection.send_prepared(prepared, out))
@@ -136,14 +136,14 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Sets whether messages are compressed, from the next one on, if compression was agreed on.
+    /// Sets whether messages are compressed, from the next one on, if compression was negotiated.
     pub fn set_compression(&mut self, compression: Compression) {
         if let Some(connection) = &mut self.connection {
             connection.set_compression(compression);
         }
     }
 
-    /// Gives the buffer of a message back, as [`Connection::recycle`].
+    /// Returns a message's buffer for reuse, like [`Connection::recycle`].
     #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
         if let Some(connection) = &mut self.connection {
@@ -195,7 +195,7 @@ impl Sender<'_> {
         }
     }
 
-    /// The bytes that wait, as far as the limit holds for them.
+    /// Returns how many of the waiting bytes the limit applies to.
     #[inline]
     fn counted(&self) -> usize {
         match self.cause {

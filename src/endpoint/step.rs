@@ -18,14 +18,15 @@ pub enum Step {
     Response,
     /// There may be events: call [`next_event`](Endpoint::next_event) until it returns `None`.
     Event,
-    /// Write [`output`](Endpoint::output), and report how much was accepted by [`written`](Endpoint::written).
+    /// Write [`output`](Endpoint::output), and report with [`written`](Endpoint::written) how much was accepted.
     Write,
-    /// Flush the transport, and report it by [`flushed`](Endpoint::flushed).
+    /// Flush the transport, and report it with [`flushed`](Endpoint::flushed).
     Flush,
-    /// Read into [`read_space`](Endpoint::read_space), and report how much came by [`received`](Endpoint::received).
+    /// Read into [`read_space`](Endpoint::read_space), and report with [`received`](Endpoint::received) how many bytes
+    /// were read.
     Read,
-    /// Shut down writing (a FIN on TCP, `close_notify` in TLS, the end of a stream in HTTP/2 and HTTP/3), and report
-    /// it by [`shut_down`](Endpoint::shut_down).
+    /// Shut down writing (a FIN on TCP, `close_notify` in TLS, the end of a stream in HTTP/2 and HTTP/3), and report it
+    /// with [`shut_down`](Endpoint::shut_down).
     Shutdown,
     /// Nothing can be done: wait for the transport, or for the [`deadline`](Endpoint::deadline), then call
     /// [`ready`](Endpoint::ready).
@@ -34,24 +35,25 @@ pub enum Step {
     Done,
 }
 
-/// What of a transport to wait for.
+/// What to wait for on a transport.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "all combinations of the two")]
 pub enum Interest {
     /// Nothing: the endpoint waits for its caller, or for the deadline.
     Nothing,
-    /// Until it has something to read.
+    /// Wait until it has something to read.
     Readable,
-    /// Until it accepts output.
+    /// Wait until it accepts output.
     Writable,
-    /// Until either.
+    /// Wait until it has something to read or accepts output.
     Both,
 }
 
 impl Endpoint {
-    /// Returns the next thing to do. `now` is the time since the origin that was chosen at the start.
+    /// Returns the next thing to do. `now` is the time since the origin chosen when the endpoint was created.
     ///
-    /// The order is that in which nothing is lost and neither side waits: events, output, input.
+    /// Events come before output, and output before input, so that nothing is lost and neither side waits for the
+    /// other.
     pub fn step(&mut self, now: Duration) -> Step {
         self.advance(now, true);
         if let Some(step) = self.step_outside_connection() {
@@ -73,12 +75,12 @@ impl Endpoint {
         Step::Wait(self.interest())
     }
 
-    /// Returns the next thing to do so that the output is written and flushed, while events wait to be taken: for a
-    /// caller that waits to send, or for the half of a split transport that only writes.
+    /// Returns the next thing to do to get the output written and flushed, even while events wait: for callers that
+    /// wait to send, and for the half of a split transport that only writes.
     ///
-    /// [`Write`](Step::Write) and [`Flush`](Step::Flush) are to be done, [`Wait`](Step::Wait) is for a transport that
-    /// accepts nothing, and [`Done`](Step::Done) says that the transport failed, or that the endpoint has ended. `None`:
-    /// all output is written and flushed.
+    /// [`Write`](Step::Write) and [`Flush`](Step::Flush) have to be carried out, [`Wait`](Step::Wait) means that the
+    /// transport accepts nothing, and [`Done`](Step::Done) that the transport has failed or the endpoint has ended.
+    /// `None`: all output is written and flushed.
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
         self.advance(now, false);
         match self.flow.writing {
@@ -90,13 +92,14 @@ impl Endpoint {
         }
     }
 
-    /// Goes on to `now`, and does what is due. `reads` is whether the transport can be read in the next step.
+    /// Advances the time to `now`, and does what is due. `reads` says whether the transport can be read in the next
+    /// step.
     fn advance(&mut self, now: Duration, reads: bool) {
         self.flow.now = self.flow.now.max(nanos(now));
         if self.flow.writing == Writing::Failed {
             self.drop_output();
         }
-        // A peer whose bytes wait for the caller is not silent.
+        // A peer is not silent while its bytes wait for the caller.
         if self.has_input {
             self.flow.keepalive.record_activity();
         }
@@ -114,8 +117,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns when [`step`](Self::step) has to be called at the latest, as a time since the same origin. `None` is
-    /// never.
+    /// Returns the latest time for the next call of [`step`](Self::step), since the same origin. `None` means never.
     pub fn deadline(&self) -> Option<Duration> {
         if let Phase::Ended(_) = self.phase {
             return None;
@@ -138,18 +140,18 @@ impl Endpoint {
         self.buffers().read.space(remaining)
     }
 
-    /// Takes note that the transport read `size` bytes into [`read_space`](Self::read_space). 0 is the end of the
+    /// Records that the transport read `size` bytes into [`read_space`](Self::read_space). 0 means the end of the
     /// transport, as for `Read::read`.
     pub fn received(&mut self, size: usize) {
         self.buffers().read.filled(size);
         self.has_received(size);
     }
 
-    /// Takes bytes that the transport read into a buffer elsewhere, in place of [`read_space`](Self::read_space) and
-    /// [`received`](Self::received): they are copied. Empty bytes are the end of the transport.
+    /// Copies bytes that the transport read into another buffer, instead of [`read_space`](Self::read_space) and
+    /// [`received`](Self::received). An empty slice means the end of the transport.
     ///
-    /// For drivers whose reads are under way while the endpoint is used otherwise, in another thread or in the kernel:
-    /// they call [`read_blocked`](Self::read_blocked) when they start a read, and this method when it is complete.
+    /// For drivers whose reads run while the endpoint is in use, in another thread or in the kernel: call
+    /// [`read_blocked`](Self::read_blocked) when a read starts, and this method when it is complete.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.buffers().read.extend(bytes);
         self.has_received(bytes.len());
@@ -169,7 +171,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes note that the transport has nothing to read.
+    /// Records that the transport has nothing to read.
     pub fn read_blocked(&mut self) {
         if self.flow.reading == Reading::Ready {
             self.flow.reading = Reading::Blocked;
@@ -177,14 +179,14 @@ impl Endpoint {
         }
     }
 
-    /// What a large message took is given back once nothing follows it.
+    /// Frees the memory of a large message once nothing follows it.
     fn shrink(&mut self) {
         if let Some(buffers) = &mut self.buffers {
             buffers.read.shrink();
         }
     }
 
-    /// Returns what waits to be written.
+    /// Returns the bytes that wait to be written.
     #[inline]
     pub fn output(&self) -> &[u8] {
         self.buffers
@@ -192,7 +194,7 @@ impl Endpoint {
             .map_or(&[], |buffers| buffers.output.waiting())
     }
 
-    /// Takes note that the transport accepted the first `size` bytes of [`output`](Self::output).
+    /// Records that the transport accepted the first `size` bytes of [`output`](Self::output).
     pub fn written(&mut self, size: usize) {
         let Some(Buffers { output, .. }) = self.buffers.as_deref_mut() else {
             return;
@@ -202,12 +204,12 @@ impl Endpoint {
         self.flow.wrote(size, output.len());
     }
 
-    /// Takes note that the transport accepts no output now, or that it could not be flushed or shut down completely.
+    /// Records that the transport accepts no output now, or that it could not be flushed or shut down completely.
     pub fn write_blocked(&mut self) {
         self.flow.write_blocked();
     }
 
-    /// Takes note that all that was written is flushed.
+    /// Records that everything written is flushed.
     pub fn flushed(&mut self) {
         if let Writing::Unflushed | Writing::UnflushedBlocked = self.flow.writing {
             self.flow.writing = Writing::Ready;
@@ -216,13 +218,13 @@ impl Endpoint {
         }
     }
 
-    /// Takes note that writing is shut down.
+    /// Records that writing is shut down.
     pub fn shut_down(&mut self) {
         self.flow.writing = Writing::ShutDown;
         self.flow.linger();
     }
 
-    /// Takes note that the transport may be ready again after it was blocked, or that the deadline has come.
+    /// Records that the transport may be ready again after it was blocked, or that the deadline has passed.
     pub fn ready(&mut self) {
         if self.flow.reading == Reading::Blocked {
             self.flow.reading = Reading::Ready;
@@ -234,14 +236,14 @@ impl Endpoint {
         };
     }
 
-    /// Takes note that the transport could not be read. The endpoint ends; what came before is still handed out.
+    /// Records that the transport could not be read. The endpoint ends; events received before are still returned.
     pub fn read_failed(&mut self, error: impl Into<TransportError>) {
         self.fail(error.into());
         self.received(0);
     }
 
-    /// Takes note that the transport could not be written to, flushed or shut down. Nothing more is written; what the
-    /// peer sent is still read for a while, as its Close may be there.
+    /// Records that the transport could not be written to, flushed or shut down. Nothing more is written; the endpoint
+    /// still reads for a while, because the peer's Close may already be there.
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
         self.fail(error.into());
         self.flow.linger();
@@ -258,7 +260,7 @@ impl Endpoint {
         }
     }
 
-    /// The deadline of a handshake or of a Ping has come: sends the Ping, or says what has taken too long.
+    /// Handles the deadline of a handshake or of a Ping: sends the Ping, or returns what has taken too long.
     #[cold]
     fn do_what_is_due(&mut self, reads: bool) -> Result<(), Expired> {
         if reads && self.may_have_heard() {
@@ -291,15 +293,16 @@ impl Endpoint {
         }
     }
 
-    /// Whether the answer to a Ping is out of time, but may be in the transport: the caller was busy, and what came is read
-    /// first.
+    /// Returns whether a Ping has timed out, but its answer may be in the transport: the caller was busy, and what came
+    /// is read first.
     fn may_have_heard(&self) -> bool {
         self.flow.reading == Reading::Ready
             && self.wants_to_read()
             && self.flow.keepalive.clone().tick(self.flow.now()) == Err(Expired::Ping)
     }
 
-    /// Whether the deadlines of the handshakes and of Pings hold: not after the end, whose deadline is that of progress.
+    /// Returns whether the deadlines of the handshakes and of Pings apply. They do not after the end, whose deadline is
+    /// that of progress.
     fn is_timed(&self) -> bool {
         self.phase.is_opening()
             || matches!(self.phase, Phase::Open(_)) && self.flow.writing != Writing::ShutDown
@@ -319,7 +322,7 @@ impl Endpoint {
         self.finish(Some(Interruption::TimedOut(timeout)));
     }
 
-    /// The endpoint ends now, and gives its memory back.
+    /// Ends the endpoint now, and frees its memory.
     pub(super) fn finish(&mut self, interruption: Option<Interruption>) {
         let failure = self
             .flow
@@ -365,7 +368,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether [`next_event`](Self::next_event) may have something.
+    /// Returns whether [`next_event`](Self::next_event) may return an event.
     fn has_events(&mut self) -> bool {
         if !self.has_input || !matches!(self.phase, Phase::Open(_)) {
             return false;
@@ -405,7 +408,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether bytes of the peer are wanted: what it says, or its end.
+    /// Returns whether to read: the peer's bytes, or its end.
     fn wants_to_read(&self) -> bool {
         match self.flow.reading {
             Reading::Ended => false,
@@ -424,7 +427,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether both directions of the transport have ended.
+    /// Returns whether both directions of the transport have ended.
     fn is_over(&self) -> bool {
         let is_written = matches!(self.flow.writing, Writing::ShutDown | Writing::Failed);
         is_written

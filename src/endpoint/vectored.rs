@@ -1,4 +1,4 @@
-//! Messages whose payload is written from where it is.
+//! Messages whose payload is written without copying it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,14 +10,14 @@ use super::{SendError, Sender, TransportError};
 use crate::message::MessageKind;
 use crate::{Connection, Misuse};
 
-/// A message that is being sent: its header waits in the output, and its payload is still where the caller has it, to be
-/// written by one vectored write.
+/// A message that is being sent with one vectored write: its header waits in the output, and its payload is still in
+/// the caller's buffer.
 ///
-/// It is made by [`Sender::send_text_vectored`], [`Sender::send_binary_vectored`] and [`Sender::send_in_place`]. Write
-/// [`slices`](Self::slices), and report the result as after [`Step::Write`](super::Step::Write). When this value is dropped, the
-/// part of the payload that the transport has not accepted is copied into the output, and
-/// [`Step::Write`](super::Step::Write) writes it as usual. So nothing has to be kept across an await, and a message that
-/// the transport accepts at once is never copied.
+/// [`Sender::send_text_vectored`], [`Sender::send_binary_vectored`] and [`Sender::send_in_place`] return it. Write
+/// [`slices`](Self::slices), and report the result as after [`Step::Write`](super::Step::Write). When this value is
+/// dropped, the part of the payload that the transport has not accepted is copied into the output, and
+/// [`Step::Write`](super::Step::Write) writes it as usual. So you need not hold anything across an await, and a message
+/// that the transport accepts immediately is never copied.
 ///
 /// ```
 /// use std::io::{IoSlice, Write};
@@ -43,16 +43,16 @@ pub struct VectoredWrite<'s> {
     output: &'s mut Output,
     flow: &'s mut Flow,
     cause: Cause,
-    /// What of the payload is not written.
+    /// The part of the payload that is not written.
     payload: &'s [u8],
 }
 
 impl<'s> Sender<'s> {
-    /// Sends a text message whose text is not copied as far as the transport accepts it at once: see [`VectoredWrite`].
-    /// The message is not compressed. A client has to mask what it sends, so its text is masked into the output; it
-    /// can use [`send_in_place`](Self::send_in_place).
+    /// Sends a text message without copying the part of the text that the transport accepts immediately: see
+    /// [`VectoredWrite`]. The message is not compressed. A client has to mask its text, which copies it into the
+    /// output; use [`send_in_place`](Self::send_in_place) instead.
     ///
-    /// For texts from about 16 KiB on; below, [`send_text`](Self::send_text) is faster.
+    /// Use it for texts of about 16 KiB or more; for smaller ones, [`send_text`](Self::send_text) is faster.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ impl<'s> Sender<'s> {
         Ok(self.beside(text.as_bytes()))
     }
 
-    /// Sends a binary message whose payload is not copied as far as the transport accepts it at once. Otherwise the same
-    /// as [`send_text_vectored`](Self::send_text_vectored).
+    /// Sends a binary message without copying the part of the payload that the transport accepts immediately. Otherwise
+    /// the same as [`send_text_vectored`](Self::send_text_vectored).
     ///
     /// # Errors
     ///
@@ -85,13 +85,13 @@ impl<'s> Sender<'s> {
         Ok(self.beside(payload))
     }
 
-    /// Sends a message of either role whose payload is not copied as far as the transport accepts it at once: see
-    /// [`VectoredWrite`]. A client masks the payload where it is. The message is not compressed.
+    /// Sends a message, in either role, without copying the part of the payload that the transport accepts immediately:
+    /// see [`VectoredWrite`]. A client masks the payload in place. The message is not compressed.
     ///
     /// # Errors
     ///
-    /// Same as [`send_text`](Self::send_text), and
-    /// [`Misuse::InvalidUtf8`](crate::Misuse::InvalidUtf8) if a text is none. The payload is then untouched.
+    /// Same as [`send_text`](Self::send_text), and [`Misuse::InvalidUtf8`](crate::Misuse::InvalidUtf8) if a text
+    /// payload is not UTF-8, in which case the payload is untouched.
     pub fn send_in_place<'p>(
         &'p mut self,
         kind: MessageKind,
@@ -129,13 +129,13 @@ impl<'s> Sender<'s> {
 }
 
 impl VectoredWrite<'_> {
-    /// Returns what is to be written, in this order: all output that waits, with the header at its end, and the payload.
+    /// Returns what to write, in this order: all waiting output, with the header at its end, and the payload.
     #[inline]
     pub fn slices(&self) -> [&[u8]; 2] {
         [self.output.waiting(), self.payload]
     }
 
-    /// Takes note that the transport accepted the first `size` bytes of both [`slices`](Self::slices).
+    /// Records that the transport accepted the first `size` bytes of both [`slices`](Self::slices) together.
     #[inline]
     pub fn written(&mut self, size: usize) {
         let of_output = self.output.len();
@@ -147,13 +147,13 @@ impl VectoredWrite<'_> {
         self.flow.wrote(size, left);
     }
 
-    /// Takes note that the transport accepts no output now, as
+    /// Records that the transport accepts no output now, like
     /// [`Endpoint::write_blocked`](super::Endpoint::write_blocked).
     pub fn write_blocked(&mut self) {
         self.flow.write_blocked();
     }
 
-    /// Takes note that the transport could not be written to, as
+    /// Records that the transport could not be written to, like
     /// [`Endpoint::write_failed`](super::Endpoint::write_failed).
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
         self.flow.fail(error.into());
@@ -161,7 +161,7 @@ impl VectoredWrite<'_> {
     }
 }
 
-/// Copies what is left of the payload into the output.
+/// Copies the rest of the payload into the output.
 impl Drop for VectoredWrite<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -172,7 +172,7 @@ impl Drop for VectoredWrite<'_> {
     }
 }
 
-/// Without the payload.
+/// Does not show the payload.
 impl fmt::Debug for VectoredWrite<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VectoredWrite")

@@ -1,7 +1,7 @@
-//! Where nonces and mask keys come from: always the caller's choice.
+//! Sources of nonces and mask keys, which the caller chooses.
 //!
-//! [`OsEntropy`] is the source for programs with an operating system. [`from_fn`] makes a source of any other generator: of
-//! a chip, of the crate `rand`, or one that repeats itself, for tests.
+//! [`OsEntropy`] is the source for programs with an operating system. [`from_fn`] turns any other generator into a
+//! source: that of a chip, that of the crate `rand`, or a deterministic one for tests.
 //!
 #![cfg_attr(
     not(feature = "os-entropy"),
@@ -21,12 +21,12 @@ pub use os::OsEntropy;
 /// it sends.
 ///
 /// RFC 6455 section 5.3 requires keys that neither the peer nor scripts that supply the data can predict (section 10.3
-/// describes the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`] is. A closure becomes
-/// a source by [`from_fn`].
+/// describes the attack on proxies), so the source has to be cryptographically strong. [`OsEntropy`] is. [`from_fn`]
+/// turns a closure into a source.
 ///
-/// A source has to be `Sync` as well as `Send`, although all its calls have `&mut self`: a client's
-/// [`Connection`](crate::Connection) owns its source and is itself `Sync`, so that a future may hold a `&Connection` across
-/// an `await` and move to another thread. A source that is `Send` alone becomes `Sync` in a `Mutex`, whose
+/// A source has to be `Sync` as well as `Send`, although its method takes `&mut self`: a client's
+/// [`Connection`](crate::Connection) owns its source and is itself `Sync`, so that a future may hold a `&Connection`
+/// across an `await` and move to another thread. To use a source that is only `Send`, wrap it in a `Mutex`, whose
 /// [`get_mut`](https://doc.rust-lang.org/std/sync/struct.Mutex.html#method.get_mut) takes no lock.
 ///
 #[cfg_attr(
@@ -34,11 +34,11 @@ pub use os::OsEntropy;
     doc = "[`OsEntropy`]: https://docs.rs/websocket-proto/latest/websocket_proto/struct.OsEntropy.html"
 )]
 pub trait Entropy: Send + Sync {
-    /// Overwrites all of `bytes` with fresh ones.
+    /// Overwrites all of `bytes` with fresh random bytes.
     ///
-    /// There is no way to report an error: a source that fails has to panic. It must never leave the bytes as they
-    /// were, or a part of them, because a key or nonce could then be guessed. The call that sends leaves its output,
-    /// the payload and the connection as they were when a source panics.
+    /// There is no way to report an error: a source that fails has to panic. It must never leave any of the bytes
+    /// unchanged, because a key or nonce could then be guessed. If a source panics, the call that sends leaves the
+    /// output, the payload and the connection unchanged.
     fn fill(&mut self, bytes: &mut [u8]);
 }
 
@@ -56,9 +56,9 @@ impl<E: Entropy + ?Sized> Entropy for Box<E> {
     }
 }
 
-/// Makes a source of a closure that overwrites all of the bytes it is given.
+/// Turns a closure that overwrites all of its bytes into a source.
 ///
-/// What [`Entropy::fill`] asks of a source, the closure has to do.
+/// The closure has to do what [`Entropy::fill`] requires of a source.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, entropy};
@@ -78,7 +78,7 @@ where
     FromFn(fill)
 }
 
-/// A source whose bytes a closure writes: see [`from_fn`].
+/// A source whose bytes are written by a closure: see [`from_fn`].
 pub struct FromFn<F>(F);
 
 impl<F: FnMut(&mut [u8]) + Send + Sync> Entropy for FromFn<F> {

@@ -1,8 +1,8 @@
-//! [`OsEntropy`], by a generator for each thread.
+//! [`OsEntropy`], with a generator for each thread.
 //!
-//! A call of the system for each key would take longer than all else that is done to send a small message, and so does the
-//! system's own generator when one call fetches many keys: measured on an x86-64 server processor, in nanoseconds a key,
-//! 4.7 of them for the loop and the call,
+//! A system call for each key would take longer than everything else done to send a small message, and the system's
+//! generator does so even when one call fetches many keys. Measured on an x86-64 server processor, in nanoseconds per
+//! key, 4.7 of them for the loop and the call:
 //!
 //! | source | ns |
 //! |---|---|
@@ -13,11 +13,12 @@
 //! | ChaCha12, 248 keys at a time | 5.8 |
 //! | ChaCha8, 248 keys at a time | 5.2 |
 //!
-//! So the keys come from ChaCha12, as those of `rand` do: the best known attacks reach 7 rounds, and 20 would cost what
-//! clients of other libraries do not pay. Written here in safe Rust it took 17 ns, because only the crate uses AVX2 or NEON.
+//! So the keys come from ChaCha12, as those of `rand` do: the best known attacks reach 7 rounds, and 20 would cost time
+//! that clients of other libraries do not spend. An implementation in safe Rust took 17 ns; the crate is faster because
+//! it uses AVX2 or NEON.
 //!
-//! The number of keys in one refill weighs the calls of the system against what two processes share after a `fork`. With 56
-//! keys the question for the process (257 ns here) would cost 4.6 ns a key; with 248 it costs 1.
+//! The number of keys per refill is a trade-off between system calls and the keys that two processes share after a
+//! `fork`. With 56 keys, asking for the process id (257 ns here) would cost 4.6 ns per key; with 248 it costs 1.
 
 use core::cell::Cell;
 
@@ -30,14 +31,14 @@ use super::Entropy;
 
 /// Random bytes from a generator for each thread, which the operating system seeds: ChaCha12.
 ///
-/// The generator fills a buffer with 992 bytes, enough for 248 mask keys. With each refill it replaces its own key by output
-/// that is never given away, and it erases what it gives away, so that its memory tells nothing of earlier output. (Copies
-/// that the processor or the compiler made elsewhere are not erased.) After 64 refills, or 62 KiB, it gets a new seed from the
-/// operating system.
+/// The generator fills a buffer with 992 bytes, enough for 248 mask keys. Each refill replaces the generator's own key
+/// by output that is never returned, and bytes are erased when they are returned, so that its memory reveals nothing
+/// about earlier output. (Copies that the processor or the compiler made elsewhere are not erased.) After 64 refills,
+/// or 62 KiB, it gets a new seed from the operating system.
 ///
-/// After a `fork`, parent and child share what is left in the buffer: both may send up to 248 equal mask keys, or up to 62
-/// equal nonces, in the same order. The next refill finds that the process is another one, and gets a new seed. Two virtual
-/// machines that go on from one snapshot share the output up to the next new seed. Where this matters, use
+/// After a `fork`, parent and child share what is left in the buffer: both may send up to 248 equal mask keys, or up to
+/// 62 equal nonces, in the same order. The next refill detects that the process has changed, and gets a new seed. Two
+/// virtual machines started from one snapshot share the output up to the next new seed. If this matters, use
 /// [`from_fn`](super::from_fn) with a generator that asks the system each time.
 ///
 /// ```
@@ -52,7 +53,7 @@ use super::Entropy;
 ///
 /// # Panics
 ///
-/// If the operating system has no random bytes to give. No otherwise working system is known to do so.
+/// If the operating system returns an error instead of random bytes. No otherwise working system is known to do so.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "it has no state of its own")]
 pub struct OsEntropy;
@@ -68,7 +69,7 @@ std::thread_local! {
     static GENERATOR: Generator = const { Generator::new() };
 }
 
-/// What is given away at once: a mask key, or a part of a nonce.
+/// The unit of output: a mask key, or a part of a nonce.
 type Word = [u8; 4];
 
 const ALL_WORDS: usize = 256;
@@ -76,12 +77,12 @@ const OUTPUT_WORDS: usize = ALL_WORDS - size_of::<Seed>() / size_of::<Word>();
 const REFILLS_PER_SEED: u32 = 64;
 
 struct Generator {
-    /// The output, taken from its end, and then the next seed.
+    /// The output, which is taken from its end, and then the next seed.
     words: [Cell<Word>; ALL_WORDS],
     left: Cell<usize>,
-    /// Before the system is asked for a seed.
+    /// How many refills are left before the system is asked for a seed.
     refills: Cell<u32>,
-    /// That asked for the seed.
+    /// The process that asked for the seed.
     process: Cell<u32>,
 }
 
@@ -114,7 +115,7 @@ impl Generator {
 
     #[inline]
     fn take(&self) -> Word {
-        // None are left at 0, and none are there before it.
+        // At 0 none are left, and there is none before it.
         let left = self.left.get().wrapping_sub(1);
         match self.words.get(left) {
             Some(word) => {
@@ -175,7 +176,8 @@ fn ask(seed: &mut Seed) {
     }
 }
 
-/// Tells a process from the one that it was forked from, where there is `fork`; elsewhere it may not even be known.
+/// Distinguishes a process from the one that it was forked from, on systems with `fork`; elsewhere the id may be
+/// unknown.
 fn process() -> u32 {
     if cfg!(unix) { std::process::id() } else { 0 }
 }

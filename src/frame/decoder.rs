@@ -31,7 +31,7 @@ pub enum Item<'i> {
     End,
 }
 
-/// Bytes of a payload as they came, and what they are masked with.
+/// Bytes of a payload as received, and the key that they are masked with.
 #[cfg(feature = "alloc")]
 pub(crate) struct Masked<'i> {
     pub(crate) bytes: &'i mut [u8],
@@ -40,7 +40,7 @@ pub(crate) struct Masked<'i> {
 
 #[cfg(feature = "alloc")]
 impl<'i> Masked<'i> {
-    /// Without the first `size` bytes.
+    /// Returns the bytes after the first `size`, and their key.
     #[inline]
     pub(crate) fn skip(self, size: usize) -> Self {
         Self {
@@ -60,9 +60,9 @@ impl<'i> Masked<'i> {
 
 #[derive(Clone)]
 enum State {
-    /// Between frames, or inside a header: these are its first bytes.
+    /// Between frames, or inside a header, whose first bytes these are.
     Header { bytes: [u8; MAX_HEADER_SIZE], size: u8 },
-    /// Inside a payload: so many bytes to come, the next one masked with `key[0]`.
+    /// Inside a payload, of which `remaining` bytes follow, the next one masked with `key[0]`.
     Payload { remaining: u64, key: Option<[u8; 4]> },
     /// Every later call returns the same.
     Failed(Violation),
@@ -89,8 +89,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// A [`Violation`] of the rules, and the same one ever after; what follows the byte that broke it stays
-    /// in `input`.
+    /// A [`Violation`] of the rules, which every later call returns too. The bytes after the one that broke the rule
+    /// stay in `input`.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
         if self.finish_frame() {
@@ -103,7 +103,7 @@ impl Decoder {
         }
     }
 
-    /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a
+    /// Returns how many bytes of the current frame's payload are still to come; `None` between frames and inside a
     /// header.
     #[inline]
     pub fn payload_remaining(&self) -> Option<u64> {
@@ -125,8 +125,8 @@ impl Decoder {
         self.rules = self.rules.permessage_deflate(true);
     }
 
-    /// Takes the payload of the next frame, if the frame is complete in `input`. `None` leaves everything as
-    /// it is; whatever the reason is, `header` finds it.
+    /// Takes the payload of the next frame, if the frame is complete in `input`. `None` changes nothing; `header` finds
+    /// the reason.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<Masked<'i>> {
@@ -145,7 +145,7 @@ impl Decoder {
         })
     }
 
-    /// Reads a header, which the caller follows with `chunk` until `finish_frame` says `true`.
+    /// Reads a header. The caller then calls `chunk` until `finish_frame` returns `true`.
     #[inline]
     pub(crate) fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
         let parsed = match self.state {
@@ -165,8 +165,8 @@ impl Decoder {
         }
     }
 
-    /// Reads a header that is incomplete in the input, byte by byte: it is kept, and each byte is
-    /// checked as it comes.
+    /// Reads a header that is incomplete in the input, byte by byte: it is stored, and each byte is checked as it
+    /// arrives.
     #[cold]
     fn cut_header(
         &mut self,
@@ -210,7 +210,7 @@ impl Decoder {
         self.chunk_up_to(usize::MAX, input)
     }
 
-    /// As `chunk`, but no more than `max` bytes.
+    /// Same as `chunk`, but returns at most `max` bytes.
     #[inline]
     pub(crate) fn chunk_up_to<'i>(&mut self, max: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let (chunk, key) = self.take_payload(max, input);
@@ -230,7 +230,7 @@ impl Decoder {
         }
     }
 
-    /// As `chunk`, but masked still.
+    /// Same as `chunk`, but leaves the bytes masked.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn masked_chunk<'i>(&mut self, input: &mut &'i mut [u8]) -> Masked<'i> {
@@ -253,7 +253,7 @@ impl Decoder {
         (chunk, first)
     }
 
-    /// Goes on to the next header, if the payload is complete.
+    /// Continues with the next header, if the payload is complete.
     #[inline]
     pub(crate) fn finish_frame(&mut self) -> bool {
         let complete = self.payload_remaining() == Some(0);
@@ -264,7 +264,7 @@ impl Decoder {
     }
 }
 
-/// Without the payload.
+/// Does not show the payload.
 impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -275,7 +275,7 @@ impl fmt::Debug for Item<'_> {
     }
 }
 
-/// Without the bytes of a partial header and the key.
+/// Shows neither the bytes of a partial header nor the key.
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
@@ -285,5 +285,5 @@ impl fmt::Debug for Decoder {
     }
 }
 
-// What its documentation says.
+// The size that the documentation promises.
 const _: () = assert!(size_of::<Decoder>() <= 40);

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::kernel;
 
-/// Masks `bytes` in place, or unmasks them: it is the same function. Byte 0 is XORed with `key[0]`.
+/// Masks or unmasks `bytes` in place; both are the same operation. Byte 0 is XORed with `key[0]`.
 ///
 /// For a payload that comes in chunks, [`advance`] gives the key of the next chunk.
 ///
@@ -24,7 +24,7 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     kernel::mask(bytes, key);
 }
 
-/// Appends `bytes` to `out`, masked or unmasked on the way: what [`apply`] does, without a second pass.
+/// Appends `bytes` to `out`, masked or unmasked on the way: the same as [`apply`], without a second pass.
 ///
 /// ```
 /// use websocket_proto::frame::mask;
@@ -39,11 +39,11 @@ pub fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     kernel::append(out, bytes, key);
 }
 
-/// With this key masking changes nothing.
+/// The key with which masking changes nothing.
 #[cfg(feature = "alloc")]
 pub(crate) const NO_KEY: [u8; 4] = [0; 4];
 
-/// The key for what follows `len` bytes masked with `key`.
+/// Returns the key for what follows `len` bytes masked with `key`.
 ///
 /// ```
 /// use websocket_proto::frame::mask;

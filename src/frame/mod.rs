@@ -9,10 +9,10 @@
 //! +-+---+-------+ +-+-------------+ +---------------+ +-------------+ +- - - - -+
 //! ```
 //!
-//! This module buffers only a partial header (at most 13 bytes) and works without `alloc`; all that it ever allocates
-//! is room in the output that `mask::append` is given. It checks what can be decided on one header alone. What takes
-//! more than one frame (the order of fragments, UTF-8, closing) is the business of [`connection`][crate::connection],
-//! which is built on the [`Decoder`].
+//! This module buffers only a partial header (at most 13 bytes) and works without `alloc`; it allocates only in
+//! `mask::append`, for its output. It checks the rules that a single header decides. [`connection`][crate::connection],
+//! which is built on the [`Decoder`], checks those that need more than one frame (the order of fragments, UTF-8,
+//! closing).
 //!
 #![cfg_attr(
     not(feature = "alloc"),
@@ -60,7 +60,7 @@ pub(crate) use decoder::Masked;
 #[cfg(feature = "alloc")]
 pub(crate) use header::max_deflated;
 
-/// Which end of the connection this is. Clients mask what they send, servers do not (RFC 6455 section 5.1).
+/// The two ends of a connection. Clients mask what they send, servers do not (RFC 6455 section 5.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Role {
@@ -71,7 +71,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The other end.
+    /// Returns the role of the other end.
     pub const fn peer(self) -> Self {
         match self {
             Self::Client => Self::Server,

@@ -1,8 +1,8 @@
 //! Raw frames, for proxies: nothing is rejected, unmasked or changed.
 //!
-//! A relay that does not take part in the protocol passes on what two peers agreed on, extensions and all: reserved
-//! bits, opcodes and lengths that [`Rules`](super::Rules) would refuse. What it reads here and writes again is byte
-//! for byte the same.
+//! A proxy that does not take part in the protocol relays whatever two peers negotiated, including extensions: reserved
+//! bits, opcodes and lengths that [`Rules`](super::Rules) would refuse. The bytes that it reads here and writes again
+//! are the same.
 //!
 //! ```
 //! use websocket_proto::frame::raw::{Decoder, Item};
@@ -38,7 +38,7 @@ pub struct Header {
     size: u8,
 }
 
-/// Reads frames whatever they are. The state is 16 bytes.
+/// Reads any frames. The state is 16 bytes.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Decoder {
@@ -52,7 +52,7 @@ pub struct Decoder {
     reason = "a frame has a start, a payload and an end"
 )]
 pub enum Item<'i> {
-    /// A whole header.
+    /// A complete header.
     Start(Header),
     /// The next bytes of the payload, masked if the header says so; never empty.
     Chunk(&'i [u8]),
@@ -64,7 +64,7 @@ pub enum Item<'i> {
 enum State {
     /// Between frames, or inside a header.
     Header(Header),
-    /// Inside a payload: so many bytes to come.
+    /// Inside a payload, of which this many bytes follow.
     Payload(u64),
 }
 
@@ -74,22 +74,22 @@ impl Header {
         size: 0,
     };
 
-    /// Whether this is the last fragment of its message.
+    /// Returns whether this is the last fragment of its message.
     pub fn fin(&self) -> bool {
         self.first() & FIN != 0
     }
 
-    /// The three reserved bits, RSV1 the highest: 0 to 7.
+    /// Returns the three reserved bits, RSV1 the highest: 0 to 7.
     pub fn rsv(&self) -> u8 {
         (self.first() & RSV) >> 4
     }
 
-    /// The opcode, 0 to 15; [`OpCode::from_bits`](super::OpCode::from_bits) knows those that are defined.
+    /// Returns the opcode, 0 to 15; [`OpCode::from_bits`](super::OpCode::from_bits) converts those that are defined.
     pub fn opcode(&self) -> u8 {
         self.first() & 0xf
     }
 
-    /// The masking key. [`mask::apply`](super::mask::apply) with it shows the payload.
+    /// Returns the masking key. [`mask::apply`](super::mask::apply) with it unmasks the payload.
     pub fn mask(&self) -> Option<[u8; 4]> {
         match self.second() & MASK {
             0 => None,
@@ -97,7 +97,7 @@ impl Header {
         }
     }
 
-    /// Length of the payload in bytes. The highest bit, which must be 0, is passed on too: up to 2^64 - 1.
+    /// Returns the length of the payload in bytes. The highest bit, which must be 0, is passed on too: up to 2^64 - 1.
     pub fn payload_len(&self) -> u64 {
         let rest = self.bytes.get(2..).unwrap_or_default();
         read_len(self.second() & !MASK, rest).map_or(0, |(len, _)| len)
@@ -113,7 +113,7 @@ impl Header {
         second
     }
 
-    /// Takes bytes until the header is complete.
+    /// Consumes bytes until the header is complete.
     fn fill(&mut self, input: &mut &[u8]) -> bool {
         while self.size < self.whole_size() {
             let (Some((byte, rest)), Some(free)) =
@@ -128,7 +128,7 @@ impl Header {
         true
     }
 
-    /// The size that the bytes so far tell.
+    /// Returns the size of the header, as far as the bytes so far determine it.
     fn whole_size(&self) -> u8 {
         let masked = self.second() & MASK != 0;
         match (self.size, self.second() & !MASK, masked) {
@@ -143,15 +143,15 @@ impl Header {
 }
 
 impl Decoder {
-    /// A decoder that stands before the first frame.
+    /// Creates a decoder positioned before the first frame.
     pub const fn new() -> Self {
         Self {
             state: State::Header(Header::EMPTY),
         }
     }
 
-    /// Takes the next step of a frame from the front of `input`. `None` if and only if all of `input` is consumed
-    /// and no [`Item::End`] is owed.
+    /// Takes the next step of a frame from the front of `input`. Returns `None` if and only if `input` is fully
+    /// consumed and no [`Item::End`] is pending.
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Option<Item<'i>> {
         match &mut self.state {
             State::Header(header) => {
@@ -178,7 +178,8 @@ impl Decoder {
         }
     }
 
-    /// How many bytes of the current frame's payload are still to come; `None` between frames and inside a header.
+    /// Returns how many bytes of the current frame's payload are still to come; `None` between frames and inside a
+    /// header.
     pub fn payload_remaining(&self) -> Option<u64> {
         match self.state {
             State::Payload(remaining) => Some(remaining),
@@ -207,7 +208,7 @@ impl AsRef<[u8]> for Header {
     }
 }
 
-/// Without the masking key.
+/// Does not show the masking key.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
@@ -220,7 +221,7 @@ impl fmt::Debug for Header {
     }
 }
 
-/// Without the payload.
+/// Does not show the payload.
 impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -231,5 +232,5 @@ impl fmt::Debug for Item<'_> {
     }
 }
 
-// What its documentation says.
+// The size that the documentation promises.
 const _: () = assert!(size_of::<Decoder>() <= 16);

@@ -1,16 +1,17 @@
-//! What a peer can do wrong within one frame header.
+//! Errors that a single frame header can contain.
 
 use core::fmt;
 
 use super::OpCode;
 use crate::CloseCode;
 
-/// A frame header that breaks a rule of RFC 6455 section 5, or a limit. Always the peer's fault.
+/// Why a frame header was rejected: it breaks a rule of RFC 6455 section 5, or exceeds a limit. Always caused by the
+/// peer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit is set that no negotiated extension gives a meaning (section 5.2). Holds the three
-    /// bits, RSV1 as 4.
+    /// A reserved bit is set to which no negotiated extension gives a meaning (section 5.2). Holds the three bits, RSV1
+    /// as 4.
     ReservedBits(u8),
     /// The opcode is one of 3 to 7 or 11 to 15 (section 5.2).
     ReservedOpCode(u8),
@@ -31,7 +32,7 @@ pub enum Violation {
     PayloadTooBig {
         /// The limit in force, in bytes.
         limit: u64,
-        /// What the header announces, in bytes.
+        /// The length that the header announces, in bytes.
         len: u64,
         /// What the frame is for.
         opcode: OpCode,
@@ -39,7 +40,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The code of the Close frame that answers this (RFC 6455 section 7.4.1).
+    /// Returns the code of the Close frame that answers this (RFC 6455 section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::PayloadTooBig { .. } => CloseCode::TOO_BIG,

@@ -1,4 +1,4 @@
-//! What can go wrong in the opening handshake.
+//! Errors of the opening handshake.
 
 use core::error::Error;
 use core::fmt;
@@ -19,7 +19,7 @@ use core::fmt;
 /// | [`Upgrade::from_fields`](super::Upgrade::from_fields), [`ExtensionList::parse`](super::ExtensionList::parse) | no state | nothing; see [`respond`](Self::respond) |
 /// | [`Upgrade::from_extended_connect`](super::Upgrade::from_extended_connect) | no state | nothing; see [`status`](Self::status) |
 ///
-/// No Close frame is ever sent, as there is no connection yet.
+/// No Close frame is ever sent, because there is no connection yet.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -55,7 +55,7 @@ pub enum HandshakeError {
 
     /// A CR without its LF (RFC 9112 section 2.2).
     BareCarriageReturn,
-    /// An LF without its CR (RFC 9112 section 2.2 allows to accept it as a line end; a client does so with
+    /// An LF without its CR (RFC 9112 section 2.2 allows recipients to accept it as a line end; a client does so with
     /// [`Config::accept_bare_line_feeds`](crate::Config::accept_bare_line_feeds)).
     BareLineFeed,
     /// The first word is not an HTTP method: the peer may speak TLS, SSH or something else (RFC 9112 section 3.1).
@@ -72,7 +72,7 @@ pub enum HandshakeError {
     /// The status is not three digits from 100 on between a space and a space or the line end (RFC 9112
     /// section 4). The last space may be missing: if no reason follows, several servers leave it out.
     MalformedStatus,
-    /// A well-formed version of another major number than 1 (RFC 9112 section 2.3).
+    /// A well-formed version whose major number is not 1 (RFC 9112 section 2.3).
     UnsupportedHttpVersion {
         /// The major number.
         major: u8,
@@ -88,7 +88,7 @@ pub enum HandshakeError {
     /// A NUL or another control byte in a field's value, or in the reason of a status line (RFC 9110 section
     /// 5.5).
     MalformedFieldValue,
-    /// A field line of a request that goes on in the next line (RFC 9112 section 5.2).
+    /// A field line of a request that continues on the next line (RFC 9112 section 5.2).
     FoldedField,
 
     /// A request without Host (RFC 9112 section 3.2).
@@ -190,8 +190,8 @@ pub enum HandshakeError {
     /// The Sec-WebSocket-Version of an extended CONNECT is missing, or not exactly `13` (RFC 8441 section 5).
     UnsupportedConnectVersion,
 
-    /// A 101 to an extended CONNECT, as HTTP/2 and HTTP/3 have none (RFC 9113 section 8.6); or to the CONNECT for a
-    /// tunnel, which asks for no other protocol (RFC 9110 section 15.2.2).
+    /// A 101 in response to an extended CONNECT, although HTTP/2 and HTTP/3 have no such status (RFC 9113 section 8.6);
+    /// or to the CONNECT for a tunnel, which does not ask for another protocol (RFC 9110 section 15.2.2).
     SwitchedProtocols,
     /// A response without Sec-WebSocket-Accept (RFC 6455 section 4.1).
     MissingAccept,
@@ -208,7 +208,7 @@ pub enum HandshakeError {
     MissingSubprotocol,
     /// An extension that was not offered (RFC 6455 section 4.1).
     UnofferedExtension,
-    /// The answer on `permessage-deflate` does not fit the offers (RFC 7692 section 5.1).
+    /// The server's answer about `permessage-deflate` does not fit the offers (RFC 7692 section 5.1).
     #[cfg(feature = "deflate")]
     Deflate(crate::deflate::NegotiationError),
     /// An extension that is named twice (RFC 6455 section 9.1).

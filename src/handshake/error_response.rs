@@ -11,7 +11,7 @@ impl HandshakeError {
     ///
     /// [`ServerHandshake`](super::ServerHandshake) and [`Request::upgrade`](super::Request::upgrade) have done this
     /// already; use it after [`Upgrade::from_fields`](super::Upgrade::from_fields) if you send HTTP/1.1 yourself.
-    /// `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). The caller sends it and closes the
+    /// `method` is that of the request: HEAD gets no body (RFC 9110 section 9.3.2). Send the response and close the
     /// transport.
     pub fn respond(&self, method: &str, out: &mut Vec<u8>) {
         let fields = [("Content-Type", "text/plain")];

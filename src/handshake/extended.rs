@@ -12,7 +12,7 @@
 //!   1; it is 0 until then, in HTTP/2 as in HTTP/3. [`is_enabled`] interprets a value.
 //! - **The stream.** The request is sent without END_STREAM, and so is the accepting response: the stream stays open
 //!   both ways. If the request ended its stream, it cannot be accepted.
-//! - **The data.** What goes to and from [`Connection`] is the payload of DATA frames. Their boundaries carry no
+//! - **The data.** The bytes to and from [`Connection`] are the payload of DATA frames. Their boundaries carry no
 //!   meaning, and the client masks its frames as always.
 //! - **Proxies.** The authority is that of an ordinary request: a server must not open a tunnel to it. A client behind
 //!   a forward proxy sends an ordinary CONNECT first, and then extended CONNECT through its tunnel.
@@ -23,12 +23,12 @@
 //!
 //! | [`Connection`] | TCP | HTTP/2 | HTTP/3 |
 //! |---|---|---|---|
-//! | [`TransportAdvice::Close`](crate::TransportAdvice::Close): the output is written, and that was all | FIN | END_STREAM | FIN of the stream |
-//! | given up before, by a timeout say | RST | RST_STREAM with CANCEL (0x08) | the stream is reset with H3_REQUEST_CANCELLED (0x010c) |
+//! | [`TransportAdvice::Close`](crate::TransportAdvice::Close): all output is written | FIN | END_STREAM | FIN of the stream |
+//! | abandoned before that, e.g. after a timeout | RST | RST_STREAM with CANCEL (0x08) | the stream is reset with H3_REQUEST_CANCELLED (0x010c) |
 //! | the peer did one or the other: [`receive_eof`](crate::Connection::receive_eof) | FIN, RST | END_STREAM, RST_STREAM | FIN of the stream, reset |
 //!
-//! The end of a stream does not say whether it was intended. [`Closed::is_clean`](crate::Closed::is_clean) does, which
-//! goes by the Close frames.
+//! The end of a stream does not say whether it was intended. [`Closed::is_clean`](crate::Closed::is_clean) does, based
+//! on the Close frames.
 //!
 //! # What replaces the key
 //!
@@ -49,7 +49,7 @@
 //! }
 //! assert!(setting);
 //!
-//! // The client asks. (Real entropy is not to be guessed: `OsEntropy`, or as good.)
+//! // The client asks. (Use unpredictable entropy in production: `OsEntropy` or equivalent.)
 //! let entropy = entropy::from_fn(|bytes| bytes.fill(7));
 //! let request = ClientRequest::from_url("wss://example.com/chat")?.with_subprotocol("chat")?;
 //! let mut client = request.start_extended_connect(&config, entropy);
@@ -61,7 +61,7 @@
 //! let status = upgrade.status().to_string();
 //! let response: Vec<(&str, &[u8])> = [(":status", status.as_bytes())].into_iter().chain(upgrade.response_fields()).collect();
 //!
-//! // The client checks the answer.
+//! // The client checks the response.
 //! match client.receive_fields(response)? {
 //!     Some(Answer::Accepted { connection, response }) => {
 //!         assert_eq!(response.subprotocol(), Some("chat"));
@@ -86,11 +86,11 @@ pub const PROTOCOL: &str = "websocket";
 /// The number of the setting, in HTTP/2 (RFC 8441 section 3) and in HTTP/3 (RFC 9220 section 3).
 pub const SETTINGS_ENABLE_CONNECT_PROTOCOL: u64 = 0x08;
 
-/// Whether extended CONNECT may be asked for, once [the setting](SETTINGS_ENABLE_CONNECT_PROTOCOL) has this
-/// value; `earlier` is the result for the one before, `false` at first.
+/// Returns whether a client may send an extended CONNECT, once [the setting](SETTINGS_ENABLE_CONNECT_PROTOCOL) has this
+/// value; `earlier` is the result for the previous value, initially `false`.
 ///
-/// `None` for a value that must not be sent: another than 0 and 1, or 0 after 1 (RFC 8441 section 3). It is a
-/// connection error, PROTOCOL_ERROR in HTTP/2 and H3_SETTINGS_ERROR in HTTP/3.
+/// `None` for a value that must not be sent: neither 0 nor 1, or 0 after 1 (RFC 8441 section 3). This is a connection
+/// error, PROTOCOL_ERROR in HTTP/2 and H3_SETTINGS_ERROR in HTTP/3.
 ///
 /// ```
 /// use websocket_proto::handshake::extended::is_enabled;

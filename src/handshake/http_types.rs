@@ -25,7 +25,7 @@ impl<'a> Upgrade<'a> {
     /// use websocket_proto::handshake::Upgrade;
     /// use websocket_proto::{Config, Connection};
     ///
-    /// /// What to respond, and the connection for what `hyper::upgrade::on` gives.
+    /// /// The response, and the connection to run on the result of `hyper::upgrade::on`.
     /// fn open<B>(request: &Request<B>) -> Result<(Response<()>, Option<Connection>), http::Error> {
     ///     let connect_protocol = None; // request.extensions().get::<hyper::ext::Protocol>().map(Protocol::as_str)
     ///     match Upgrade::from_http(&Config::new(), request, connect_protocol) {
@@ -56,8 +56,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`from_fields`](Self::from_fields) or [`from_extended_connect`](Self::from_extended_connect);
-    /// [`HandshakeError::to_http`] is what to respond.
+    /// Same as [`from_fields`](Self::from_fields) or [`from_extended_connect`](Self::from_extended_connect);
+    /// [`HandshakeError::to_http`] returns the response to send.
     pub fn from_http<B>(
         config: &Config,
         request: &'a Request<B>,
@@ -104,7 +104,7 @@ impl HandshakeError {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
         for &(name, value) in self.response_fields() {
-            // None of them is malformed, and three are not too many.
+            // None of them is malformed, and there are only three.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 let _ = response.headers_mut().try_append(name, value);
             }
@@ -117,16 +117,16 @@ impl ClientFieldsHandshake {
     /// Returns the request, for a client such as hyper's or h2's.
     ///
     /// For an HTTP/1.1 upgrade, the URI is in origin form (path and query). HTTP clients that connect based on the URI
-    /// need an absolute URI instead. An extended CONNECT has an absolute URI, and the version HTTP/2, which stacks of
-    /// HTTP/3 do not look at; `:protocol` has no place in a request, so it goes into the extensions that the stack
-    /// reads. A few characters that this crate sends as they are cannot be in a [`Uri`], such as `<`: with one of them
-    /// in the target, all that RFC 3986 does not allow there are percent-encoded.
+    /// need an absolute URI instead. An extended CONNECT has an absolute URI, and the version HTTP/2, which HTTP/3
+    /// stacks ignore. An `http::Request` cannot hold `:protocol`, so put it into the extensions that the stack reads. A
+    /// [`Uri`] cannot hold a few characters that this crate sends unencoded, such as `<`: if the target has one of
+    /// them, all characters that RFC 3986 does not allow are percent-encoded.
     ///
     /// ```
     /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::{ClientRequest, extended};
     ///
-    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
     /// let request = ClientRequest::from_url("wss://example.com/chat")?;
     /// let mut request = request.start_extended_connect(&Config::new(), entropy).to_http()?;
     /// # #[derive(Clone)] struct Protocol(&'static str);
@@ -138,7 +138,7 @@ impl ClientFieldsHandshake {
     ///
     /// # Errors
     ///
-    /// A target that is longer than an [`Uri`] can be, or more fields than a [`HeaderMap`] holds.
+    /// A target that is too long for a [`Uri`], or more fields than a [`HeaderMap`] can hold.
     pub fn to_http(&self) -> Result<Request<()>, ::http::Error> {
         let mut uri = Parts::default();
         let mut headers = HeaderMap::new();
@@ -167,23 +167,23 @@ impl ClientFieldsHandshake {
         Ok(request)
     }
 
-    /// Takes a response, as [`receive_response`](Self::receive_response).
+    /// Handles a response, like [`receive_response`](Self::receive_response).
     ///
     /// # Errors
     ///
-    /// As for [`receive_response`](Self::receive_response), and for a version that the request was not of.
+    /// Same as [`receive_response`](Self::receive_response), and for a version other than that of the request.
     pub fn receive_http<B>(&mut self, response: &Response<B>) -> Result<Option<Answer>, HandshakeError> {
         let (version, status) = (number(response.version()), response.status().as_u16());
         self.receive(version, status, as_bytes(response.headers()))
     }
 }
 
-/// The target as it is, if an [`Uri`] can hold it; otherwise with the characters percent-encoded that it cannot hold.
+/// Returns the target unchanged if a [`Uri`] can hold it, and otherwise percent-encoded.
 fn to_path_and_query(target: &str) -> Result<PathAndQuery, InvalidUri> {
     target.parse().or_else(|_| percent_encoded(target).parse())
 }
 
-/// Whether messages of this version are streams of HTTP/2 or HTTP/3.
+/// Returns whether messages of this version are streams of HTTP/2 or HTTP/3.
 fn is_stream(version: Version) -> bool {
     number(version) >= (2, 0)
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
-/// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2, item 5.4).
+/// Returns the value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2, item 5.4).
 ///
 /// `key` is the text of the field without the white space around it. It is hashed as received and never decoded, so any
 /// text yields a value; the handshake checks whether it is a key that a client may send. SHA-1 is used only as a
@@ -26,7 +26,7 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
     accept
 }
 
-/// The key of a client with this nonce (RFC 6455 section 4.1, item 7).
+/// Returns the key of a client with this nonce (RFC 6455 section 4.1, item 7).
 #[cfg(feature = "alloc")]
 pub(super) fn encode_nonce(nonce: [u8; 16]) -> [u8; 24] {
     let mut key = [0; 24];
@@ -35,10 +35,10 @@ pub(super) fn encode_nonce(nonce: [u8; 16]) -> [u8; 24] {
     key
 }
 
-/// Whether this is the base64 form of 16 bytes: 22 letters and two pads.
+/// Returns whether this is the base64 form of 16 bytes: 22 characters and two pads.
 ///
-/// The last letter carries four bits that stand for nothing. They should be zero (erratum 3150), but every
-/// server takes them as they come, and so does this one: the text is hashed, not the bytes behind it.
+/// The last character has four unused bits. They should be zero (erratum 3150), but every server accepts any, and so
+/// does this one: the text is hashed, not the bytes that it encodes.
 #[cfg(feature = "alloc")]
 pub(super) fn is_key(key: &[u8]) -> bool {
     let Some(letters) = key.strip_suffix(b"==") else {

@@ -1,4 +1,4 @@
-//! What a caller can ask of a handshake that must not be on the wire.
+//! Calls on a handshake that would put something on the wire that must not be there.
 
 use core::error::Error;
 use core::fmt;
@@ -27,26 +27,26 @@ pub enum HandshakeMisuse {
     MalformedTarget,
     /// An origin that is empty or not printable ASCII (RFC 6454 section 7.1).
     MalformedOrigin,
-    /// A second origin (RFC 6455 section 4.1, item 8).
+    /// An origin after one was set (RFC 6455 section 4.1, item 8).
     RepeatedOrigin,
     /// A subprotocol that is not a token (RFC 6455 section 4.1, item 10).
     MalformedSubprotocol,
-    /// A subprotocol that was offered before, or a second answer (RFC 6455 sections 4.1 and 4.2.2).
+    /// A subprotocol that was offered before, or a second choice (RFC 6455 sections 4.1 and 4.2.2).
     RepeatedSubprotocol,
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     UnofferedSubprotocol,
     /// An offer that is not exactly one extension with its parameters (RFC 6455 section 9.1).
     MalformedExtension,
-    /// A status that cannot be the answer: outside 200 to 599 (RFC 9110 section 15), or a success of CONNECT,
-    /// after which a tunnel would begin (RFC 9110 section 9.3.6).
+    /// A status that cannot be that of the response: outside 200 to 599 (RFC 9110 section 15), or a 2xx response to
+    /// CONNECT, after which a tunnel would begin (RFC 9110 section 9.3.6).
     UnusableStatus,
-    /// A body with a status that has none: 204, 205 and 304 (RFC 9110 section 15).
+    /// A body with a status that does not allow one: 204, 205 and 304 (RFC 9110 section 15).
     UnexpectedBody,
     /// A user name with a colon, or a user name or a password with a control character (RFC 7617 section 2).
     MalformedCredentials,
-    /// A response of HTTP/1.1 to an extended CONNECT.
+    /// An HTTP/1.1 response to an extended CONNECT.
     ExtendedConnect,
-    /// An answer on an [`Endpoint`](crate::endpoint::Endpoint) on which no request waits for one.
+    /// A response on an [`Endpoint`](crate::endpoint::Endpoint) without a request that waits for one.
     NoRequest,
 }
 

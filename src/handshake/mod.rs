@@ -17,7 +17,7 @@
 //! | | |
 //! |---|---|
 //! | [`TunnelRequest`] | before it: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
-//! | [`ResponseBody`] | after a rejection, of a server or of a proxy: reads what it says about why |
+//! | [`ResponseBody`] | after a rejection by a server or a proxy: reads the body, which says why |
 //!
 //! Both sides are driven like a connection: you feed in the bytes you read as `&mut &mut [u8]`, bytes to send are
 //! appended to `out`, and whatever follows the head (frames) stays in the input. Heads are parsed as they arrive,
@@ -41,8 +41,8 @@
 //! The accept-key computation alone is in [`key`] (no heap); the extension list alone is [`ExtensionList`].
 //!
 //! Timeouts are up to the caller: there is a limit to the bytes of a handshake, but a peer can be silent in the middle
-//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), tells
-//! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] that it has passed, and closes the
+//! of it, so the caller sets a deadline ([`keepalive`](crate::keepalive) has one), calls
+//! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] when it has passed, and closes the
 //! transport; a server's response is in `out` by then.
 //!
 //! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport before any byte of the
@@ -86,7 +86,7 @@
 //! assert_eq!((upgrade.path(), upgrade.authority()), ("/chat", "example.com"));
 //! let connection_of_server = upgrade.with_subprotocol("chat")?.accept(&mut to_client);
 //!
-//! // The client checks the answer.
+//! // The client checks the response.
 //! let mut input = &mut to_client[..];
 //! match client.receive(&mut input, &mut to_server)? {
 //!     Some(Answer::Accepted { connection, response }) => {

@@ -1,4 +1,4 @@
-//! The two ways to ask for a connection, and what differs between them for either role.
+//! The two ways to request a connection, and how they differ for either role.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -6,17 +6,17 @@ use alloc::vec::Vec;
 use super::http::field_list;
 use super::key::accept_key;
 
-/// How the connection is asked for.
+/// How the connection is requested.
 #[derive(Clone)]
 pub(super) enum Opening {
-    /// By the Upgrade field of HTTP/1.1; with the answer to the key.
+    /// By the Upgrade field of HTTP/1.1; holds the answer to the key.
     Upgrade { accept: [u8; 28] },
     /// By an extended CONNECT of HTTP/2 or HTTP/3, which has no key (RFC 8441 section 5).
     ExtendedConnect,
 }
 
 impl Opening {
-    /// RFC 6455 section 4.2.2: over the text of the key as it came.
+    /// RFC 6455 section 4.2.2: computed from the text of the key as received.
     pub(super) fn by_upgrade(key: &[u8]) -> Self {
         let accept = accept_key(key);
         Self::Upgrade { accept }
@@ -45,7 +45,7 @@ impl Opening {
         }
     }
 
-    /// A field, which is checked, as it is written.
+    /// Converts a checked field for writing.
     pub(super) fn written(&self, name: &str, value: &[u8]) -> (String, Vec<u8>) {
         match self {
             Self::Upgrade { .. } => (name.to_string(), value.to_vec()),

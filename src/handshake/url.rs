@@ -1,4 +1,4 @@
-//! URLs of WebSocket servers, and references that are resolved against one (RFC 3986, RFC 6455 section 3).
+//! URLs of WebSocket servers, and references resolved against them (RFC 3986, RFC 6455 section 3).
 
 use alloc::string::String;
 use core::error::Error;
@@ -7,7 +7,7 @@ use core::fmt;
 use super::http::grammar::is_target_byte;
 use super::http::target::{Authority, split_before};
 
-/// A URL that no request can be made from, with the part that is at fault.
+/// Why a URL was rejected: the part that is at fault.
 ///
 /// ```
 /// use websocket_proto::handshake::{ClientRequest, UrlPart};
@@ -26,9 +26,11 @@ pub struct UrlError {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum UrlPart {
-    /// The scheme is missing, is not `ws`, `wss`, `http` or `https`, or would give up TLS in a redirect.
+    /// The scheme is missing, is not `ws`, `wss`, `http` or `https`, or would redirect from TLS to a transport without
+    /// it.
     Scheme,
-    /// There is a user name or a password, and it is not asked for, or is not one that Basic credentials can hold.
+    /// There is a user name or a password, which the method called does not accept, or which Basic credentials cannot
+    /// hold.
     UserInformation,
     /// The host is missing, is not a name or an address in the form of RFC 3986 section 3.2.2, or has a character
     /// that needs Punycode.
@@ -44,7 +46,7 @@ pub enum UrlPart {
 }
 
 impl UrlError {
-    /// The part of the URL that is at fault; the first one if there are several.
+    /// Returns the part of the URL that is at fault; the first one if there are several.
     pub const fn part(&self) -> UrlPart {
         self.part
     }
@@ -72,18 +74,18 @@ impl fmt::Display for UrlError {
 
 impl Error for UrlError {}
 
-/// A URL, or a reference that leaves out parts of one, in its parts (RFC 3986 section 4.1).
+/// The parts of a URL, or of a reference that omits some of them (RFC 3986 section 4.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Reference<'a> {
     scheme: Option<&'a str>,
-    /// With the user information.
+    /// Includes the user information.
     authority: Option<&'a str>,
     path: &'a str,
     query: Option<&'a str>,
     fragment: Option<&'a str>,
 }
 
-/// A URL that a request can be made from.
+/// A URL that is valid for a request.
 pub(super) struct Url<'a> {
     pub(super) secure: bool,
     pub(super) user_information: Option<&'a str>,
@@ -92,7 +94,7 @@ pub(super) struct Url<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// RFC 3986 appendix B: any text has these parts.
+    /// RFC 3986 appendix B: splits a text, which always has these parts.
     pub(super) fn split(text: &'a str) -> Self {
         let (text, fragment) = split_off(text, b'#');
         let (text, query) = split_off(text, b'?');
@@ -116,7 +118,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// A URL of a server (RFC 6455 section 3).
+    /// Returns the URL of a server (RFC 6455 section 3).
     pub(super) fn url(&self) -> Result<Url<'a>, UrlPart> {
         let secure = self.is_secure()?.ok_or(UrlPart::Scheme)?;
         let (user_information, authority) = self.authority()?.ok_or(UrlPart::Host)?;
@@ -135,7 +137,8 @@ impl<'a> Reference<'a> {
         })
     }
 
-    /// Whether the scheme asks for TLS, if there is a scheme. Those of HTTP mean the same, as for browsers.
+    /// Returns whether the scheme requires TLS, if there is a scheme. `http` and `https` mean the same as `ws` and
+    /// `wss`, as for browsers.
     pub(super) fn is_secure(&self) -> Result<Option<bool>, UrlPart> {
         let Some(scheme) = self.scheme else {
             return Ok(None);
@@ -148,7 +151,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// The user information and what follows it. What has a scheme has an authority.
+    /// Returns the user information and the authority after it. A reference with a scheme has an authority.
     pub(super) fn authority(&self) -> Result<Option<(Option<&'a str>, Authority<'a>)>, UrlPart> {
         let Some(text) = self.authority else {
             return if self.scheme.is_some() {
@@ -168,8 +171,8 @@ impl<'a> Reference<'a> {
         Ok(Some((user_information, authority)))
     }
 
-    /// The target of the request that follows the reference, where `base` is the one of the request before (RFC 3986
-    /// section 5.2.2). A fragment is of no use to a server.
+    /// Returns the target of the request that follows the reference; `base` is the target of the request before (RFC
+    /// 3986 section 5.2.2). A fragment is not sent to a server.
     pub(super) fn resolve_target(&self, base: &str) -> Result<String, UrlPart> {
         self.check_resource()?;
         let (base_path, base_query) = split_off(base, b'?');
@@ -185,8 +188,8 @@ impl<'a> Reference<'a> {
         Ok(target(&path, query))
     }
 
-    /// What is sent is what a server of this crate takes: browsers leave several bytes as they are that RFC 3986 wants
-    /// to be percent-encoded.
+    /// Checks path and query. This crate sends what its server accepts: browsers leave several bytes unencoded that RFC
+    /// 3986 requires to be percent-encoded.
     fn check_resource(&self) -> Result<(), UrlPart> {
         if !self.path.bytes().all(is_target_byte) {
             return Err(UrlPart::Path);
@@ -198,7 +201,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// RFC 6455 section 3: an empty query is left out with its mark.
+/// RFC 6455 section 3: an empty query is omitted together with its `?`.
 fn target(path: &str, query: Option<&str>) -> String {
     match query {
         None | Some("") => path.into(),
@@ -206,8 +209,8 @@ fn target(path: &str, query: Option<&str>) -> String {
     }
 }
 
-/// RFC 3986 section 5.2.4, for a path that is empty or starts with `/`: `.` and `..` are followed. The result starts
-/// with `/`.
+/// RFC 3986 section 5.2.4, for a path that is empty or starts with `/`: resolves `.` and `..`. The result starts with
+/// `/`.
 fn remove_dot_segments(path: &str) -> String {
     let mut result = String::with_capacity(path.len().saturating_add(1));
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -222,7 +225,7 @@ fn remove_dot_segments(path: &str) -> String {
                 continue;
             }
         }
-        // What is in the place of a folder ends as one.
+        // A final `.` or `..` names a folder, so the result ends with `/`.
         if is_last {
             result.push('/');
         }
@@ -230,7 +233,7 @@ fn remove_dot_segments(path: &str) -> String {
     result
 }
 
-/// The text in front of the first such byte, which is ASCII, and behind it.
+/// Returns the text before the first such byte, which is ASCII, and the text after it.
 fn split_off(text: &str, mark: u8) -> (&str, Option<&str>) {
     let (front, rest) = split_before(text, |byte| byte == mark);
     (front, rest.get(1..))

@@ -1,4 +1,4 @@
-//! What is to be kept in time, and the durations that it is kept in.
+//! The timeouts of a connection, and the interval between Pings.
 
 use core::time::Duration;
 
@@ -24,8 +24,8 @@ pub struct KeepaliveConfig {
 pub(super) struct Millis(u32);
 
 impl KeepaliveConfig {
-    /// Creates the default configuration, which is that of Python's `websockets`: 10 seconds for either handshake, a
-    /// Ping every 20 seconds, and 20 seconds for any activity after it.
+    /// Creates the default configuration, which is the same as that of Python's `websockets`: 10 seconds for either
+    /// handshake, a Ping every 20 seconds, and 20 seconds for any activity after it.
     pub const fn new() -> Self {
         Self {
             open_timeout: Duration::from_secs(10),
@@ -91,6 +91,6 @@ impl Default for KeepaliveConfig {
     }
 }
 
-/// A time that does not come.
+/// A time that is never reached.
 pub(super) const NEVER: u64 = u64::MAX;
 const NANOS_PER_MILLI: u64 = 1_000_000;

@@ -16,15 +16,15 @@
 //!
 //! - **A Ping every [`ping_interval`](KeepaliveConfig::ping_interval)**, whether the connection is busy or not:
 //!   it costs a few bytes, keeps proxies from closing, and measures the round-trip time.
-//! - **Any activity counts as life.** A peer is dead when it shows no [`record_activity`](Keepalive::record_activity) for
-//!   [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
-//!   message, and such a peer is not dead; so any received bytes count. If only matching Pongs should count, do not
-//!   call `record_activity`: then only the matching Pong counts.
-//! - **Only the matching Pong counts as an answer.** A [`record_pong`](Keepalive::record_pong) is one if its payload is
-//!   that of the last Ping, once. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is outstanding at
-//!   a time: an unanswered Ping is replaced by the next one after the longer of interval and timeout.
-//! - **A dead peer is found in time.** The time from its last activity to [`Expired::Ping`] is at least the timeout,
-//!   and at most the interval (or the timeout, if that is longer) plus the timeout.
+//! - **Any activity counts as life.** A peer is dead when it shows no [`record_activity`](Keepalive::record_activity)
+//!   for [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
+//!   message, and such a peer is not dead; so any received bytes count. If only the matching Pong should count, do not
+//!   call `record_activity`.
+//! - **Only the matching Pong counts as an answer.** [`record_pong`](Keepalive::record_pong) accepts the first Pong
+//!   with the payload of the last Ping. Unsolicited, repeated and outdated Pongs are ignored. Only one Ping is
+//!   outstanding at a time: an unanswered Ping is replaced by the next one after the longer of interval and timeout.
+//! - **A dead peer is detected within a bound.** The time from its last activity to [`Expired::Ping`] is at least the
+//!   timeout, and at most the interval (or the timeout, if that is longer) plus the timeout.
 //! - **One step per tick**, however late; the next deadline is counted from that tick.
 //!
 //! When a timeout expires, the caller closes the transport; `Connection::receive_eof` then reports 1006 unless a Close
@@ -40,8 +40,8 @@
 //! Any clock works; a better one gives better timers. If it jumps backwards, pending timeouts restart from there, after
 //! a fresh Ping if a Pong was pending. If it jumps forward, or the machine was asleep, then the tick that should find
 //! the peer dead comes late, by more than half of the timeout: the peer gets a fresh Ping and the full timeout, once. A
-//! clock that pauses while the machine sleeps works best, as `Instant` does on Linux and macOS. A jump may falsify the
-//! one round-trip time that it falls into.
+//! clock that pauses while the machine sleeps works best, as `Instant` does on Linux and macOS. A jump may distort one
+//! round-trip time.
 //!
 //! # The loop
 //!
@@ -60,7 +60,7 @@
 //!         let mut input = &mut buffer[..size];
 //!         while let Ok(Some(event)) = connection.receive(&mut input, &mut out) {
 //!             if let Event::Pong(payload) = event {
-//!                 keepalive.record_pong(&payload, link.now()); // the round-trip time, if it is the answer to a Ping
+//!                 keepalive.record_pong(&payload, link.now()); // returns the round-trip time, if it is the answer to a Ping
 //!             }
 //!         }
 //!         if connection.state() != State::Open {
@@ -73,7 +73,7 @@
 //!         if connection.transport_advice() == TransportAdvice::Close {
 //!             return Ok(());
 //!         }
-//!         // Waits until there is something or it is time; what is there is read even if it is time, as no peer is
+//!         // Waits for input or the deadline. Input that is there is read even after the deadline, because no peer is
 //!         // dead whose bytes are here.
 //!         match link.read(&mut buffer, keepalive.deadline()) {
 //!             None => return Ok(()), // the end
@@ -128,11 +128,11 @@
 //!
 //! # What a hostile peer can do
 //!
-//! It can delay a Pong and so fake a longer round-trip time. It cannot show a shorter one where
-//! [`with_seed`](Keepalive::with_seed) makes the payloads unpredictable; without it, the peer can answer a Ping before it was
-//! sent. It can stay alive indefinitely by sending anything at all, because any activity counts as life; how long to
-//! keep a client that does nothing useful is up to the application. It cannot cause more Pings than configured,
-//! whatever Pongs it sends.
+//! It can delay a Pong and so fake a longer round-trip time. It cannot fake a shorter one if
+//! [`with_seed`](Keepalive::with_seed) makes the payloads unpredictable; without a seed, the peer can answer a Ping
+//! before it was sent. It can stay alive indefinitely by sending anything at all, because any activity counts as life;
+//! how long to keep a client that does nothing useful is up to the application. It cannot cause more Pings than
+//! configured, whatever Pongs it sends.
 
 mod config;
 
@@ -149,7 +149,7 @@ use sha1_smol::Sha1;
 pub struct Keepalive {
     phase: Phase,
     seed: u64,
-    /// That of the last Ping.
+    /// The payload of the last Ping.
     payload: [u8; 8],
     ping_interval: Millis,
     ping_timeout: Millis,
@@ -158,7 +158,7 @@ pub struct Keepalive {
     rtt: u32,
 }
 
-/// What to do now.
+/// What the caller has to do now.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "every caller has to do each of them")]
 #[must_use]
@@ -169,11 +169,11 @@ pub enum Action {
     Ping([u8; 8]),
 }
 
-/// What was not done in time. The transport is to be closed.
+/// The timeout that expired. Close the transport.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Expired {
-    /// The opening handshake. A server tells its client by
+    /// The opening handshake took too long. A server tells its client with
     /// [`ServerHandshake::handle_timeout`][crate::handshake::ServerHandshake::handle_timeout].
     ///
     #[cfg_attr(
@@ -183,7 +183,7 @@ pub enum Expired {
     Opening,
     /// The peer showed no activity after a Ping: it is dead.
     Ping,
-    /// The closing handshake, or the end of the transport that was to follow it.
+    /// The closing handshake, or the end of the transport after it, took too long.
     Closing,
 }
 
@@ -192,9 +192,9 @@ pub enum Expired {
 enum Phase {
     /// In the opening handshake.
     Opening { due: u64, timeout: Millis },
-    /// Nothing is awaited, until the next Ping is due.
+    /// Waiting until the next Ping is due.
     Idle { due: u64 },
-    /// A Ping is out.
+    /// A Ping is outstanding.
     Waiting { sent: u64, heard: Heard },
     /// In the closing handshake.
     Closing { due: u64 },
@@ -202,11 +202,11 @@ enum Phase {
     Expired(Expired),
 }
 
-/// What came of the peer since the Ping.
+/// What was received from the peer since the Ping.
 #[derive(Clone, Copy, Debug)]
 enum Heard {
     Nothing,
-    /// As before it; this Ping is there because the tick that should have found so was late.
+    /// Nothing, as before this Ping, which was sent because the tick that should have found the peer dead was late.
     NothingAgain,
     Something,
 }
@@ -231,16 +231,16 @@ impl Keepalive {
         }
     }
 
-    /// Makes the payloads of the Pings unpredictable: `seed` has to come from a cryptographically strong source and to
+    /// Makes the payloads of the Pings unpredictable. `seed` has to come from a cryptographically strong source and to
     /// stay secret.
     ///
-    /// Without it they are the same for each connection. See the [module](self) for what that allows.
+    /// Without a seed they are the same for each connection. See the [module](self) for what that allows.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Call this when the opening handshake is done. The first Ping is due after the interval; see
+    /// Records that the opening handshake is complete. The first Ping is due after the interval; see
     /// [`ping_at`](Self::ping_at).
     pub fn record_opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
@@ -252,7 +252,7 @@ impl Keepalive {
 
     /// Moves the next Ping to `time`, or to an interval after `now` if `time` is later than that.
     ///
-    /// Used to spread the Pings of many connections, or to check immediately whether a peer is still there. Does
+    /// Use it to spread the Pings of many connections, or to check immediately whether a peer is still there. Does
     /// nothing if there has been no activity since the last Ping; otherwise a later Pong for that Ping is ignored.
     pub fn ping_at(&mut self, time: Duration, now: Duration) {
         let due = nanos(time).min(self.ping_interval.after(nanos(now)));
@@ -297,7 +297,7 @@ impl Keepalive {
         self.last_rtt()
     }
 
-    /// Call this when the closing handshake has started: the connection is no longer open. Only the first call counts.
+    /// Records that the closing handshake has started, so the connection is no longer open. Only the first call counts.
     pub fn record_closing(&mut self, now: Duration) {
         match self.phase {
             Phase::Opening { .. } | Phase::Idle { .. } | Phase::Waiting { .. } => {
@@ -371,7 +371,7 @@ impl Keepalive {
         }
     }
 
-    /// How long a Ping may be answered while there is activity.
+    /// Returns how long a Ping may be answered while there is activity.
     fn patience(&self) -> Millis {
         match self.ping_timeout {
             Millis::NEVER => self.ping_interval,
@@ -379,7 +379,7 @@ impl Keepalive {
         }
     }
 
-    /// Nothing is ever further away than its whole duration, unless the clock has jumped back.
+    /// Restarts the current wait if the clock has jumped back: otherwise no deadline is further away than its duration.
     fn start_over_if_before(&mut self, now: u64) {
         match &mut self.phase {
             Phase::Opening { due, timeout } => *due = timeout.after(now).min(*due),
@@ -390,8 +390,8 @@ impl Keepalive {
         }
     }
 
-    /// Whether this tick, which is to find that nothing came, is so late that the peer may have had no chance. The
-    /// timers of an operating system alone may be late by an eighth.
+    /// Returns whether this tick, which would find the peer dead, is so late that the peer may have had no chance to
+    /// answer. An operating system's timers alone may be late by an eighth.
     fn is_late(&self, now: u64, sent: u64) -> bool {
         let timeout = self.ping_timeout.nanos();
         now.saturating_sub(sent) > timeout.saturating_add(timeout / 2)
@@ -414,7 +414,7 @@ impl Keepalive {
 }
 
 impl fmt::Debug for Keepalive {
-    /// Without the seed.
+    /// Does not show the seed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keepalive")
             .field("phase", &self.phase)
@@ -435,7 +435,7 @@ impl fmt::Display for Expired {
 
 impl core::error::Error for Expired {}
 
-/// A hash of a secret: who has seen all payloads so far knows nothing of this one.
+/// Returns a hash of a secret: all payloads so far reveal nothing about the next one.
 fn next_payload(seed: u64, last: [u8; 8]) -> [u8; 8] {
     let mut sha1 = Sha1::new();
     sha1.update(&seed.to_be_bytes());

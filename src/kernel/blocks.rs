@@ -1,11 +1,11 @@
-//! What is done with a block, in flat loops that the compiler makes SIMD of.
+//! The operations on a block, in flat loops that the compiler vectorizes.
 
 use crate::frame::mask::advance;
 
-/// What a pass over blocks knows.
+/// The state of a pass over blocks.
 pub(super) struct Pass<const BLOCK: usize, const LOOKS: bool> {
     key: [u8; BLOCK],
-    /// All that came out, ORed.
+    /// All output bytes, ORed.
     seen: [u8; BLOCK],
 }
 
@@ -30,7 +30,7 @@ impl<const BLOCK: usize, const LOOKS: bool> Pass<BLOCK, LOOKS> {
         block
     }
 
-    /// The first block, if the others begin behind `skip` bytes of it.
+    /// Processes the first block, if the others begin `skip` bytes after it.
     #[inline(always)]
     pub(super) fn first(&mut self, bytes: &[u8], key: [u8; 4], skip: usize) -> Option<[u8; BLOCK]> {
         match skip {
@@ -60,7 +60,7 @@ impl<const BLOCK: usize, const LOOKS: bool> Pass<BLOCK, LOOKS> {
     }
 }
 
-/// Flat: loops over words would become gathers under AVX-512.
+/// A flat loop, because loops over words would become gathers under AVX-512.
 #[inline(always)]
 fn xor<const BLOCK: usize>(mut block: [u8; BLOCK], key: [u8; BLOCK]) -> [u8; BLOCK] {
     for (byte, key) in block.iter_mut().zip(key) {

@@ -1,11 +1,11 @@
-//! The pass over less than a block: by bytes, or by one word or two.
+//! The pass over less than a block: by bytes, or by one or two words.
 
 use super::Work;
 #[cfg(feature = "alloc")]
 use crate::frame::mask::NO_KEY;
 use crate::frame::mask::advance;
 
-/// Less than four bytes.
+/// Processes less than four bytes.
 #[inline(always)]
 pub(super) fn pass_bytes(work: Work<'_>, key: [u8; 4]) -> bool {
     let mut seen = 0;
@@ -29,7 +29,7 @@ pub(super) fn pass_bytes(work: Work<'_>, key: [u8; 4]) -> bool {
     seen < 0x80
 }
 
-/// One word or two, of which the second overlaps the first.
+/// Processes one word, or two of which the second overlaps the first.
 #[inline(always)]
 pub(super) fn pass_words<const SIZE: usize, W: Word<SIZE>>(work: Work<'_>, key: [u8; 4]) -> bool {
     let last_key = advance(key, work.len());

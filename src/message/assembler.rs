@@ -1,5 +1,4 @@
-//! Puts a message together that came in pieces, whatever cut it: a read, or the fragments that the peer
-//! chose.
+//! Reassembles a message received in pieces, whether reads or the peer's fragments split it.
 
 use alloc::vec::Vec;
 
@@ -8,9 +7,9 @@ use crate::growth::growth;
 use crate::kernel::{self, TextBuffer};
 use crate::utf8::InvalidUtf8;
 
-/// The message being received. A text is validated as it comes.
+/// The message being received. Text is validated as it arrives.
 pub(crate) enum Assembler {
-    /// Between messages. The buffer is empty, but may have a capacity that the caller gave back.
+    /// Between messages. The buffer is empty, but may have the capacity of a recycled one.
     Idle { spare: Vec<u8> },
     /// Inside a text message.
     Text { text: TextBuffer },
@@ -27,7 +26,7 @@ impl Assembler {
         matches!(self, Self::Idle { .. })
     }
 
-    /// The bytes received of the message so far.
+    /// Returns the number of bytes received of the message so far.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Idle { .. } => 0,
@@ -36,8 +35,7 @@ impl Assembler {
         }
     }
 
-    /// Begins a message. One that is unfinished is dropped: the caller has checked the order of the
-    /// fragments.
+    /// Begins a message. Drops an unfinished one: the caller has checked the order of the fragments.
     pub(crate) fn begin(&mut self, kind: MessageKind) {
         let spare = self.take_spare();
         *self = match kind {
@@ -48,8 +46,8 @@ impl Assembler {
         };
     }
 
-    /// Unmasks a chunk on its way into the message. The memory grows with what has come, and never beyond `end`, the most
-    /// that the message can become.
+    /// Unmasks a chunk on its way into the message. The memory grows with the bytes received, and never beyond `end`,
+    /// the largest size that the message can reach.
     pub(crate) fn push(&mut self, chunk: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
         match self {
             Self::Idle { .. } => {}
@@ -77,7 +75,7 @@ impl Assembler {
         }
     }
 
-    /// The buffer that was given back, or an empty one.
+    /// Takes the recycled buffer, or an empty one.
     pub(crate) fn take_spare(&mut self) -> Vec<u8> {
         match self {
             Self::Idle { spare } => core::mem::take(spare),
@@ -85,7 +83,7 @@ impl Assembler {
         }
     }
 
-    /// Takes a buffer for the next message, unless one is in use or a larger one is there.
+    /// Stores a buffer for the next message, unless one is in use or a larger one is stored.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         if let Self::Idle { spare } = self {
             if spare.capacity() < buffer.capacity() {

@@ -1,5 +1,5 @@
-//! Payloads and texts from and to `bytes::Bytes`, with the feature `bytes`: what is owned changes hands
-//! without a copy, what is borrowed is copied.
+//! Payloads and texts from and to `bytes::Bytes`, with the feature `bytes`: owned bytes are moved without a copy,
+//! borrowed ones are copied.
 
 use alloc::vec::Vec;
 

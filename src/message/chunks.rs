@@ -1,4 +1,4 @@
-//! Hands a message out as it comes, in chunks, so that the memory it takes does not depend on its size.
+//! Delivers a message in chunks as they arrive, so that its memory does not depend on its size.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use crate::frame::Masked;
 use crate::kernel;
 use crate::utf8::{InvalidUtf8, Validator};
 
-/// A message of which nothing is kept: how large it is so far, and of a text, how its bytes so far end.
+/// A message that is not stored: its size so far and, for a text, how its bytes so far end.
 pub(crate) enum Chunks {
     Text { utf8: Validator, size: u64 },
     Binary { size: u64 },
@@ -25,15 +25,15 @@ impl Chunks {
         }
     }
 
-    /// The bytes received of the message so far.
+    /// Returns the number of bytes received of the message so far.
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Text { size, .. } | Self::Binary { size } => *size,
         }
     }
 
-    /// How many bytes to take for the next chunk: all, or the one that may complete a code point that was split, as the
-    /// front of that has no place in the input.
+    /// Returns how many bytes to consume for the next chunk: all, or the one that may complete a split code point,
+    /// whose beginning is no longer in the input.
     pub(crate) fn next_size(&self) -> usize {
         match self {
             Self::Text { utf8, .. } if utf8.carried() > 0 => 1,
@@ -69,7 +69,7 @@ impl Chunks {
             }
             Self::Text { utf8, .. } => {
                 let (completed, rest, result) = push(utf8, chunk);
-                // Never fails: an empty buffer is UTF-8.
+                // Never fails, because an empty buffer is UTF-8.
                 let mut text = String::from_utf8(buffer).unwrap_or_default();
                 text.extend(completed);
                 text.push_str(rest);
@@ -91,7 +91,7 @@ impl Chunks {
         }
     }
 
-    /// What is still masked of a payload.
+    /// Returns the part of a payload that is still masked.
     pub(crate) fn rest<'i>(&self, payload: Masked<'i>) -> Masked<'i> {
         payload.skip(usize::try_from(self.size()).unwrap_or(usize::MAX))
     }

@@ -17,7 +17,7 @@ use crate::frame::{Header, Masked, OpCode};
 use crate::kernel;
 use crate::utf8::InvalidUtf8;
 
-/// The two kinds of messages.
+/// The kind of a message: text or binary.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows these two")]
 pub enum MessageKind {
@@ -31,20 +31,20 @@ pub enum MessageKind {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "a bit")]
 pub enum Fin {
-    /// More of them follow.
+    /// More fragments or chunks follow.
     More,
     /// This is the last one.
     Last,
 }
 
-/// A message, or what came of it.
+/// A message, or the part of it received so far.
 pub(crate) enum Content<'i> {
     Text(Text<'i>),
     Binary(Payload<'i>),
 }
 
 impl MessageKind {
-    /// The opcode of the message's first frame.
+    /// Returns the opcode of the message's first frame.
     pub const fn opcode(self) -> OpCode {
         match self {
             Self::Text => OpCode::Text,
@@ -66,7 +66,7 @@ impl Fin {
 impl<'i> Content<'i> {
     pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
 
-    /// What is complete in the input: unmasks it there, but for the first bytes, which were unmasked before.
+    /// Unmasks a message that is complete in the input, except for its first bytes, which were unmasked before.
     #[inline]
     pub(crate) fn lend(kind: MessageKind, payload: Masked<'i>, unmasked: usize) -> Result<Self, InvalidUtf8> {
         let Masked { bytes, key } = payload;

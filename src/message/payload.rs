@@ -1,4 +1,4 @@
-//! Bytes and text that are borrowed where they can be and owned where they have to be.
+//! Bytes and text that are borrowed if possible, and owned otherwise.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -23,8 +23,8 @@ use crate::utf8::{self, InvalidUtf8};
 #[derive(Clone, Hash)]
 pub struct Payload<'i>(Cow<'i, [u8]>);
 
-/// The text of a message or of a close reason: borrowed from the input if contained in it entirely, owned if it came in
-/// pieces.
+/// The text of a message or of a close reason: borrowed from the input if contained in it entirely, owned if received
+/// in pieces.
 ///
 /// ```
 /// use websocket_proto::Text;
@@ -39,18 +39,18 @@ pub struct Payload<'i>(Cow<'i, [u8]>);
 pub struct Text<'i>(Cow<'i, str>);
 
 impl Payload<'_> {
-    /// Converts into an owned `Vec<u8>`. Copies them if they are borrowed from the input.
+    /// Converts into an owned `Vec<u8>`. Copies the bytes if they are borrowed from the input.
     pub fn into_owned(self) -> Vec<u8> {
         self.0.into_owned()
     }
 
-    /// Returns the bytes. [`Deref`] gives the same.
+    /// Returns the bytes, like [`Deref`].
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether the bytes lie in the input, so that nothing was allocated for them.
+    /// Returns whether the bytes are borrowed from the input, so that nothing was allocated for them.
     pub fn is_borrowed(&self) -> bool {
         matches!(self.0, Cow::Borrowed(_))
     }
@@ -59,7 +59,7 @@ impl Payload<'_> {
 impl<'i> Payload<'i> {
     pub(super) const EMPTY: Self = Self(Cow::Borrowed(&[]));
 
-    /// What follows the first `start` bytes; nothing if there are fewer.
+    /// Returns the bytes after the first `start`; none if there are fewer.
     pub(crate) fn slice_from(self, start: usize) -> Self {
         match self.0 {
             Cow::Borrowed(bytes) => bytes.get(start..).unwrap_or_default().into(),
@@ -70,7 +70,7 @@ impl<'i> Payload<'i> {
         }
     }
 
-    /// The same bytes as text.
+    /// Converts the bytes to text.
     #[inline]
     pub(crate) fn into_text(self) -> Result<Text<'i>, InvalidUtf8> {
         match self.0 {
@@ -86,13 +86,13 @@ impl Text<'_> {
         self.0.into_owned()
     }
 
-    /// Returns the text. [`Deref`] gives the same.
+    /// Returns the text, like [`Deref`].
     #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the text lies in the input, so that nothing was allocated for it.
+    /// Returns whether the text is borrowed from the input, so that nothing was allocated for it.
     pub fn is_borrowed(&self) -> bool {
         matches!(self.0, Cow::Borrowed(_))
     }

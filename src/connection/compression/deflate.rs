@@ -19,9 +19,9 @@ pub(in crate::connection) enum Inflating {
 
 pub(in crate::connection) struct Active {
     decompressor: Decompressor,
-    /// In a message that is handed out in chunks: payload that is not inflated yet.
+    /// Payload that is not inflated yet, of a message delivered in chunks.
     compressed: Vec<u8>,
-    /// How much of `compressed` was inflated.
+    /// How much of `compressed` is inflated.
     taken: usize,
 }
 

@@ -1,5 +1,5 @@
 //! What permessage-deflate adds to the two halves (RFC 7692 section 6): the module `deflate`, from the first message
-//! that needs it. Without the feature `deflate` nothing can be agreed, and the same functions do nothing.
+//! that needs it. Without the feature `deflate` nothing can be negotiated, and the same functions do nothing.
 
 #[cfg(feature = "deflate")]
 mod deflate;
@@ -17,22 +17,22 @@ use super::prepared::Prepared;
 use crate::error::Error;
 use crate::message::{Assembler, Fin};
 
-/// How much payload is kept to be inflated, chunk after chunk.
+/// How much payload is stored for inflating chunk by chunk.
 pub(super) const MAX_FED: usize = 4096;
 
 /// The receiving side.
 pub(super) trait Inflate {
-    /// Inflates a chunk of a compressed message into what was received of it, which becomes `limit` bytes at
-    /// most.
+    /// Inflates a chunk of a compressed message and appends it to the message, which may reach `limit` bytes.
     fn push(&mut self, compressed: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error>;
 
-    /// Whether all that was fed is inflated and pulled.
+    /// Returns whether everything fed is inflated and pulled.
     fn is_drained(&self) -> bool;
 
-    /// Adds at most [`MAX_FED`] bytes of payload for [`pull`](Self::pull) to inflate. The former ones are drained.
+    /// Adds at most [`MAX_FED`] bytes of payload for [`pull`](Self::pull) to inflate. The previous ones must be
+    /// drained.
     fn feed(&mut self, compressed: &[u8]);
 
-    /// Inflates the next chunk of what was fed; empty once it is drained. The message becomes `limit` bytes at most.
+    /// Inflates the next chunk of what was fed; empty once that is drained. The message may reach `limit` bytes.
     fn pull(&mut self, limit: u64) -> Result<&[u8], Error>;
 
     /// Ends a compressed message.
@@ -45,10 +45,10 @@ pub(super) trait Deflate {
 
     fn is_off(&self) -> bool;
 
-    /// Returns what compresses a message of `size` bytes, if it is worth it.
+    /// Returns the compressor for a message of `size` bytes, if compressing it is worth it.
     fn for_message(&mut self, size: usize) -> Option<&mut Self::Compressor>;
 
-    /// Returns what compresses a message of unknown size, or the next fragment of one.
+    /// Returns the compressor for a message of unknown size, or for its next fragment.
     fn for_fragments(&mut self) -> Option<&mut Self::Compressor>;
 
     /// Returns the compressed payload of a prepared message, if the peer can inflate it and it is worth it. Once it is

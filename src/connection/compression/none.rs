@@ -1,4 +1,4 @@
-//! Stands in for `deflate` if that feature is off: nothing can be agreed.
+//! Replaces `deflate` if that feature is off: nothing can be negotiated.
 
 use alloc::vec::Vec;
 use core::convert::Infallible;

@@ -1,13 +1,12 @@
-//! Payloads that stay in the input until they are complete: what comes is unmasked there, and of a text validated,
-//! while it is in the cache.
+//! Payloads that stay in the input until they are complete: bytes are unmasked there as they arrive, and text is
+//! validated, while they are in the cache.
 
 use super::{Coding, Error, Frame, MessageKind, ReceiveHalf};
 use crate::frame::Masked;
 use crate::message::Chunks;
 
 impl ReceiveHalf {
-    /// Works on a payload that is not complete, of which `input` has the front. Control frames are short, and left as
-    /// they are.
+    /// Works on a partial payload, of which `input` has the front. Control frames are short, and left as they are.
     pub(super) fn work_in_place(&mut self, frame: Frame, input: &mut &mut [u8]) -> Result<(), Error> {
         let Frame::Whole(kind) = frame else {
             return Ok(());
@@ -29,8 +28,8 @@ impl ReceiveHalf {
         self.chunks.get_or_insert_with(|| Chunks::begin(kind))
     }
 
-    /// How many bytes of a payload that is complete were unmasked while it was not. A text is validated once more there: the bytes
-    /// were in the caller's hands.
+    /// Returns how many bytes of a complete payload were unmasked while it was partial. A text is validated once more
+    /// there, because the caller had access to the bytes.
     pub(super) fn finish_in_place(&mut self) -> usize {
         let unmasked = self.chunks.take().map_or(0, |chunks| chunks.size());
         usize::try_from(unmasked).unwrap_or(usize::MAX)

@@ -17,8 +17,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// RFC 6455 section 10.4: the next fragment may have what the limit leaves. For compressed ones, it holds
-    /// for what comes out of them, while they are inflated.
+    /// Returns how many bytes the limit leaves for the next fragment (RFC 6455 section 10.4). In a compressed message
+    /// the limit applies to the inflated bytes, while they are inflated.
     pub(super) fn left_for_fragment(&self) -> u64 {
         match self.is_inside_deflated() {
             true => max_deflated(self.max_message_size),
@@ -26,10 +26,10 @@ impl ReceiveHalf {
         }
     }
 
-    /// The bytes received of the message so far; of a compressed one, those that came out.
+    /// Returns the size of the message so far: the bytes received or, if it is compressed, the bytes inflated.
     pub(super) fn size(&self) -> u64 {
         match (&self.chunks, self.frame) {
-            // Nothing of it is taken before all is there.
+            // None of it is consumed before it is complete.
             (_, Some(Frame::Whole(_))) => 0,
             (Some(chunks), _) => chunks.size(),
             (None, _) => self.message.size() as u64,
@@ -40,7 +40,7 @@ impl ReceiveHalf {
         matches!(self.coding, Coding::Deflated) && !self.is_between_messages()
     }
 
-    /// Whether the message that has begun is within the limit, as far as its headers tell.
+    /// Checks that the current message is within the limit, as far as its headers say.
     fn check_begun_message(&self) -> Result<(), Error> {
         let announced = match (self.frame, self.is_inside_deflated()) {
             (None | Some(Frame::Control(_)), _) | (Some(Frame::Fragment(_)), true) => 0,
@@ -53,8 +53,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// The decoder knows what the limit leaves for a fragment; the error names the limit for the message,
-    /// unless the frame is not part of it.
+    /// Converts a violation. The decoder knows what the limit leaves for a fragment; the error names the limit for the
+    /// message, unless the frame is not part of it.
     pub(super) fn violation(&self, violation: Violation) -> Error {
         let Violation::PayloadTooBig { len, opcode, limit } = violation else {
             return Error::Frame(violation);
@@ -63,7 +63,7 @@ impl ReceiveHalf {
             return error;
         }
         self.too_big(match limit > self.max_message_size {
-            // That of a compressed frame, whose length is not what comes out of it.
+            // Of a compressed frame, whose length is not the inflated size.
             true => self.max_message_size.saturating_add(1),
             false => len.saturating_add(self.size()),
         })
@@ -75,7 +75,7 @@ impl ReceiveHalf {
     }
 }
 
-/// A message that is assembled in a buffer cannot be larger than a buffer.
+/// Caps the limit: a message assembled in a buffer cannot be larger than a buffer.
 pub(super) fn limit_of(delivery: Delivery, bytes: u64) -> u64 {
     match delivery {
         Delivery::Whole | Delivery::InPlace => max_additional(0, bytes),

@@ -24,10 +24,10 @@ use limit::limit_of;
 /// has been received but not yet delivered (a partial header or message) and how this direction ended.
 pub struct ReceiveHalf {
     decoder: Decoder,
-    /// What the payload is for that the decoder is reading.
+    /// What the payload that the decoder is reading belongs to.
     frame: Option<Frame>,
     message: Assembler,
-    /// The message that is handed out in chunks, or whose payload stays in the input until it is complete.
+    /// The message that is delivered in chunks, or whose payload stays in the input until it is complete.
     chunks: Option<Chunks>,
     /// How the payload of `message` is coded.
     coding: Coding,
@@ -45,25 +45,24 @@ pub struct ReceiveHalf {
 /// The first byte of a message in one frame without extensions (RFC 6455 section 5.2): FIN and an opcode.
 const WHOLE_TEXT: u8 = 0x80 | OpCode::Text.bits();
 const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
-/// As is every control frame.
+/// The first byte of a Ping; a control frame is always in one frame.
 const WHOLE_PING: u8 = 0x80 | OpCode::Ping.bits();
 const WHOLE_PONG: u8 = 0x80 | OpCode::Pong.bits();
 
-/// Empty fragments are allowed up to this number whatever the limit for messages: senders end with one, or
-/// begin with one.
+/// This many empty fragments are allowed whatever the limit for messages: some senders begin or end with one.
 const MIN_EMPTY_FRAGMENTS: u64 = 1024;
 
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
-    /// A message in one frame, of which no payload was taken yet: it may turn out to be complete in the input.
+    /// A message in one frame, none of whose payload is consumed yet: it may be complete in the input.
     Whole(MessageKind),
-    /// A frame of the message that is being assembled or handed out, the last one or not.
+    /// A frame of the message that is being assembled or delivered, the last one or not.
     Fragment(Fin),
     Control(Control),
 }
 
-/// RFC 7692 section 6: compression is a matter of each message.
+/// Whether a message is compressed, which each message decides (RFC 7692 section 6).
 #[derive(Clone, Copy, Debug)]
 enum Coding {
     Plain,
@@ -78,8 +77,8 @@ enum Control {
 }
 
 impl ReceiveHalf {
-    /// Same as [`Connection::receive`](super::Connection::receive), but whatever the peer has to be sent is returned as
-    /// a [`Reply`], for [`SendHalf::reply`](super::SendHalf::reply).
+    /// Same as [`Connection::receive`](super::Connection::receive), but replies to the peer are returned as a
+    /// [`Reply`], for [`SendHalf::reply`](super::SendHalf::reply).
     ///
     /// # Errors
     ///
@@ -94,14 +93,14 @@ impl ReceiveHalf {
         (received, reply)
     }
 
-    /// Call this when the transport has ended or been abandoned; pass the returned `Reply` to the sending half so that
-    /// it knows. [`Connection::join`](super::Connection::join) then returns how the connection ended.
+    /// Reports that the transport has ended or was abandoned. Pass the returned `Reply` to the sending half.
+    /// [`Connection::join`](super::Connection::join) then returns how the connection ended.
     pub fn receive_eof(&mut self) -> Reply {
         self.end_of_transport();
         Reply(ReplyKind::Ended)
     }
 
-    /// Whether more may come: no Close came, nothing failed, and the transport has not ended.
+    /// Returns whether more may arrive: no Close was received, nothing failed, and the transport has not ended.
     pub fn is_open(&self) -> bool {
         self.state.has_more()
     }
@@ -147,8 +146,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// A message in one frame that is complete in the input: the most common case, which touches no state, unless
-    /// its text is no UTF-8. `None` leaves the rest to `receive_any`, and so what is wrong.
+    /// Returns a message in one frame that is complete in the input: the most common case, which touches no state
+    /// unless its text is not UTF-8. `None` leaves everything else, including errors, to `receive_any`.
     #[inline]
     pub(super) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let kind = match *input.first()? {
@@ -175,7 +174,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// Whether permessage-deflate was agreed on, until the direction is lost.
+    /// Returns whether permessage-deflate was negotiated, until the direction fails.
     #[cfg(feature = "deflate")]
     pub(super) fn has_agreement(&self) -> bool {
         !matches!(self.inflating, Inflating::Off)
@@ -187,7 +186,7 @@ impl ReceiveHalf {
         self.inflating = Inflating::Agreed(window);
     }
 
-    /// Anything but a complete message.
+    /// Receives anything except a complete message.
     #[inline]
     pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         match self.take_whole_control(input) {
@@ -196,7 +195,8 @@ impl ReceiveHalf {
         }
     }
 
-    /// A Ping or a Pong that is complete in the input, perhaps between fragments; as short a way as that of messages.
+    /// Returns a Ping or a Pong that is complete in the input, perhaps between fragments; as short a path as that of
+    /// messages.
     #[inline]
     fn take_whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let event: fn(Payload<'i>) -> Event<'i> = match *input.first()? {
@@ -211,7 +211,7 @@ impl ReceiveHalf {
         Some(event((&*payload.unmask()).into()))
     }
 
-    /// Whatever may be partial, a fragment, invalid or after the end.
+    /// Receives whatever may be partial, a fragment, invalid or after the end.
     #[inline(never)]
     fn receive_partial<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
         if let Some(error) = self.state.error() {
@@ -245,7 +245,7 @@ impl ReceiveHalf {
         self.drop_unfinished();
     }
 
-    /// Nothing more will be received: what is unfinished is dropped, and its memory with it.
+    /// Drops unfinished messages and their memory, because nothing more will be received.
     fn drop_unfinished(&mut self) {
         self.message = Assembler::new();
         self.chunks = None;
@@ -300,7 +300,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// The rule that takes more than one header: the order of fragments (RFC 6455 section 5.4).
+    /// Checks the rule that needs more than one header: the order of fragments (RFC 6455 section 5.4).
     fn check_order(&self, opcode: OpCode) -> Result<(), Error> {
         match (opcode, self.is_between_messages()) {
             (OpCode::Continuation, true) => Err(Error::UnexpectedContinuation),
@@ -337,8 +337,7 @@ impl ReceiveHalf {
         self.begin_fragment(header)
     }
 
-    /// RFC 6455 section 10.4: the sum of the fragments is limited by their bytes, so those that have none are
-    /// counted.
+    /// RFC 6455 section 10.4: the limit counts the bytes of all fragments, so empty fragments are counted separately.
     fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
         if header.payload_len == 0 {
             let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
@@ -350,14 +349,14 @@ impl ReceiveHalf {
         Ok(Frame::Fragment(Fin::of(&header)))
     }
 
-    /// Whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
+    /// Returns whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
     /// elsewhere anyway.
     fn stays_in_place(&self, frame: Frame, input: &[u8]) -> bool {
         let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
         whole && self.payload_remaining() > input.len() as u64
     }
 
-    /// A message in one frame, split across reads.
+    /// Begins a message in one frame that is split across reads.
     fn begin_partial(&mut self, kind: MessageKind, chunk: Masked<'_>) -> Result<(), Error> {
         self.message.begin(kind);
         self.coding = Coding::Plain;
@@ -396,7 +395,7 @@ impl ReceiveHalf {
         Ok(message.map(Event::whole))
     }
 
-    /// Keeps a chunk of the message. Its last frame tells how long the message is; until then, the limit is
+    /// Stores a chunk of the message. Its last frame determines the length of the message; until then only the limit is
     /// known.
     fn push(&mut self, chunk: Masked<'_>, fin: Fin) -> Result<(), Error> {
         let known = self.size().saturating_add(chunk.bytes.len() as u64);
@@ -434,7 +433,7 @@ impl ReceiveHalf {
     }
 }
 
-/// Without what the peer sent.
+/// Does not show what the peer sent.
 impl fmt::Debug for ReceiveHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceiveHalf")

@@ -1,4 +1,4 @@
-//! Messages handed out in chunks, as they come.
+//! Messages delivered in chunks, as they arrive.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::message::{Content, Fin};
 
 impl ReceiveHalf {
-    /// The next chunk of a message. `None`: the frame is complete, or the input consumed.
+    /// Returns the next chunk of a message. `None`: the frame is complete, or the input is consumed.
     pub(super) fn next_chunk<'i>(
         &mut self,
         fin: Fin,
@@ -45,7 +45,7 @@ impl ReceiveHalf {
         }
     }
 
-    /// Valid data is delivered before the error, so that both are the same however the input is split.
+    /// Delivers valid data before the error, so that both are the same however the input is split.
     #[cold]
     fn stop<'i>(&mut self, chunk: Content<'i>, error: Error) -> Result<Option<Event<'i>>, Error> {
         if chunk.is_empty() {

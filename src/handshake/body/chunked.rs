@@ -15,10 +15,10 @@ pub(super) struct Chunked {
     trailers: HeadReader,
 }
 
-/// What the next byte is; in the order in which they come.
+/// What the next byte is; the variants are in the order of the bytes.
 #[derive(Clone, Copy)]
 enum State {
-    /// A digit of the size, after so many, or the byte after the last one.
+    /// A digit of the size, after `digits` others, or the byte after the last one.
     Size { digits: u8, size: u64 },
     /// White space after the size, or what follows it.
     AfterSize { size: u64 },
@@ -26,7 +26,7 @@ enum State {
     Extension { size: u64 },
     /// The LF after the size.
     SizeLf { size: u64 },
-    /// One of so many bytes of data.
+    /// One of `left` bytes of data.
     Data { left: u64 },
     /// The CR after the data.
     DataCr,
@@ -36,7 +36,7 @@ enum State {
     Trailers,
 }
 
-/// A size has as many digits as fill 64 bits; more zeros in front of it say nothing.
+/// The digits that fill 64 bits; more are refused, even if they are leading zeros.
 const MAX_DIGITS: u8 = 16;
 
 impl Chunked {
@@ -49,8 +49,8 @@ impl Chunked {
         }
     }
 
-    /// Consumes the bytes of the body, and with an error those up to the byte that caused it. Whether the body
-    /// is complete; if not, all was consumed.
+    /// Consumes the bytes of the body, or on an error those up to the byte that caused it. Returns whether the body is
+    /// complete; if not, all input was consumed.
     pub(super) fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -75,7 +75,7 @@ impl Chunked {
         Ok(false)
     }
 
-    /// The state after a byte that is not data.
+    /// Returns the state after a byte that is not data.
     fn turn(&mut self, state: State, byte: u8, collected: &Collected) -> Result<State, BodyError> {
         match (state, byte) {
             (State::Size { digits, size }, _) => match hexadecimal(byte) {
@@ -106,8 +106,8 @@ impl Chunked {
         }
     }
 
-    /// RFC 9112 section 7.1.1: white space is bad before the semicolon of an extension, but is to be read.
-    /// Some servers have it without an extension, to write all sizes in the same width.
+    /// RFC 9112 section 7.1.1: white space before the semicolon of an extension is "bad", but must be parsed. Some
+    /// servers write it without an extension, to pad all sizes to the same width.
     fn after_size(&mut self, size: u64, byte: u8) -> Result<State, BodyError> {
         match byte {
             b'\r' => Ok(State::SizeLf { size }),

@@ -1,4 +1,4 @@
-//! What can go wrong with the body of a response.
+//! Errors of the body of a response.
 
 use core::error::Error;
 use core::fmt;
@@ -8,8 +8,8 @@ use crate::handshake::error::HandshakeError;
 /// Why the body of a response could not be read: the server broke a rule of RFC 9112, a limit was exceeded,
 /// or the transport ended.
 ///
-/// [`ResponseBody`](super::ResponseBody) returns the same error on every later call. The transport cannot
-/// carry another request then, so the caller closes it.
+/// [`ResponseBody`](super::ResponseBody) returns the same error on every later call. The transport then cannot carry
+/// another request, so close it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum BodyError {

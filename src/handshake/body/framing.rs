@@ -1,4 +1,4 @@
-//! How the head of a response says where its body ends.
+//! How the head of a response determines where its body ends.
 
 use super::BodyError;
 use crate::handshake::http::fields::KnownFields;
@@ -7,7 +7,7 @@ use crate::handshake::http::head::Head;
 /// Where a body ends (RFC 9112 section 6.3).
 #[derive(Clone, Copy)]
 pub(super) enum Framing {
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// After the last chunk and its trailers.
     Chunked,
@@ -16,7 +16,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// The rules of RFC 9112 section 6.3, in its order; but those of HEAD and of CONNECT, which depend on the
+    /// Applies the rules of RFC 9112 section 6.3, in its order, except those for HEAD and CONNECT, which depend on the
     /// request.
     pub(super) fn of(head: &Head, known: &KnownFields<'_>) -> Result<Self, BodyError> {
         if matches!(head.status(), 100..=199 | 204 | 304) {

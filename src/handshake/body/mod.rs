@@ -1,4 +1,4 @@
-//! The body of a response that rejects: what a server or a proxy says about why.
+//! The body of a rejecting response, in which a server or a proxy says why.
 
 mod chunked;
 mod error;
@@ -19,19 +19,18 @@ use crate::handshake::http::head::Head;
 
 /// Reads the body of a rejected handshake: the text of a 401, the page of a 502.
 ///
-/// [`Response::body_reader`](super::Response::body_reader) makes one for a response; it goes on with the
-/// input at the byte where the response's head ended. The length of the body follows from the head, by RFC
-/// 9112 section 6.3:
+/// [`Response::body_reader`](super::Response::body_reader) creates one for a response; it continues with the input
+/// after the response's head. The head determines the length of the body (RFC 9112 section 6.3):
 ///
 /// | the head has | the body ends |
 /// |---|---|
 /// | status 204 or 304 | immediately, whatever else the head has |
 /// | `Transfer-Encoding: chunked` | after the last chunk and the trailers; chunk extensions and trailers are skipped |
-/// | `Content-Length` | after so many bytes |
+/// | `Content-Length` | after that many bytes |
 /// | neither | with the transport: [`receive_eof`](Self::receive_eof) returns it |
 ///
-/// Anything in between is an error: both fields at once, another transfer coding, `Transfer-Encoding` in
-/// HTTP/1.0, a repeated `Content-Length`.
+/// Anything else is an error: both fields at once, another transfer coding, `Transfer-Encoding` in HTTP/1.0, a repeated
+/// `Content-Length`.
 ///
 /// ```
 /// use websocket_proto::{Config, entropy};
@@ -39,7 +38,7 @@ use crate::handshake::http::head::Head;
 ///
 /// let config = Config::new();
 /// let mut out = Vec::new();
-/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
 /// let mut handshake = ClientRequest::new("example.com", "/")?.start(&config, entropy, &mut out);
 ///
 /// let mut read = *b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nLog ";
@@ -58,14 +57,13 @@ use crate::handshake::http::head::Head;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The content is returned as it was sent: the type and the character encoding are in `Content-Type`, and a
-/// server that compresses without being asked says so in `Content-Encoding`. It is the peer's text, so escape it before
-/// it goes to a terminal or into a page.
+/// The content is returned as it was sent: the type and the character encoding are in `Content-Type`, and a server that
+/// compresses unsolicited says so in `Content-Encoding`. The peer chose the text, so escape it before it goes to a
+/// terminal or into a page.
 ///
-/// Memory: the bytes of the body that have come, up to [`Config::max_body_size`] (up to twice as many while
-/// the buffer grows), and the trailers while they come, up to [`Config::max_head_size`]. Work: linear in the
-/// bytes, however the input is split. Time: to give up on a server that sends nothing more, drop the reader
-/// and close the transport.
+/// Memory: the bytes of the body received so far, up to [`Config::max_body_size`] (up to twice as many while the buffer
+/// grows), and the trailers while they are read, up to [`Config::max_head_size`]. Work: linear in the bytes, however
+/// the input is split. Time: to give up on a server that sends nothing more, drop the reader and close the transport.
 #[must_use = "a body is read by `receive`"]
 pub struct ResponseBody {
     state: State,
@@ -83,7 +81,7 @@ enum State {
 }
 
 impl ResponseBody {
-    /// For a response that is framed by its head.
+    /// Creates a reader for a response that is framed by its head.
     pub(super) fn new(head: &Head, config: &Config) -> Self {
         let known = KnownFields::collect(head.records());
         match Framing::of(head, &known) {
@@ -99,8 +97,8 @@ impl ResponseBody {
         }
     }
 
-    /// For a response after which the transport carries another protocol (RFC 9112 section 6.3, RFC 9110
-    /// section 9.3.6): no byte of what follows is a body.
+    /// Creates a reader for a response after which the transport carries another protocol (RFC 9112 section 6.3, RFC
+    /// 9110 section 9.3.6): it has no body.
     pub(super) fn none(config: &Config) -> Self {
         Self::framed(Framing::Length(0), false, config)
     }
@@ -125,7 +123,7 @@ impl ResponseBody {
         }
     }
 
-    /// Takes what the transport has read, starting with what follows the head in the same input.
+    /// Handles the bytes of one read, starting with those that follow the head in the same input.
     ///
     /// `Ok(None)`: all of `input` was consumed, and the body is not complete. `Ok(Some(_))`: the body is
     /// complete, and what follows it stays in `input`. An empty body is complete in the first call, even if
@@ -133,10 +131,9 @@ impl ResponseBody {
     ///
     /// # Errors
     ///
-    /// The rule of RFC 9112 that the body or its head breaks, or the limit that it exceeds; a length beyond
-    /// the limit is an error before any of its bytes is read. `input` is consumed up to the byte that is
-    /// wrong. Every later call returns the same error and consumes nothing; after the body it is
-    /// [`BodyError::Finished`].
+    /// The rule of RFC 9112 that the body or its head breaks, or the limit that it exceeds; a length beyond the limit
+    /// is an error before any of its bytes is read. `input` is consumed up to the offending byte. Every later call
+    /// returns the same error and consumes nothing; after the body the error is [`BodyError::Finished`].
     pub fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Vec<u8>>, BodyError> {
         let result = match &mut self.state {
             State::Length { left } => {
@@ -155,10 +152,10 @@ impl ResponseBody {
         }
     }
 
-    /// The transport has ended. Returns the body if it was to end with the transport.
+    /// Reports that the transport has ended. Returns the body if it ends with the transport.
     ///
-    /// On a TLS transport, make sure that it was closed as TLS demands: without, an attacker may have truncated the
-    /// end off (RFC 9112 section 9.8).
+    /// On a TLS transport, make sure that TLS was closed with `close_notify`: otherwise an attacker may have truncated
+    /// the body (RFC 9112 section 9.8).
     ///
     /// # Errors
     ///
@@ -173,17 +170,17 @@ impl ResponseBody {
         }
     }
 
-    /// The bytes of the body that have come so far, also after an error: the front of a body that is too
-    /// large is often enough to show. Empty once the body was returned.
+    /// Returns the bytes of the body received so far, also after an error: the beginning of a body that is too large is
+    /// often enough to show. Empty once the body was returned.
     pub fn received(&self) -> &[u8] {
         &self.collected.bytes
     }
 
-    /// Whether the transport can carry another request now: the body was returned, it did not end with the
+    /// Returns whether the transport can carry another request now: the body was returned, it did not end with the
     /// transport, and the server keeps the connection (RFC 9112 section 9.3).
     ///
-    /// The next request is started on the same transport, with what is left in the input. Otherwise the
-    /// caller closes the transport and connects again.
+    /// If so, start the next request on the same transport, with the rest of the input. Otherwise close the transport
+    /// and connect again.
     pub fn is_transport_reusable(&self) -> bool {
         self.keeps_transport && matches!(self.state, State::Complete)
     }
@@ -200,7 +197,7 @@ impl ResponseBody {
 }
 
 impl fmt::Debug for ResponseBody {
-    /// Without the bytes, which hold what the server says to this client alone.
+    /// Does not show the bytes, which may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (framing, error) = match self.state {
             State::Length { .. } => ("length", None),
@@ -221,7 +218,7 @@ impl fmt::Debug for ResponseBody {
 struct Collected {
     bytes: Vec<u8>,
     limit: u64,
-    /// How many there can be: the limit, or the length if it is known.
+    /// The largest possible size: the limit, or the length if it is known.
     most: u64,
 }
 
@@ -236,7 +233,7 @@ impl Collected {
         }
     }
 
-    /// So many more bytes are announced.
+    /// Checks that `more` bytes, which are announced, are within the limit.
     fn check(&self, more: u64) -> Result<(), BodyError> {
         let (size, limit) = (self.size().saturating_add(more), self.limit);
         if size > limit {

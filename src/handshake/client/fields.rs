@@ -16,10 +16,10 @@ use crate::handshake::opening::Opening;
 
 /// A client handshake in header fields: another HTTP implementation sends the request and reads the response.
 ///
-/// It comes from [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade), or from
-/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect). Take the request from it and
-/// send it, then pass each response to it: by its status and its header fields, or as [one list](Self::receive_fields).
-/// The `Connection` is returned with the accepting response.
+/// [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade) or
+/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect) returns it. Take the request
+/// from it and send it, then pass each response to it: as its status and header fields, or as [one
+/// list](Self::receive_fields). The `Connection` is returned with the accepting response.
 ///
 /// Memory: the request, and one copy of a response's header fields, limited by [`Config::max_head_size`] and
 /// [`Config::max_fields`].
@@ -40,7 +40,7 @@ impl ClientFieldsHandshake {
         }
     }
 
-    /// The method of the request: `GET`, or `CONNECT`.
+    /// Returns the method of the request: `GET`, or `CONNECT`.
     pub fn method(&self) -> &'static str {
         match self.is_extended() {
             false => "GET",
@@ -48,13 +48,13 @@ impl ClientFieldsHandshake {
         }
     }
 
-    /// The path and the query that are asked for.
+    /// Returns the path and the query of the request.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// The fields of the request, in order; values are ASCII, but for those that the caller added. Those of an extended
-    /// CONNECT start with the pseudo-fields, and have names in lowercase.
+    /// Returns the fields of the request, in order; values are ASCII, except those that the caller added. Those of an
+    /// extended CONNECT start with the pseudo-fields, and have names in lowercase.
     #[doc(alias = "headers")]
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
@@ -62,10 +62,10 @@ impl ClientFieldsHandshake {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Takes a response by its status and its fields, without pseudo-fields.
+    /// Handles a response, given as its status and its fields, without pseudo-fields.
     ///
-    /// `Ok(None)`: it is an interim one, and skipped, up to [`Config::max_interim_responses`]; most HTTP clients do
-    /// that themselves. Otherwise it is the final response, and the handshake is finished.
+    /// `Ok(None)`: the response is an interim one and is skipped, up to [`Config::max_interim_responses`]; most HTTP
+    /// clients skip them themselves. Otherwise it is the final response, and the handshake is finished.
     ///
     /// # Errors
     ///
@@ -83,13 +83,13 @@ impl ClientFieldsHandshake {
         self.receive((1, 1), status, as_bytes(fields))
     }
 
-    /// Takes a response as HTTP/2 and HTTP/3 have it: one list, which starts with `:status`. Otherwise as
+    /// Handles a response of HTTP/2 or HTTP/3, given as one list that starts with `:status`. Otherwise the same as
     /// [`receive_response`](Self::receive_response).
     ///
     /// # Errors
     ///
-    /// As for [`receive_response`](Self::receive_response), and for a `:status` that is missing, repeated or
-    /// no status.
+    /// Same as [`receive_response`](Self::receive_response), and for a `:status` that is missing, repeated or not a
+    /// status.
     #[doc(alias = "headers")]
     pub fn receive_fields<'f, N, V>(
         &mut self,
@@ -135,14 +135,14 @@ impl ClientFieldsHandshake {
         Head::of_response(config, version, status, fields, check_line)
     }
 
-    /// The transport, or the stream, has ended before the answer: the one error that comes of it, which is
-    /// the earlier one if there was one.
+    /// Reports that the transport, or the stream, has ended before the response. Returns the resulting error, or the
+    /// earlier one if the handshake had already failed.
     pub fn receive_eof(&mut self) -> HandshakeError {
         self.waiting.end(HandshakeError::Eof)
     }
 
-    /// The caller waits no longer for the answer: the one error that comes of it, which is the earlier one if there
-    /// was one. The caller closes the transport, or resets the stream.
+    /// Reports that the caller's timeout has expired. Returns the resulting error, or the earlier one if the handshake
+    /// had already failed. Then close the transport, or reset the stream.
     pub fn handle_timeout(&mut self) -> HandshakeError {
         self.waiting.end(HandshakeError::TimedOut)
     }
@@ -156,7 +156,7 @@ impl ClientFieldsHandshake {
 }
 
 impl fmt::Debug for ClientFieldsHandshake {
-    /// Without the query and the fields, which hold tokens, cookies and passwords.
+    /// Shows neither the query nor the fields, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientFieldsHandshake")
             .field("method", &self.method())

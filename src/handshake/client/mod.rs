@@ -1,4 +1,4 @@
-//! The client's side of the transport: bytes in, the server's answer out.
+//! The client's side of the transport: bytes in, the server's response out.
 
 mod fields;
 mod request;
@@ -23,11 +23,11 @@ use crate::Connection;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::HeadReader;
 
-/// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and
-/// waits for the answer.
+/// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and waits for
+/// the response.
 ///
-/// The connection comes out of it with the answer that accepts, so no frame can be sent before (RFC 6455
-/// section 4.1).
+/// It returns the connection together with the accepting response, so no frame can be sent before (RFC 6455 section
+/// 4.1).
 ///
 /// ```
 /// use websocket_proto::{Config, entropy};
@@ -46,18 +46,18 @@ use crate::handshake::http::head::HeadReader;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Memory: what has come of one head, and no more than [`Config::max_head_size`] and eight bytes for each of
-/// at most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work:
-/// linear in the bytes, however they are split. Time: the caller's, as for
-/// [`ServerHandshake`](crate::handshake::ServerHandshake); [`handle_timeout`](Self::handle_timeout) tells that it
-/// is up.
+/// Memory: the bytes of one head received so far, at most [`Config::max_head_size`] plus eight bytes for each of at
+/// most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in
+/// the bytes, however they are split. Time: up to the caller, as for
+/// [`ServerHandshake`](crate::handshake::ServerHandshake); report a timeout with
+/// [`handle_timeout`](Self::handle_timeout).
 #[must_use = "without the answer there is no connection"]
 pub struct ClientHandshake {
     reader: HeadReader,
     waiting: Waiting,
 }
 
-/// What the server says.
+/// The server's response.
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_enums,
@@ -87,17 +87,16 @@ impl ClientHandshake {
         Self { reader, waiting }
     }
 
-    /// Takes what the transport has read. Nothing is ever written to `out`: it is there so that both roles
-    /// are driven alike.
+    /// Handles the bytes of one read. Nothing is ever written to `out`; it makes both roles alike for drivers.
     ///
-    /// `Ok(None)`: all of `input` was consumed, and the answer is not complete. Interim responses are
-    /// skipped, up to [`Config::max_interim_responses`]. `Ok(Some(_))`: the answer is complete; what
-    /// follows it stays in `input`, and the handshake is finished.
+    /// `Ok(None)`: all of `input` was consumed, and the response is not complete. Interim responses are skipped, up to
+    /// [`Config::max_interim_responses`]. `Ok(Some(_))`: the response is complete; what follows it stays in `input`,
+    /// and the handshake is finished.
     ///
     /// # Errors
     ///
-    /// The rule of HTTP or of RFC 6455 section 4.1 that the answer breaks, or the limit that it exceeds. The
-    /// caller closes the transport. Every later call returns the same error and consumes nothing.
+    /// The rule of HTTP or of RFC 6455 section 4.1 that the response breaks, or the limit that it exceeds. Close the
+    /// transport. Every later call returns the same error and consumes nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -124,13 +123,14 @@ impl ClientHandshake {
         }
     }
 
-    /// The transport has ended: the one error that comes of it, which is the earlier one if there was one.
+    /// Reports that the transport has ended. Returns the resulting error, or the earlier one if the handshake had
+    /// already failed.
     pub fn receive_eof(&mut self) -> HandshakeError {
         self.waiting.end(HandshakeError::Eof)
     }
 
-    /// The caller waits no longer for the answer: the one error that comes of it, which is the earlier one if there
-    /// was one. Nothing is ever written to `out`, as by [`receive`](Self::receive).
+    /// Reports that the caller's timeout has expired. Returns the resulting error, or the earlier one if the handshake
+    /// had already failed. Nothing is ever written to `out`, as in [`receive`](Self::receive).
     pub fn handle_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
         _ = out;
         self.waiting.end(HandshakeError::TimedOut)
@@ -138,7 +138,7 @@ impl ClientHandshake {
 }
 
 impl fmt::Debug for ClientHandshake {
-    /// Without the bytes, which hold cookies and passwords.
+    /// Does not show the bytes, which hold cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
             .field("finished", &self.waiting.finished())

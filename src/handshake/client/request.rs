@@ -14,7 +14,7 @@ use crate::handshake::http::write;
 use crate::handshake::misuse::HandshakeMisuse;
 use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 
-/// The request of a client, assembled and validated before anything is written.
+/// The request of a client, which is assembled and validated before anything is written.
 ///
 /// ```
 /// use websocket_proto::{Config, entropy};
@@ -38,7 +38,7 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
     pub(super) secure: bool,
-    /// The host, so many bytes, and what follows it in a Host field: the port, unless it is the default one.
+    /// The host, `host_size` bytes, and as in a Host field the port, unless it is the default one.
     pub(super) authority: String,
     host_size: usize,
     zone: Option<String>,
@@ -46,23 +46,23 @@ pub struct ClientRequest {
     pub(super) target: String,
     pub(super) origin: Option<String>,
     pub(super) protocols: Vec<String>,
-    /// The list as it is written.
+    /// The list as written.
     pub(super) extensions: String,
     pub(super) fields: Vec<(String, Vec<u8>)>,
 }
 
 impl ClientRequest {
-    /// A request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
+    /// Creates a request to this authority (`example.com`, `example.com:8080`, `[::1]:80`) for this path and query.
     ///
-    /// It is a `ws:` request: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host header
+    /// The request is a `ws:` one: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host header
     /// field, with its port unless that is 80. For `wss:`, use [`with_secure`](Self::with_secure).
     ///
-    /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and
-    /// [`query`](crate::handshake::Upgrade::query) return can be sent on as it is, joined by `?`.
+    /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and [`query`](crate::handshake::Upgrade::query) return
+    /// can be passed on unchanged, joined by `?`.
     ///
     /// # Errors
     ///
-    /// An authority that is not a host with an optional port; a target that does not start with `/`, or is not in
+    /// An authority that is not a host with an optional port; a target that does not start with `/`, or is not
     /// printable ASCII without spaces and `#`.
     pub fn new(authority: &str, target: &str) -> Result<Self, HandshakeMisuse> {
         let authority = Authority::parse(authority).map_err(|_| HandshakeMisuse::MalformedAuthority)?;
@@ -88,19 +88,19 @@ impl ClientRequest {
         self
     }
 
-    /// A request to a `ws:` or `wss:` URL (RFC 6455 section 3). `http:` means the same as `ws:`, and `https:` the same
-    /// as `wss:`, as for browsers.
+    /// Creates a request to a `ws:` or `wss:` URL (RFC 6455 section 3). `http:` means the same as `ws:`, and `https:`
+    /// the same as `wss:`, as for browsers.
     ///
-    /// A port that is the scheme's own is left out of the Host field, and an empty path becomes `/`. So is the
-    /// [`zone`](Self::zone) of an IPv6 address (RFC 6874). A letter of the host that is percent-encoded without need is
-    /// decoded. Path and query are sent as they are: every printable ASCII character is allowed in them except `#`,
-    /// because browsers leave characters such as `|` and `[` as they are.
+    /// The Host field omits the scheme's default port and the [`zone`](Self::zone) of an IPv6 address (RFC 6874). An
+    /// empty path becomes `/`. A character of the host that is percent-encoded needlessly is decoded. Path and query
+    /// are sent as they are: every printable ASCII character is allowed in them except `#`, because browsers leave
+    /// characters such as `|` and `[` as they are.
     ///
     /// # Errors
     ///
     /// The [part](UrlError::part) of the URL that is at fault. A user name or a password is rejected: see
-    /// [`from_url_with_credentials`](Self::from_url_with_credentials). Other characters have to be percent-encoded, or
-    /// in Punycode, beforehand.
+    /// [`from_url_with_credentials`](Self::from_url_with_credentials). Encode other characters beforehand: as
+    /// percent-encoding, or in Punycode in the host.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
         let url = Reference::split(url).url()?;
         match url.user_information {
@@ -240,33 +240,34 @@ impl ClientRequest {
         })
     }
 
-    /// Whether the transport has to be TLS: the URL was a `wss:` one, or [`with_secure`](Self::with_secure) says so.
+    /// Returns whether the transport has to be TLS: for a `wss:` or `https:` URL, or after
+    /// [`with_secure`](Self::with_secure).
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host to connect to, and the name to check in TLS: an IPv6 address without the brackets that a URL
-    /// puts around it.
+    /// Returns the host to connect to, which is also the name to check in TLS. An IPv6 address is without the brackets
+    /// of a URL.
     pub fn host(&self) -> &str {
         let host = self.written_host();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(host)
     }
 
-    /// The zone of an IPv6 address that is local to a link, such as `eth0` in `ws://[fe80::1%25eth0]/` (RFC 6874): the
-    /// name or the number of the interface to connect by. It is never sent.
+    /// Returns the zone of an IPv6 address that is local to a link, such as `eth0` in `ws://[fe80::1%25eth0]/` (RFC
+    /// 6874): the name or the number of the interface to connect by. It is never sent.
     ///
     /// The `%` in front of it may be written as it is, as in `[fe80::1%eth0]`, unless two hexadecimal digits follow.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }
 
-    /// The port to connect to: 80, or 443 if [`is_secure`](Self::is_secure), unless another was given.
+    /// Returns the port to connect to: 80, or 443 if [`is_secure`](Self::is_secure), unless another was given.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(default_port(self.secure))
     }
 
-    /// The path and the query that are asked for.
+    /// Returns the path and the query of the request.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -275,7 +276,7 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// An origin that is empty, not printable ASCII or has a space at an end, or a second one.
+    /// An origin that is empty, is not printable ASCII, or starts or ends with a space; or a second origin.
     pub fn with_origin(mut self, origin: &str) -> Result<Self, HandshakeMisuse> {
         // RFC 9110 section 5.5: spaces around a value are not part of it.
         if !is_origin(origin.as_bytes()) || origin.trim() != origin {
@@ -323,10 +324,10 @@ impl ClientRequest {
     }
 
     /// Same as [`with_extension`](Self::with_extension), except that a quoted value may be any text, as the agents of
-    /// TR-369 write it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that go by RFC 6455 section 9.1
+    /// TR-369 write it: `bbf-usp-protocol; eid="os::012345-001122334455"`. Servers that follow RFC 6455 section 9.1
     /// refuse it.
     ///
-    /// To accept the same of a peer, use [`Config::accept_any_extension_value`].
+    /// To accept the same from a peer, use [`Config::accept_any_extension_value`].
     ///
     /// # Errors
     ///
@@ -348,12 +349,12 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Adds a field, such as `Cookie`, `Authorization` or `User-Agent`. The value is text or bytes: those from 0x80 on,
-    /// such as Latin-1, are sent as they are (RFC 9110 section 5.5).
+    /// Adds a field, such as `Cookie`, `Authorization` or `User-Agent`. The value is text or bytes; bytes from 0x80 on,
+    /// such as Latin-1, are sent unchanged (RFC 9110 section 5.5).
     ///
     /// # Errors
     ///
-    /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    /// A name that is not a token, a value with a control byte, or a field that the handshake itself writes.
     #[doc(alias = "header")]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
@@ -362,7 +363,7 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// The host and the port, which is written even if it is the scheme's own.
+    /// Returns the host and the port, even if the port is the scheme's default one.
     pub(super) fn authority_with_port(&self) -> String {
         let mut authority = String::from(self.written_host());
         // Writing to a string cannot fail.
@@ -370,13 +371,13 @@ impl ClientRequest {
         authority
     }
 
-    /// The host as a URL has it, an IPv6 address in brackets.
+    /// Returns the host as in a URL, with an IPv6 address in brackets.
     fn written_host(&self) -> &str {
         self.authority.get(..self.host_size).unwrap_or_default()
     }
 }
 
-/// RFC 6455 section 4.1, item 4: with the port, unless it is the scheme's own.
+/// RFC 6455 section 4.1, item 4: with the port, unless it is the scheme's default one.
 fn write_authority(host: &str, port: Option<u16>, secure: bool) -> String {
     let mut authority = String::from(host);
     if let Some(port) = port.filter(|&port| port != default_port(secure)) {
@@ -387,7 +388,8 @@ fn write_authority(host: &str, port: Option<u16>, secure: bool) -> String {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without the query, the subprotocols and the fields that were added, which hold tokens, cookies and passwords.
+    /// Shows neither the query, the subprotocols nor the fields that were added, which hold tokens, cookies and
+    /// passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("secure", &self.secure)

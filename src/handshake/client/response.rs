@@ -1,4 +1,4 @@
-//! The server's answer, as a client sees it.
+//! The server's response, as a client sees it.
 
 use core::fmt;
 
@@ -29,26 +29,26 @@ impl Response {
         Self { head, is_accepting }
     }
 
-    /// The status: if the connection was accepted, 101, or a success (200 to 299) to an extended CONNECT;
+    /// Returns the status: if the connection was accepted, 101, or a success (200 to 299) to an extended CONNECT;
     /// otherwise another from 200 to 999.
     pub fn status(&self) -> u16 {
         self.head.status()
     }
 
-    /// The fields, in the order of their lines.
+    /// Returns the fields, in the order of their lines.
     #[doc(alias = "headers")]
     pub fn fields(&self) -> Fields<'_> {
         Fields::new(self.head.records())
     }
 
-    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may
-    /// repeat.
+    /// Returns the value of the first field line with this name, whatever its case. Use [`fields`](Self::fields) for
+    /// fields that may repeat.
     #[doc(alias = "header")]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(name)
     }
 
-    /// The subprotocol that the server chose, of those that were offered; none in a rejection.
+    /// Returns the subprotocol that the server chose, of those that were offered; none in a rejection.
     pub fn subprotocol(&self) -> Option<&str> {
         let field = self
             .field("Sec-WebSocket-Protocol")
@@ -57,29 +57,29 @@ impl Response {
         list(field).next().map(text)
     }
 
-    /// The extensions that the server chose, in the order in which they apply, over all lines; none in a
+    /// Returns the extensions that the server chose, in the order in which they apply, over all lines; none in a
     /// rejection.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         let lines = self.lines("Sec-WebSocket-Extensions");
         extensions::of_lines(lines.filter(|_| self.is_accepting))
     }
 
-    /// The versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
+    /// Returns the versions of the protocol that the server says it supports, over all lines (RFC 6455 section 4.4).
     ///
-    /// It should say so in a rejection for the version's sake. An element that is not a version (0 to 255 in decimal,
-    /// without leading zeros) is passed over.
+    /// A server should list them when it rejects the version. An element that is not a version (0 to 255 in decimal,
+    /// without leading zeros) is skipped.
     pub fn supported_versions(&self) -> impl Iterator<Item = u8> {
         self.lines("Sec-WebSocket-Version")
             .flat_map(list)
             .filter_map(parse_version)
     }
 
-    /// Reads the body of a rejection, which follows the head in the input, up to
+    /// Returns a reader for the body of a rejection, which follows the head in the input. It reads up to
     /// [`Config::max_body_size`].
     ///
-    /// A response that accepts has no body: what follows it is frames, or the bytes of a tunnel. A response
-    /// that came by a [`ClientFieldsHandshake`](crate::handshake::ClientFieldsHandshake) has its body in the HTTP stack
-    /// that read it, so ask that stack.
+    /// An accepting response has no body: it is followed by frames, or by the bytes of a tunnel. After a
+    /// [`ClientFieldsHandshake`](crate::handshake::ClientFieldsHandshake), the HTTP stack that read the response has
+    /// its body.
     pub fn body_reader(&self, config: &Config) -> ResponseBody {
         match self.is_accepting {
             true => ResponseBody::none(config),
@@ -95,7 +95,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Without the values of the fields, which hold cookies and passwords.
+    /// Does not show the values of the fields, which hold cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status())

@@ -1,4 +1,4 @@
-//! What a client demands of the answer that accepts, rule by rule.
+//! What a client demands of the accepting response, rule by rule.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,16 +13,16 @@ use crate::handshake::http::head::Head;
 use crate::handshake::opening::Opening;
 use crate::{Config, Connection};
 
-/// What the answer is held against.
+/// What the response is checked against.
 pub(super) struct Offer {
     pub(super) config: Config,
     pub(super) opening: Opening,
     pub(super) protocols: Vec<String>,
-    /// The list as it was sent.
+    /// The list as sent.
     pub(super) extensions: String,
 }
 
-/// What a response with this status is.
+/// The kind of a response, by its status.
 pub(super) enum Kind {
     Interim,
     Accepting,
@@ -41,8 +41,8 @@ impl Offer {
         }
     }
 
-    /// Checks the answer that accepts (RFC 6455 section 4.1, from "once the client's opening handshake has been sent"
-    /// on), and returns the connection as it has it.
+    /// Checks the accepting response (RFC 6455 section 4.1, from "once the client's opening handshake has been sent"
+    /// on), and returns the connection as negotiated.
     pub(super) fn accept(&self, connection: Connection, head: &Head) -> Result<Connection, HandshakeError> {
         let known = KnownFields::collect(head.records());
         if let Opening::Upgrade { accept } = &self.opening {
@@ -56,7 +56,7 @@ impl Offer {
         Ok(connection)
     }
 
-    /// The version and both fields of the upgrade.
+    /// Checks the version and both fields of the upgrade.
     fn check_upgrade(&self, version: (u8, u8), known: &KnownFields<'_>) -> Result<(), HandshakeError> {
         // RFC 9110 section 7.8: there is no upgrade in HTTP/1.0, so nothing can have been switched.
         if version < (1, 1) && !self.config.accept_http_1_0 {
@@ -99,14 +99,14 @@ impl Offer {
         extensions::of_lines([self.extensions.as_bytes()].into_iter())
     }
 
-    /// The connection with what the answer says of compression.
+    /// Enables compression as the response says.
     #[cfg(feature = "deflate")]
     fn agree_on_deflate(
         &self,
         connection: Connection,
         known: &KnownFields<'_>,
     ) -> Result<Connection, HandshakeError> {
-        // An offer that the caller made without the configuration is left to the caller.
+        // If the caller made the offer without the configuration, the caller handles it.
         let Some(config) = &self.config.deflate else {
             return Ok(connection);
         };

@@ -14,10 +14,10 @@ use crate::handshake::opening::Opening;
 use crate::{Config, Connection, Entropy};
 
 impl ClientRequest {
-    /// Appends the request to `out`, and waits for the answer.
+    /// Appends the request to `out`. Returns the handshake that reads the response.
     ///
-    /// The nonce is drawn from `entropy` here, 16 bytes, so every call sends another; the connection then
-    /// draws its mask keys from it.
+    /// Draws a nonce of 16 bytes from `entropy`, so every call sends a different one. The connection then draws its
+    /// mask keys from the same source.
     #[must_use = "the answer is read, and the connection opened, by the handshake that is returned"]
     pub fn start(
         mut self,
@@ -36,15 +36,16 @@ impl ClientRequest {
         ClientHandshake::new(waiting)
     }
 
-    /// Gives the request to a caller whose own HTTP/1.1 client sends it, and waits for the answer.
+    /// Starts a handshake whose request another HTTP/1.1 client sends. Returns the handshake with the request's fields,
+    /// which then reads the response.
     ///
-    /// Same as [`start`](Self::start): the same fields, and the same rules for the answer.
+    /// Otherwise the same as [`start`](Self::start): the same fields, and the same rules for the response.
     ///
     /// ```
     /// use websocket_proto::{Config, entropy};
     /// use websocket_proto::handshake::{Answer, ClientRequest};
     ///
-    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
     /// let mut handshake = ClientRequest::from_url("ws://example.com/chat")?.start_upgrade(&Config::new(), entropy);
     /// assert_eq!((handshake.method(), handshake.target()), ("GET", "/chat"));
     /// assert_eq!(handshake.fields().next(), Some(("Host", &b"example.com"[..])));
@@ -68,11 +69,10 @@ impl ClientRequest {
         ClientFieldsHandshake::new(target, fields, waiting)
     }
 
-    /// Gives the request to an HTTP/2 or HTTP/3 stack, as an extended CONNECT, and waits for the answer (RFC
-    /// 8441, RFC 9220).
+    /// Starts a handshake whose request an HTTP/2 or HTTP/3 stack sends, as an extended CONNECT (RFC 8441, RFC 9220).
     ///
-    /// What else the stack has to do is in [`extended`](crate::handshake::extended), where there is an
-    /// example, too. Mask keys are drawn from `entropy`; there is no nonce.
+    /// See [`extended`](crate::handshake::extended) for what else the stack has to do, and for an example. Mask keys
+    /// are drawn from `entropy`; there is no nonce.
     pub fn start_extended_connect(
         mut self,
         config: &Config,
@@ -100,8 +100,8 @@ impl ClientRequest {
     #[cfg(not(feature = "deflate"))]
     fn offer_deflate(&mut self, _: &Config) {}
 
-    /// RFC 7692 section 5.1: what the configuration asks for, and then the same without the limits that a server may not
-    /// be able to meet.
+    /// RFC 7692 section 5.1: offers what the configuration asks for, and then the same without the limits that a server
+    /// may not be able to meet.
     #[cfg(feature = "deflate")]
     fn offer_deflate(&mut self, config: &Config) {
         let Some(config) = &config.deflate else { return };

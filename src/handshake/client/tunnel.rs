@@ -34,8 +34,8 @@ use crate::handshake::misuse::HandshakeMisuse;
 ///   Connection      <-> frames <------------------------------------------>
 /// ```
 ///
-/// Nothing may be sent before the proxy's 2xx: a proxy that refuses would read it as its next request (RFC
-/// 9931). So the `ClientRequest` is inside until then, and comes out with [`TunnelAnswer::Accepted`].
+/// Nothing may be sent before the proxy's 2xx: a proxy that refuses would read it as its next request (RFC 9931). So
+/// this type holds the `ClientRequest` until then, and returns it with [`TunnelAnswer::Accepted`].
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -51,7 +51,7 @@ use crate::handshake::misuse::HandshakeMisuse;
 /// let mut handshake = tunnel.start(&config, &mut out);
 /// assert_eq!(out, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
 ///
-/// // Write `out`, read, and give what was read to the handshake. This proxy wants a password:
+/// // Write `out`, then read and feed the handshake. This proxy requires a password:
 /// let mut read = *b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 3\r\n\r\nno!";
 /// let mut input = &mut read[..];
 /// let Some(TunnelAnswer::Rejected { tunnel, response }) = handshake.receive(&mut input)? else { panic!() };
@@ -71,10 +71,10 @@ use crate::handshake::misuse::HandshakeMisuse;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Any HTTP proxy that allows CONNECT to the port works, for `ws:` as well as for `wss:`. For a proxy that
-/// speaks TLS itself, put TLS around this handshake too. SOCKS is a protocol of its own: use a crate for it,
-/// connect through it to [`ClientRequest::host`] and [`ClientRequest::port`], and start the `ClientRequest` on
-/// that transport; this type is not needed then.
+/// Any HTTP proxy that allows CONNECT to the port works, for `ws:` as well as for `wss:`. For a proxy that speaks TLS
+/// itself, put TLS around this handshake too. SOCKS is a different protocol: use a crate for it, connect through it to
+/// [`ClientRequest::host`] and [`ClientRequest::port`], and start the `ClientRequest` on that transport; this type is
+/// not needed then.
 #[derive(Clone)]
 #[must_use = "no tunnel is asked for before `start`"]
 pub struct TunnelRequest {
@@ -85,7 +85,7 @@ pub struct TunnelRequest {
     fields: Vec<(String, Vec<u8>)>,
 }
 
-/// What a proxy responds to CONNECT.
+/// The response of a proxy to CONNECT.
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_enums,
@@ -96,21 +96,21 @@ pub struct TunnelRequest {
     reason = "it is matched once per connection, and moved out at once"
 )]
 pub enum TunnelAnswer {
-    /// The tunnel is open. From here on the transport leads to the server, and what follows in the input comes
-    /// from there, whatever Content-Length or Transfer-Encoding the response has (RFC 9110 section 9.3.6).
+    /// The tunnel is open. From now on the transport leads to the server, and the rest of the input comes from it,
+    /// whatever Content-Length or Transfer-Encoding the response has (RFC 9110 section 9.3.6).
     Accepted {
         /// The request, to start on the transport.
         request: ClientRequest,
         /// The proxy's response, with a status from 200 to 299.
         response: Response,
     },
-    /// There is no tunnel. 407 asks for credentials, by a scheme that `Proxy-Authenticate` names; any other
-    /// status says what is wrong, and 502 or 504 mostly that the proxy could not reach the server. The body is
-    /// read by [`Response::body_reader`].
+    /// There is no tunnel. 407 asks for credentials, by a scheme that `Proxy-Authenticate` names; any other status says
+    /// what is wrong: 502 or 504 usually mean that the proxy could not reach the server. [`Response::body_reader`]
+    /// reads the body.
     Rejected {
-        /// The same request for a tunnel, to try again: with [credentials](TunnelRequest::with_basic_credentials),
-        /// and on another transport unless
-        /// [the body](crate::handshake::ResponseBody::is_transport_reusable) says that this one can be used.
+        /// The same request for a tunnel, for another attempt: with
+        /// [credentials](TunnelRequest::with_basic_credentials), and on another transport unless [the
+        /// body](crate::handshake::ResponseBody::is_transport_reusable) says that this one can be used.
         tunnel: TunnelRequest,
         /// The proxy's response.
         response: Response,
@@ -118,7 +118,7 @@ pub enum TunnelAnswer {
 }
 
 impl TunnelRequest {
-    /// A tunnel to the host and the port of this request.
+    /// Creates a request for a tunnel to the host and the port of this request.
     pub fn new(request: ClientRequest) -> Self {
         Self {
             authority: request.authority_with_port(),
@@ -128,17 +128,17 @@ impl TunnelRequest {
         }
     }
 
-    /// The host and the port that the tunnel leads to, as the proxy reads them: `example.com:443`. The port is
+    /// Returns the host and the port that the tunnel leads to, as the proxy reads them: `example.com:443`. The port is
     /// always written (RFC 9110 section 9.3.6).
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Sends these credentials to the proxy, by the scheme Basic (RFC 7617), in place of any set before. The
-    /// server does not see them.
+    /// Sets the credentials for the proxy, by the scheme Basic (RFC 7617), replacing any set before. The server does
+    /// not see them.
     ///
-    /// They are readable for anybody between the client and the proxy, unless that transport is TLS. User name
-    /// and password are sent as UTF-8.
+    /// Anyone between the client and the proxy can read them, unless that transport is TLS. User name and password are
+    /// sent as UTF-8.
     ///
     /// # Errors
     ///
@@ -150,8 +150,8 @@ impl TunnelRequest {
         Ok(self)
     }
 
-    /// Sends this value as `Proxy-Authorization`, for another scheme than Basic, in place of any credentials set
-    /// before: a scheme and what it takes, such as `Bearer 6d32`.
+    /// Sets the value of `Proxy-Authorization`, for schemes other than Basic, replacing any credentials set before: a
+    /// scheme and its data, such as `Bearer 6d32`.
     ///
     /// # Errors
     ///
@@ -169,8 +169,8 @@ impl TunnelRequest {
     ///
     /// # Errors
     ///
-    /// A name that is not a token, a value with a control byte, a field that the handshake writes itself;
-    /// `Proxy-Authorization` is one of these.
+    /// A name that is not a token, a value with a control byte, or a field that the handshake itself writes, which
+    /// includes `Proxy-Authorization`.
     #[doc(alias = "header")]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
@@ -182,7 +182,7 @@ impl TunnelRequest {
         Ok(self)
     }
 
-    /// Appends the CONNECT request to `out`, and waits for the response.
+    /// Appends the CONNECT request to `out`. Returns the handshake that reads the response.
     ///
     /// The configuration limits the response: its head, its fields and the interim responses before it.
     #[must_use = "the response is read by the handshake that is returned"]
@@ -207,11 +207,10 @@ const AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// A client that has sent CONNECT ([`TunnelRequest::start`]) and waits for the proxy's response.
 ///
-/// It is driven as a [`ClientHandshake`](crate::handshake::ClientHandshake) is; there is an example at
-/// [`TunnelRequest`].
+/// Drive it like a [`ClientHandshake`](crate::handshake::ClientHandshake); [`TunnelRequest`] has an example.
 ///
-/// Memory: what has come of one head, within [`Config::max_head_size`] and [`Config::max_fields`]. Work: linear
-/// in the bytes, however the input is split. Time: the caller's; [`handle_timeout`](Self::handle_timeout)
+/// Memory: the bytes of one head received so far, within [`Config::max_head_size`] and [`Config::max_fields`]. Work:
+/// linear in the bytes, however the input is split. Time: up to the caller; [`handle_timeout`](Self::handle_timeout)
 /// ends the wait.
 #[must_use = "without the response there is no tunnel"]
 pub struct TunnelHandshake {
@@ -244,7 +243,7 @@ impl TunnelHandshake {
         }
     }
 
-    /// Takes what the transport has read. Until the response is complete nothing is to be sent.
+    /// Handles the bytes of one read. Do not send anything until the response is complete.
     ///
     /// `Ok(None)`: all of `input` was consumed, and the response is not complete. Interim responses (1xx) are
     /// skipped, up to [`Config::max_interim_responses`]. `Ok(Some(_))`: the response is complete, and the
@@ -253,8 +252,8 @@ impl TunnelHandshake {
     ///
     /// # Errors
     ///
-    /// The rule of HTTP that the response breaks, or the limit that it exceeds. The caller closes the transport.
-    /// Every later call returns the same error and consumes nothing.
+    /// The rule of HTTP that the response breaks, or the limit that it exceeds. Close the transport. Every later call
+    /// returns the same error and consumes nothing.
     pub fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<TunnelAnswer>, HandshakeError> {
         match self.next_final(input) {
             Ok(None) => Ok(None),
@@ -263,7 +262,7 @@ impl TunnelHandshake {
         }
     }
 
-    /// The next response that is not an interim one.
+    /// Returns the next response that is not an interim one.
     fn next_final(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
         let (reader, interim) = match &mut self.state {
             State::Waiting { reader, interim, .. } => (reader, interim),
@@ -301,14 +300,14 @@ impl TunnelHandshake {
         })
     }
 
-    /// The transport has ended before the response: returns the one error that follows, which is the earlier one
-    /// if there was one.
+    /// Reports that the transport has ended before the response. Returns the resulting error, or the earlier one if the
+    /// handshake had already failed.
     pub fn receive_eof(&mut self) -> HandshakeError {
         self.end(HandshakeError::Eof)
     }
 
-    /// The caller stops waiting for the response: returns the one error that follows, which is the earlier one if
-    /// there was one. The caller closes the transport.
+    /// Reports that the caller's timeout has expired. Returns the resulting error, or the earlier one if the handshake
+    /// had already failed. Then close the transport.
     pub fn handle_timeout(&mut self) -> HandshakeError {
         self.end(HandshakeError::TimedOut)
     }
@@ -332,7 +331,7 @@ impl TunnelHandshake {
 }
 
 impl fmt::Debug for TunnelRequest {
-    /// Without credentials and fields, which hold passwords and tokens.
+    /// Shows neither credentials nor fields, which hold passwords and tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TunnelRequest")
             .field("authority", &self.authority)
@@ -343,7 +342,7 @@ impl fmt::Debug for TunnelRequest {
 }
 
 impl fmt::Debug for TunnelHandshake {
-    /// Without the bytes, which hold what the proxy says to this client alone.
+    /// Does not show the bytes, which may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TunnelHandshake")
             .field("finished", &self.finished())

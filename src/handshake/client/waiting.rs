@@ -6,7 +6,7 @@ use crate::handshake::error::HandshakeError;
 use crate::handshake::http::head::Head;
 use crate::{Config, Connection};
 
-/// A client that waits for the answer.
+/// A client that waits for the response.
 pub(super) struct Waiting {
     offer: Offer,
     state: State,
@@ -24,7 +24,7 @@ enum State {
     Finished(HandshakeError),
 }
 
-/// How many more interim responses may come.
+/// How many more interim responses are allowed.
 pub(super) struct Interim {
     left: usize,
     limit: usize,
@@ -61,7 +61,7 @@ impl Waiting {
         Self { offer, state }
     }
 
-    /// The earlier error, or [`HandshakeError::Finished`] after an answer.
+    /// Returns the earlier error, or [`HandshakeError::Finished`] after a response.
     pub(super) fn check(&self) -> Result<(), HandshakeError> {
         self.finished().map_or(Ok(()), Err)
     }
@@ -77,18 +77,18 @@ impl Waiting {
         &self.offer
     }
 
-    /// Nothing more will be received, for this reason; the earlier error, if there was one.
+    /// Ends the wait with this error. Returns the earlier error, if there was one.
     pub(super) fn end(&mut self, error: HandshakeError) -> HandshakeError {
         self.fail(self.finished().unwrap_or(error))
     }
 
-    /// Everything later ends with this error.
+    /// Fails with this error, which every later call returns.
     pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
         self.state = State::Finished(error);
         error
     }
 
-    /// Takes the next response, whole.
+    /// Handles the next response, which is complete.
     pub(super) fn judge(&mut self, head: Head) -> Result<Judged, HandshakeError> {
         self.try_judge(head).map_err(|error| self.fail(error))
     }

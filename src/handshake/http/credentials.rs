@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::grammar::{is_encoded, next_octet};
 
-/// The value of Authorization for the user information of a URL (RFC 3986 section 3.2.1): a user name, and after the
-/// first colon a password; both percent-encoded.
+/// Returns the value of Authorization for the user information of a URL (RFC 3986 section 3.2.1): a user name, and
+/// after the first colon a password; both percent-encoded.
 ///
-/// `None` for what is malformed, and for what Basic credentials cannot hold: a colon in the user name, and control
+/// `None` if it is malformed, or has what Basic credentials cannot hold: a colon in the user name, or control
 /// characters (RFC 7617 section 2).
 pub(crate) fn of_user_information(text: &str) -> Option<String> {
     if !is_encoded(text, |byte| byte == b':') {
@@ -21,7 +21,7 @@ pub(crate) fn of_user_information(text: &str) -> Option<String> {
     basic(&decode(user), &decode(password))
 }
 
-/// The value of Authorization or Proxy-Authorization for a user name and a password.
+/// Returns the value of Authorization or Proxy-Authorization for a user name and a password.
 ///
 /// `None` for what Basic credentials cannot hold.
 pub(crate) fn basic(user: &[u8], password: &[u8]) -> Option<String> {
@@ -33,7 +33,7 @@ pub(crate) fn basic(user: &[u8], password: &[u8]) -> Option<String> {
     Some(["Basic ", &Base64Display::new(&pair, &STANDARD).to_string()].concat())
 }
 
-/// Whether this field tells who the sender is, and so is for the server alone that it was meant for.
+/// Returns whether this field identifies the sender, and so must be sent only to the server that it is meant for.
 pub(crate) fn is_credential(name: &str) -> bool {
     ["Authorization", "Cookie", "Proxy-Authorization"]
         .iter()

@@ -1,6 +1,6 @@
-//! The field lists of HTTP/2 and HTTP/3: pseudo-fields first, then fields with names in lowercase, none
-//! of which is about the connection (RFC 9113 section 8, RFC 9114 section 4). What breaks these rules makes
-//! the message malformed.
+//! The field lists of HTTP/2 and HTTP/3: pseudo-fields first, then fields with names in lowercase, none of which is
+//! about the connection (RFC 9113 section 8, RFC 9114 section 4). A violation of these rules makes the message
+//! malformed.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,8 +10,8 @@ use super::fields::check_line;
 use super::grammar::{text, trim};
 use crate::handshake::error::HandshakeError;
 
-/// Takes the pseudo-fields from the front of a list: their values, by the order of `names`, which are those
-/// that may stand there.
+/// Takes the pseudo-fields from the front of a list. Returns their values in the order of `names`, which are the only
+/// ones allowed.
 pub(crate) fn take_pseudo<'a, const N: usize>(
     names: [&'static str; N],
     fields: &mut Peekable<impl Iterator<Item = (&'a [u8], &'a [u8])>>,
@@ -43,7 +43,7 @@ pub(crate) fn take_status<'a>(
     let name = ":status";
     let [status] = take_pseudo([name], fields)?;
     let status = status.ok_or(HandshakeError::MissingPseudoField { name })?;
-    // RFC 9110 section 15: three digits, which is more than `parse` alone would ask for.
+    // RFC 9110 section 15: three digits, which `parse` alone would not require.
     Some(status)
         .filter(|status| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|status| status.parse().ok())
@@ -67,8 +67,8 @@ pub(crate) fn check_field<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], 
     Ok(value)
 }
 
-/// A field that the caller has added, which is checked, as it is written: the name in lowercase, no white
-/// space around the value (RFC 9113 section 8.2.1).
+/// Converts a checked field of the caller for writing: the name in lowercase, no white space around the value (RFC 9113
+/// section 8.2.1).
 pub(crate) fn written(name: &str, value: &[u8]) -> (String, Vec<u8>) {
     (name.to_ascii_lowercase(), trim(value).to_vec())
 }

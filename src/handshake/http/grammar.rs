@@ -12,14 +12,12 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
-/// What is allowed in a field's value: all but the control bytes, of which HTAB is allowed (RFC 9110 section
-/// 5.5).
+/// Bytes allowed in a field's value: all except the control bytes other than HTAB (RFC 9110 section 5.5).
 pub(crate) fn is_field_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
-/// How many of the first bytes are allowed in a field's value: those up to the CR, if they are what they should
-/// be.
+/// Returns how many of the first bytes are allowed in a field's value: in a valid line, all up to the CR.
 pub(crate) fn field_run(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((word, after)) = rest.split_first_chunk() {
@@ -35,7 +33,7 @@ pub(crate) fn field_run(bytes: &[u8]) -> usize {
     bytes.len().saturating_sub(rest.len()).saturating_add(run)
 }
 
-/// The highest bit of each of eight bytes that [`is_field_byte`] refuses. A sum of seven bits stays in its byte.
+/// Sets the highest bit of each of eight bytes that [`is_field_byte`] refuses. A sum of seven bits stays in its byte.
 fn refused_field_bytes(word: u64) -> u64 {
     let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
     let is_at_least = |bits: u64, least: u8| bits.wrapping_add(each(0x80_u8.wrapping_sub(least)));
@@ -45,10 +43,11 @@ fn refused_field_bytes(word: u64) -> u64 {
     (is_control | is_del) & !word & each(0x80)
 }
 
-/// What is allowed in a request target: printable ASCII but `#`.
+/// Bytes allowed in a request target: printable ASCII except `#`.
 ///
-/// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them
-/// in queries, and they do no harm. A client sends what a server takes, so that a proxy can send on what it received.
+/// RFC 3986 forbids some of these (`"`, `<`, `>`, `^`, `{`, `|`, `}` ...), but browsers send several of them in
+/// queries, and they are harmless. A client sends everything that a server accepts, so that a proxy can pass on what it
+/// received.
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
@@ -66,7 +65,7 @@ pub(crate) fn is_sub_delim(byte: u8) -> bool {
     )
 }
 
-/// Whether all is `unreserved`, `pct-encoded`, `sub-delims` (RFC 3986 section 2) or one of these.
+/// Returns whether everything is `unreserved`, `pct-encoded`, `sub-delims` (RFC 3986 section 2) or one of these.
 pub(crate) fn is_encoded(text: &str, is_extra: impl Fn(u8) -> bool) -> bool {
     let mut bytes = text.bytes();
     while let Some((octet, is_encoded)) = next_octet(&mut bytes) {
@@ -77,8 +76,8 @@ pub(crate) fn is_encoded(text: &str, is_extra: impl Fn(u8) -> bool) -> bool {
     true
 }
 
-/// The next octet of a text, and whether it was percent-encoded (RFC 3986 section 2.1). A `%` without two hexadecimal
-/// digits is itself.
+/// Returns the next octet of a text, and whether it was percent-encoded (RFC 3986 section 2.1). A `%` without two
+/// hexadecimal digits represents itself.
 pub(crate) fn next_octet(rest: &mut Bytes<'_>) -> Option<(u8, bool)> {
     let byte = rest.next()?;
     if byte != b'%' {
@@ -94,13 +93,13 @@ pub(crate) fn next_octet(rest: &mut Bytes<'_>) -> Option<(u8, bool)> {
     Some((u8::try_from(octet).unwrap_or_default(), true))
 }
 
-/// Whether this starts with two hexadecimal digits, as what follows a `%` has to.
+/// Returns whether this starts with two hexadecimal digits, which a `%` requires after it.
 pub(crate) fn is_octet(text: &str) -> bool {
     let digits = text.as_bytes().first_chunk::<2>();
     digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// A target with all percent-encoded that RFC 3986 sections 3.3 and 3.4 do not allow in a path and a query. A `%` stays.
+/// Percent-encodes in a target all that RFC 3986 sections 3.3 and 3.4 do not allow in a path and a query. A `%` stays.
 #[cfg(feature = "http")]
 pub(crate) fn percent_encoded(target: &str) -> alloc::string::String {
     use core::fmt::Write;
@@ -117,20 +116,21 @@ pub(crate) fn percent_encoded(target: &str) -> alloc::string::String {
     encoded
 }
 
-/// What is allowed in an Origin: printable ASCII, with spaces between several (RFC 6454 section 7.1).
+/// Returns whether this is allowed in an Origin: printable ASCII, with spaces between several origins (RFC 6454 section
+/// 7.1).
 pub(crate) fn is_origin(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// The elements of a comma list without the white space around them, the empty ones skipped (RFC 9110 section
-/// 5.6.1).
+/// Returns the elements of a comma-separated list without the white space around them, skipping empty ones (RFC 9110
+/// section 5.6.1).
 pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|&byte| byte == b',')
         .map(trim)
         .filter(|element| !element.is_empty())
 }
 
-/// Without the SP and HTAB around it (RFC 9112 section 5.1).
+/// Removes SP and HTAB at both ends (RFC 9112 section 5.1).
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     trim_end(trim_start(bytes))
 }
@@ -154,8 +154,8 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Bytes that have been checked to be ASCII, as text. (Others would come out empty; there is no way to get
-/// here with them.)
+/// Converts bytes that have been checked to be ASCII to text. (Others would result in an empty text, but cannot get
+/// here.)
 pub(crate) fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! Reading a head: bytes in, in whatever pieces, and one buffer out.
+//! Reading a head: bytes in, however they are split, and one buffer out.
 //!
-//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error
-//! is found at the byte that makes it, however the head was split, and no byte after it is consumed. Each
-//! byte is looked at a fixed number of times, so the work is linear.
+//! A byte either belongs to a run (a token, a target, a value) or moves the reader to another state. An error is found
+//! at the byte that causes it, however the head was split, and no byte after it is consumed. Each byte is read a fixed
+//! number of times, so the work is linear.
 
 use core::mem;
 
@@ -15,7 +15,7 @@ use crate::Config;
 use crate::cursor::take;
 use crate::handshake::error::HandshakeError;
 
-/// Browsers' requests are smaller, unless they have long cookies.
+/// The size of most heads: browsers' requests are smaller, unless they have long cookies.
 const USUAL_HEAD: usize = 1024;
 
 /// Reads one head.
@@ -24,7 +24,7 @@ pub(crate) struct HeadReader {
     kind: Kind,
     state: State,
     head: Head,
-    /// Bytes consumed, those of skipped empty lines too.
+    /// Bytes consumed, including those of skipped empty lines.
     seen: usize,
     limit: usize,
     fields: usize,
@@ -41,7 +41,7 @@ enum Kind {
     Response,
 }
 
-/// Where in a head the next byte stands; in the order in which they come.
+/// The position of the next byte in a head; the variants are in the order of the bytes.
 #[derive(Clone, Copy, Eq, PartialEq, PartialOrd)]
 enum State {
     /// Before a request.
@@ -50,9 +50,9 @@ enum State {
     StartLf,
     Method,
     Target,
-    /// At this byte of the version, 8 being the one behind it.
+    /// At this byte of the version; 8 is the one after it.
     Version(u8),
-    /// At this digit of the status, 3 being the space or the line end behind it.
+    /// At this digit of the status; 3 is the space or the line end after it.
     Status(u8),
     Reason,
     /// After the CR of the first line.
@@ -73,7 +73,7 @@ enum State {
 }
 
 impl State {
-    /// How many of the first bytes leave it as it is.
+    /// Returns how many of the first bytes leave the state unchanged.
     fn run(self, bytes: &[u8]) -> usize {
         match self {
             Self::Method | Self::Name => run(bytes, is_token_byte),
@@ -88,7 +88,7 @@ impl State {
         matches!(self, Self::StartLf | Self::LineLf | Self::ValueLf | Self::EndLf)
     }
 
-    /// Whether such bytes go into the buffer.
+    /// Returns whether these bytes go into the buffer.
     fn is_kept(self) -> bool {
         matches!(self, Self::Method | Self::Target | Self::Name | Self::Value)
     }
@@ -103,12 +103,13 @@ impl HeadReader {
         Self::new(config, Kind::Response, State::Version(0))
     }
 
-    /// Reads the trailer section of a body: field lines up to an empty line, within the limits of a head.
+    /// Creates a reader for the trailer section of a body: field lines up to an empty line, within the limits of a
+    /// head.
     pub(crate) fn trailers(config: &Config) -> Self {
         Self::new(config, Kind::Response, State::FirstField)
     }
 
-    /// Reads a further response after an interim one, in its memory.
+    /// Creates a reader for a further response after an interim one, using its memory.
     pub(crate) fn response_after(config: &Config, interim: Head) -> Self {
         let mut reader = Self::response(config);
         reader.head.bytes = interim.bytes;
@@ -130,9 +131,10 @@ impl HeadReader {
         }
     }
 
-    /// Consumes the bytes of the head, and with an error those up to the byte that made it.
+    /// Consumes the bytes of the head, or on an error those up to the byte that caused it.
     ///
-    /// `Ok(None)`: all was consumed and more is needed. After an error or a head the reader is used up.
+    /// `Ok(None)`: all input was consumed and more is needed. After an error or a head the reader must not be used
+    /// again.
     pub(crate) fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, HandshakeError> {
         let window = input.len().min(self.limit.saturating_sub(self.seen));
         if let Some((head, size)) = self.read_lines(input.get(..window).unwrap_or_default()) {
@@ -156,8 +158,8 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Takes a head that is complete and plain in one go, if nothing came before it. As with
-    /// [`whole_lines`](Self::whole_lines), this changes nothing but the time.
+    /// Reads a head that is complete and plain in one step, if no byte came before it. As with
+    /// [`whole_lines`](Self::whole_lines), this changes only the time.
     fn read_lines(&mut self, bytes: &[u8]) -> Option<(Head, usize)> {
         if self.seen > 0 {
             return None;
@@ -169,18 +171,19 @@ impl HeadReader {
         }
     }
 
-    /// The method, if it has come.
+    /// Returns the method, if it has arrived.
     pub(crate) fn method(&self) -> &str {
         self.head.method()
     }
 
-    /// Whether anything came, be it an empty line before a request.
+    /// Returns whether any byte was received, even of an empty line before a request.
     pub(crate) fn has_begun(&self) -> bool {
         self.seen > 0
     }
 
-    /// The usual head in one allocation: what came, and what the records need more than the line ends that
-    /// they replace. What came may be mostly frames, so it is no more than the usual head needs.
+    /// Reserves memory so that a usual head takes one allocation: the bytes received, plus what the records need beyond
+    /// the line ends that they replace. The bytes may be mostly frames, so this reserves no more than a usual head
+    /// needs.
     fn reserve(&mut self, incoming: usize) {
         if self.seen == 0 && incoming > 0 {
             let incoming = incoming.min(USUAL_HEAD);
@@ -209,8 +212,8 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Takes the version that requests have in one go, with the line end. As with [`whole_lines`](Self::whole_lines),
-    /// this changes nothing but the time.
+    /// Reads the usual version of requests in one step, with the line end. As with [`whole_lines`](Self::whole_lines),
+    /// this changes only the time.
     fn usual_version(&mut self, rest: &mut &[u8]) {
         if self.state == State::Version(0) && self.kind == Kind::Request {
             if let Some(after) = rest.strip_prefix(b"HTTP/1.1\r\n") {
@@ -221,10 +224,10 @@ impl HeadReader {
         }
     }
 
-    /// Takes field lines in one go each, as long as they are complete and plain.
+    /// Reads field lines in one step each, as long as they are complete and plain.
     ///
-    /// This changes nothing but the time: the states would come to the same records. They take over at a line
-    /// that is partial, empty, folded, wrong or one too many, and look at its bytes once more.
+    /// This changes only the time: the states would produce the same records. They take over at a line that is partial,
+    /// empty, folded, invalid or over the limit, and read its bytes once more.
     fn whole_lines(&mut self, rest: &mut &[u8]) {
         while matches!(self.state, State::FirstField | State::NextField) && self.fields < self.max_fields {
             let Some((name, value, after)) = split_line(rest) else {
@@ -237,7 +240,7 @@ impl HeadReader {
         }
     }
 
-    /// The state after a byte that ends a run.
+    /// Returns the state after a byte that ends a run.
     fn turn(&mut self, byte: u8) -> Result<State, HandshakeError> {
         match self.state {
             State::Start => self.start(byte),
@@ -265,8 +268,7 @@ impl HeadReader {
     }
 
     fn start(&mut self, byte: u8) -> Result<State, HandshakeError> {
-        // RFC 9112 section 2.2: empty lines before a request are skipped. They count against the limit all
-        // the same.
+        // RFC 9112 section 2.2: empty lines before a request are skipped. They still count against the limit.
         if byte == b'\r' {
             return Ok(State::StartLf);
         }
@@ -303,7 +305,7 @@ impl HeadReader {
         }
     }
 
-    /// The error, unless the line is of the PROXY protocol: `PROXY`, and a protocol in place of a target.
+    /// Returns the error, unless the line is of the PROXY protocol: `PROXY`, and a protocol instead of a target.
     fn of_proxy(&self, error: HandshakeError) -> HandshakeError {
         let protocol = self.head.bytes.get(self.head.method_end..);
         match (self.head.method(), protocol) {
@@ -312,7 +314,7 @@ impl HeadReader {
         }
     }
 
-    /// One byte of the version, or the one behind it.
+    /// Reads one byte of the version, or the one after it.
     fn version(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
         let digit = byte.wrapping_sub(b'0');
         // RFC 9112 section 2.3: uppercase, and one digit on each side of the dot.
@@ -330,9 +332,9 @@ impl HeadReader {
         Ok(State::Version(at.saturating_add(1)))
     }
 
-    /// One byte of the status or the one behind it.
+    /// Reads one byte of the status, or the one after it.
     fn status(&mut self, at: u8, byte: u8) -> Result<State, HandshakeError> {
-        // RFC 9112 section 4: three digits and a space, though a line without reason may lack it; no status is below 100.
+        // RFC 9112 section 4: three digits and a space, which a line without a reason may lack; no status is below 100.
         match (at, byte) {
             (0, b'1'..=b'9') | (1 | 2, b'0'..=b'9') => {
                 let digit = u16::from(byte.wrapping_sub(b'0'));
@@ -345,7 +347,7 @@ impl HeadReader {
         }
     }
 
-    /// The first byte of a field line, of a folded line, or of the end.
+    /// Reads the first byte of a field line, of a folded line, or of the end.
     fn line_start(&mut self, byte: u8) -> Result<State, HandshakeError> {
         match byte {
             b'\r' => Ok(State::EndLf),
@@ -400,7 +402,7 @@ impl HeadReader {
     }
 }
 
-/// A version whose messages have this syntax.
+/// Checks that messages of this version have this syntax.
 pub(crate) fn check_http_version((major, minor): (u8, u8)) -> Result<(), HandshakeError> {
     // RFC 9112 section 2.3: a later minor version is treated as this one.
     if major != 1 {
@@ -409,7 +411,8 @@ pub(crate) fn check_http_version((major, minor): (u8, u8)) -> Result<(), Handsha
     Ok(())
 }
 
-/// The name and the value of a whole field line, and what follows it. White space is left behind the value.
+/// Returns the name and the value of a complete field line, and the bytes after it. White space after the value stays
+/// in it.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, after) = bytes.split_at_checked(run(bytes, is_token_byte))?;
     let after = trim_start(after.strip_prefix(b":")?);
@@ -418,7 +421,7 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (!name.is_empty()).then_some((name, value, after))
 }
 
-/// The CR behind a value or a reason.
+/// Reads the CR after a value or a reason.
 fn end_text(byte: u8, next: State) -> Result<State, HandshakeError> {
     if byte == b'\r' {
         Ok(next)
@@ -436,7 +439,7 @@ fn line_feed(byte: u8, next: State) -> Result<State, HandshakeError> {
     }
 }
 
-/// The error for a byte out of place.
+/// Returns the error for a byte that is not expected.
 fn unexpected(byte: u8, error: HandshakeError) -> HandshakeError {
     // RFC 9112 section 2.2 allows recipients to accept an LF alone as a line end. Different views of where a
     // line ends allow request smuggling, so it is rejected, and immediately, as its sender waits for a
@@ -448,7 +451,7 @@ fn unexpected(byte: u8, error: HandshakeError) -> HandshakeError {
     }
 }
 
-/// How many of the first bytes are of a kind.
+/// Returns how many of the first bytes are of a kind.
 fn run(bytes: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
     bytes
         .iter()

@@ -1,5 +1,5 @@
-//! As much of HTTP as the handshake needs: heads of HTTP/1.1 read and written, the field lists of HTTP/2 and
-//! HTTP/3, their fields, and where a request goes.
+//! The part of HTTP that the handshake needs: reading and writing heads of HTTP/1.1, the field lists of HTTP/2 and
+//! HTTP/3, their fields, and request targets.
 
 pub(super) mod credentials;
 pub(super) mod field_list;

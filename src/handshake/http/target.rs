@@ -1,4 +1,4 @@
-//! Where a request goes: authorities and request targets.
+//! Authorities and request targets.
 
 use alloc::string::String;
 use core::net::Ipv6Addr;
@@ -8,7 +8,7 @@ use crate::Config;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::url::UrlPart;
 
-/// A host and, if it is given, a port.
+/// A host and an optional port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Authority<'a> {
     pub(crate) host: Host<'a>,
@@ -23,14 +23,14 @@ pub(crate) enum Host<'a> {
     /// An IPv6 address, without its brackets.
     Address {
         address: &'a str,
-        /// RFC 6874: what follows `%25` or `%`. It means something to the client's own machine only.
+        /// RFC 6874: what follows `%25` or `%`. It has a meaning only on the client's own machine.
         zone: Option<&'a str>,
     },
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there. The error is
-    /// the part at fault.
+    /// Reads `host [":" port]` (RFC 3986 section 3.2, without user information); a port may be empty there. The error
+    /// names the part at fault.
     pub(crate) fn parse(text: &'a str) -> Result<Self, UrlPart> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -50,13 +50,13 @@ impl<'a> Authority<'a> {
         Ok(Self { host, port })
     }
 
-    /// The one of a field: there is no zone in it unless the configuration allows that (RFC 6874 section 3).
+    /// Reads the authority in a field, which has no zone unless the configuration allows that (RFC 6874 section 3).
     pub(crate) fn of_field(text: &'a str, config: &Config) -> Option<Self> {
         let is_allowed = |authority: &Self| config.accept_zone_in_host || authority.host.zone().is_none();
         Self::parse(text).ok().filter(is_allowed)
     }
 
-    /// Whether both are the same host and port, where the scheme has this port. Zones are not compared.
+    /// Returns whether both are the same host and port, if this is the scheme's default port. Zones are not compared.
     pub(crate) fn is_same(&self, other: &Authority<'_>, default_port: u16) -> bool {
         let is_same_host = match (self.host, other.host) {
             (Host::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
@@ -97,14 +97,14 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// As a client writes it: an address in brackets and without its zone (RFC 6874 section 3); a name with what is
-    /// percent-encoded without need decoded, which makes it no other name (RFC 3986 section 6.2.2.2).
+    /// Returns the host as a client writes it: an address in brackets and without its zone (RFC 6874 section 3); a name
+    /// with needlessly percent-encoded characters decoded, which does not change the name (RFC 3986 section 6.2.2.2).
     ///
     /// `None` for a name with anything else percent-encoded: it would have to be in Punycode.
     pub(crate) fn written(&self) -> Option<String> {
         let name = match self {
             Self::Address { address, .. } => return Some(["[", address, "]"].concat()),
-            // Most have nothing to decode, which is seen without an early exit, and so by vector code.
+            // Most have nothing to decode. The check has no early exit, so that the compiler vectorizes it.
             Self::Name(name) if name.bytes().fold(true, |all, byte| all & (byte != b'%')) => {
                 return Some(String::from(*name));
             }
@@ -122,15 +122,15 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The port of `http:` and `ws:`, or of `https:` and `wss:`.
+/// Returns the default port of `http:` and `ws:`, or of `https:` and `wss:`.
 pub(crate) fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-/// What a request asks for (RFC 9112 section 3.2).
+/// The target of a request (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Target<'a> {
-    /// In the absolute form, and with CONNECT.
+    /// Present in the absolute form, and with CONNECT.
     pub(crate) authority: Option<&'a str>,
     /// `*` with OPTIONS, empty with CONNECT.
     pub(crate) path: &'a str,
@@ -145,12 +145,12 @@ impl<'a> Target<'a> {
         Self::read(method, target)
     }
 
-    /// The same, where no byte is out of place, as the reader of heads has seen.
+    /// Same as `parse`, for a target whose bytes the reader of heads has checked.
     pub(crate) fn read(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         Self::split(method, target).check(method)
     }
 
-    /// Same as above, for the parts that another HTTP library has read.
+    /// Same as [`read`](Self::read), for the parts that another HTTP library has read.
     #[cfg(feature = "http")]
     pub(crate) fn of_parts(
         method: &str,
@@ -177,17 +177,17 @@ impl<'a> Target<'a> {
         parts.check(method)
     }
 
-    /// The `:path` of HTTP/2 and HTTP/3, where it is a path (RFC 9113 section 8.3.1).
+    /// Reads the `:path` of HTTP/2 and HTTP/3. `None` unless it is a path (RFC 9113 section 8.3.1).
     pub(crate) fn of_path(path: &'a str) -> Option<Self> {
         let is_whole = path.starts_with('/') && path.bytes().all(is_target_byte);
         is_whole.then(|| Self::split("", path))
     }
 
-    /// Checks the parts as such; that no byte of them is out of place has been checked before.
+    /// Checks the parts, whose bytes have been checked before.
     fn check(self, method: &str) -> Result<Self, HandshakeError> {
         let is_whole = match self.authority {
-            // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is for OPTIONS alone, as the bare authority is
-            // for CONNECT.
+            // RFC 9112 sections 3.2.3 and 3.2.4: the asterisk is only for OPTIONS, and the bare authority only for
+            // CONNECT.
             None => self.path.starts_with('/') || (method == "OPTIONS" && self.is_asterisk()),
             Some(authority) => Authority::parse(authority).is_ok_and(|authority| {
                 !authority.host.is_empty()
@@ -206,8 +206,8 @@ impl<'a> Target<'a> {
         self.path == "*" && self.query.is_none()
     }
 
-    /// The parts, where all has been checked before. A few bytes are compared and the `?` is searched for:
-    /// cheap enough to do it again for each part that is asked for, rather than to keep them.
+    /// Returns the parts of a target that has been checked before. This compares a few bytes and searches for the `?`,
+    /// which is cheap enough to repeat for each part instead of storing them.
     pub(crate) fn split(method: &str, target: &'a str) -> Self {
         if method == "CONNECT" {
             return Self {
@@ -245,8 +245,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The address and the zone behind `%25` (RFC 6874 section 2), or behind a bare `%` that is not followed by two hexadecimal
-/// digits (section 3): those would be an encoded byte to another reader.
+/// The address and the zone behind `%25` (RFC 6874 section 2), or behind a bare `%` that is not followed by two
+/// hexadecimal digits (section 3): another parser would read those as an encoded byte.
 fn split_zone(text: &str) -> (&str, Option<&str>) {
     if let Some((address, zone)) = text.split_once("%25") {
         return (address, Some(zone));
@@ -257,17 +257,17 @@ fn split_zone(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// RFC 3986 section 3.2.2: `reg-name`, which takes in the IPv4 addresses; but no comma, as only two Host
-/// lines that were joined on the way have one.
+/// RFC 3986 section 3.2.2: `reg-name`, which includes IPv4 addresses; but without a comma, which only two joined Host
+/// lines have.
 fn is_name(host: &str) -> bool {
-    // Most are plain, which is seen without an early exit, and so by vector code.
+    // Most are plain. The check has no early exit, so that the compiler vectorizes it.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'.') | (byte == b'-');
     let mut bytes = host.bytes();
     bytes.clone().fold(true, |all, byte| all & is_plain(byte))
         || is_encoded(host, |_| false) && bytes.all(|byte| byte != b',')
 }
 
-/// Nothing, a colon, or a colon and a number.
+/// Parses nothing, a colon, or a colon and a number.
 fn parse_port(text: &str) -> Option<Option<u16>> {
     let Some(digits) = text.strip_prefix(':') else {
         return text.is_empty().then_some(None);
@@ -275,7 +275,7 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
     if digits.is_empty() {
         return Some(None);
     }
-    // `parse` alone would take a sign as well.
+    // `parse` alone would accept a sign as well.
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -288,7 +288,7 @@ fn is_known_scheme(scheme: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
-/// At the first such byte, which is ASCII; what is searched is short.
+/// Splits before the first such byte, which is ASCII. The text is short.
 pub(crate) fn split_before(text: &str, is_end: impl Fn(u8) -> bool) -> (&str, &str) {
     let end = text.bytes().position(is_end).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))

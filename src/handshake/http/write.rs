@@ -18,8 +18,8 @@ pub(crate) fn check_field(name: &str, value: &[u8]) -> Result<(), HandshakeMisus
     let is_sec = name
         .get(..14)
         .is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    // RFC 9110 section 7.6.1: the connection has the options that the handshake gives it; and HTTP/2 and
-    // HTTP/3 have none (RFC 9113 section 8.2.2).
+    // RFC 9110 section 7.6.1: the handshake determines the connection options; and HTTP/2 and HTTP/3 have none (RFC
+    // 9113 section 8.2.2).
     let is_option = ["Keep-Alive", "Proxy-Connection", "TE"]
         .iter()
         .any(|option| option.eq_ignore_ascii_case(name));
@@ -54,7 +54,7 @@ pub(crate) fn push_status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a whole final response to a request by `method`; after it the connection is to be closed.
+/// Appends a complete final response to a request with `method`. The connection must then be closed.
 pub(crate) fn push_response(
     out: &mut Vec<u8>,
     method: &str,
@@ -66,14 +66,14 @@ pub(crate) fn push_response(
     for (name, value) in fields {
         check_field(name, value.as_ref())?;
     }
-    // A 426 has the same to say, whoever sends it.
+    // A 426 has the same fields, whoever sends it.
     let required = if status == 426 { UPGRADE_REQUIRED } else { &[] };
     push_final(out, method, status, required, fields, body);
     Ok(())
 }
 
-/// What every 426 has to say: RFC 9110 section 15.5.22, with the option that goes along with Upgrade (section
-/// 7.8), and RFC 6455 section 4.2.2.
+/// The fields of every 426: RFC 9110 section 15.5.22, with the connection option for Upgrade (section 7.8), and RFC
+/// 6455 section 4.2.2.
 pub(crate) const UPGRADE_REQUIRED: &[(&str, &str)] = &[
     ("Upgrade", "websocket"),
     (CONNECTION, "Upgrade"),
@@ -102,7 +102,7 @@ pub(crate) fn push_final(
     for (name, value) in fields {
         push_field(out, name, value.as_ref());
     }
-    // RFC 9110 section 8.6: no length with 204; with 304 it would be that of another response.
+    // RFC 9110 section 8.6: no length with 204; with 304 it would be the length of another response.
     if !matches!(status, 204 | 304) {
         push_field(out, "Content-Length", body.len().to_string().as_bytes());
     }
@@ -126,7 +126,7 @@ fn check_status(method: &str, status: u16, body: &[u8]) -> Result<(), HandshakeM
     Ok(())
 }
 
-/// RFC 9110 section 15, RFC 6585: those that a server of this kind has a use for. The others go without.
+/// RFC 9110 section 15, RFC 6585: the reasons for statuses that a server of this kind uses. Other statuses have none.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

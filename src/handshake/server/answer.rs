@@ -1,4 +1,4 @@
-//! How a request to upgrade is answered: accepted, in bytes or in fields, or rejected.
+//! How a WebSocket request is answered: accepted, in bytes or in fields, or rejected.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::handshake::misuse::HandshakeMisuse;
 use crate::handshake::opening::Opening;
 
 impl Upgrade<'_> {
-    /// The extensions of the answer, if there are any.
+    /// Returns the extensions of the response, if there are any.
     fn answered_extensions(&self) -> Option<(&str, &[u8])> {
         #[cfg(feature = "deflate")]
         if let Some((_, element)) = &self.deflate {
@@ -19,12 +19,12 @@ impl Upgrade<'_> {
         None
     }
 
-    /// Adds a field to the response that accepts, such as `Set-Cookie`. The value is text or bytes: those from 0x80 on,
-    /// such as Latin-1, are sent as they are (RFC 9110 section 5.5).
+    /// Adds a field to the accepting response, such as `Set-Cookie`. The value is text or bytes; bytes from 0x80 on,
+    /// such as Latin-1, are sent unchanged (RFC 9110 section 5.5).
     ///
     /// # Errors
     ///
-    /// A name that is not a token, a value with a control byte, a field that is written by the handshake itself.
+    /// A name that is not a token, a value with a control byte, or a field that the handshake itself writes.
     #[doc(alias = "header")]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, HandshakeMisuse> {
         let value = value.as_ref();
@@ -33,18 +33,17 @@ impl Upgrade<'_> {
         Ok(self)
     }
 
-    /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` at once.
+    /// Appends the 101 response to `out`, and opens the connection. Frames may follow in `out` immediately.
     ///
     /// If the client expects a 100, that is appended first (RFC 9110 section 7.8).
     ///
-    /// After an extended CONNECT there is no response in bytes to append: the stack has sent it, from
-    /// [`status`](Self::status) and [`response_fields`](Self::response_fields), and `out` is for frames
-    /// alone.
+    /// After an extended CONNECT this appends no response: the stack has sent it, from [`status`](Self::status) and
+    /// [`response_fields`](Self::response_fields), and `out` is only for frames.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn accept(self, out: &mut Vec<u8>) -> Connection {
         if let Opening::Upgrade { accept } = &self.opening {
-            // RFC 9110 section 7.8: "the server MUST send a 100 (Continue) response before sending a 101". Section 10.1.1
-            // would do without it where there is no content; a client has to be able to read both.
+            // RFC 9110 section 7.8: "the server MUST send a 100 (Continue) response before sending a 101". Section
+            // 10.1.1 does not require it if there is no content; a client has to be able to read both.
             if let Awaited::Continue = self.awaited {
                 out.extend_from_slice(CONTINUE);
             }
@@ -60,16 +59,16 @@ impl Upgrade<'_> {
         self.into_connection()
     }
 
-    /// Appends a whole response that is not the 101: RFC 6455 section 4.2.2 leaves a server free to give any,
-    /// such as 401, 403 (the origin), 404 (the resource), 503 or a redirect.
+    /// Rejects the request: appends a complete response other than the 101. RFC 6455 section 4.2.2 allows any, such as
+    /// 401, 403 (the origin), 404 (the resource), 503 or a redirect.
     ///
-    /// Same as [`Request::respond`](crate::handshake::Request::respond); fields that were added for the answer
-    /// that accepts are not sent.
+    /// Otherwise the same as [`Request::respond`](crate::handshake::Request::respond). Fields added for the accepting
+    /// response are not sent.
     ///
     /// # Errors
     ///
-    /// A status that is not final, a body where the status has none, a field that is malformed or reserved;
-    /// an extended CONNECT, as its response is the stack's to send. `out` is untouched.
+    /// A status that is not final, a body with a status that does not allow one, a field that is malformed or reserved;
+    /// an extended CONNECT, because the HTTP stack must send its response. `out` is untouched.
     pub fn reject(
         self,
         status: u16,
@@ -108,7 +107,7 @@ impl Upgrade<'_> {
         }
     }
 
-    /// The status of the response that accepts: 101, or 200 for an extended CONNECT, where it is the
+    /// Returns the status of the accepting response: 101, or 200 for an extended CONNECT, which has it in the
     /// pseudo-field `:status` (RFC 8441 section 5).
     pub fn status(&self) -> u16 {
         match self.opening {
@@ -117,8 +116,8 @@ impl Upgrade<'_> {
         }
     }
 
-    /// The fields of the response that accepts, for a caller whose own HTTP server sends it; values are ASCII, but for
-    /// those that the caller added. Those for an extended CONNECT have names in lowercase.
+    /// Returns the fields of the accepting response, for callers whose own HTTP server sends it; values are ASCII,
+    /// except those that the caller added. For an extended CONNECT the names are in lowercase.
     #[doc(alias = "headers")]
     pub fn response_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let fixed = match &self.opening {
@@ -133,9 +132,9 @@ impl Upgrade<'_> {
         fixed.into_iter().flatten().chain(self.further_fields())
     }
 
-    /// Those that were chosen or added.
+    /// Returns the fields that were chosen or added.
     fn further_fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        // RFC 6455 section 4.2.2: without a subprotocol there is no field; an empty one would be malformed.
+        // RFC 6455 section 4.2.2: without a subprotocol there is no field; an empty field would be malformed.
         let protocol = self
             .protocol
             .map(|name| (self.opening.name_of_protocol(), name.as_bytes()));
@@ -146,7 +145,7 @@ impl Upgrade<'_> {
             .chain(fields.map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 
-    /// The connection, for a caller whose own HTTP server sends the response.
+    /// Returns the connection, for callers whose own HTTP server sends the response.
     #[must_use = "the connection is open, and the client sends to it"]
     pub fn into_connection(self) -> Connection {
         let connection = Connection::server(&self.config);
@@ -160,13 +159,12 @@ impl Upgrade<'_> {
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The 101 up to the answer to the key: the status line and the first of the fixed fields, which are what
-/// [`Upgrade::response_fields`] begins with. RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no
-/// Transfer-Encoding, as it is reserved.
+/// The 101 up to the answer to the key: the status line and the first of the fixed fields, with which
+/// [`Upgrade::response_fields`] begins too. RFC 6455 section 4.2.2, item 5; RFC 9112 section 6.1: no Transfer-Encoding.
 const ACCEPT_START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ";
 
-/// The usual 101, with a subprotocol of moderate length.
+/// The size of a usual 101, with a subprotocol of moderate length.
 const ACCEPT_SIZE: usize = 192;

@@ -8,7 +8,7 @@ use crate::handshake::http::field_list;
 use crate::handshake::http::fields::KnownFields;
 use crate::handshake::http::target::{Authority, Target, default_port};
 
-/// A request that asks for WebSocket.
+/// An extended CONNECT that asks for WebSocket.
 pub(super) struct Connect<'a> {
     pub(super) host: &'a str,
     pub(super) target: Target<'a>,
@@ -37,8 +37,7 @@ impl<'a> Connect<'a> {
         if protocol != PROTOCOL {
             return Err(HandshakeError::UnsupportedConnectProtocol);
         }
-        // RFC 8441 section 5: `https` for `wss:`, `http` for `ws:`. RFC 3986 section 3.1: schemes have no
-        // case.
+        // RFC 8441 section 5: `https` for `wss:`, `http` for `ws:`. RFC 3986 section 3.1: schemes are case-insensitive.
         let is_secure = scheme.eq_ignore_ascii_case("https");
         if !is_secure && !scheme.eq_ignore_ascii_case("http") {
             return Err(HandshakeError::MalformedPseudoField { name: SCHEME });
@@ -50,9 +49,9 @@ impl<'a> Connect<'a> {
         })
     }
 
-    /// RFC 8441 section 5: the rules of RFC 6455 that have nothing to do with the connection.
+    /// RFC 8441 section 5: checks the rules of RFC 6455 that do not concern the connection.
     pub(super) fn check(&self) -> Result<(), HandshakeError> {
-        // RFC 9113 section 8.1.1: a length would be one of DATA frames, in which the frames of RFC 6455 come.
+        // RFC 9113 section 8.1.1: a length would be that of the DATA frames, which carry the frames of RFC 6455.
         if !self.known.content_length.is_empty() {
             return Err(HandshakeError::UnexpectedContentLength);
         }
@@ -71,7 +70,7 @@ fn require<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, Ha
     value.ok_or(HandshakeError::MissingPseudoField { name })
 }
 
-/// The authority that the client means, as in any request: no tunnel leads there (RFC 8441 section 4).
+/// Checks the authority that the client addressed, as in any request: no tunnel leads there (RFC 8441 section 4).
 fn check_authority<'a>(
     config: &Config,
     authority: Option<&'a str>,

@@ -34,10 +34,10 @@ use crate::handshake::http::head::HeadReader;
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 ///
-/// Memory: what has come of the head, and no more than [`Config::max_head_size`] and eight bytes for each of at most
-/// [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in the
-/// bytes, however they are split. There is no clock in here: RFC 6455 leaves the time to the caller, who reports a
-/// timeout with [`handle_timeout`](Self::handle_timeout).
+/// Memory: the bytes of the head received so far, at most [`Config::max_head_size`] plus eight bytes for each of at
+/// most [`Config::max_fields`] fields (a buffer that had to grow may be twice as large for a while). Work: linear in
+/// the bytes, however they are split. Time: up to the caller; report a timeout with
+/// [`handle_timeout`](Self::handle_timeout).
 #[derive(Clone)]
 #[must_use = "a handshake does nothing but by `receive`"]
 pub struct ServerHandshake {
@@ -52,7 +52,7 @@ enum State {
 }
 
 impl ServerHandshake {
-    /// Waits for a request.
+    /// Creates a handshake that waits for a request.
     pub fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
@@ -62,9 +62,8 @@ impl ServerHandshake {
 
     /// Handles the bytes of one read.
     ///
-    /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is
-    /// complete; what follows it stays in `input`, and is frames if the request is accepted. The
-    /// handshake is then finished.
+    /// `Ok(None)`: all of `input` was consumed, and the head is not complete. `Ok(Some(_))`: the request is complete;
+    /// what follows it stays in `input`: frames, if the request is accepted. The handshake is then finished.
     ///
     /// # Errors
     ///
@@ -109,12 +108,11 @@ impl ServerHandshake {
         }
     }
 
-    /// Reports that the caller's timeout has expired: the one error that comes of it, which is the earlier one if there
-    /// was one.
+    /// Reports that the caller's timeout has expired. Returns the resulting error, or the earlier one if the handshake
+    /// had already failed.
     ///
-    /// The response that says so, with status 408, has been appended to `out`, unless nothing at all had come:
-    /// browsers open transports ahead of their requests, and would take it for the answer to one. The caller
-    /// sends it and closes the transport.
+    /// A response with status 408 has been appended to `out`, unless no byte was received: browsers open transports
+    /// ahead of their requests, and would mistake it for the response to one. Send it and close the transport.
     pub fn handle_timeout(&mut self, out: &mut Vec<u8>) -> HandshakeError {
         match &self.state {
             State::Reading(reader) => {
@@ -131,7 +129,7 @@ impl ServerHandshake {
 }
 
 impl fmt::Debug for ServerHandshake {
-    /// Without the bytes, which hold cookies and passwords.
+    /// Does not show the bytes, which hold cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Reading(_) => None,

@@ -1,4 +1,4 @@
-//! A request as a server sees it: any request, before it is known what it asks for.
+//! A request as a server sees it, before it is known what it asks for.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +16,7 @@ use crate::handshake::misuse::HandshakeMisuse;
 
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
-/// It owns its bytes, in one buffer that is dropped with it. A server that has other things on the same port looks at
+/// It owns its bytes, in one buffer that is dropped with it. A server that serves other things on the same port checks
 /// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); WebSocket
 /// requests go through [`upgrade`](Self::upgrade).
 ///
@@ -41,7 +41,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Checks what holds for any request; `out` gets the response to one that breaks it.
+    /// Checks the rules for any request. If one is broken, appends the response to `out`.
     pub(super) fn new(head: Head, config: Config, out: &mut Vec<u8>) -> Result<Self, HandshakeError> {
         let known = KnownFields::collect(head.records());
         let basics = check_basics(&config, &known, head.version())
@@ -55,51 +55,51 @@ impl Request {
         })
     }
 
-    /// The method, as sent: methods are case-sensitive (RFC 9110 section 9.1).
+    /// Returns the method, as sent: methods are case-sensitive (RFC 9110 section 9.1).
     pub fn method(&self) -> &str {
         self.head.method()
     }
 
-    /// The request target, as sent: most often the path with the query (RFC 9112 section 3.2).
+    /// Returns the request target, as sent: most often the path with the query (RFC 9112 section 3.2).
     pub fn target(&self) -> &str {
         self.head.target()
     }
 
-    /// The path of the target, as sent, with its percent-encoding; `/` if the target has none.
+    /// Returns the path of the target, as sent, with its percent-encoding; `/` if the target has none.
     ///
-    /// It starts with `/`, but for the two requests that have no path: it is `*` for `OPTIONS *`, and empty
-    /// for CONNECT.
+    /// It starts with `/`, except in two requests that have no path: it is `*` for `OPTIONS *`, and empty for CONNECT.
     pub fn path(&self) -> &str {
         self.split_target().path
     }
 
-    /// What follows the first `?` of the target, as sent.
+    /// Returns the query: the part of the target after the first `?`, as sent.
     pub fn query(&self) -> Option<&str> {
         self.split_target().query
     }
 
-    /// Major and minor number of the version. The major one is 1.
+    /// Returns the major and the minor number of the version. The major number is 1.
     pub fn version(&self) -> (u8, u8) {
         self.head.version()
     }
 
-    /// The fields, in the order of their lines.
+    /// Returns the fields, in the order of their lines.
     #[doc(alias = "headers")]
     pub fn fields(&self) -> Fields<'_> {
         Fields::new(self.head.records())
     }
 
-    /// The value of the first line of this name, in any case. See [`fields`](Self::fields) for those that may
-    /// repeat.
+    /// Returns the value of the first field line with this name, whatever its case. Use [`fields`](Self::fields) for
+    /// fields that may repeat.
     #[doc(alias = "header")]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(name)
     }
 
-    /// The authority the client addressed: that of the target if it has one, otherwise Host (RFC 9112 section 3.2.2).
+    /// Returns the authority the client addressed: that of the target if it has one, otherwise Host (RFC 9112 section
+    /// 3.2.2).
     ///
-    /// A host, and a port if it was given. `None` happens with HTTP/1.0 only; an empty one is allowed by
-    /// HTTP, but not in a request to upgrade.
+    /// It is a host with an optional port. It is `None` only with HTTP/1.0. HTTP allows it to be empty, except in a
+    /// WebSocket request.
     pub fn authority(&self) -> Option<&str> {
         match self.split_target().authority {
             Some(authority) => Some(authority),
@@ -107,17 +107,17 @@ impl Request {
         }
     }
 
-    /// The value of the first Origin line, as sent: the site of the script that made a browser send this.
+    /// Returns the value of the first Origin line, as sent: the site of the script that made a browser send this.
     ///
     /// Non-browser clients may send none, or anything. [`Upgrade::origin`] is the checked form.
     pub fn origin(&self) -> Option<&[u8]> {
         self.field("Origin")
     }
 
-    /// Whether the request asks for a WebSocket at all, i.e. its Upgrade field lists `websocket`. In HTTP/1.0 nothing
-    /// does, as that field is ignored there (RFC 9110 section 7.8).
+    /// Returns whether the request asks for a WebSocket at all, i.e. its Upgrade field lists `websocket`. It is `false`
+    /// in HTTP/1.0, where that field is ignored (RFC 9110 section 7.8).
     ///
-    /// Whether it does so by the rules is for [`upgrade`](Self::upgrade) to find out.
+    /// [`upgrade`](Self::upgrade) checks whether the request follows the rules.
     pub fn is_upgrade(&self) -> bool {
         self.is_upgrade
     }
@@ -143,16 +143,15 @@ impl Request {
             .inspect_err(|error| error.respond(method, out))
     }
 
-    /// Appends a whole response that is not a WebSocket one: a page, a health check, a redirect, an error.
+    /// Appends a complete response that is not a WebSocket one: a page, a health check, a redirect, an error.
     ///
-    /// `Content-Length` and `Connection: close` are added, as this handshake reads no second request; so are
-    /// Upgrade and Sec-WebSocket-Version with status 426. A request by HEAD gets the length without the
-    /// body.
+    /// `Content-Length` is added, and `Connection: close`, because this handshake reads no second request; so are
+    /// Upgrade and Sec-WebSocket-Version with status 426. The response to HEAD has the length without the body.
     ///
     /// # Errors
     ///
-    /// A status that is not final, a body where the status has none, a field that is malformed or reserved.
-    /// `out` is untouched.
+    /// A status that is not final, a body with a status that does not allow one, or a field that is malformed or
+    /// reserved. `out` is untouched.
     pub fn respond(
         &self,
         status: u16,
@@ -178,7 +177,7 @@ impl Request {
         push_response(out, self.method(), status, fields, body)
     }
 
-    /// Host, of which there is at most one, and well-formed.
+    /// Returns the Host field, of which there is at most one, and which is well-formed.
     fn host_field(&self) -> Option<&str> {
         self.field("Host").map(text)
     }
@@ -189,7 +188,7 @@ impl Request {
 }
 
 impl fmt::Debug for Request {
-    /// Without the query and the values of the fields, which hold tokens, cookies and passwords.
+    /// Shows neither the query nor the values of the fields, which hold tokens, cookies and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method())

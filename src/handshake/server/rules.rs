@@ -9,7 +9,7 @@ use crate::handshake::http::grammar::{is_origin, is_token, text};
 use crate::handshake::http::target::{Authority, Target};
 use crate::handshake::key::is_key;
 
-/// What holds for any request, once it is checked.
+/// What is known about any request once it is checked.
 #[derive(Clone, Copy)]
 pub(super) struct Basics<'a> {
     pub(super) version: (u8, u8),
@@ -38,7 +38,7 @@ pub(super) fn check_basics<'a>(
     })
 }
 
-/// There is one valid Host, but HTTP/1.0 may do without; its value, if any.
+/// Checks that there is one valid Host, which HTTP/1.0 may omit. Returns its value, if any.
 fn check_host<'a>(
     config: &Config,
     known: &KnownFields<'a>,
@@ -51,7 +51,7 @@ fn check_host<'a>(
     }
 }
 
-/// Host, where there is one.
+/// Returns the Host field, if there is one.
 pub(super) fn check_host_field<'a>(
     config: &Config,
     known: &KnownFields<'a>,
@@ -64,7 +64,7 @@ pub(super) fn check_host_field<'a>(
     Ok(Some(host))
 }
 
-/// The request says in one way how long its content is. Whether it says that there is some.
+/// Checks that the request states the length of its content in only one way. Returns whether it has content.
 fn check_framing(known: &KnownFields<'_>, version: (u8, u8)) -> Result<bool, HandshakeError> {
     let length = known.length_of_content()?;
     // RFC 9112 sections 6.1 and 6.3: both at once is how requests are smuggled; HTTP/1.0 has only the former.
@@ -99,7 +99,7 @@ pub(super) fn require_authority<'a>(
     check_not_empty(target.authority.unwrap_or(host))
 }
 
-/// HTTP allows an empty host, but then the client does not name a host.
+/// Rejects an empty host, which HTTP allows.
 pub(super) fn check_not_empty(host: &str) -> Result<&str, HandshakeError> {
     if host.is_empty() || host.starts_with(':') {
         return Err(HandshakeError::MalformedHost);
@@ -120,7 +120,7 @@ pub(super) fn check_upgrade(known: &KnownFields<'_>) -> Result<(), HandshakeErro
     Ok(())
 }
 
-/// RFC 9110 section 10.1.1: no other expectation than that of a 100 is known.
+/// RFC 9110 section 10.1.1: the only known expectation is `100-continue`.
 pub(super) fn check_expectation(known: &KnownFields<'_>) -> Result<(), HandshakeError> {
     let mut expectations = known.expect.elements();
     match expectations.all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
@@ -129,7 +129,7 @@ pub(super) fn check_expectation(known: &KnownFields<'_>) -> Result<(), Handshake
     }
 }
 
-/// What is awaited, by an expectation that has been checked.
+/// Returns what the client awaits, by an expectation that has been checked.
 pub(super) fn awaited(known: &KnownFields<'_>) -> Awaited {
     match known.expect.elements().next() {
         Some(_) => Awaited::Continue,
@@ -159,8 +159,8 @@ pub(super) fn check_key<'a>(known: &KnownFields<'a>) -> Result<&'a [u8], Handsha
     }
 }
 
-/// RFC 6455 section 4.2.1, item 7: optional, and one that is empty says nothing. A script's site must not be in doubt,
-/// so there is one, and it is text.
+/// RFC 6455 section 4.2.1, item 7: optional, and an empty one counts as none. A script's site must not be in doubt, so
+/// there is at most one, and it is text.
 pub(super) fn check_origin<'a>(known: &KnownFields<'a>) -> Result<Option<&'a str>, HandshakeError> {
     match known.origin.at_most_one(HandshakeError::RepeatedOrigin)? {
         Some(origin) if is_origin(origin) => Ok(Some(text(origin))),
@@ -193,8 +193,7 @@ pub(super) fn check_protocols(config: &Config, lines: &Lines<'_>) -> Result<(), 
         }
         *name = element;
     }
-    // Sorted, as a head can hold thousands of them and comparing each with each would be a gift to an
-    // attacker.
+    // Sorted, because a head can hold thousands of them, and comparing each with each would allow an attack.
     names.sort_unstable();
     if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
         return Err(HandshakeError::RepeatedSubprotocol);

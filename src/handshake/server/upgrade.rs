@@ -1,4 +1,4 @@
-//! A request to upgrade that keeps the rules, and the answer to it.
+//! A valid WebSocket request, and the response to it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,7 +43,7 @@ pub struct Upgrade<'a> {
     pub(super) awaited: Awaited,
     pub(super) opening: Opening,
     pub(super) protocol: Option<&'a str>,
-    /// What was agreed on compression, and the element that says so.
+    /// The negotiated compression, and the element of the response that says so.
     #[cfg(feature = "deflate")]
     pub(super) deflate: Option<(Parameters, String)>,
     pub(super) fields: Vec<(String, Vec<u8>)>,
@@ -52,9 +52,9 @@ pub struct Upgrade<'a> {
 impl<'a> Upgrade<'a> {
     /// Checks a request that another HTTP/1.1 server has parsed, by the same rules.
     ///
-    /// `target` is the request target; path and query alone will do. `version` is the major and the minor number. Pass
-    /// repeated fields repeatedly, in order. Names and values may be anything that is `AsRef<[u8]>`, such as `&str`,
-    /// `&[u8]`, or what a `&http::HeaderMap` gives.
+    /// `target` is the request target; path and query alone are enough. `version` is the major and the minor number.
+    /// Pass repeated fields repeatedly, in order. Names and values may be anything that is `AsRef<[u8]>`, such as
+    /// `&str`, `&[u8]`, or what a `&http::HeaderMap` gives.
     ///
     /// If the request has `Expect: 100-continue`, a server that sends the 101 itself sends a 100 before it (RFC 9110
     /// section 7.8); [`accept`](Self::accept) does so.
@@ -84,8 +84,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// # Errors
     ///
-    /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] are what
-    /// to answer.
+    /// The rule that is broken; [`HandshakeError::status`] and [`HandshakeError::response_fields`] return what to
+    /// respond with.
     #[doc(alias = "headers")]
     pub fn from_fields<N, V>(
         config: &Config,
@@ -121,8 +121,8 @@ impl<'a> Upgrade<'a> {
         Self::check(config, method, target, basics, &mut known)
     }
 
-    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), by its list of header fields, as the stack
-    /// has read it: pseudo-fields first, then the others, names in lowercase.
+    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), given as its list of header fields, as the
+    /// stack has read it: pseudo-fields first, then the others, names in lowercase.
     ///
     /// See [`extended`](crate::handshake::extended) for what else the stack has to do.
     ///
@@ -182,7 +182,7 @@ impl<'a> Upgrade<'a> {
     ) -> Result<Self, HandshakeError> {
         rules::check_request_line(method, basics.version)?;
         let host = rules::require_authority(basics.host, &target)?;
-        // RFC 9112 section 6.3: what follows the head would be content, and frames after it.
+        // RFC 9112 section 6.3: the bytes after the head would be content, and then frames.
         if basics.has_content {
             return Err(HandshakeError::UnexpectedContent);
         }
@@ -193,7 +193,7 @@ impl<'a> Upgrade<'a> {
         Self::new(config, opening, host, target, known)
     }
 
-    /// Checks what does not depend on how the connection is asked for.
+    /// Checks what does not depend on how the connection is requested.
     fn new(
         config: &Config,
         opening: Opening,
@@ -226,23 +226,22 @@ impl<'a> Upgrade<'a> {
         })
     }
 
-    /// The path of the resource, as sent, with its percent-encoding. It starts with `/`.
+    /// Returns the path of the resource, as sent, with its percent-encoding. It starts with `/`.
     pub fn path(&self) -> &'a str {
         self.path
     }
 
-    /// What follows the first `?` of the target, as sent.
+    /// Returns the query: the part of the target after the first `?`, as sent.
     pub fn query(&self) -> Option<&'a str> {
         self.query
     }
 
-    /// The authority that the client means: a host, and a port if it was given. Never empty.
+    /// Returns the authority the client addressed: a host with an optional port. It is never empty.
     pub fn authority(&self) -> &'a str {
         self.host
     }
 
-    /// The site of the script that made a browser send this, such as `https://example.com`, as sent; or
-    /// `null`.
+    /// Returns the site of the script that made a browser send this, such as `https://example.com`, as sent; or `null`.
     ///
     /// `None` for most non-browser clients; an empty Origin counts as none. A server meant only for its own pages
     /// should compare it and reject others with 403 (RFC 6455 section 10.2). Browsers report it truthfully, so this
@@ -251,8 +250,8 @@ impl<'a> Upgrade<'a> {
         self.origin
     }
 
-    /// Whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this server.
-    /// `false` if there is none.
+    /// Returns whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this
+    /// server. `false` if there is none.
     ///
     /// The scheme is not compared, because a proxy may have terminated TLS; it only determines the default port. So a
     /// page loaded without TLS is accepted; a TLS server should check the scheme too. Both names come from the client:
@@ -287,13 +286,13 @@ impl<'a> Upgrade<'a> {
         }
     }
 
-    /// The subprotocols that the client offers, in its order of preference, over all lines. Tokens, none
-    /// twice.
+    /// Returns the subprotocols that the client offers, in its order of preference, over all lines. Each is a token,
+    /// and none appears twice.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
         self.protocols.elements().map(text)
     }
 
-    /// The extensions that the client offers, in its order of preference, over all lines.
+    /// Returns the extensions that the client offers, in its order of preference, over all lines.
     ///
     /// Unknown extensions are not an error. Only `permessage-deflate` is ever accepted, and only if `Config::deflate`
     /// is set.
@@ -316,7 +315,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Chooses the first subprotocol of the client's list that is one of `supported`; or none if there is no match. A
-    /// choice that was made before stays.
+    /// choice made before remains.
     ///
     /// To choose by other rules, look at [`subprotocols`](Self::subprotocols) and use
     /// [`with_subprotocol`](Self::with_subprotocol).
@@ -328,14 +327,14 @@ impl<'a> Upgrade<'a> {
         self
     }
 
-    /// The subprotocol that was chosen.
+    /// Returns the subprotocol that was chosen.
     pub fn selected_subprotocol(&self) -> Option<&'a str> {
         self.protocol
     }
 
-    /// The compression parameters resulting from [`Config::deflate`] and the client's offers: the first offer that can
-    /// be met (RFC 7692 section 5.1). `None` if no offer can be met, or compression is off; the response then does not
-    /// mention it.
+    /// Returns the compression parameters resulting from [`Config::deflate`] and the client's offers: the first offer
+    /// that can be met (RFC 7692 section 5.1). `None` if no offer can be met, or compression is off; the response then
+    /// does not mention it.
     #[cfg(feature = "deflate")]
     pub fn deflate(&self) -> Option<Parameters> {
         self.deflate.as_ref().map(|(parameters, _)| *parameters)
@@ -350,7 +349,7 @@ impl<'a> Upgrade<'a> {
 }
 
 impl fmt::Debug for Upgrade<'_> {
-    /// Without query and fields, which hold tokens and cookies.
+    /// Shows neither query nor fields, which hold tokens and cookies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgrade")
             .field("authority", &self.host)
