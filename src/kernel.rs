@@ -1,10 +1,10 @@
-//! The one pass over a payload: it is masked, and what comes out is looked at for bytes that are not ASCII. All bytes that come
-//! out are ORed. Where the highest bit is in none of them, a text is ASCII, and needs no validation;
-//! otherwise it is validated, a piece at a time, while that is in the first cache.
+//! The single pass over a payload: it masks the bytes and ORs the results. If the highest bit is in none of them, a
+//! text is ASCII and needs no validation; otherwise it is validated, a piece at a time, while that is in the
+//! first-level cache.
 //!
-//! The loops are safe code that the compiler makes SIMD of. With the features `simd` and `std`, on x86, they are compiled
-//! once more, for AVX2, and chosen where the processor has it. This file has all `unsafe` of the crate, in four places, each
-//! behind the feature `simd`; without it they are replaced by what is safe and takes longer.
+//! The loops are safe code that the compiler vectorizes. With the features `simd` and `std`, on x86, they are compiled
+//! once more, for AVX2, and used if the processor has it. This file has all `unsafe` of the crate, in four places, each
+//! behind the feature `simd`; without the feature, slower safe code replaces them.
 
 mod blocks;
 mod words;
@@ -24,16 +24,15 @@ use crate::utf8::{InvalidUtf8, Validator, validate};
 use blocks::Pass;
 use words::{pass_bytes, pass_words};
 
-/// What is looked at and, if need be, validated at once, in bytes: small enough for the first cache, and a multiple of the key's
-/// size.
+/// How many bytes are checked and, if necessary, validated at once: small enough for the first-level cache, and a
+/// multiple of the key's size.
 #[cfg(feature = "alloc")]
 const PIECE: usize = 8192;
 
-/// From this length on, AVX2 is looked for. What is shorter is masked on the spot, by what every processor of the target
-/// has.
+/// From this length on, AVX2 is used if available. Shorter payloads use only what every processor of the target has.
 const LARGE: usize = 512;
 
-/// From this length on, blocks begin at a border of memory. To find one takes longer than it saves for what is shorter.
+/// From this length on, blocks begin at an aligned address. For shorter payloads, alignment takes longer than it saves.
 const LONG: usize = 2048;
 
 /// Masks in place.
@@ -41,7 +40,7 @@ pub(crate) fn mask(bytes: &mut [u8], key: [u8; 4]) {
     run::<BLIND>(Work::InPlace(bytes), key);
 }
 
-/// Appends what comes of masking.
+/// Appends the masked bytes.
 #[cfg(feature = "alloc")]
 pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     run::<BLIND>(Work::Append(out, bytes), key);
@@ -57,7 +56,7 @@ fn unmask(bytes: &mut [u8], key: Option<[u8; 4]>) -> bool {
     }
 }
 
-/// Unmasks a text that is complete, but for its first bytes, which were unmasked before.
+/// Unmasks a complete text, except for its first bytes, which were unmasked before.
 ///
 /// # Errors
 ///
@@ -105,17 +104,17 @@ pub(crate) fn unmask_piece_of_text(
     Ok(())
 }
 
-/// A text that is assembled. It is validated as it grows.
+/// A text that is being assembled, and validated as it grows.
 #[cfg(feature = "alloc")]
 pub(crate) struct TextBuffer {
-    /// Nothing is appended but what `utf8` is given right after, and nothing is taken away but all.
+    /// Every byte appended is passed to `utf8` right after, and bytes are only ever removed all at once.
     bytes: Vec<u8>,
     utf8: Validator,
 }
 
 #[cfg(feature = "alloc")]
 impl TextBuffer {
-    /// An empty text, in this memory.
+    /// Creates an empty text, in this memory.
     pub(crate) fn new(mut buffer: Vec<u8>) -> Self {
         buffer.clear();
         Self {
@@ -171,10 +170,10 @@ impl TextBuffer {
     }
 }
 
-/// What is to be masked, and where to.
+/// What to mask, and where to write it.
 enum Work<'a> {
     InPlace(&'a mut [u8]),
-    /// Nowhere: the bytes are as they should be.
+    /// Only checks the bytes, which are unmasked already.
     #[cfg(feature = "alloc")]
     Look(&'a [u8]),
     #[cfg(feature = "alloc")]
@@ -194,13 +193,13 @@ impl Work<'_> {
     }
 }
 
-/// Whether a pass looks at what comes out. What one returns that does not look is of no use.
+/// Whether a pass checks its output for ASCII. The result of a pass that does not check must not be used.
 #[cfg(feature = "alloc")]
 const LOOKING: bool = true;
 const BLIND: bool = false;
 
-/// Where the blocks of a pass begin: at the first byte, or at the first border of memory, so that what is loaded or stored at once
-/// lies in one cache line.
+/// Where the blocks of a pass begin: at the first byte, or at the first aligned address, so that each load or store is
+/// within one cache line.
 #[derive(Clone, Copy)]
 enum Blocks {
     FromStart,
@@ -220,7 +219,7 @@ fn run<const LOOKS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
     }
 }
 
-/// By AVX2 where the processor has it, which the standard library finds out once.
+/// Uses AVX2 if the processor has it, which the standard library detects once.
 #[inline(never)]
 fn run_large<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
     #[cfg(all(
@@ -246,9 +245,9 @@ fn run_large<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) ->
     pass::<64, LOOKS>(work, key, blocks)
 }
 
-/// The kernel: block by block, of which there is at least one. Always inlined, so that it is compiled for the instructions of its
-/// caller. The last block overlaps the one before if the rest is less than a block; and where blocks begin at a border, the first
-/// one overlaps the next.
+/// The kernel: processes at least one block. Always inlined, so that it is compiled for the instructions of its caller.
+/// The last block overlaps the one before if the rest is less than a block; and if blocks are aligned, the first one
+/// overlaps the next.
 #[inline(always)]
 fn pass<const BLOCK: usize, const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
     match work {
@@ -261,21 +260,21 @@ fn pass<const BLOCK: usize, const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blo
 }
 
 impl Blocks {
-    /// How many bytes lie before the place where the blocks begin: less than a block.
+    /// Returns how many bytes come before the first block: less than a block.
     #[inline(always)]
     fn skip<const BLOCK: usize, T>(self, at: *const T) -> usize {
         match self {
             Self::FromStart => 0,
             Self::FromBorder => match at.align_offset(BORDER) {
                 skip if skip < BLOCK => skip,
-                // Not reached: a border is found in memory that there is.
+                // Not reached: every slice has an aligned address.
                 _ => 0,
             },
         }
     }
 }
 
-/// As much as is loaded or stored at once, in bytes: half of a cache line.
+/// The alignment of blocks in bytes, which is the size of a load or store: half of a cache line.
 const BORDER: usize = 32;
 
 #[inline(always)]
@@ -286,7 +285,7 @@ fn pass_in_place<const BLOCK: usize, const LOOKS: bool>(
 ) -> bool {
     let skip = blocks.skip::<BLOCK, _>(bytes.as_ptr());
     let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
-    // Before the others, which mask what both have, and stored after them.
+    // Masked before the others, which also mask the overlap, and stored after them.
     let first = pass.first(bytes, key, skip);
     let last = pass.last(bytes, key);
     let mut rest = bytes.get_mut(skip..).unwrap_or_default();
@@ -318,7 +317,7 @@ fn look<const BLOCK: usize>(bytes: &[u8], blocks: Blocks) -> bool {
     pass.is_ascii()
 }
 
-/// Into memory that is reserved once.
+/// Appends to memory that is reserved once.
 #[cfg(all(feature = "alloc", feature = "simd"))]
 #[inline(always)]
 fn pass_append<const BLOCK: usize, const LOOKS: bool>(
@@ -373,7 +372,7 @@ fn write<const BLOCK: usize>(place: &mut [MaybeUninit<u8>; BLOCK], block: &[u8; 
     }
 }
 
-/// Every append is of a fixed size: a few stores, where any other would be a call.
+/// Every append has a fixed size, which compiles to a few stores instead of a call.
 #[cfg(all(feature = "alloc", not(feature = "simd")))]
 #[inline(always)]
 fn pass_append<const BLOCK: usize, const LOOKS: bool>(

@@ -1,4 +1,4 @@
-//! Frames written: header and payload into the output, masked on the way where this side is a client.
+//! Writing frames: appends header and payload to the output, masked on the way if this side is a client.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -34,7 +34,7 @@ impl Masking {
         mask::append(out, payload, key);
     }
 
-    /// Writes a header, and masks the payload where it is, for the caller to send after the header.
+    /// Writes a header, and masks the payload in place, for the caller to send after the header.
     pub(super) fn frame_in_place(&mut self, mut header: Header, payload: &mut [u8], out: &mut Vec<u8>) {
         header.mask = self.next_key();
         header.encode().append_to(out);
@@ -43,8 +43,8 @@ impl Masking {
         }
     }
 
-    /// RFC 6455 section 10.3: the key is drawn after the payload is fixed, which it is when a call has it. It is drawn
-    /// before anything else is done: a source that fails panics, and the call has then changed nothing.
+    /// Draws a mask key. RFC 6455 section 10.3: after the payload is known, which it is when the caller has passed it;
+    /// and before anything else is done: a failing source panics, and the call must not have changed anything by then.
     #[inline]
     pub(super) fn next_key(&mut self) -> Option<[u8; 4]> {
         match self {
@@ -76,14 +76,14 @@ fn long_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Leaves room for the header of a frame whose length is not known yet, and says where the frame starts.
+/// Leaves room for the header of a frame whose length is not known yet, and returns where the frame starts.
 pub(super) fn begin_frame(out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0; MAX_HEADER_SIZE]);
     start
 }
 
-/// Makes a frame of the payload that was written after [`begin_frame`].
+/// Turns the payload written after [`begin_frame`] into a frame.
 pub(super) fn finish_frame(mut header: Header, start: usize, out: &mut Vec<u8>) {
     let payload = start.saturating_add(MAX_HEADER_SIZE).min(out.len());
     let len = out.len().saturating_sub(payload);
@@ -101,7 +101,7 @@ pub(super) fn finish_frame(mut header: Header, start: usize, out: &mut Vec<u8>) 
     }
 }
 
-/// RFC 7692 section 6: the header of a compressed message's first frame.
+/// Marks the header of a compressed message's first frame (RFC 7692 section 6).
 pub(super) fn deflated(mut header: Header) -> Header {
     header.rsv1 = true;
     header

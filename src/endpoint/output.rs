@@ -1,12 +1,12 @@
-//! The bytes that wait to be written.
+//! The bytes that wait to be written to the transport.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 /// Output that the transport has not accepted yet.
 ///
-/// It serves an owner of a [`Connection`](crate::Connection) as it serves an endpoint: it keeps how much of the output is
-/// written, and gives memory back.
+/// It can be used with a [`Connection`](crate::Connection) as well as in an endpoint: it tracks how much of the output
+/// is written, and frees memory.
 ///
 /// ```
 /// use websocket_proto::endpoint::Output;
@@ -22,20 +22,20 @@ use core::fmt;
 #[derive(Default)]
 pub struct Output {
     bytes: Vec<u8>,
-    /// How many of the bytes are written: a part of them.
+    /// How many of the bytes are written.
     written: usize,
     /// How many of the bytes are written, or wait and are not replies to the peer: a part of them, at least what is written.
     not_replies: usize,
-    /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet, or it
-    /// is flushed.
+    /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet,
+    /// or is flushed.
     close: Option<usize>,
 }
 
-/// How much memory is kept whatever was written last.
+/// How much memory is always kept, however little was written last.
 const KEPT_SIZE: usize = 16 * 1024;
 
 impl Output {
-    /// Creates an empty output, without memory.
+    /// Creates an empty output without allocating.
     pub const fn new() -> Self {
         Self {
             bytes: Vec::new(),
@@ -51,7 +51,7 @@ impl Output {
         &mut self.bytes
     }
 
-    /// Returns what waits to be written.
+    /// Returns the bytes that wait to be written.
     #[inline]
     pub fn waiting(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
@@ -63,41 +63,41 @@ impl Output {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    /// As [`len`](Self::len), of a buffer that was only appended to. Nothing wraps here and below, as `written` and
-    /// `not_replies` are parts of `bytes`.
+    /// Same as [`len`](Self::len), for a buffer that was only appended to. Nothing wraps here and below, because
+    /// `written` and `not_replies` are parts of `bytes`.
     #[inline]
     pub(super) fn total(&self) -> usize {
         self.bytes.len().wrapping_sub(self.written)
     }
 
-    /// How many bytes wait that reading has caused.
+    /// Returns how many waiting bytes are replies.
     #[inline]
     pub(super) fn replies(&self) -> usize {
         self.bytes.len().wrapping_sub(self.not_replies)
     }
 
-    /// The last `size` bytes are not replies to the peer.
+    /// Records that the last `size` bytes are not replies to the peer.
     #[inline]
     pub(super) fn add_unsolicited(&mut self, size: usize) {
         self.not_replies = self.not_replies.wrapping_add(size);
     }
 
-    /// The last frame that was appended is our Close.
+    /// Records that the last frame appended is our Close.
     pub(super) fn ends_with_close(&mut self) {
         self.close = Some(self.len());
     }
 
-    /// Whether our Close waits here, or is not flushed, or was dropped.
+    /// Returns whether our Close waits here, is not flushed, or was dropped.
     pub(super) fn holds_close(&self) -> bool {
         self.close.is_some()
     }
 
-    /// What was written is flushed.
+    /// Records that everything written is flushed.
     pub(super) fn flushed(&mut self) {
         self.close = self.close.filter(|waiting| *waiting > 0);
     }
 
-    /// Drops what waits, as the transport takes no more: a Close among it is not written, and will not be.
+    /// Drops the waiting bytes, because the transport accepts no more: a Close among them is never written.
     #[inline]
     pub(super) fn drop_waiting(&mut self) {
         let close = self.close;
@@ -116,10 +116,10 @@ impl Output {
         self.bytes.capacity()
     }
 
-    /// Takes note that the transport accepted the first `size` bytes that waited.
+    /// Records that the transport accepted the first `size` waiting bytes.
     ///
-    /// Memory is given back when all is written and less than a quarter of it was used, and the part that is written
-    /// is dropped once it is the larger one, so that the memory is at most twice what waits.
+    /// Frees memory when all is written and less than a quarter of it was used, and drops the written part once it is
+    /// larger than the waiting part, so that the buffer holds at most twice the waiting bytes.
     #[inline]
     pub fn written(&mut self, size: usize) {
         match size < self.len() {
@@ -153,7 +153,7 @@ impl Output {
         self.bytes.shrink_to(used.max(KEPT_SIZE));
     }
 
-    /// Drops what waits.
+    /// Drops the waiting bytes.
     #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -163,7 +163,7 @@ impl Output {
     }
 }
 
-/// Without the bytes.
+/// Does not show the bytes.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")

@@ -1,4 +1,4 @@
-//! The frame header (RFC 6455 section 5.2): every rule that can be decided on it alone stands here, once.
+//! The frame header (RFC 6455 section 5.2): every rule that a single header decides is checked here.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -27,7 +27,7 @@ pub(super) const MASK: u8 = 0x80;
     reason = "RFC 6455 defines these; the reserved ones are refused"
 )]
 pub enum OpCode {
-    /// A further fragment of the message begun before.
+    /// A further fragment of the current message.
     Continuation = 0x0,
     /// The first or only frame of a text message.
     Text = 0x1,
@@ -42,7 +42,7 @@ pub enum OpCode {
 }
 
 impl OpCode {
-    /// The opcode of these four bits, `None` if they are reserved (3 to 7, 11 to 15) or over 15.
+    /// Returns the opcode of these four bits, `None` if they are reserved (3 to 7, 11 to 15) or over 15.
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits {
             0x0 => Some(Self::Continuation),
@@ -55,12 +55,12 @@ impl OpCode {
         }
     }
 
-    /// The four bits on the wire.
+    /// Returns the four bits on the wire.
     pub const fn bits(self) -> u8 {
         self as u8
     }
 
-    /// Whether this is Close, Ping or Pong: at most 125 bytes, never fragmented, allowed between fragments.
+    /// Returns whether this is Close, Ping or Pong: at most 125 bytes, never fragmented, allowed between fragments.
     pub const fn is_control(self) -> bool {
         self.bits() & 0x8 != 0
     }
@@ -90,7 +90,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// An unfragmented, unmasked header without reserved bits.
+    /// Creates an unfragmented, unmasked header without reserved bits.
     pub const fn new(opcode: OpCode, payload_len: u64) -> Self {
         Self {
             fin: true,
@@ -103,10 +103,10 @@ impl Header {
         }
     }
 
-    /// Reads the header that `bytes` begins with: the header and its size in bytes, or `None` if more bytes
-    /// are needed.
+    /// Reads the header that `bytes` begins with. Returns the header and its size in bytes, or `None` if more bytes are
+    /// needed.
     ///
-    /// Each field is checked as soon as it is there, whether or not the rest of the header is.
+    /// Each field is checked as soon as it has arrived, even if the rest of the header has not.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Header {
         flags | self.opcode.bits()
     }
 
-    /// The header as encoded on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
+    /// Returns the header as encoded on the wire, its length in the fewest bytes possible (RFC 6455 section 5.2).
     ///
     /// ```
     /// use websocket_proto::frame::{Header, OpCode};
@@ -188,7 +188,7 @@ impl Header {
             Some(key) => (MASK, u128::from(u32::from_le_bytes(key)), 4),
             None => (0, 0, 0),
         };
-        // One number, whose lowest byte comes first, so that no byte is stored before all are known.
+        // One number, whose lowest byte comes first, so that all bytes are stored at once.
         let (short, rest, size) = match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
             (Ok(len @ 0..=125), _) => (len, key, 2_usize),
             (_, Ok(len)) => (126, u128::from(len.swap_bytes()) | key << 16, 4),
@@ -202,7 +202,7 @@ impl Header {
     }
 }
 
-/// Without the masking key.
+/// Does not show the masking key.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
@@ -226,7 +226,7 @@ pub struct EncodedHeader {
 
 #[cfg(feature = "alloc")]
 impl EncodedHeader {
-    /// So much is appended, before what is not of the header is taken back.
+    /// How many bytes are appended before those after the header are removed.
     pub(crate) const ROOM: usize = size_of::<u128>();
 
     /// A copy of a fixed size is a store; one of 2 to 14 bytes would be a call.
@@ -253,14 +253,14 @@ impl AsRef<[u8]> for EncodedHeader {
     }
 }
 
-/// The size alone: the bytes hold the masking key.
+/// Shows only the size, because the bytes hold the masking key.
 impl fmt::Debug for EncodedHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EncodedHeader({} bytes)", self.len())
     }
 }
 
-/// Which headers are taken: those of RFC 6455 for one [`Role`], with the leniency that the caller asks for.
+/// Which headers are accepted: those of RFC 6455 for one [`Role`], with the leniencies that the caller enables.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct Rules {
@@ -273,8 +273,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The strict rules for headers that this role *receives*. The payload of data frames is limited by 2^63
-    /// - 1 alone.
+    /// Creates the strict rules for headers that this role *receives*. Data frames have no limit except the 2^63 - 1
+    /// bytes of the format.
     pub const fn new(role: Role) -> Self {
         Self {
             max_payload: i64::MAX as u64,
@@ -286,32 +286,33 @@ impl Rules {
         }
     }
 
-    /// Rejects data frames with a larger payload as soon as the length is known. Frames with RSV1 may exceed it by one
-    /// eighth plus 1,024 bytes, because compression makes some payloads larger.
+    /// Sets the largest payload of a data frame, in bytes. A frame with a larger one is rejected as soon as the length
+    /// is known. Frames with RSV1 may exceed it by one eighth plus 1,024 bytes, because compression makes some payloads
+    /// larger.
     pub const fn max_payload(mut self, bytes: u64) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// Allows RSV1 on Text and Binary frames, as permessage-deflate does (RFC 7692 section 6).
+    /// Sets whether RSV1 is allowed on Text and Binary frames, as with permessage-deflate (RFC 7692 section 6).
     pub const fn permessage_deflate(mut self, allow: bool) -> Self {
         self.rsv1 = allow;
         self
     }
 
-    /// As a server, also accepts unmasked frames.
+    /// Sets whether a server also accepts unmasked frames.
     pub const fn accept_unmasked(mut self, accept: bool) -> Self {
         self.accept_unmasked = accept;
         self
     }
 
-    /// Also accepts non-minimal length encodings.
+    /// Sets whether non-minimal length encodings are also accepted.
     pub const fn accept_non_minimal_length(mut self, accept: bool) -> Self {
         self.accept_non_minimal_length = accept;
         self
     }
 
-    /// Accepts RSV1 on control frames, where it has no meaning.
+    /// Sets whether RSV1 is accepted on control frames, where it has no meaning.
     pub const fn accept_rsv1_on_control(mut self, accept: bool) -> Self {
         self.accept_rsv1_on_control = accept;
         self
@@ -339,7 +340,7 @@ impl Rules {
         Ok(opcode)
     }
 
-    /// Reserved bits fail, unless it is RSV1 alone, on a control frame, and the caller accepts it.
+    /// Rejects reserved bits, unless only RSV1 is set, on a control frame, and the caller accepts it.
     #[cold]
     fn check_rsv_of_control(&self, opcode: OpCode, first: u8) -> Result<(), Violation> {
         match self.accept_rsv1_on_control && opcode.is_control() && first & RSV == RSV1 {
@@ -384,7 +385,7 @@ impl Rules {
         Ok(())
     }
 
-    /// A frame over the limit may yet be a compressed one that is not.
+    /// Checks a frame over the limit, which may be a compressed one whose content is not.
     #[cold]
     fn check_deflated_len(&self, opcode: OpCode, deflated: bool, len: u64) -> Result<(), Violation> {
         let limit = match deflated {
@@ -398,13 +399,14 @@ impl Rules {
     }
 }
 
-/// The most that `size` bytes are compressed to: DEFLATE puts what cannot be compressed into stored blocks, each a
-/// few bytes larger than its content.
+/// Returns the largest compressed size of `size` bytes: DEFLATE puts data that cannot be compressed into stored blocks,
+/// each a few bytes larger than its content.
 pub(crate) const fn max_deflated(size: u64) -> u64 {
     size.saturating_add(size / 8).saturating_add(1024)
 }
 
-/// The payload length and the size of the header up to its end, `None` if more bytes are needed.
+/// Returns the payload length and the size of the header up to the end of the length, or `None` if more bytes are
+/// needed.
 #[inline]
 pub(super) fn read_len(short: u8, rest: &[u8]) -> Option<(u64, usize)> {
     match short {

@@ -10,14 +10,13 @@ use crate::Config;
 
 /// The extensions of one `Sec-WebSocket-Extensions` value, in order.
 ///
-/// The whole value is checked by [`parse`](Self::parse), so the iteration cannot fail. It borrows from the
-/// value, and its work is linear in its length, whatever it holds. Several lines make one list, and it is the
-/// same to read one line after the other, as no element can go on in the next. Empty elements are skipped,
-/// and a value may hold nothing else: it can be one line of several. A handshake whose lines hold no
-/// extension at all fails, as the grammar asks for one.
+/// [`parse`](Self::parse) checks the whole value, so the iteration cannot fail. It borrows from the value, and its work
+/// is linear in the value's length, whatever it contains. Several lines form one list; they can be read one after the
+/// other, because no element can continue on the next line. Empty elements are skipped, and a value may consist of
+/// nothing else, because it can be one line of several. A handshake whose lines contain no extension at all fails,
+/// because the grammar requires one.
 ///
-/// What is written back ([`Display`](fmt::Display)) is the list in its plainest form, which reads as the same
-/// list.
+/// [`Display`](fmt::Display) writes the list in its simplest form, which parses as the same list.
 ///
 /// ```
 /// use websocket_proto::handshake::ExtensionList;
@@ -37,13 +36,12 @@ pub struct ExtensionList<'a> {
 }
 
 impl<'a> ExtensionList<'a> {
-    /// Checks a value, and makes the iterator over what it lists.
+    /// Checks a value, and creates the iterator over its extensions.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar: `a;;`, `a b`, `a;=1`, `a;
-    /// b="`, `,;`. A quoted value has to be a token once its quotes and backslashes are gone (RFC 6455
-    /// section 9.1).
+    /// [`HandshakeError::MalformedExtensions`] if the value does not match the grammar: `a;;`, `a b`, `a;=1`, `a; b="`,
+    /// `,;`. A quoted value has to be a token once its quotes and backslashes are removed (RFC 6455 section 9.1).
     pub fn parse(value: &'a str) -> Result<Self, HandshakeError> {
         Self::parse_by(value, Values::Tokens)
     }
@@ -65,8 +63,8 @@ impl<'a> ExtensionList<'a> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedExtensions`] for what is outside the grammar otherwise, and for control characters
-    /// in a value.
+    /// [`HandshakeError::MalformedExtensions`] if the value does not match the rest of the grammar, or a parameter's
+    /// value has control characters.
     pub fn parse_any_value(value: &'a str) -> Result<Self, HandshakeError> {
         Self::parse_by(value, Values::Any)
     }
@@ -77,7 +75,7 @@ impl<'a> ExtensionList<'a> {
         Ok(list)
     }
 
-    /// Whether there is any extension in the list.
+    /// Checks the list. Returns whether it has any extension.
     fn check(&self, values: Values) -> Result<bool, HandshakeError> {
         let (mut rest, mut is_any) = (self.rest, false);
         while next_element(&mut rest, values)
@@ -89,7 +87,7 @@ impl<'a> ExtensionList<'a> {
         Ok(is_any)
     }
 
-    /// Not checked yet. What is not ASCII is not in the grammar, and so neither what is not UTF-8.
+    /// Creates a list that is not checked yet. The grammar has only ASCII, so a value that is not UTF-8 is malformed.
     fn from_bytes(value: &'a [u8]) -> Result<Self, HandshakeError> {
         let value = core::str::from_utf8(value).map_err(|_| HandshakeError::MalformedExtensions)?;
         Ok(Self { rest: Cursor(value) })
@@ -124,7 +122,7 @@ const USUAL: [&[u8]; 2] = [
     b"permessage-deflate",
 ];
 
-/// What lines list that have been checked.
+/// Returns the extensions in lines that have been checked.
 pub(super) fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Extension<'a>> {
     lines
         .filter_map(|line| ExtensionList::from_bytes(line).ok())
@@ -162,12 +160,12 @@ pub struct Extension<'a> {
 }
 
 impl<'a> Extension<'a> {
-    /// The extension's name, a token.
+    /// Returns the extension's name, a token.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The parameters, in order. One may stand several times; what that means is up to the extension.
+    /// Returns the parameters, in order. A parameter may appear several times; the extension defines what that means.
     pub fn params(&self) -> ExtensionParams<'a> {
         self.params.clone()
     }
@@ -186,7 +184,7 @@ impl fmt::Display for Extension<'_> {
 impl Eq for Extension<'_> {}
 
 impl PartialEq for Extension<'_> {
-    /// Equal in meaning: `a; b="c"` is `a;b=c`.
+    /// Compares the meaning: `a; b="c"` equals `a;b=c`.
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.params().eq(other.params())
     }
@@ -214,12 +212,12 @@ pub struct ExtensionParam<'a> {
 }
 
 impl<'a> ExtensionParam<'a> {
-    /// The parameter's name, a token.
+    /// Returns the parameter's name, a token.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The value, without quotes if it had any. A token, unless any value was allowed.
+    /// Returns the value, without quotes if it had any. A token, unless any value was allowed.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -246,9 +244,9 @@ impl fmt::Display for ExtensionParam<'_> {
     }
 }
 
-/// The next element of a list, up to its comma or the end.
+/// Returns the next element of a list, up to its comma or the end.
 fn next_element<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<Extension<'a>>, Malformed> {
-    // RFC 9110 section 5.6.1: empty elements are ignored. They cost one step each, as every other byte.
+    // RFC 9110 section 5.6.1: empty elements are ignored. Each costs one step, like every other byte.
     rest.skip_while(|byte| matches!(byte, b' ' | b'\t' | b','));
     if rest.is_empty() {
         return Ok(None);
@@ -262,7 +260,7 @@ fn next_element<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<Exte
     Ok(Some(Extension { name, params }))
 }
 
-/// The next parameter of an element, if there is one.
+/// Returns the next parameter of an element, if there is one.
 fn next_param<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<ExtensionParam<'a>>, Malformed> {
     if !rest.eat_delimiter(b';') {
         return Ok(None);
@@ -277,7 +275,7 @@ fn next_param<'a>(rest: &mut Cursor<'a>, values: Values) -> Result<Option<Extens
     Ok(Some(ExtensionParam { name, value }))
 }
 
-/// What the quoted value of a parameter may be, without quotes and backslashes. What is checked is read as any.
+/// What the quoted value of a parameter may be, without quotes and backslashes. A checked value is read as `Any`.
 #[derive(Clone, Copy)]
 enum Values {
     /// RFC 6455 section 9.1
@@ -295,7 +293,7 @@ impl Values {
     }
 }
 
-/// What is left of a value.
+/// The rest of a value.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor<'a>(&'a str);
 
@@ -310,7 +308,7 @@ impl<'a> Cursor<'a> {
             .bytes()
             .position(|byte| !is_kind(byte))
             .unwrap_or(self.0.len());
-        // A cut inside a character cannot come out of ASCII kinds; it would leave nothing to read.
+        // Never splits a character, because all kinds are ASCII; a split would leave nothing to read.
         let (run, rest) = self.0.split_at_checked(run).unwrap_or_default();
         self.0 = rest;
         run
@@ -330,7 +328,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A delimiter, with white space on either side (RFC 6455 section 4.3 by way of RFC 2616 section 2.1).
+    /// Consumes a delimiter, with white space on either side (RFC 6455 section 4.3 by way of RFC 2616 section 2.1).
     fn eat_delimiter(&mut self, byte: u8) -> bool {
         self.skip_space();
         let found = self.eat(byte);
@@ -345,7 +343,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What follows an opening quote, up to the closing one (RFC 9110 section 5.6.4).
+    /// Reads what follows an opening quote, up to the closing one (RFC 9110 section 5.6.4).
     fn quoted(&mut self, values: Values) -> Result<Cow<'a, str>, Malformed> {
         let plain = self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
         let value = if self.0.starts_with('\\') {
@@ -359,7 +357,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The rest of a quoted string that has backslashes, up to its closing quote.
+    /// Reads the rest of a quoted string that has backslashes, up to its closing quote.
     fn unescape(&mut self, start: &str) -> Result<String, Malformed> {
         let mut value = String::from(start);
         while self.eat(b'\\') {
@@ -372,7 +370,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Outside the grammar.
+/// The value does not match the grammar.
 struct Malformed;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::handshake::http::head::HeadReader;
 /// use websocket_proto::handshake::{Answer, ClientRequest};
 ///
 /// let mut out = Vec::new();
-/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
 /// let mut handshake = ClientRequest::new("example.com", "/")?.start(&Config::new(), entropy, &mut out);
 /// let mut read = *b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone";
 /// let mut input = &mut read[..];

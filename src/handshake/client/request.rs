@@ -24,7 +24,7 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 /// assert_eq!((request.is_secure(), request.host(), request.port()), (false, "example.com", 80));
 /// // The caller connects the transport, then:
 /// let mut out = Vec::new();
-/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+/// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
 /// let handshake = request.start(&Config::new(), entropy, &mut out);
 /// assert!(out.starts_with(b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"));
 /// # drop(handshake);
@@ -119,7 +119,7 @@ impl ClientRequest {
     ///
     /// let request = ClientRequest::from_url_with_credentials("wss://Aladdin:open%20sesame@example.com/")?;
     /// let mut out = Vec::new();
-    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
     /// let handshake = request.start(&Config::new(), entropy, &mut out);
     /// let text = String::from_utf8(out)?;
     /// assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
@@ -158,7 +158,7 @@ impl ClientRequest {
     /// use websocket_proto::handshake::{Answer, ClientRequest};
     ///
     /// let request = ClientRequest::from_url("wss://example.com/a/b")?;
-    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // real entropy: `OsEntropy`, or as good
+    /// let entropy = entropy::from_fn(|bytes| bytes.fill(7)); // in production: `OsEntropy` or equivalent
     /// let mut handshake = request.clone().start(&Config::new(), entropy, &mut Vec::new());
     /// let mut read = *b"HTTP/1.1 307 Temporary Redirect\r\nLocation: ../chat?v=2\r\n\r\n";
     /// if let Some(Answer::Rejected(response)) = handshake.receive(&mut &mut read[..], &mut Vec::new())? {

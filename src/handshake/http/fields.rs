@@ -1,4 +1,4 @@
-//! The fields of a head: walking over them, and finding those that the handshake is about.
+//! The fields of a head: iterating over them, and finding those that the handshake uses.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,8 +10,8 @@ use crate::handshake::error::HandshakeError;
 /// The fields of a request or of a response, in the order of their lines: name as sent, value without white
 /// space around it.
 ///
-/// A value is any bytes but control ones; it need not be UTF-8 (RFC 9110 section 5.5). Names compare without
-/// regard to case.
+/// A value has any bytes except control bytes; it need not be UTF-8 (RFC 9110 section 5.5). Names are compared
+/// case-insensitively.
 #[doc(alias = "headers")]
 #[derive(Clone)]
 pub struct Fields<'a> {
@@ -39,7 +39,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl core::fmt::Debug for Fields<'_> {
-    /// Names only: values hold cookies and passwords.
+    /// Shows only the names, because values hold cookies and passwords.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list()
             .entries(self.clone().map(|(name, _)| name))
@@ -49,14 +49,14 @@ impl core::fmt::Debug for Fields<'_> {
 
 macro_rules! known_fields {
     ($($field:ident $known:ident: $name:literal,)*) => {
-        /// A field that the handshake is about.
+        /// A field that the handshake uses.
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         pub(super) enum Known {
             $($known,)*
         }
 
         impl Known {
-            /// The field of this name, if it is one of these.
+            /// Returns the field with this name, if it is one of these.
             #[inline(always)]
             pub(super) fn of(name: &[u8]) -> Option<Self> {
                 match name.len() {
@@ -65,13 +65,13 @@ macro_rules! known_fields {
                 }
             }
 
-            /// By its place among these.
+            /// Returns the field at this place among these.
             pub(super) fn at(place: u8) -> Option<Self> {
                 [$(Self::$known,)*].get(usize::from(place)).copied()
             }
         }
 
-        /// The fields that the handshake is about, all lines of each.
+        /// The fields that the handshake uses, with all lines of each.
         #[derive(Default)]
         pub(crate) struct KnownFields<'a> {
             $(pub(crate) $field: Lines<'a>,)*
@@ -85,7 +85,7 @@ macro_rules! known_fields {
             }
         }
 
-        /// The length of each name, for a jump in place of comparisons.
+        /// The length of each name, for a jump instead of comparisons.
         #[expect(non_upper_case_globals, reason = "the names are those of the fields")]
         mod sizes {
             $(pub(super) const $field: usize = $name.len();)*
@@ -117,8 +117,8 @@ impl<'a> KnownFields<'a> {
         fields
     }
 
-    /// The same for fields that another HTTP library has read: `check` refuses what is wrong with one, and gives its
-    /// value without white space around it.
+    /// Same for fields that another HTTP library has read: `check` rejects an invalid field, and returns the value
+    /// without white space around it.
     pub(crate) fn collect_checked(
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
         check: impl Fn(&[u8], &'a [u8]) -> Result<&'a [u8], HandshakeError>,
@@ -134,9 +134,9 @@ impl<'a> KnownFields<'a> {
         Ok(known)
     }
 
-    /// The value of Content-Length, if there is one; the largest number for one that is larger.
+    /// Returns the value of Content-Length, if there is one; the largest `u64` if it is larger.
     ///
-    /// RFC 9112 section 6.3: one that is not a number, or several, make the message invalid.
+    /// RFC 9112 section 6.3: a value that is not a number, or several values, make the message invalid.
     pub(crate) fn length_of_content(&self) -> Result<Option<u64>, HandshakeError> {
         let malformed = HandshakeError::MalformedContentLength;
         let Some(digits) = self.content_length.at_most_one(malformed)? else {
@@ -153,19 +153,20 @@ impl<'a> KnownFields<'a> {
     }
 }
 
-/// RFC 9110 section 5.1: names have no case. Most are written as they are here, which takes a few instructions to see.
+/// RFC 9110 section 5.1: names are case-insensitive. Most are written as they are here, which takes a few instructions
+/// to check.
 #[inline(always)]
 fn is_same<const LEN: usize>(name: &[u8], known: &[u8; LEN]) -> bool {
     name == known || (is_alike(name.first(), known.first()) && name.eq_ignore_ascii_case(known))
 }
 
-/// Whether two letters are the same but for their case; others may be as well.
+/// Returns whether two letters are the same, ignoring case. Other bytes may compare equal too.
 #[inline(always)]
 fn is_alike(one: Option<&u8>, other: Option<&u8>) -> bool {
     one.map(|letter| letter | b' ') == other.map(|letter| letter | b' ')
 }
 
-/// Fields as their owner has them, as bytes.
+/// Converts fields to bytes.
 pub(crate) fn as_bytes<'a, N, V>(
     fields: impl IntoIterator<Item = (&'a N, &'a V)>,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])>
@@ -178,7 +179,7 @@ where
 }
 
 /// Checks a field that another HTTP library has read for what the reader of heads would have refused: a name that is
-/// no token, a control byte in the value. Returns the value without the white space around it.
+/// not a token, a control byte in the value. Returns the value without the white space around it.
 pub(crate) fn check_line<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], HandshakeError> {
     if !is_token(name) {
         return Err(HandshakeError::MalformedFieldName);
@@ -189,13 +190,13 @@ pub(crate) fn check_line<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], H
     Ok(trim(value))
 }
 
-/// Whether this is a field that the handshake is about.
+/// Returns whether this is a field that the handshake uses.
 pub(crate) fn is_known(name: &str) -> bool {
     let name = name.as_bytes();
     KNOWN_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The values of all lines of one field, in order. Most fields stand once, and cost nothing then.
+/// The values of all lines of one field, in order. Most fields appear once, which needs no allocation.
 #[derive(Clone, Default)]
 pub(crate) enum Lines<'a> {
     #[default]
@@ -226,7 +227,7 @@ impl<'a> Lines<'a> {
         matches!(self, Self::None)
     }
 
-    /// The value of a field that must not repeat.
+    /// Returns the value of a field that must not repeat.
     pub(crate) fn at_most_one(&self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
         match self {
             Self::None => Ok(None),
@@ -245,12 +246,12 @@ impl<'a> Lines<'a> {
         .copied()
     }
 
-    /// The elements of the list that the lines make together (RFC 9110 section 5.3), the empty ones skipped.
+    /// Returns the elements of the list that the lines form together (RFC 9110 section 5.3), skipping empty ones.
     pub(crate) fn elements(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.lines().flat_map(list)
     }
 
-    /// Whether the list has this element, in any case. Mostly it is the only one.
+    /// Returns whether the list has this element, case-insensitively. Usually it is the only one.
     pub(crate) fn has<const LEN: usize>(&self, element: &[u8; LEN]) -> bool {
         self.lines().any(|line| is_same(line, element))
             || self.elements().any(|other| is_same(other, element))

@@ -1,8 +1,8 @@
-//! Reading a head that is complete in one read: its lines are found eight bytes at a time, its bytes are checked by vectors,
-//! and it is copied once.
+//! Reading a head that is complete in one read: its lines are found eight bytes at a time, its bytes are checked with
+//! SIMD, and it is copied once.
 //!
-//! This changes nothing but the time: [`HeadReader`] comes to the same fields. What is divided, folded, unusual or wrong is left to
-//! its states.
+//! This changes only the time: [`HeadReader`] produces the same fields. A head that is split, folded, unusual or
+//! invalid is left to its states.
 //!
 //! [`HeadReader`]: super::head::HeadReader
 
@@ -15,13 +15,13 @@ use super::grammar::{is_target_byte, is_token, is_token_byte, text, trim_end, tr
 use super::records::{Head, LINE, Layout, Line};
 use super::target::Target;
 
-/// A head may have more lines, and is then left to the states.
+/// A head with more lines is left to the states.
 const MAX_LINES: usize = 64;
 
-/// The places of larger heads do not fit into a [`Line`]. All sums of places are of what lies in this, and cannot overflow.
+/// The places of larger heads do not fit into a [`Line`]. Sums of places within this size cannot overflow.
 const MAX_SIZE: usize = u16::MAX as usize;
 
-/// Reads the request that `bytes` begins with, into the memory of `buffer`. The second value is its size.
+/// Reads the request that `bytes` begins with, into the memory of `buffer`. Also returns its size.
 pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
     let mut table = [[0; LINE]; MAX_LINES];
     let lines = Lines::read(bytes, max_fields, &mut table)?;
@@ -30,7 +30,7 @@ pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> 
     let (method, target) = before_version.split_at_checked(method_end)?;
     let target = target.strip_prefix(b" ")?;
     let is_target = target.iter().fold(true, |all, byte| all & is_target_byte(*byte));
-    // What begins with a slash is a path in every method but CONNECT.
+    // A target that begins with a slash is a path in every method except CONNECT.
     let is_path = target.starts_with(b"/") && method != b"CONNECT";
     if method.is_empty() || !is_target || !(is_path || Target::read(text(method), text(target)).is_ok()) {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn request(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> 
     Some(head)
 }
 
-/// The same for a response.
+/// Same as [`request`], for a response.
 pub(super) fn response(bytes: &[u8], max_fields: usize, buffer: &mut Vec<u8>) -> Option<(Head, usize)> {
     let mut table = [[0; LINE]; MAX_LINES];
     let lines = Lines::read(bytes, max_fields, &mut table)?;
@@ -68,7 +68,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// `None` if they are not complete, or not plain.
+    /// Finds the lines. `None` if they are incomplete, or not plain.
     fn read(bytes: &'a [u8], max_fields: usize, table: &'a mut Table) -> Option<Self> {
         let bytes = bytes.get(..MAX_SIZE).unwrap_or(bytes);
         let (first, mut rest) = split_line(bytes)?;
@@ -115,7 +115,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// From the colon to the first byte of the value, and to its end, both without white space; it is mostly one space.
+/// Returns the distances from the colon to the first byte of the value, and to its end, both without white space, which
+/// is usually one space.
 #[inline(always)]
 fn trimmed(value: &[u8]) -> Option<(u8, usize)> {
     if let [_, b' ', first, .., last] = value {
@@ -128,27 +129,27 @@ fn trimmed(value: &[u8]) -> Option<(u8, usize)> {
     Some((u8::try_from(gap).ok()?, value.len()))
 }
 
-/// A line, and what follows its end. The line has no control byte but DEL, or is a long one.
+/// Splits off a line, and returns the bytes after its end. A short line has no control byte except DEL.
 #[inline(always)]
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, after) = bytes.split_at_checked(find_line_end(bytes)?)?;
     Some((line, after.strip_prefix(b"\r\n")?))
 }
 
-/// Where the first CR is, or another control byte.
+/// Returns where the first CR is, or another control byte.
 #[inline(always)]
 fn find_line_end(bytes: &[u8]) -> Option<usize> {
     find_early(bytes, first_control).or_else(|| memchr(b'\r', bytes))
 }
 
-/// Where the name of a field ends.
+/// Returns where the name of a field ends.
 #[inline(always)]
 fn find_colon(bytes: &[u8]) -> Option<usize> {
     find_early(bytes, |word| first_zero(word ^ each(b':'))).or_else(|| memchr(b':', bytes))
 }
 
-/// Where the first byte is that `first` marks in eight of them. Only the first bytes are searched, where that takes less time
-/// than a call of `memchr`: most names and values are no longer.
+/// Returns where the first byte is that `first` marks in eight of them. Searches only the first bytes, which takes less
+/// time than a call of `memchr`: most names and values are not longer.
 #[inline(always)]
 fn find_early(bytes: &[u8], first: impl Fn(u64) -> u64) -> Option<usize> {
     let mut words = bytes.first_chunk::<32>()?.chunks_exact(8).enumerate();
@@ -159,7 +160,8 @@ fn find_early(bytes: &[u8], first: impl Fn(u64) -> u64) -> Option<usize> {
     })
 }
 
-/// The highest bit of each of eight bytes that is neither a letter nor a hyphen. A sum of seven bits stays in its byte.
+/// Sets the highest bit of each of eight bytes that is neither a letter nor a hyphen. A sum of seven bits stays in its
+/// byte.
 #[inline(always)]
 fn other_than_letters(word: u64) -> u64 {
     let bits = word & each(0x7f);
@@ -169,14 +171,14 @@ fn other_than_letters(word: u64) -> u64 {
     (!is_letter & is_no_hyphen | word) & each(0x80)
 }
 
-/// The lowest bit that is set is the highest bit of the first byte below the space; others mean nothing, as a difference borrows
-/// from the bytes above.
+/// Sets the highest bit of the first byte below the space as the lowest bit of the result; higher bits are meaningless,
+/// because a difference borrows from the bytes above.
 #[inline(always)]
 fn first_control(word: u64) -> u64 {
     word.wrapping_sub(each(b' ')) & !word & each(0x80)
 }
 
-/// The same for the first byte that is 0.
+/// Same for the first byte that is 0.
 #[inline(always)]
 fn first_zero(word: u64) -> u64 {
     word.wrapping_sub(each(1)) & !word & each(0x80)
@@ -186,7 +188,7 @@ fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// How many control bytes there are: counted by vectors, in parts whose count fits into a byte.
+/// Counts the control bytes with SIMD, in parts whose count fits into a byte.
 fn count_controls(bytes: &[u8]) -> usize {
     const PART: usize = 224;
     let count = |count: u8, byte: &u8| count.wrapping_add(u8::from(byte.is_ascii_control()));

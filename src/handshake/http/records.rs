@@ -1,5 +1,5 @@
-//! A head that was read, and its fields. They are the lines as they came, with a table of them behind; or, of a head that was put
-//! together byte by byte, one record after the other:
+//! A head that was read, and its fields. They are either the lines as received, followed by a table of them; or, if the
+//! head was read byte by byte, one record after the other:
 //!
 //! ```text
 //!   | 4: name length | 4: value length | name | value | 4: ...
@@ -23,17 +23,17 @@ use crate::handshake::error::HandshakeError;
 pub(crate) struct Head {
     pub(super) bytes: Vec<u8>,
     pub(super) method_end: usize,
-    /// Where the target begins and ends.
+    /// The start and the end of the target.
     pub(super) target: (usize, usize),
     pub(super) layout: Layout,
     pub(super) version: (u8, u8),
-    /// Of a response.
+    /// The status of a response.
     pub(super) status: u16,
 }
 
 impl Head {
-    /// A response that another HTTP library has read; its fields are held to the limits, as they are copied. `check`
-    /// gives the value of one, without white space around it.
+    /// Creates the head of a response that another HTTP library has read. The limits apply to its fields, because they
+    /// are copied. `check` returns the value of a field without white space around it.
     pub(crate) fn of_response<'f>(
         config: &Config,
         version: (u8, u8),
@@ -54,7 +54,7 @@ impl Head {
                 return Err(HandshakeError::TooManyFields { limit });
             }
             let value = check(name, value)?;
-            // As a line of HTTP/1.1: `name: value` and the line end.
+            // The size of the line in HTTP/1.1: `name: value` and the line end.
             left = [name.len(), value.len(), 4]
                 .into_iter()
                 .try_fold(left, usize::checked_sub)
@@ -96,14 +96,14 @@ impl Head {
     }
 }
 
-/// How the fields are laid out, and where.
+/// The layout and the place of the fields.
 #[derive(Clone, Copy)]
 pub(super) enum Layout {
     Records {
         at: usize,
     },
     Lines {
-        /// Of [`LINE`] bytes for each line, up to the end.
+        /// Where the table starts, with [`LINE`] bytes for each line, up to the end.
         table: usize,
     },
 }
@@ -114,12 +114,12 @@ impl Default for Layout {
     }
 }
 
-/// A field line: its places in the bytes of the head, without white space around the value, and which known name it has.
+/// A field line: its place in the bytes of the head, without white space around the value, and which known name it has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Line {
     start: u16,
     colon: u16,
-    /// From the colon to the value.
+    /// The distance from the colon to the value.
     gap: u8,
     end: u16,
     known: Option<Known>,
@@ -129,7 +129,7 @@ pub(super) struct Line {
 pub(super) const LINE: usize = 8;
 
 impl Line {
-    /// The places are within 16 bits.
+    /// Encodes a line, whose places fit into 16 bits.
     #[inline]
     pub(super) fn encode(
         start: usize,
@@ -175,22 +175,21 @@ pub(super) struct LastRecord {
 }
 
 impl LastRecord {
-    /// Starts a record behind all others. Its name is appended next.
+    /// Starts a record after all others. Its name is appended next.
     pub(super) fn start(bytes: &mut Vec<u8>) -> Self {
         let start = bytes.len();
         bytes.extend_from_slice(&[0; HEADER]);
         Self { start, name_end: 0 }
     }
 
-    /// The name is complete. The value is appended next, without the white space before it.
+    /// Ends the name. The value is appended next, without the white space before it.
     pub(super) fn end_name(&mut self, bytes: &[u8]) {
         self.name_end = bytes.len();
     }
 
-    /// The value is complete: drops the white space after it, and notes both lengths, which are within
-    /// [`LENGTH_MAX`].
+    /// Ends the value: drops the white space after it, and stores both lengths, which are within [`LENGTH_MAX`].
     pub(super) fn end_value(&self, bytes: &mut Vec<u8>) {
-        // A name is a token, and ends in none.
+        // A name is a token, and does not end in white space.
         while matches!(bytes.last(), Some(b' ' | b'\t')) {
             bytes.pop();
         }
@@ -201,7 +200,7 @@ impl LastRecord {
         }
     }
 
-    /// The value goes on after all, in another line: a space parts what comes from what there is.
+    /// Continues the value with another line: a space separates the two.
     pub(super) fn fold(&self, bytes: &mut Vec<u8>) {
         if bytes.len() > self.name_end {
             bytes.push(b' ');
@@ -209,7 +208,8 @@ impl LastRecord {
     }
 }
 
-/// Appends a record whose parts are complete, and together within [`LENGTH_MAX`]; without the white space behind the value.
+/// Appends a record whose parts are complete, and together within [`LENGTH_MAX`]; without the white space after the
+/// value.
 #[inline]
 pub(super) fn push_record(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) -> LastRecord {
     let value = trim_end(value);
@@ -232,7 +232,7 @@ pub(crate) enum Records<'a> {
     Records(&'a [u8]),
     Lines {
         bytes: &'a [u8],
-        /// The lines to come.
+        /// The remaining lines.
         table: &'a [u8],
     },
 }
