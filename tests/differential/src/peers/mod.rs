@@ -4,6 +4,7 @@ mod httparse;
 mod nexus_web;
 pub mod ours;
 mod python;
+#[cfg(feature = "shiguredo")]
 mod shiguredo;
 mod tokio_websockets;
 mod tungstenite;
@@ -38,6 +39,7 @@ pub fn in_process() -> Vec<Box<dyn Peer>> {
         Box::new(tungstenite::Tungstenite),
         Box::new(tokio_websockets::TokioWebsockets),
         Box::new(nexus_web::NexusWeb),
+        #[cfg(feature = "shiguredo")]
         Box::new(shiguredo::Shiguredo),
         Box::new(httparse::Httparse),
         Box::new(ours::Cut),
