@@ -143,13 +143,14 @@ impl Output {
         self.written = self.written.saturating_add(size);
         self.close = self.close.map(|waiting| waiting.saturating_sub(size));
         if self.written > self.len() {
-            self.bytes.drain(..self.written);
+            self.bytes.drain(..self.written.min(self.bytes.len()));
             self.written = 0;
         }
         self.not_replies = self.written.saturating_add(unsolicited.min(self.len()));
     }
 
     fn shrink(&mut self, used: usize) {
+        self.bytes.clear(); // It is empty, which the compiler needs to see to leave out a panic.
         self.bytes.shrink_to(used.max(KEPT_SIZE));
     }
 

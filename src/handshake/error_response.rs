@@ -1,7 +1,8 @@
 //! The HTTP response that reports an error of the handshake to the client, and the one table from an error to a status.
 
-use alloc::string::ToString;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use super::error::HandshakeError;
 use super::http::write::{UPGRADE_REQUIRED, push_final};
@@ -15,7 +16,8 @@ impl HandshakeError {
     /// transport.
     pub fn respond(&self, method: &str, out: &mut Vec<u8>) {
         let fields = [("Content-Type", "text/plain")];
-        let body = self.to_string();
+        let mut body = String::new();
+        _ = write!(body, "{self}"); // `to_string` has a panic for a `Display` that fails.
         let required = self.response_fields();
         push_final(out, method, self.status(), required, &fields, body.as_bytes());
     }
