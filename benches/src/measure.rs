@@ -64,6 +64,17 @@ impl Cost {
         quartiles(self.times.iter().copied())
     }
 
+    /// How far apart the quartiles of a pass are, as their quotient: the median over the passes. Between passes times differ by where
+    /// buffers are, without anything disturbing them.
+    pub fn dispersion(&self) -> f64 {
+        let of_a_pass = |pass: &[f64]| {
+            let [low, _, high] = quartiles(pass.iter().copied());
+            high / low
+        };
+        let [_, median, _] = quartiles(self.times.chunks(self.rounds.max(1)).map(of_a_pass));
+        median
+    }
+
     /// This one's time by the other's, each round by itself, and of that the median.
     pub fn ratio(&self, other: &Self) -> f64 {
         let [_, median, _] = quartiles(self.times.iter().zip(&other.times).map(|(a, b)| a / b));

@@ -190,13 +190,10 @@ pub fn print_best(report: &mut Report, contestants: &[Contestant], rows: &[Measu
 /// Whether something else disturbed the run: where the rounds of one row differ, more rounds would not help.
 pub fn print_steadiness(report: &mut Report, rows: &[Measured]) -> Steadiness {
     let costs = || rows.iter().flat_map(|row| row.costs.iter().flatten());
-    let is_steady = |cost: &&Cost| {
-        let [low, _, high] = cost.quartiles();
-        high <= low * 1.15
-    };
+    let is_steady = |cost: &&Cost| cost.dispersion() <= 1.15;
     let (steady, all) = (costs().filter(is_steady).count(), costs().count());
     report.line(format!(
-        "\nOf {all} medians {steady} have their quartiles within 15 percent."
+        "\nOf {all} times {steady} have the quartiles of a pass within 15 percent."
     ));
     match steady * 10 >= all * 9 {
         true => Steadiness::Steady,

@@ -63,12 +63,12 @@ pub fn all() -> Vec<Scenario> {
     use Kind::{Binary, Text};
     use Role::{Client, Server};
     vec![
-        receive(Server, Text, 16).target(0.35),
+        receive(Server, Text, 16).target(0.3),
         receive(Server, Text, 125).target(0.4),
-        receive(Server, Text, KIB).target(0.55),
-        receive(Server, Text, 16 * KIB),
-        receive(Server, Text, 64 * KIB),
-        receive(Server, Text, MIB),
+        receive(Server, Text, KIB).target(0.5),
+        receive(Server, Text, 16 * KIB).target(0.85),
+        receive(Server, Text, 64 * KIB).target(0.85),
+        receive(Server, Text, MIB).target(0.85),
         receive_chinese(KIB).target(0.7),
         receive_chinese(64 * KIB),
         receive(Server, Binary, 16).target(0.25),
