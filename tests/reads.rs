@@ -1,4 +1,5 @@
 //! Reads that are sized by what is missing of a payload: the next frame then begins with a read.
+#![cfg(feature = "alloc")]
 
 mod common;
 
