@@ -107,9 +107,10 @@
 //!
 //! # What you can rely on
 //!
-//! - **Input is fully consumed.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty: read
-//!   more. The crate queues nothing of its own: replies are in `out` when `receive` returns. (A buffering transport such
-//!   as TLS still needs its own flush; an endpoint says when.)
+//! - **Input is fully consumed.** While a [`Connection`] is open, `Ok(None)` means that `input` is empty (with
+//!   `Delivery::InPlace`, that it holds at most a partial payload): read more. The crate queues nothing of its own:
+//!   replies are in `out` when `receive` returns. (A buffering transport such as TLS still needs its own flush; an
+//!   endpoint says when.)
 //! - **How the input is split never matters**: you get the same events (for [chunks][Config::delivery]: the same bytes in
 //!   total), output and errors for any split.
 //! - **Cancel safety.** No call blocks. A future that awaits a read between calls can be dropped without losing anything.

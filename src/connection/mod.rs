@@ -458,9 +458,9 @@ impl Connection {
     /// messages: if you reserve that much at once, the peer decides how much you allocate, whether or not the bytes
     /// ever arrive.
     ///
-    /// A read that ends with the payload takes nothing of the next frame, which then begins with a read and is mostly complete in it.
-    /// That is worth a read of its own unless little is missing. [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space)
-    /// decides in the same way.
+    /// A read that ends with the payload takes nothing of the next frame, which then begins with a read and is mostly
+    /// complete in it. That is worth a read of its own unless little is missing.
+    /// [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space) decides in the same way.
     ///
     /// ```
     /// use websocket_proto::Connection;

@@ -71,8 +71,8 @@ pub enum SendError {
     /// The opening handshake is not complete, a Close was sent or received, or the endpoint has ended. It can happen in
     /// a correct program: the connection may close or fail while the program is about to send.
     NotOpen,
-    /// More output waits than [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows: the peer
-    /// reads too slowly.
+    /// As much output waits as [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows, or more:
+    /// the peer reads too slowly.
     Full {
         /// The number of bytes that wait.
         waiting: usize,

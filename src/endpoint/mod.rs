@@ -116,7 +116,7 @@
 //! 2 (the output grows by doubling). The factor 1.5 is for the old block of a buffer that grows. Control frames that
 //! the program sends, and the memory of compression (see `deflate`), are not included.
 //!
-//! The value itself is at most 320 bytes without the feature `deflate`. Its buffers are allocated when they are needed;
+//! The value itself is at most 320 bytes, or 360 with the feature `deflate`. Its buffers are allocated when needed;
 //! [`Endpoint::capacity`] returns their size. They can be [taken](Endpoint::take_buffers) from an idle endpoint and
 //! [lent](Endpoint::lend_buffers) to the next busy one, so that a million idle endpoints hold no heap at all.
 

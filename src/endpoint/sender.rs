@@ -158,7 +158,7 @@ impl Sender<'_> {
         state == Some(State::Open)
     }
 
-    /// Returns whether more output waits than the limit allows, so that a message would be refused.
+    /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.counted() >= self.flow.limits.max_buffered()

@@ -121,9 +121,9 @@
 //!
 //! # Many connections
 //!
-//! A `Keepalive` is 48 bytes and uses no heap. On a busy connection, [`record_activity`](Keepalive::record_activity) merely sets a
-//! flag and needs no clock; it is enough to call `tick` at the deadlines. To keep a million connections that were
-//! opened together from pinging together, choose when the first Ping of each is due, with
+//! A `Keepalive` is 48 bytes and uses no heap. On a busy connection, [`record_activity`](Keepalive::record_activity)
+//! merely sets a flag and needs no clock; it is enough to call `tick` at the deadlines. To keep a million connections
+//! that were opened together from pinging together, choose when the first Ping of each is due, with
 //! [`ping_at`](Keepalive::ping_at); from then on each keeps its phase.
 //!
 //! # What a hostile peer can do
