@@ -145,7 +145,7 @@
 //!
 //! | feature | default | provides |
 //! |---|---|---|
-//! | `std` | yes | run-time CPU detection |
+//! | `std` | yes | run-time CPU detection; `Endpoint::perform` on transports of std; with `deflate`, inflaters shared by a thread's connections |
 //! | `alloc` | in `std` | everything except [`frame`], [`utf8`], [`CloseCode`], [`keepalive`] and [`handshake::key`], which do not need a heap |
 //! | `simd` | yes | masking and the search for non-ASCII in one pass, with AVX2 if `std` is on, and UTF-8 validation with `simdutf8`; all `unsafe` is behind it, in one file |
 //! | `os-entropy` | yes | [`OsEntropy`]: nonces and mask keys from a generator for each thread, seeded by the operating system |

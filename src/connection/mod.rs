@@ -29,8 +29,8 @@
 //! replies to every message should also write inside the loop when `out` grows large.
 //!
 //! Between calls the connection keeps: a partial header (at most 13 bytes), the partial message, a partial control
-//! frame interleaved with it, and any recycled buffer. No call blocks: a future that awaits a read between calls can be
-//! dropped without losing anything.
+//! frame interleaved with it, any recycled buffer and, if compression was negotiated, its windows. No call blocks: a
+//! future that awaits a read between calls can be dropped without losing anything.
 //!
 //! # The end
 //!
