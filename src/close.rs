@@ -38,9 +38,9 @@ impl CloseCode {
     pub const ABNORMAL: Self = Self(1006);
     /// 1007: data inconsistent with the message type, e.g. text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
-    /// 1008: a message against the endpoint's policy, when no other code fits.
+    /// 1008: a message violates the endpoint's policy, when no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: a message over the endpoint's limit.
+    /// 1009: a message exceeds the endpoint's limit.
     pub const TOO_BIG: Self = Self(1009);
     /// 1010: the server did not negotiate an extension the client requires. Must not be sent by servers.
     pub const MISSING_EXTENSION: Self = Self(1010);

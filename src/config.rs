@@ -52,9 +52,9 @@ pub enum Delivery {
     /// validated as it arrives, and once more when it is complete, because you had access to the bytes in between: for
     /// large texts that are not ASCII, [`Whole`](Self::Whole) takes less time.
     ///
-    /// Let the buffer grow when it is full, to twice its size: its size then follows the bytes received, never the
-    /// length that a header declares ([`payload_remaining`](crate::Connection::payload_remaining)). Never read into a
-    /// full buffer: the read returns 0, which looks like the end of the transport.
+    /// Double the buffer when it is full: its size then follows the bytes received, never the length that a header
+    /// declares ([`payload_remaining`](crate::Connection::payload_remaining)). Never read into a full buffer: the read
+    /// returns 0, which looks like the end of the transport.
     ///
     /// ```
     /// use std::io::Read;
@@ -164,7 +164,7 @@ impl Config {
     /// are limited to one per byte of the limit, but at least 1,024. Sending is not limited.
     ///
     /// A compressed message also fails with 1009 if its payload is longer than 64 KiB plus 16 bytes for each inflated
-    /// byte. If `c_ulong` has 32 bits, on Windows and on 32-bit targets, neither its payload nor its content may reach
+    /// byte. If `c_ulong` has 32 bits (on Windows and on 32-bit targets), neither its payload nor its content may reach
     /// 4 GiB, however large the limit is.
     ///
     /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
@@ -334,9 +334,9 @@ impl Config {
     /// Leniency for a client: also accepts an LF without a CR at the end of a response's line. Default: `false` (RFC
     /// 9112 section 2.2 leaves the choice to the recipient).
     ///
-    /// For scripts that print a response by hand. In a chunked body only the trailers may end so, because its other
-    /// lines determine where the body ends (section 7.1). A server never accepts it: request smuggling depends on two
-    /// parties disagreeing about where a line ends.
+    /// For scripts that print a response by hand. In a chunked body only the trailers may end this way, because its
+    /// other lines determine where the body ends (section 7.1). A server never accepts it: request smuggling depends on
+    /// two parties disagreeing about where a line ends.
     pub const fn accept_bare_line_feeds(mut self, accept: bool) -> Self {
         self.accept_bare_line_feeds = accept;
         self

@@ -120,8 +120,8 @@ impl core::error::Error for Error {}
 ///
 /// Every variant except [`NotOpen`](Self::NotOpen) is a bug in the calling code. `NotOpen` can also happen in a correct
 /// program: the connection may fail or close while the program is about to send, and after its own
-/// [`close`](crate::Connection::close) messages still arrive that it can no longer reply to. If so, check
-/// [`state`](crate::Connection::state) first or ignore the error; leaving the loop with `?` before writing the output
+/// [`close`](crate::Connection::close) messages still arrive that it can no longer reply to. Check
+/// [`state`](crate::Connection::state) first, or ignore the error; leaving the loop with `?` before writing the output
 /// would lose the Close frame in it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]

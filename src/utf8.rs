@@ -136,7 +136,7 @@ impl Validator {
 ///
 /// # Errors
 ///
-/// [`InvalidUtf8`].
+/// [`InvalidUtf8`] if it is not UTF-8.
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     // In ns, for 125 B, 1 KiB and 64 KiB: of ASCII the standard library takes 8, 23 and 1100, SIMD 10, 8 and

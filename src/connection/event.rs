@@ -18,8 +18,8 @@ pub enum Event<'i> {
     /// The next chunk of a binary message, with [`Delivery::Chunks`](crate::Delivery::Chunks). Empty only if it is the
     /// last chunk and no payload is left.
     BinaryChunk(Payload<'i>, Fin),
-    /// A Ping (section 5.5.2). Its Pong is already in the output, depending on
-    /// [`Config::auto_pong`](crate::Config::auto_pong): by default, until a Close is sent or received.
+    /// A Ping (section 5.5.2). [`Config::auto_pong`](crate::Config::auto_pong) determines whether its Pong is already
+    /// in the output: by default it is, until a Close is sent or received.
     Ping(Payload<'i>),
     /// A Pong (section 5.5.3), solicited or not.
     Pong(Payload<'i>),

@@ -73,10 +73,10 @@ impl Connection {
 impl Closed {
     /// Returns how a connection in two halves ended, or `None` until its state is [`State::Closed`]. Changes nothing.
     ///
-    /// For a half that is shared and cannot be passed to [`Connection::join`](crate::Connection::join). The result is
-    /// what [`Connection::closed`](crate::Connection::closed) would return for the joined connection: what the
-    /// receiving half found counts, whether or not its reply has reached the sending half; a Close that the sending
-    /// half has not written yet does not count.
+    /// Use it if a half is shared and cannot be passed to [`Connection::join`](crate::Connection::join). The result is
+    /// that of [`Connection::closed`](crate::Connection::closed) for the joined connection: it includes all that the
+    /// receiving half knows, even if the reply has not reached the sending half, but no Close that the sending half has
+    /// not written yet.
     ///
     /// ```
     /// use websocket_proto::{Closed, Config, Connection, ReceiveHalf, SendHalf};

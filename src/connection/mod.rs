@@ -130,7 +130,7 @@ impl Connection {
     /// Enables compression, as negotiated by another handshake implementation. With this crate's handshake, use
     /// [`Config::deflate`] instead.
     ///
-    /// `parameters` determines the windows and their takeover. Of `config`, only the settings of the compressor count:
+    /// `parameters` determines the windows and context takeover. Only the compressor settings of `config` are used:
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
     /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold).
     ///
@@ -156,9 +156,9 @@ impl Connection {
 
     /// Changes the limit of [`Config::max_message_size`] from now on, also for the message that is being received.
     ///
-    /// For example, to allow larger messages once a user has logged in. The limit applies as if it had been set when
-    /// the message began: the bytes received so far count (the inflated ones if it is compressed), and no message of
-    /// more than `bytes` is returned after this call. If more than that was received already, or is announced by the
+    /// Use it, for example, to allow larger messages once a user has logged in. The limit applies as if it had been set
+    /// when the message began: the bytes received so far count (the inflated ones if it is compressed), and no message
+    /// of more than `bytes` is returned after this call. If more than that was received already, or is announced by the
     /// header of the current frame, the next call of [`receive`](Self::receive) fails with [`Error::MessageTooBig`].
     /// Chunks returned before remain valid.
     ///
@@ -182,14 +182,14 @@ impl Connection {
     /// `input` is a cursor, which moves forward over what is consumed: `let mut input = &mut
     /// buffer[..size];`, then `receive(&mut input, &mut out)`.
     ///
-    /// `Ok(None)`: all of `input` is consumed (or, with [`Delivery::InPlace`](crate::Delivery::InPlace), all but a
-    /// partial payload); or the connection is closed, and `input` is untouched.
+    /// Returns `Ok(None)` if all of `input` is consumed (or, with [`Delivery::InPlace`](crate::Delivery::InPlace), all
+    /// but a partial payload), or if the connection is closed, which leaves `input` untouched.
     ///
     /// # Errors
     ///
-    /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that says so is in `out`, unless one
-    /// was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop that leaves
-    /// with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
+    /// An [`Error`] if the peer broke a rule or exceeded a limit. The Close frame that reports it is in `out`, unless
+    /// one was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop that
+    /// leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
     /// [`receive_eof`](Self::receive_eof) still reports the error.
     #[inline]
     pub fn receive<'i>(
@@ -386,13 +386,14 @@ impl Connection {
         self.sender.send_pong(payload, out)
     }
 
-    /// Starts the closing handshake, or answers the peer's Close if that was left to the caller (RFC 6455 section
-    /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None`: the frame is then empty, and so
-    /// must be `reason`, which otherwise has at most 123 bytes. A fragmented message in progress is abandoned.
+    /// Starts the closing handshake, or answers the peer's Close if that is left to the caller (RFC 6455 section
+    /// 7.1.2). `code` is a [`CloseCode`](crate::CloseCode) or its number, or `None` for an empty frame. `reason` must
+    /// be empty if `code` is `None`, and otherwise has at most 123 bytes. A fragmented message in progress is
+    /// abandoned.
     ///
-    /// Messages may still arrive until the peer's Close does; [`transport_advice`](Self::transport_advice) says what to
-    /// wait for. You can no longer reply to them: if your loop both closes and replies, check [`state`](Self::state)
-    /// before sending.
+    /// Messages may still arrive until the peer's Close does, but you can no longer reply to them: if your loop both
+    /// closes and replies, check [`state`](Self::state) before sending. [`transport_advice`](Self::transport_advice)
+    /// says what to wait for.
     ///
     /// # Errors
     ///
@@ -458,14 +459,14 @@ impl Connection {
     /// messages: if you reserve that much at once, the peer decides how much you allocate, whether or not the bytes
     /// ever arrive.
     ///
-    /// A read that ends with the payload takes nothing of the next frame, which then begins with a read and is mostly
-    /// complete in it. That is worth a read of its own unless little is missing.
-    /// [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space) decides in the same way.
+    /// If a read ends where the payload does, the next frame starts at the beginning of a read and is usually complete
+    /// in it. Unless little of the payload is missing, this is worth a separate read.
+    /// [`ReadBuffer::space`](crate::endpoint::ReadBuffer::space) follows the same rule.
     ///
     /// ```
     /// use websocket_proto::Connection;
     ///
-    /// /// Where to read to, in a buffer that holds nothing between two reads.
+    /// /// Returns the space for the next read, in a buffer that is empty between reads.
     /// fn space<'b>(connection: &Connection, buffer: &'b mut [u8]) -> &'b mut [u8] {
     ///     let missing = usize::try_from(connection.payload_remaining()).unwrap_or(usize::MAX);
     ///     let size = match missing >= buffer.len() / 2 {

@@ -71,23 +71,22 @@ impl Prepared {
     /// Compresses the message as well, once, for all connections that negotiated a window of at least this size for
     /// sending. A second call replaces the first.
     ///
-    /// The compressed message refers to nothing before it, so context takeover in `window` makes no difference. Of
-    /// `config`, only [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) count.
+    /// The compressed message refers to nothing before it, so context takeover in `window` makes no difference. Only
+    /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) of `config` are used.
     ///
     /// A server's connection sends the plain [`frame`](Self::frame) instead if
     /// - it negotiated no compression, or a smaller window,
     /// - [`Compression::Off`](crate::Compression::Off) is set,
     /// - the message is smaller than the threshold in `config` or that of the connection,
     /// - the compressed payload is not smaller than the plain one, or
-    /// - `window` has 8 bits, with which nothing is compressed, see [`Compressor::new`].
+    /// - `window` has 8 bits, for which nothing is compressed (see [`Compressor::new`]).
     ///
     /// A client's connection then sends the message as [`send_text`](crate::Connection::send_text) or
     /// [`send_binary`](crate::Connection::send_binary) would.
     ///
-    /// A message sent compressed enters the receiver's window. A connection with context takeover records it, so that
-    /// its next messages can refer to it and to those before it; for that it copies up to its window's size of the
-    /// message. A server that only broadcasts saves this copy and its memory with
-    /// [`DeflateConfig::server_no_context_takeover`].
+    /// A message sent compressed enters the receiver's window. A connection with context takeover therefore copies the
+    /// message, up to the window's size, so that later messages can refer to it and to earlier ones. A server that only
+    /// broadcasts saves this copy and its memory with [`DeflateConfig::server_no_context_takeover`].
     ///
     /// ```
     /// use websocket_proto::deflate::{DeflateConfig, Parameters, Window};

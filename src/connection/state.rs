@@ -26,7 +26,7 @@ use crate::{CloseCode, Role};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(clippy::exhaustive_enums, reason = "the states of RFC 6455")]
 pub enum State {
-    /// Messages go both ways.
+    /// Messages can be sent and received.
     Open,
     /// A Close was sent or received, but not both: the closing handshake has started (section 7.1.3).
     Closing,

@@ -51,8 +51,8 @@ impl Compressor {
     /// [`send_window_bits`](DeflateConfig::send_window_bits), [`keep_engine`](DeflateConfig::keep_engine),
     /// [`level`](DeflateConfig::level) and [`threshold`](DeflateConfig::threshold) apply.
     ///
-    /// `None` with a window of 8 bits: zlib cannot produce raw DEFLATE data for it (it uses 9), so everything is sent
-    /// uncompressed, which is always allowed (RFC 7692 section 5.2).
+    /// Returns `None` for a window of 8 bits: zlib cannot produce raw DEFLATE data for it (it uses 9), so everything is
+    /// sent uncompressed, which is always allowed (RFC 7692 section 5.2).
     pub const fn new(window: Window, config: &DeflateConfig) -> Option<Self> {
         if window.bits() < 9 {
             return None;
@@ -78,7 +78,7 @@ impl Compressor {
         size >= self.threshold
     }
 
-    /// Compresses a part of a message, and appends it to `out`, flushed: the receiver can inflate all of it.
+    /// Compresses a part of a message, and appends it to `out`, flushed so that the receiver can inflate all of it.
     ///
     /// The output is the payload of a frame that is not the message's last; it may be split further. An empty part
     /// appends nothing.

@@ -41,26 +41,26 @@ impl DeflateConfig {
     /// Sets the largest window that this side compresses with, 9 to 15 bits, however large the negotiated one is;
     /// values outside this range are clamped. Default: 12 (4 KiB).
     ///
-    /// A sender may use less than was negotiated (RFC 7692 section 7.1.2), so the peer does not need to know. It
-    /// determines the memory and time needed for sending. On messages of 1 KiB of JSON 12 bits save 78 percent, 15 bits
-    /// 82, for eight times the memory.
+    /// A sender may use less than was negotiated (RFC 7692 section 7.1.2), so the peer does not need to know. The
+    /// setting determines the memory and time needed for sending. On messages of 1 KiB of JSON, 12 bits save 78
+    /// percent, 15 bits 82, for eight times the memory.
     pub const fn send_window_bits(mut self, bits: u8) -> Self {
         self.send_window_bits = clamp(bits, 9, 15);
         self
     }
 
-    /// Sets the largest window of what the client sends, 8 to 15 bits; values outside this range are clamped. Default:
-    /// 15, for which neither a client's offer nor a server's answer has a number.
+    /// Sets the largest window for what the client sends, 8 to 15 bits; values outside this range are clamped. Default:
+    /// 15, which neither a client's offer nor a server's answer states.
     ///
     /// A client announces the number as a hint, and keeps to it whatever the server answers (RFC 7692 section 7.1.2.2).
     /// This saves the server's memory; to save the client's own, use [`send_window_bits`](Self::send_window_bits). Some
-    /// servers fail the handshake on a hint below a setting of theirs.
+    /// servers fail the handshake on a hint below their own setting.
     ///
-    /// For a server it limits the memory needed for receiving: up to 32 KiB for each client with 15 bits, 4 KiB with
-    /// 12. The server responds with a number below 15 if the client allows a choice, as browsers do, or with the
+    /// For a server it limits the memory needed for receiving: with 15 bits up to 32 KiB for each client, with 12 bits
+    /// 4 KiB. The server responds with a number below 15 if the client allows a choice, as browsers do, or with the
     /// client's hint if that is smaller. Otherwise it asks the client not to use context takeover. Some clients fail
-    /// the handshake on either, and Netty 4.1 lets the server choose though the JDK's zlib cannot: it opens the
-    /// connection and fails to send. A server for browsers can use 12.
+    /// the handshake in both cases, and Netty 4.1 lets the server choose although the JDK's zlib cannot comply: it
+    /// opens the connection, then fails to send. A server for browsers can use 12.
     ///
     /// RFC 7692 section 7.3 advises at least 10 bits. With 8 bits the client sends everything uncompressed, see
     /// [`Compressor::new`](super::Compressor::new).
@@ -69,12 +69,12 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets the largest window of what the server sends, 8 to 15 bits; values outside this range are clamped. Default:
+    /// Sets the largest window for what the server sends, 8 to 15 bits; values outside this range are clamped. Default:
     /// 15, which is not named in an offer, nor in a response unless requested.
     ///
-    /// For a client it limits the memory needed for receiving: up to 32 KiB for a connection with 15 bits, 4 KiB with
-    /// 12. Less than 15 is a demand that some servers decline, and a few fail the handshake because of it, even though
-    /// [`ClientRequest`](crate::handshake::ClientRequest) also sends a second offer without it.
+    /// For a client it limits the memory needed for receiving: with 15 bits up to 32 KiB for a connection, with 12 bits
+    /// 4 KiB. Less than 15 is a demand that some servers decline, and a few fail the handshake because of it, even
+    /// though [`ClientRequest`](crate::handshake::ClientRequest) also sends a second offer without it.
     ///
     /// A server puts a number below 15 into its answer even if the client has not asked for one, to save the client's
     /// memory; some clients then fail the handshake. To save the server's own memory, use

@@ -54,16 +54,16 @@
 //! frames are never compressed, and a text has to be UTF-8 once it is inflated (RFC 7692 section 6). Each message can
 //! be compressed or not. Pass only compressed messages with payload to this module.
 //!
-//! # What is accepted
+//! # Accepted data
 //!
 //! A decompressor accepts what RFC 7692 allows, with any blocks, and two things senders do in practice: final blocks
-//! (the window continues across them) and a trailing `00 00 ff ff` that was not removed. Anything else that does not
-//! end where a message can end is an error, [`InflateError::Truncated`], and so is any reference to before the first
-//! byte sent. Inflated bytes are counted as they are produced, so that a small message cannot become a large one; the
-//! work is linear in input and output. A message that continues without output fails with [`InflateError::Overlong`]
-//! after 64 KiB.
+//! (the window continues across them) and a trailing `00 00 ff ff` that was not removed. Any other data that do not end
+//! where a message can end are an error, [`InflateError::Truncated`]; a reference to before the first byte sent is
+//! [`InflateError::Corrupt`]. Inflated bytes are counted as they are produced, so that a small message cannot become a
+//! large one; the work is linear in input and output. A message that continues without output fails with
+//! [`InflateError::Overlong`] after 64 KiB.
 //!
-//! # What is offered and answered
+//! # Negotiation
 //!
 //! A client offers `permessage-deflate; client_max_window_bits`, as browsers do, so that every server that accepts a
 //! browser's offer accepts it. A server names a window only if the client has given a number for it: some clients let
@@ -77,7 +77,7 @@
 //! | the defaults | `client_max_window_bits` | nothing |
 //! | [`server_max_window_bits(12)`](DeflateConfig::server_max_window_bits) | `server_max_window_bits=12`, then the default offer | `server_max_window_bits=12` |
 //! | [`client_max_window_bits(10)`](DeflateConfig::client_max_window_bits) | `client_max_window_bits=10`, then the default offer | `client_max_window_bits=10` if it may choose, otherwise `client_no_context_takeover` |
-//! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | only the name | as without |
+//! | [`offer_client_max_window_bits(false)`](DeflateConfig::offer_client_max_window_bits) | only the name | same as without it |
 //!
 //! # Memory
 //!
@@ -96,9 +96,9 @@
 //! | 12 bits, `keep_engine` | 4,096 | 68,232 | 165,128 | 165,128 |
 //! | 15 bits, `keep_engine` | 32,768 | 96,904 | 380,168 | 380,168 |
 //!
-//! Compressing a message without `keep_engine` takes one allocation, that of an engine, whatever windows a server's
-//! connections negotiated. With the feature `std`, each thread keeps up to two engines for inflating, shared by all of
-//! its connections, so that inflating allocates nothing: less than 200 KB per thread.
+//! Compressing a message without `keep_engine` takes one allocation, for an engine, whatever window was negotiated.
+//! With the feature `std`, each thread keeps up to two engines for inflating, shared by all of its connections, so that
+//! inflating allocates nothing: less than 200 KB per thread.
 //!
 //! With the defaults the peer may use a window of 15 bits, and a connection holds up to 36 KiB once it has received 32
 //! KiB: 360 MB for 10,000 such connections. A server sets
@@ -107,8 +107,8 @@
 //!
 //! # Time
 //!
-//! The table shows microseconds per message of JSON, different each time, on one machine, each the third lowest of 40
-//! rounds, and the compressed size. The default, 12 bits, achieves most of the gain:
+//! The table shows the microseconds per message of JSON (all messages different, on one machine, the third lowest of 40
+//! rounds) and the compressed size. The default, 12 bits, achieves most of the gain:
 //!
 //! | | 125 bytes | 1 KiB | 64 KiB |
 //! |---|---|---|---|
@@ -124,9 +124,9 @@
 //! | inflate, 15 bits | 0.97 | 4.0 | 97 |
 //!
 //! Without `keep_engine` each message has an engine of its own, which reads the history first; with 15 bits, that is
-//! most of the time of a small message. When connections shared engines, and one was reset for each message, a message
-//! of 1 KiB took a tenth less time with takeover and a fifth less without, and one of 64 KiB the same time.
-//! `benches/README.md` in the repository compares another implementation.
+//! most of the time of a small message. In an earlier design, connections shared engines that were reset for each
+//! message: a message of 1 KiB took a tenth less time with takeover and a fifth less without, and one of 64 KiB the
+//! same time. `benches/README.md` in the repository compares another implementation.
 //!
 //! # Secrets
 //!

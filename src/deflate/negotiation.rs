@@ -11,7 +11,7 @@ use crate::handshake::{Extension, ExtensionParam};
 /// The name of the extension (RFC 7692 section 7).
 pub const EXTENSION: &str = "permessage-deflate";
 
-/// The LZ77 window of one direction: how far back its data may refer, and whether beyond the message.
+/// The LZ77 window of one direction: how far back its data may refer, and whether to earlier messages.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct Window {
@@ -76,7 +76,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Creates parameters from the window that the client compresses with and that of the server.
+    /// Creates parameters from the windows that the client and the server compress with.
     pub const fn new(client: Window, server: Window) -> Self {
         Self { client, server }
     }
@@ -194,8 +194,8 @@ impl fmt::Display for NegotiationError {
 
 impl core::error::Error for NegotiationError {}
 
-/// Writes a client's offers for `Sec-WebSocket-Extensions`, the best first (RFC 7692 section 5.1). Without a
-/// configuration, there is nothing to write.
+/// Returns a client's offers for `Sec-WebSocket-Extensions`, the best first (RFC 7692 section 5.1): one for each
+/// configuration, or an empty text if there is none.
 ///
 /// Add further offers for servers that cannot meet the first, e.g. one with limits, then one without. Unless
 /// [`DeflateConfig::offer_client_max_window_bits`] says otherwise, `client_max_window_bits` is offered, so that the
@@ -322,7 +322,7 @@ pub fn accept<'a>(
 ///
 /// # Errors
 ///
-/// A [`NegotiationError`], that of the last offer, if the answer fits none. The handshake must then fail.
+/// The [`NegotiationError`] for the last offer, if the answer fits none. The handshake must then fail.
 pub fn check_answer<'a, 'o>(
     answer: impl IntoIterator<Item = Extension<'a>>,
     offers: impl IntoIterator<Item = Extension<'o>>,

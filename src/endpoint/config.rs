@@ -70,9 +70,9 @@ impl EndpointConfig {
 
     /// Sets the largest size of a single read, in bytes; at least 128. Default: 64 KiB (65,536).
     ///
-    /// A read ends with the payload if at least half of this size is missing of it. Reads of at most 16,512 bytes,
-    /// which are 16 KiB and a header, stay in the first cache of most processors; on a socket the additional calls
-    /// take more time than that saves.
+    /// If at least half of this size is missing from a payload, a read ends with that payload. Reads of at most 16,512
+    /// bytes (16 KiB and a header) stay in the first-level cache of most processors, but on a socket the additional
+    /// calls take more time than that saves.
     ///
     /// The buffer starts at 4 KiB and doubles each time a read fills it. Only
     /// [`Delivery::InPlace`](crate::Delivery::InPlace) makes it grow beyond this size, up to the message limit.

@@ -79,7 +79,7 @@ pub enum SendError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The rules for what is sent do not allow the call. Never [`Misuse::NotOpen`], which is [`NotOpen`](Self::NotOpen)
+    /// The rules for sending do not allow the call. Never [`Misuse::NotOpen`], which is [`NotOpen`](Self::NotOpen)
     /// here.
     Misuse(Misuse),
 }

@@ -72,13 +72,13 @@
 //!
 //! # What an endpoint does
 //!
-//! - **Opening.** A server reads any HTTP/1.1 request, which the caller takes and answers: by
-//!   [`accept`](Endpoint::accept), or by [`take_request`](Endpoint::take_request) and any response. A client sends its
-//!   request and reads the response. If another library handles HTTP, use [`Endpoint::from_connection`].
+//! - **Opening.** A server reads any HTTP/1.1 request, and the caller answers it: with [`accept`](Endpoint::accept),
+//!   or with [`take_request`](Endpoint::take_request) and any response. A client sends its request and reads the
+//!   response. If another library handles HTTP, use [`Endpoint::from_connection`].
 //! - **Flow.** While more replies wait than [`EndpointConfig::max_buffered`] allows, nothing is read and no event is
 //!   returned, so replies cannot grow without bound. Messages sent without an event are refused with
-//!   [`SendError::Full`] once that much output waits. They do not stop reading, because two ends that both send a lot
-//!   would then wait for each other.
+//!   [`SendError::Full`] once that much output waits. Such messages do not stop reading, because two ends that both
+//!   send a lot would then wait for each other.
 //! - **Time.** One [`deadline`](Endpoint::deadline) covers the opening handshake, the next Ping, its answer, a write that
 //!   makes no progress, the closing handshake and the end of the transport.
 //! - **The end.** After the last byte is written and flushed, writing is shut down, and input is read and discarded for
@@ -95,7 +95,7 @@
 //! An endpoint cannot be split. Share it behind a mutex, which is locked for each call and never while the transport is
 //! read or written. One task reads and handles events, driven by [`step`](Endpoint::step); the other sends and writes,
 //! driven by [`flush_step`](Endpoint::flush_step). A task that gets a step of the other task reports that direction as
-//! blocked, and wakes the other task. They need no channel: replies go directly into the output, where
+//! blocked, and wakes the other task. The tasks need no channel: replies go directly into the output, where
 //! [`EndpointConfig::max_buffered`] bounds them.
 //!
 //! Without an endpoint, [`Connection::split`] returns two halves that need no lock; each [`Reply`](crate::Reply) of 128

@@ -45,7 +45,7 @@ impl Output {
         }
     }
 
-    /// Returns the buffer to append to, for every `out` of this crate. Append only.
+    /// Returns the buffer to pass as `out` to this crate's methods. Append only.
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

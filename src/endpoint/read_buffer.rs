@@ -66,12 +66,13 @@ impl ReadBuffer {
     /// Returns the space after the unread bytes, which is never empty. `remaining` is how many bytes are expected from
     /// the first unread byte on, such as [`Connection::payload_remaining`](crate::Connection::payload_remaining).
     ///
-    /// The buffer grows by at most what it holds, so that its size follows the bytes that came, not the length that a
-    /// header declares. Bytes that are unread are moved to the front when the space behind them is used up, or is less than
-    /// what is missing.
+    /// Growing at most doubles the buffer, so that its size follows the bytes received, not the length that a header
+    /// declares. Unread bytes are moved to the front when the space after them is used up or too small for the missing
+    /// bytes.
     ///
-    /// If at least half of the largest read is missing, the space ends where the payload will: the next frame begins with a
-    /// read, and is mostly complete in it. For less than that a read would cost more than it saves.
+    /// If at least half of the largest read is missing, the space ends with the payload: the next frame then starts at
+    /// the beginning of a read and is usually complete in it. If less is missing, the extra read would cost more than
+    /// it saves.
     pub fn space(&mut self, remaining: u64) -> &mut [u8] {
         let unread = self.len();
         let missing = usize::try_from(remaining)

@@ -12,9 +12,9 @@ use crate::keepalive::{Action, Expired};
 #[allow(clippy::exhaustive_enums, reason = "every driver has to do each of them")]
 #[must_use]
 pub enum Step {
-    /// A request is here: [`accept`](Endpoint::accept) it, or [take](Endpoint::take_request) and answer it.
+    /// A request has arrived: [`accept`](Endpoint::accept) it, or [take](Endpoint::take_request) and answer it.
     Request,
-    /// The response is here: [take](Endpoint::take_response) it.
+    /// The response has arrived: [take](Endpoint::take_response) it.
     Response,
     /// There may be events: call [`next_event`](Endpoint::next_event) until it returns `None`.
     Event,
@@ -28,7 +28,7 @@ pub enum Step {
     /// Shut down writing (a FIN on TCP, `close_notify` in TLS, the end of a stream in HTTP/2 and HTTP/3), and report it
     /// with [`shut_down`](Endpoint::shut_down).
     Shutdown,
-    /// Nothing can be done: wait for the transport, or for the [`deadline`](Endpoint::deadline), then call
+    /// Nothing can be done now: wait for the transport, or for the [`deadline`](Endpoint::deadline), then call
     /// [`ready`](Endpoint::ready).
     Wait(Interest),
     /// The transport may be dropped: [`end`](Endpoint::end) has the reason.

@@ -32,7 +32,7 @@ use super::Entropy;
 /// Random bytes from a generator for each thread, which the operating system seeds: ChaCha12.
 ///
 /// The generator fills a buffer with 992 bytes, enough for 248 mask keys. Each refill replaces the generator's own key
-/// by output that is never returned, and bytes are erased when they are returned, so that its memory reveals nothing
+/// with output that is never returned, and bytes are erased when they are returned, so that its memory reveals nothing
 /// about earlier output. (Copies that the processor or the compiler made elsewhere are not erased.) After 64 refills,
 /// or 62 KiB, it gets a new seed from the operating system.
 ///

@@ -84,7 +84,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next step of a frame from the front of `input`. Returns `Ok(None)` if and only if `input` is fully
+    /// Decodes the next step of a frame from the front of `input`. Returns `Ok(None)` if and only if `input` is fully
     /// consumed and no [`Item::End`] is pending.
     ///
     /// # Errors

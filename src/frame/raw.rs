@@ -150,7 +150,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next step of a frame from the front of `input`. Returns `None` if and only if `input` is fully
+    /// Decodes the next step of a frame from the front of `input`. Returns `None` if and only if `input` is fully
     /// consumed and no [`Item::End`] is pending.
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Option<Item<'i>> {
         match &mut self.state {

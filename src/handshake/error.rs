@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-/// Why an opening handshake failed: what the peer did, which limit it exceeded, or that the transport ended. Only
+/// Why an opening handshake failed: what the peer did wrong, which limit it exceeded, or that the transport ended. Only
 /// [`Finished`](Self::Finished) is the caller's mistake.
 ///
 /// | from | repeated by every later call | in `out` |
@@ -160,8 +160,8 @@ pub enum HandshakeError {
     UnknownPseudoField,
     /// A pseudo-field after the other fields (RFC 9113 section 8.3).
     LatePseudoField,
-    /// A required pseudo-field is missing (RFC 8441 section 4); without `:protocol`, a CONNECT is
-    /// one to a proxy. For `:authority`, a Host field would do.
+    /// A required pseudo-field is missing (RFC 8441 section 4); without `:protocol`, a CONNECT is a request to a proxy.
+    /// A Host field may replace `:authority`.
     MissingPseudoField {
         /// The name, with its colon.
         name: &'static str,
@@ -197,7 +197,7 @@ pub enum HandshakeError {
     MissingAccept,
     /// Several Sec-WebSocket-Accept lines (RFC 6455 section 11.3.3).
     RepeatedAccept,
-    /// A Sec-WebSocket-Accept that does not answer the key that was sent (RFC 6455 section 4.1).
+    /// A Sec-WebSocket-Accept that does not match the key that was sent (RFC 6455 section 4.1).
     WrongAccept,
     /// A response with several Sec-WebSocket-Protocol lines (RFC 6455 section 11.3.4).
     SeveralSubprotocols,

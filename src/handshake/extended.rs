@@ -32,9 +32,9 @@
 //!
 //! # What replaces the key
 //!
-//! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key is ignored if received. That the server speaks
-//! WebSocket, and is not being tricked into appearing to, is shown by the setting, and by a `:protocol` that scripts
-//! cannot write. Everything else that RFC 6455 says about security applies: check the [origin](Upgrade::origin).
+//! There is no Sec-WebSocket-Key and no Sec-WebSocket-Accept; a key is ignored if received. The setting, and a
+//! `:protocol` that scripts cannot write, show that the server speaks WebSocket and is not being tricked into appearing
+//! to. Everything else that RFC 6455 says about security applies: check the [origin](Upgrade::origin).
 //!
 //! ```
 //! use websocket_proto::{Config, entropy};

@@ -1,14 +1,14 @@
-//! Calls on a handshake that would put something on the wire that must not be there.
+//! Calls on a handshake that would put invalid data on the wire.
 
 use core::error::Error;
 use core::fmt;
 
-/// A call that would have put something on the wire that must not be there. Nothing was written.
+/// A call that would have put invalid data on the wire. Nothing was written.
 ///
-/// Most follow from the arguments alone. [`RepeatedOrigin`](Self::RepeatedOrigin) and
-/// [`RepeatedSubprotocol`](Self::RepeatedSubprotocol) follow from the calls before as well,
-/// [`UnofferedSubprotocol`](Self::UnofferedSubprotocol) and [`UnusableStatus`](Self::UnusableStatus) from the
-/// request that is answered.
+/// Most depend only on the arguments. [`RepeatedOrigin`](Self::RepeatedOrigin) and
+/// [`RepeatedSubprotocol`](Self::RepeatedSubprotocol) also depend on earlier calls,
+/// [`UnofferedSubprotocol`](Self::UnofferedSubprotocol) and [`UnusableStatus`](Self::UnusableStatus) on the request
+/// that is answered.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeMisuse {
@@ -16,18 +16,18 @@ pub enum HandshakeMisuse {
     MalformedFieldName,
     /// A field value with a CR, an LF, a NUL or another control byte (RFC 9110 section 5.5).
     MalformedFieldValue,
-    /// A field that the handshake writes itself, or that would change how the message is framed or the
-    /// connection is used: Host, Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding, TE,
-    /// Keep-Alive, Proxy-Connection and whatever starts with `Sec-WebSocket-`.
+    /// A field that the handshake writes itself, or that would change how the message is framed or the connection is
+    /// used: Host, Origin, Upgrade, Connection, Expect, Content-Length, Transfer-Encoding, TE, Keep-Alive,
+    /// Proxy-Connection and any field that starts with `Sec-WebSocket-`.
     ReservedField,
     /// An authority that is not a host with an optional port up to 65535 (RFC 3986 section 3.2; no user information).
     MalformedAuthority,
-    /// A target that is not a path that starts with `/`, with an optional query, in printable ASCII without spaces
-    /// and `#`.
+    /// A target other than a path that starts with `/` and an optional query, in printable ASCII without spaces and
+    /// `#`.
     MalformedTarget,
     /// An origin that is empty or not printable ASCII (RFC 6454 section 7.1).
     MalformedOrigin,
-    /// An origin after one was set (RFC 6455 section 4.1, item 8).
+    /// A second origin (RFC 6455 section 4.1, item 8).
     RepeatedOrigin,
     /// A subprotocol that is not a token (RFC 6455 section 4.1, item 10).
     MalformedSubprotocol,

@@ -12,11 +12,11 @@
 //!            Connection                                           Connection
 //! ```
 //!
-//! Around that, for a client:
+//! A client may also need:
 //!
 //! | | |
 //! |---|---|
-//! | [`TunnelRequest`] | before it: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
+//! | [`TunnelRequest`] | before the handshake: asks an HTTP proxy for a tunnel to the server (CONNECT), with credentials after a 407 |
 //! | [`ResponseBody`] | after a rejection by a server or a proxy: reads the body, which says why |
 //!
 //! Both sides are driven like a connection: you feed in the bytes you read as `&mut &mut [u8]`, bytes to send are
@@ -45,9 +45,9 @@
 //! [`ServerHandshake::handle_timeout`] or [`ClientHandshake::handle_timeout`] when it has passed, and closes the
 //! transport; a server's response is in `out` by then.
 //!
-//! On `wss`, the TLS handshake comes before, at both ends, and a TLS failure ends the transport before any byte of the
+//! With `wss`, both ends complete the TLS handshake first, and a TLS failure ends the transport before any byte of the
 //! WebSocket handshake (RFC 6455 section 4.1 for the client, section 4.2.2 for the server). Masking and the key hide
-//! nothing: secrecy and integrity are those of TLS (section 10.6).
+//! nothing: secrecy and integrity come from TLS (section 10.6).
 //!
 #![cfg_attr(
     not(feature = "alloc"),

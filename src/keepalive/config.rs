@@ -50,7 +50,7 @@ impl KeepaliveConfig {
     }
 
     /// Sets how long to wait for any activity after a Ping. Default: 20 seconds; `Duration::MAX` disables it, and Pings
-    /// then only measure the round-trip time and keep proxies from closing.
+    /// then only measure the round-trip time and keep proxies from closing the connection.
     pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.ping_timeout = timeout;
         self

@@ -14,8 +14,8 @@
 //!
 //! # The rules
 //!
-//! - **A Ping every [`ping_interval`](KeepaliveConfig::ping_interval)**, whether the connection is busy or not:
-//!   it costs a few bytes, keeps proxies from closing, and measures the round-trip time.
+//! - **A Ping every [`ping_interval`](KeepaliveConfig::ping_interval)**, whether the connection is busy or not: it
+//!   costs a few bytes, keeps proxies from closing the connection, and measures the round-trip time.
 //! - **Any activity counts as life.** A peer is dead when it shows no [`record_activity`](Keepalive::record_activity)
 //!   for [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping. Its Pong may have to wait behind megabytes of a
 //!   message, and such a peer is not dead; so any received bytes count. If only the matching Pong should count, do not
@@ -173,7 +173,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Expired {
-    /// The opening handshake took too long. A server tells its client with
+    /// The opening handshake took too long. A server reports it to its client with
     /// [`ServerHandshake::handle_timeout`][crate::handshake::ServerHandshake::handle_timeout].
     ///
     #[cfg_attr(

@@ -17,9 +17,9 @@ use crate::handshake::opening::Opening;
 /// A client handshake in header fields: another HTTP implementation sends the request and reads the response.
 ///
 /// [`ClientRequest::start_upgrade`](crate::handshake::ClientRequest::start_upgrade) or
-/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect) returns it. Take the request
-/// from it and send it, then pass each response to it: as its status and header fields, or as [one
-/// list](Self::receive_fields). The `Connection` is returned with the accepting response.
+/// [`start_extended_connect`](crate::handshake::ClientRequest::start_extended_connect) returns it. Send the request
+/// that it holds, then pass each response to [`receive_response`](Self::receive_response) or, as one list, to
+/// [`receive_fields`](Self::receive_fields). The `Connection` is returned with the accepting response.
 ///
 /// Memory: the request, and one copy of a response's header fields, limited by [`Config::max_head_size`] and
 /// [`Config::max_fields`].

@@ -26,8 +26,8 @@ use crate::handshake::http::head::HeadReader;
 /// A client that has sent its request ([`ClientRequest::start`](crate::handshake::ClientRequest::start)) and waits for
 /// the response.
 ///
-/// It returns the connection together with the accepting response, so no frame can be sent before (RFC 6455 section
-/// 4.1).
+/// It returns the connection together with the accepting response, so no frame can be sent before that (RFC 6455
+/// section 4.1).
 ///
 /// ```
 /// use websocket_proto::{Config, entropy};
@@ -68,7 +68,7 @@ pub struct ClientHandshake {
     reason = "it is matched once per connection, and moved out at once"
 )]
 pub enum Answer {
-    /// The connection is open. What follows in the input is frames.
+    /// The connection is open. The rest of the input is frames.
     Accepted {
         /// The client's end.
         connection: Connection,
@@ -87,7 +87,7 @@ impl ClientHandshake {
         Self { reader, waiting }
     }
 
-    /// Handles the bytes of one read. Nothing is ever written to `out`; it makes both roles alike for drivers.
+    /// Handles the bytes of one read. Nothing is ever written to `out`; it only lets a driver treat both roles alike.
     ///
     /// `Ok(None)`: all of `input` was consumed, and the response is not complete. Interim responses are skipped, up to
     /// [`Config::max_interim_responses`]. `Ok(Some(_))`: the response is complete; what follows it stays in `input`,

@@ -31,9 +31,9 @@ use crate::handshake::url::{Reference, Url, UrlError, UrlPart};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What is left to the caller (RFC 6455 section 4.1): not to run two handshakes at once with the same address and port;
-/// to ask a proxy for a tunnel first, if there is one, with a [`TunnelRequest`](crate::handshake::TunnelRequest); and
-/// to use TLS, with SNI, if [`is_secure`](Self::is_secure).
+/// The caller must run only one handshake at a time with the same address and port, ask the proxy for a tunnel first if
+/// there is one, with a [`TunnelRequest`](crate::handshake::TunnelRequest), and use TLS, with SNI, if
+/// [`is_secure`](Self::is_secure) (RFC 6455 section 4.1).
 #[derive(Clone)]
 #[must_use = "nothing is asked before `start`, or another method of its kind"]
 pub struct ClientRequest {
@@ -57,8 +57,8 @@ impl ClientRequest {
     /// The request is a `ws:` one: [`is_secure`](Self::is_secure) is `false`, and the authority becomes the Host header
     /// field, with its port unless that is 80. For `wss:`, use [`with_secure`](Self::with_secure).
     ///
-    /// What [`Upgrade::path`](crate::handshake::Upgrade::path) and [`query`](crate::handshake::Upgrade::query) return
-    /// can be passed on unchanged, joined by `?`.
+    /// The results of [`Upgrade::path`](crate::handshake::Upgrade::path) and
+    /// [`query`](crate::handshake::Upgrade::query) can be passed on unchanged, joined by `?`.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// Same as for [`from_url`](Self::from_url), and user information that is malformed or has what Basic credentials
-    /// cannot hold: a colon in the user name, or a control character.
+    /// Same as for [`from_url`](Self::from_url), and user information that is malformed or contains a colon in the user
+    /// name or a control character, which Basic credentials cannot hold.
     pub fn from_url_with_credentials(url: &str) -> Result<Self, UrlError> {
         let url = Reference::split(url).url()?;
         let user_information = url.user_information;
@@ -314,7 +314,7 @@ impl ClientRequest {
     /// `Config::deflate` is set (with the feature `deflate`).
     ///
     /// [`Response::extensions`](crate::handshake::Response::extensions) lists what the server accepted. If the server
-    /// accepts what was not offered, the handshake fails.
+    /// accepts an extension that was not offered, the handshake fails.
     ///
     /// # Errors
     ///

@@ -107,7 +107,7 @@ impl Upgrade<'_> {
         }
     }
 
-    /// Returns the status of the accepting response: 101, or 200 for an extended CONNECT, which has it in the
+    /// Returns the status of the accepting response: 101, or 200 for an extended CONNECT, whose response has it in the
     /// pseudo-field `:status` (RFC 8441 section 5).
     pub fn status(&self) -> u16 {
         match self.opening {

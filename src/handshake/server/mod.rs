@@ -67,8 +67,8 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// The reason the bytes are not a valid HTTP request, or the limit exceeded. `input` is consumed up to the deciding
-    /// byte: the end of the head for a missing, repeated or malformed Host and for a Content-Length or
+    /// The reason the bytes are not a valid HTTP request, or the limit that was exceeded. `input` is consumed up to the
+    /// deciding byte: the end of the head for a missing, repeated or malformed Host and for a Content-Length or
     /// Transfer-Encoding that leaves the length of the content in doubt, otherwise the first offending byte. The
     /// complete HTTP response has been appended to `out`; send it and close the transport. Every later call returns the
     /// same error, consumes nothing and writes nothing.

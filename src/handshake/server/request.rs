@@ -17,8 +17,8 @@ use crate::handshake::misuse::HandshakeMisuse;
 /// The head of a well-formed HTTP/1 request, WebSocket or not.
 ///
 /// It owns its bytes, in one buffer that is dropped with it. A server that serves other things on the same port checks
-/// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); WebSocket
-/// requests go through [`upgrade`](Self::upgrade).
+/// [`method`](Self::method), [`path`](Self::path) and fields, and answers with [`respond`](Self::respond); it handles
+/// WebSocket requests with [`upgrade`](Self::upgrade).
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -122,7 +122,7 @@ impl Request {
         self.is_upgrade
     }
 
-    /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), to accept or to reject it.
+    /// Checks the rules of a WebSocket request (RFC 6455 section 4.2.1), which can then be accepted or rejected.
     ///
     /// # Errors
     ///
@@ -145,8 +145,8 @@ impl Request {
 
     /// Appends a complete response that is not a WebSocket one: a page, a health check, a redirect, an error.
     ///
-    /// `Content-Length` is added, and `Connection: close`, because this handshake reads no second request; so are
-    /// Upgrade and Sec-WebSocket-Version with status 426. The response to HEAD has the length without the body.
+    /// Adds `Content-Length` and, because this handshake reads no second request, `Connection: close`; with status 426,
+    /// also Upgrade and Sec-WebSocket-Version. The response to HEAD has the length without the body.
     ///
     /// # Errors
     ///

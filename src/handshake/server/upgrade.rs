@@ -54,7 +54,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// `target` is the request target; path and query alone are enough. `version` is the major and the minor number.
     /// Pass repeated fields repeatedly, in order. Names and values may be anything that is `AsRef<[u8]>`, such as
-    /// `&str`, `&[u8]`, or what a `&http::HeaderMap` gives.
+    /// `&str`, `&[u8]`, or the items of a `&http::HeaderMap`.
     ///
     /// If the request has `Expect: 100-continue`, a server that sends the 101 itself sends a 100 before it (RFC 9110
     /// section 7.8); [`accept`](Self::accept) does so.
@@ -121,8 +121,8 @@ impl<'a> Upgrade<'a> {
         Self::check(config, method, target, basics, &mut known)
     }
 
-    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), given as its list of header fields, as the
-    /// stack has read it: pseudo-fields first, then the others, names in lowercase.
+    /// Checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), given as the list of header fields that the
+    /// stack has read: pseudo-fields first, then the others, names in lowercase.
     ///
     /// See [`extended`](crate::handshake::extended) for what else the stack has to do.
     ///
@@ -251,7 +251,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Returns whether the [origin](Self::origin) is the host and port that the request is for, i.e. a page from this
-    /// server. `false` if there is none.
+    /// server. `false` if there is no origin.
     ///
     /// The scheme is not compared, because a proxy may have terminated TLS; it only determines the default port. So a
     /// page loaded without TLS is accepted; a TLS server should check the scheme too. Both names come from the client:
