@@ -11,8 +11,8 @@ use crate::message::MessageKind;
 /// A message encoded once, for any number of connections: a broadcast.
 ///
 /// Server connections copy the encoded frame into their output. To avoid even that copy, a server without negotiated
-/// extensions may write [`frame`](Self::frame) directly to the transport, between messages. A client's connections mask
-/// it anew each time (RFC 6455 section 5.3).
+/// extensions may write [`frame`](Self::frame) directly to the transport, between messages. Client connections mask the
+/// frame anew each time (RFC 6455 section 5.3).
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Prepared};

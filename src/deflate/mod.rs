@@ -171,8 +171,8 @@ pub enum InflateError {
     Corrupt,
     /// The message ends inside its data.
     Truncated,
-    /// The message inflates to more than the limit, or to 4 GiB if `c_ulong` has 32 bits, on Windows and on 32-bit
-    /// targets.
+    /// The message inflates to more than the limit, or to 4 GiB if `c_ulong` has 32 bits (on Windows and on 32-bit
+    /// targets).
     TooBig {
         /// The limit, in bytes.
         limit: u64,
@@ -185,7 +185,7 @@ pub enum InflateError {
         limit: u64,
     },
     /// The message has more payload than 64 KiB plus 16 bytes for each inflated byte. Blocks can be empty, so a message
-    /// could otherwise continue indefinitely. If `c_ulong` has 32 bits, on Windows and on 32-bit targets, a payload of
+    /// could otherwise continue indefinitely. If `c_ulong` has 32 bits (on Windows and on 32-bit targets), a payload of
     /// 4 GiB is too long as well.
     Overlong {
         /// The limit for all fragments together, in bytes of payload.

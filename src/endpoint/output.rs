@@ -57,7 +57,7 @@ impl Output {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.written)

@@ -130,7 +130,7 @@ impl ReadBuffer {
         self.storage.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// Keeps the last `left` of the unread bytes: what a `receive` left in its input.
+    /// Keeps only the last `left` unread bytes, which a `receive` left in its input.
     pub fn keep(&mut self, left: usize) {
         self.start = self.end.saturating_sub(left).max(self.start);
     }

@@ -164,7 +164,7 @@ impl Sender<'_> {
         self.counted() >= self.flow.limits.max_buffered()
     }
 
-    /// Returns how many bytes wait to be written: the `bufferedAmount` of browsers, with the framing.
+    /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
     #[inline]
     pub fn buffered_amount(&self) -> usize {
         self.output.total()

@@ -10,7 +10,7 @@ use crate::kernel;
 
 /// Masks or unmasks `bytes` in place; both are the same operation. Byte 0 is XORed with `key[0]`.
 ///
-/// For a payload that comes in chunks, [`advance`] gives the key of the next chunk.
+/// For a payload received in chunks, [`advance`] returns the key of the next chunk.
 ///
 /// ```
 /// use websocket_proto::frame::mask;
@@ -43,7 +43,7 @@ pub fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
 #[cfg(feature = "alloc")]
 pub(crate) const NO_KEY: [u8; 4] = [0; 4];
 
-/// Returns the key for what follows `len` bytes masked with `key`.
+/// Returns the key for the bytes that follow `len` bytes masked with `key`.
 ///
 /// ```
 /// use websocket_proto::frame::mask;

@@ -1,8 +1,7 @@
 //! Raw frames, for proxies: nothing is rejected, unmasked or changed.
 //!
 //! A proxy that does not take part in the protocol relays whatever two peers negotiated, including extensions: reserved
-//! bits, opcodes and lengths that [`Rules`](super::Rules) would refuse. The bytes that it reads here and writes again
-//! are the same.
+//! bits, opcodes and lengths that [`Rules`](super::Rules) would refuse. It writes exactly the bytes that it read.
 //!
 //! ```
 //! use websocket_proto::frame::raw::{Decoder, Item};

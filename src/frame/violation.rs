@@ -10,8 +10,7 @@ use crate::CloseCode;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit is set to which no negotiated extension gives a meaning (section 5.2). Holds the three bits, RSV1
-    /// as 4.
+    /// A reserved bit is set that no negotiated extension defines (section 5.2). Holds the three bits, RSV1 as 4.
     ReservedBits(u8),
     /// The opcode is one of 3 to 7 or 11 to 15 (section 5.2).
     ReservedOpCode(u8),

@@ -20,8 +20,8 @@ use crate::handshake::opening::Opening;
 
 /// A valid WebSocket request, waiting for its response.
 ///
-/// It comes from [`Request::upgrade`](crate::handshake::Request::upgrade) or, if another HTTP server reads the
-/// requests, from [`from_fields`](Self::from_fields) and [`from_extended_connect`](Self::from_extended_connect). Build
+/// It is returned by [`Request::upgrade`](crate::handshake::Request::upgrade) or, if another HTTP server reads the
+/// requests, by [`from_fields`](Self::from_fields) and [`from_extended_connect`](Self::from_extended_connect). Build
 /// the response with [`with_subprotocol`](Self::with_subprotocol) and [`with_field`](Self::with_field).
 ///
 /// Then call [`accept`](Self::accept) or [`reject`](Self::reject). A server that sends its own responses uses
