@@ -408,7 +408,7 @@ impl SendHalf {
             .frame(Header::new(opcode, payload.len() as u64), payload, out);
     }
 
-    /// Answers the peer's Ping. With [`AutoPong::UntilPeerCloses`](crate::AutoPong::UntilPeerCloses), the Pong may
+    /// Answers the peer's Ping. With [`AutoPong::UntilPeerCloses`], the Pong may
     /// follow our Close.
     fn answer_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         if self.state.owes_pong(self.auto_pong) {

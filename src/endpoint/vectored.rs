@@ -90,7 +90,7 @@ impl<'s> Sender<'s> {
     ///
     /// # Errors
     ///
-    /// Same as [`send_text`](Self::send_text), and [`Misuse::InvalidUtf8`](crate::Misuse::InvalidUtf8) if a text
+    /// Same as [`send_text`](Self::send_text), and [`Misuse::InvalidUtf8`] if a text
     /// payload is not UTF-8, in which case the payload is untouched.
     pub fn send_in_place<'p>(
         &'p mut self,
