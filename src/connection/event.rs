@@ -28,7 +28,7 @@ pub enum Event<'i> {
     Close(Close<'i>),
 }
 
-/// The body of the peer's Close frame.
+/// The body of a Close frame, as received from the peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Close<'i> {
@@ -72,7 +72,7 @@ impl<'i> Event<'i> {
 }
 
 impl<'i> Close<'i> {
-    /// Creates a Close with this code and reason, for testing code that handles it.
+    /// Creates a Close with this code and reason, for programs that pass it on as a message and for tests.
     pub fn new(code: impl IntoCloseCode, reason: impl Into<Text<'i>>) -> Self {
         Self {
             code: code.into_close_code(),

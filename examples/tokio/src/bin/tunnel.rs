@@ -62,9 +62,15 @@ fn config() -> EndpointConfig {
         .delivery(Delivery::Chunks)
         .max_message_size(u64::MAX)
         .auto_close(false);
+    // A TCP service may pause for as long as it likes. Meanwhile the other end's socket is not read either, so it accepts no
+    // writes and answers no Pings. Pings are still sent, so that proxies do not close the connection.
+    let keepalive = KeepaliveConfig::new()
+        .close_timeout(HALF_CLOSED_TIME)
+        .ping_timeout(Duration::MAX);
     EndpointConfig::new()
         .connection(connection)
-        .keepalive(KeepaliveConfig::new().close_timeout(HALF_CLOSED_TIME))
+        .keepalive(keepalive)
+        .write_timeout(Duration::MAX)
         .max_buffered(BUFFER_SIZE)
 }
 
