@@ -163,9 +163,12 @@ async fn tunnel_carries_each_direction_to_its_end() -> Result {
         Ok((client, timeout(PATIENCE, service.accept()).await??.0))
     };
     let (client, server) = both().await?;
-    carry(client, server, size).await?;
+    carry(client, server, size, Duration::from_millis(500)).await?;
     let (client, server) = both().await?;
-    carry(server, client, size).await?;
+    carry(server, client, size, Duration::from_millis(500)).await?;
+    // A service that pauses for longer than an endpoint waits by default for a peer that does not read.
+    let (client, server) = both().await?;
+    carry(client, server, 64 << 20, Duration::from_secs(12)).await?;
     for tunnel in [far, near] {
         let memory = peak_memory(&tunnel)?;
         assert!(memory < 16 << 10, "{memory} KiB");
@@ -176,9 +179,9 @@ async fn tunnel_carries_each_direction_to_its_end() -> Result {
 
 /// One side sends much and ends its direction; the other pauses, reads all of it, and only then reports how much it
 /// was.
-async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64) -> Result {
+async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64, pause: Duration) -> Result {
     let answering = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(500)).await; // what is sent meanwhile has to wait at the sender
+        tokio::time::sleep(pause).await; // what is sent meanwhile has to wait at the sender
         let received = tokio::io::copy(&mut to, &mut tokio::io::sink()).await?;
         to.write_all(received.to_string().as_bytes()).await?;
         to.shutdown().await
