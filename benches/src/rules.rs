@@ -6,7 +6,7 @@ use crate::engines::{Contestant, Side};
 use crate::outcome::{Check, Outcome};
 use crate::report::Report;
 use crate::scenario::{Scenario, Work};
-use crate::wire::{Input, READ_SIZE, Role};
+use crate::wire::{Input, READ_SIZE, Role, push_frame};
 
 /// A rule that takes time to keep: who breaks it has less to do in the rows that it concerns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,7 +59,7 @@ fn probes() -> Vec<Probe> {
             "text that is not UTF-8, in two frames",
             [frame(0x01, &invalid(200)), frame(0x80, b"a")].concat(),
         ),
-        probe("a frame without a mask", unmasked(0x82, b"a")),
+        probe("a frame without a mask", encoded(0x82, None, b"a")),
         Probe {
             role: Client,
             ..probe("a masked frame from a server", frame(0x82, b"a"))
@@ -89,34 +89,14 @@ fn probes() -> Vec<Probe> {
 
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
-/// A frame with a key.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = unmasked(first, &[]);
-    frame.pop();
-    match payload.len() {
-        len @ 0..=125 => frame.push(0x80 | len as u8),
-        len @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            frame.push(0x80 | 127);
-            frame.extend((len as u64).to_be_bytes());
-        }
-    }
-    frame.extend(KEY);
-    frame.extend(
-        payload
-            .iter()
-            .zip(KEY.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
-    frame
+    encoded(first, Some(KEY), payload)
 }
 
-/// A short frame without one.
-fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
-    [&[first, payload.len() as u8][..], payload].concat()
+fn encoded(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    push_frame(&mut frame, first, key, payload);
+    frame
 }
 
 /// What each contestant takes of what it has to refuse. Panics where that is not what its `breaks` says.

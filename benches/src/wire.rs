@@ -80,26 +80,10 @@ impl Wire {
     fn frame(&mut self, first: u8, kind: Kind, payload: &[u8]) {
         // A server receives what is masked.
         let key = (self.role == Role::Server).then(|| (self.random.draw() as u32).to_le_bytes());
-        let mask_bit = if key.is_some() { 0x80 } else { 0 };
-        self.bytes.push(first);
-        match payload.len() {
-            len @ 0..=125 => self.bytes.push(mask_bit | len as u8),
-            len @ 126..=0xffff => {
-                self.bytes.push(mask_bit | 126);
-                self.bytes.extend((len as u16).to_be_bytes());
-            }
-            len => {
-                self.bytes.push(mask_bit | 127);
-                self.bytes.extend((len as u64).to_be_bytes());
-            }
-        }
-        self.bytes.extend(key.iter().flatten());
-        let start = self.bytes.len();
-        let keys = key.unwrap_or_default().into_iter().cycle();
-        self.bytes
-            .extend(payload.iter().zip(keys).map(|(byte, key)| byte ^ key));
+        push_frame(&mut self.bytes, first, key, payload);
+        let end = self.bytes.len();
         self.payloads.push(Payload {
-            range: start..self.bytes.len(),
+            range: end - payload.len()..end,
             key,
             kind,
         });
@@ -127,6 +111,26 @@ impl Wire {
         }
         reads
     }
+}
+
+/// Appends a frame, which is masked if there is a key.
+pub fn push_frame(out: &mut Vec<u8>, first: u8, key: Option<[u8; 4]>, payload: &[u8]) {
+    let mask_bit = if key.is_some() { 0x80 } else { 0 };
+    out.push(first);
+    match payload.len() {
+        len @ 0..=125 => out.push(mask_bit | len as u8),
+        len @ 126..=0xffff => {
+            out.push(mask_bit | 126);
+            out.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(mask_bit | 127);
+            out.extend((len as u64).to_be_bytes());
+        }
+    }
+    out.extend(key.iter().flatten());
+    let keys = key.unwrap_or_default().into_iter().cycle();
+    out.extend(payload.iter().zip(keys).map(|(byte, key)| byte ^ key));
 }
 
 /// The bytes of a [`Wire`] at each [`Offset`], for as long as the process lives.

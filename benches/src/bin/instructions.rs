@@ -29,20 +29,10 @@ enum Halves {
 
 const ALL: [Work; 23] = [
     ("receive text 125 B, server", 4000, |count, halves| {
-        receive(
-            messages(Role::Server, &text(125), 125, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Server, &text(125), count, halves)
     }),
     ("receive text 125 B, client", 4000, |count, halves| {
-        receive(
-            messages(Role::Client, &text(125), 125, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Client, &text(125), count, halves)
     }),
     ("receive text 125 B, a byte a read", 400, |count, halves| {
         receive(
@@ -53,36 +43,16 @@ const ALL: [Work; 23] = [
         )
     }),
     ("receive Chinese text 1 KiB, server", 1000, |count, halves| {
-        receive(
-            messages(Role::Server, &chinese(1024), 1024, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Server, &chinese(1024), count, halves)
     }),
     ("receive text 64 KiB, server", 20, |count, halves| {
-        receive(
-            messages(Role::Server, &text(65536), 65536, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Server, &text(65536), count, halves)
     }),
     ("receive text 16 KiB, client", 40, |count, halves| {
-        receive(
-            messages(Role::Client, &text(16384), 16384, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Client, &text(16384), count, halves)
     }),
     ("receive Chinese text 64 KiB, server", 20, |count, halves| {
-        receive(
-            messages(Role::Server, &chinese(65536), 65536, 2 * count),
-            READ_SIZE,
-            count,
-            halves,
-        )
+        receive_whole(Role::Server, &chinese(65536), count, halves)
     }),
     ("receive text 64 KiB in place, server", 20, |count, halves| {
         receive_in_place(
@@ -221,6 +191,12 @@ fn take(wire: &Wire, halves: Halves) -> (Vec<u8>, usize) {
         Halves::Both => bytes.len(),
     };
     (bytes, end)
+}
+
+/// Messages in one frame each, in reads as from a socket.
+fn receive_whole(role: Role, payload: &[u8], count: usize, halves: Halves) -> Result {
+    let wire = messages(role, payload, payload.len(), 2 * count);
+    receive(wire, READ_SIZE, count, halves)
 }
 
 fn receive(wire: Wire, read_size: usize, count: usize, halves: Halves) -> Result {
