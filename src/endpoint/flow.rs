@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{EndpointConfig, TransportError};
-use crate::keepalive::Keepalive;
+use crate::keepalive::{Keepalive, NANOS_PER_MILLI, NEVER, is_reached, nanos};
 
 /// The state of the transport, the clock and the deadlines.
 pub(super) struct Flow {
@@ -50,14 +50,6 @@ pub(super) struct Limits {
     pub(super) linger_timeout: u32,
 }
 
-/// A time that is never reached.
-pub(super) const NEVER: u64 = u64::MAX;
-const NANOS_PER_MILLI: u64 = 1_000_000;
-
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
-}
-
 impl Limits {
     fn new(config: &EndpointConfig) -> Self {
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -100,7 +92,7 @@ impl Flow {
     /// Whether the transport has to have made progress by now, and has made none.
     #[inline]
     pub(super) fn makes_no_progress(&self) -> bool {
-        self.progress_due <= self.now && self.progress_due != NEVER
+        is_reached(self.progress_due, self.now)
     }
 
     /// Returns the time `millis` from now, as nanoseconds since the origin.

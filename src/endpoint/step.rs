@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use super::flow::{NEVER, Reading, Writing, nanos};
+use super::flow::{Reading, Writing};
 use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
 use crate::Role;
-use crate::keepalive::{Action, Expired};
+use crate::keepalive::{Action, Expired, NEVER, nanos};
 
 /// The one thing to do next for an [`Endpoint`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -65,7 +65,7 @@ impl<'s> Sender<'s> {
                 .masked_into_output(|connection, out| connection.send_text(text, out));
         }
         self.message(|connection, out| connection.send_text_header(text, out))?;
-        Ok(self.beside(text.as_bytes()))
+        Ok(self.reborrow().beside(text.as_bytes()))
     }
 
     /// Sends a binary message without copying the part of the payload that the transport accepts immediately. Otherwise
@@ -82,7 +82,7 @@ impl<'s> Sender<'s> {
                 .masked_into_output(|connection, out| connection.send_binary(payload, out));
         }
         self.message(|connection, out| connection.send_binary_header(payload, out))?;
-        Ok(self.beside(payload))
+        Ok(self.reborrow().beside(payload))
     }
 
     /// Sends a message, in either role, without copying the part of the payload that the transport accepts immediately:
@@ -98,7 +98,7 @@ impl<'s> Sender<'s> {
         payload: &'p mut [u8],
     ) -> Result<VectoredWrite<'p>, SendError> {
         self.message(|connection, out| connection.send_in_place(kind, payload, out))?;
-        Ok(self.beside(payload))
+        Ok(self.reborrow().beside(payload))
     }
 
     /// A client's payload, which is masked on the way into the output. By value, so that a server's sender need not be in
@@ -109,16 +109,11 @@ impl<'s> Sender<'s> {
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
     ) -> Result<VectoredWrite<'s>, SendError> {
         self.message(send)?;
-        Ok(VectoredWrite {
-            output: self.output,
-            flow: self.flow,
-            cause: self.cause,
-            payload: &[],
-        })
+        Ok(self.beside(&[]))
     }
 
     #[inline]
-    fn beside<'p>(&'p mut self, payload: &'p [u8]) -> VectoredWrite<'p> {
+    fn beside(self, payload: &'s [u8]) -> VectoredWrite<'s> {
         VectoredWrite {
             output: self.output,
             flow: self.flow,

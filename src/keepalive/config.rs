@@ -92,5 +92,16 @@ impl Default for KeepaliveConfig {
 }
 
 /// A time that is never reached.
-pub(super) const NEVER: u64 = u64::MAX;
-const NANOS_PER_MILLI: u64 = 1_000_000;
+pub(crate) const NEVER: u64 = u64::MAX;
+pub(crate) const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// A time as nanoseconds since its origin.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+}
+
+/// Whether this time has come.
+#[inline]
+pub(crate) fn is_reached(due: u64, now: u64) -> bool {
+    due <= now && due != NEVER
+}

@@ -140,7 +140,10 @@ use core::fmt;
 use core::time::Duration;
 
 pub use config::KeepaliveConfig;
-use config::{Millis, NEVER};
+use config::Millis;
+#[cfg(feature = "alloc")]
+pub(crate) use config::NANOS_PER_MILLI;
+pub(crate) use config::{NEVER, is_reached, nanos};
 use sha1_smol::Sha1;
 
 /// The timers of one connection. See the [module](self).
@@ -318,8 +321,7 @@ impl Keepalive {
     pub fn tick(&mut self, now: Duration) -> Result<Action, Expired> {
         let now = nanos(now);
         self.start_over_if_before(now);
-        let deadline = self.due();
-        if now < deadline || deadline == NEVER {
+        if !is_reached(self.due(), now) {
             return Ok(Action::Wait);
         }
         match self.phase {
@@ -355,8 +357,7 @@ impl Keepalive {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn is_due(&self, now: u64) -> bool {
-        let due = self.due();
-        due <= now && due != NEVER
+        is_reached(self.due(), now)
     }
 
     #[inline]
@@ -442,10 +443,6 @@ fn next_payload(seed: u64, last: [u8; 8]) -> [u8; 8] {
     sha1.update(&last);
     let [a, b, c, d, e, f, g, h, ..] = sha1.digest().bytes();
     [a, b, c, d, e, f, g, h]
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 const NO_RTT: u32 = u32::MAX;
