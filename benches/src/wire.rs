@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::outcome::{Check, Kind, Seen};
 use crate::places::{Offset, Placed};
 
-/// At most this many bytes come in one read: 16 KiB and a header, which the first cache of most processors has room for. Larger
-/// ones make no contestant faster.
+/// At most this many bytes come in one read: 16 KiB and a header, which the first cache of most processors has room for. The README
+/// says whom larger reads would suit better.
 pub const READ_SIZE: usize = 16 * 1024 + 128;
 
 /// What is sent is gathered up to here.
