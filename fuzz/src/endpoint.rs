@@ -177,13 +177,13 @@ impl Lone {
         let (cut, payload) = (usize::from(input.byte()), input.bytes());
         let is_writable = !self.is_shut_down && self.accepts == usize::MAX;
         let mut sender = self.endpoint.sender();
-        if let Ok(mut write) = sender.send_binary_vectored(payload)
-            && is_writable
-        {
-            let all = write.slices().concat();
-            let size = cut.min(all.len());
-            self.wire.extend(&all[..size]);
-            write.written(size);
+        if let Ok(mut write) = sender.send_binary_vectored(payload) {
+            if is_writable {
+                let all = write.slices().concat();
+                let size = cut.min(all.len());
+                self.wire.extend(&all[..size]);
+                write.written(size);
+            }
         }
     }
 
