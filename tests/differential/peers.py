@@ -12,7 +12,7 @@ PROTOCOLS = ["chat", "superchat"]
 
 
 def choose(offered):
-    """What the server takes: the first offered one that it knows."""
+    """Returns the subprotocol that the server selects: the first offered one that it supports."""
     return next((name for name in offered if name in PROTOCOLS), None)
 
 
@@ -34,7 +34,7 @@ class Wsproto:
             if isinstance(event, self.events.Message):
                 text = isinstance(event, self.events.TextMessage)
                 parts.append(event.data.encode() if text else bytes(event.data))
-                # It has no limit of its own: the application counts, as Hypercorn does.
+                # wsproto has no message limit; the application enforces one, as Hypercorn does.
                 if sum(map(len, parts)) > limit:
                     verdict = "failed 1009"
                     break
@@ -46,7 +46,7 @@ class Wsproto:
                 out += connection.send(event.response())
             elif isinstance(event, self.events.Pong):
                 events.append("pong:" + event.payload.hex())
-            elif connection.state is self.states.OPEN:  # a failure, told as if the peer had sent a Close
+            elif connection.state is self.states.OPEN:  # a failure, reported as if the peer had sent a Close
                 verdict = f"failed {int(event.code)}"
                 break
             else:
@@ -102,7 +102,7 @@ class Websockets:
         from websockets.server import ServerProtocol
         from websockets.uri import parse_uri
 
-        # The body of a rejection is not awaited: the status is what is compared.
+        # Only the status is compared, so do not wait for the body of a rejection.
         def no_body(*_):
             yield from ()
             return b""
@@ -126,7 +126,7 @@ class Websockets:
                     continue
                 message, parts = b"".join(parts), []
                 if kind == "text":
-                    # Its connections decode when the application reads.
+                    # The connections of `websockets` decode text when the application reads it.
                     try:
                         message.decode()
                     except UnicodeDecodeError:
@@ -181,7 +181,7 @@ def main():
     peer = {"wsproto": Wsproto, "websockets": Websockets}[sys.argv[1]]()
     print("ready", flush=True)
     for line in sys.stdin:
-        if line == "\n":  # no more for now: somebody waits
+        if line == "\n":  # the end of a batch: the reader waits for the outcomes
             sys.stdout.flush()
             continue
         kind, setting, data = line.rstrip("\n").split(" ")

@@ -1,7 +1,7 @@
-//! The bodies of two fuzz targets: any bytes, for the peers that run in this process. A difference that no row explains is a
-//! panic.
+//! The bodies of two fuzz targets, which give arbitrary bytes to the peers that run in this process. They panic on a difference
+//! that no row explains.
 //!
-//! The first byte of an input is the setting, the rest are the bytes of the case.
+//! The first byte of an input selects the settings; the rest are the bytes of the case.
 
 use std::sync::Once;
 
@@ -10,7 +10,7 @@ use crate::explain::Row;
 use crate::judge::{Judgement, agrees_with_facts, judge, report};
 use crate::peers;
 
-/// At least what a control frame may have, as some peers apply the limit to them too.
+/// At least 125, the maximum for a control frame, because some peers apply the limit to control frames too.
 const LIMITS: [usize; 4] = [1000, 125, 200, 70_000];
 
 pub fn frames(bytes: &[u8]) {
@@ -41,7 +41,7 @@ pub(crate) fn heads_case(bytes: &[u8]) -> Option<Case> {
         0 => Kind::Request,
         _ => Kind::Response,
     };
-    // Some peers would take no bytes at all for the end of the transport.
+    // Some peers would interpret an empty input as the end of the transport.
     (!bytes.is_empty()).then(|| Case {
         kind,
         limit: 0,
@@ -50,7 +50,7 @@ pub(crate) fn heads_case(bytes: &[u8]) -> Option<Case> {
     })
 }
 
-/// A case as the input that makes it, if one does.
+/// The input that produces the case, if there is one.
 pub(crate) fn input(case: &Case) -> Option<Vec<u8>> {
     let setting = match case.kind {
         Kind::FramesToServer | Kind::Request => 0,
@@ -63,14 +63,14 @@ pub(crate) fn input(case: &Case) -> Option<Vec<u8>> {
     Some([&[setting], &case.bytes()[..]].concat())
 }
 
-/// The rows that explain what differs.
+/// Returns the rows that explain the differences. Panics if one is not explained.
 pub(crate) fn check(case: Option<Case>) -> Vec<&'static Row> {
     static SILENCE: Once = Once::new();
     SILENCE.call_once(peers::silence_guarded_panics);
     let Some(case) = case else { return Vec::new() };
     let mut peers = peers::in_process();
     if !agrees_with_facts(&case) {
-        panic!("the naive reading differs: {}", report(&mut peers, &case));
+        panic!("the naive reader differs: {}", report(&mut peers, &case));
     }
     let mut rows = Vec::new();
     for at in 0..peers.len() {

@@ -1,8 +1,8 @@
-//! What is compared: the bytes, and the results.
+//! A case, which is the input for all peers, and its outcome.
 
 use std::fmt;
 
-/// What the bytes are, and who reads them.
+/// What the bytes are, and which role reads them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     FramesToServer,
@@ -15,14 +15,14 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Case {
     pub kind: Kind,
-    /// For frames: the largest message.
+    /// For frames: the message limit, in bytes.
     pub limit: usize,
     /// For responses: whether the request offered the subprotocols of [`PROTOCOLS`].
     pub offers: bool,
     pub parts: Vec<Vec<u8>>,
 }
 
-/// What the server chooses from, and what the client offers.
+/// The subprotocols that the server supports and the client offers.
 pub const PROTOCOLS: [&str; 2] = ["chat", "superchat"];
 /// The nonce of every client: the sample of RFC 6455 section 1.3.
 pub const NONCE: &[u8; 16] = b"the sample nonce";
@@ -46,10 +46,10 @@ impl Case {
 /// The result of a peer for a case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outcome {
-    /// What it delivered, in order: see [`event`] and [`close_event`].
+    /// The delivered events, in order; see [`event`] and [`close_event`].
     pub events: Vec<String>,
     pub verdict: Verdict,
-    /// The frames that it sent in reply, in the form of events, except the Close of a failure.
+    /// The frames sent in reply, formatted like events, except for the Close after a failure.
     pub sent: Vec<String>,
 }
 
@@ -59,20 +59,20 @@ pub enum Verdict {
     Open,
     /// Frames: the peer's Close ended it.
     Closed,
-    /// Frames: it failed with this close code.
+    /// Frames: the connection failed with this close code.
     Failed(u16),
-    /// Heads: the handshake is done; with Sec-WebSocket-Accept (of a server) and the subprotocol, `-` where there is none and `?`
-    /// where the peer leaves it to the application.
+    /// Heads: the handshake is complete, with Sec-WebSocket-Accept (of a server) and the subprotocol: `-` if there is none, `?` if
+    /// the peer leaves it to the application.
     Accepted(String, String),
     /// Heads: a server responds with this status; or a client received it.
     Rejected(u16),
-    /// Heads: it failed, without reporting a status.
+    /// Heads: the handshake failed without a status.
     Refused,
     /// Heads: incomplete.
     Incomplete,
-    /// Heads, syntax only: the parts, `?` for those that the peer does not report.
+    /// Heads, syntax only: the parsed parts, or `?` if the peer does not report them.
     Parsed(String),
-    /// An exception that the peer does not document, or a panic.
+    /// An undocumented exception, or a panic.
     Crashed(String),
 }
 
@@ -85,14 +85,14 @@ impl Outcome {
         }
     }
 
-    /// Whether two peers did the same, as far as both report it.
+    /// Whether two outcomes are the same in everything that both peers report.
     pub fn agrees(&self, other: &Self, kind: Kind) -> bool {
         use Verdict::{Accepted, Parsed, Refused, Rejected};
         let verdicts = match (&self.verdict, &other.verdict) {
             (Accepted(a, p), Accepted(b, q)) => a == b && (p == q || q == "?"),
             (Rejected(a), Rejected(b)) if kind == Kind::Request => a / 100 == b / 100,
             (Rejected(_), Refused) if kind == Kind::Request => true,
-            // What the crate reports about a head that it rejects for its content.
+            // "?" is what the crate reports about a head that it rejects because of its content.
             (Parsed(a), Parsed(b)) => a == b || a == "?",
             (a, b) => a == b,
         };
@@ -130,7 +130,7 @@ pub fn event(kind: &str, payload: &[u8]) -> String {
     format!("{kind}:{}", hex(payload))
 }
 
-/// `close:code:reason`, the code empty if there is none.
+/// `close:code:reason`; the code is empty if there is none.
 pub fn close_event(code: Option<u16>, reason: &[u8]) -> String {
     format!(
         "close:{}:{}",
@@ -139,7 +139,7 @@ pub fn close_event(code: Option<u16>, reason: &[u8]) -> String {
     )
 }
 
-/// The frames that a peer wrote, in the form of events, without the Close that reports a failure.
+/// The frames that a peer wrote, formatted like events, without the Close that reports a failure.
 pub fn sent(mut output: &[u8], verdict: &Verdict) -> Vec<String> {
     let mut events = Vec::new();
     while let [first, second, rest @ ..] = output {
@@ -147,7 +147,7 @@ pub fn sent(mut output: &[u8], verdict: &Verdict) -> Vec<String> {
             0 => ([0; 4], rest),
             _ => (rest[..4].try_into().unwrap(), &rest[4..]),
         };
-        // All replies are short: control frames.
+        // All replies are control frames, which have short lengths.
         let (payload, rest) = rest.split_at(usize::from(second & 0x7f));
         let payload: Vec<u8> = payload
             .iter()

@@ -1,4 +1,4 @@
-//! Streams of frames: mostly valid, and near-valid in every way of RFC 6455 section 5.
+//! Generates streams of frames: mostly valid, with some violations of each rule in RFC 6455 section 5.
 
 use crate::case::{Case, Kind};
 use crate::random::Random;
@@ -23,7 +23,7 @@ pub fn generate(random: &mut Random) -> Case {
     }
     let mut parts = stream.parts;
     if random.one_in(10) {
-        // The transport stands somewhere inside the last frame.
+        // The stream ends inside the last frame.
         let last = parts.last_mut().unwrap();
         let keep = if random.one_in(2) {
             random.below(last.len().min(16))
@@ -44,19 +44,19 @@ struct Stream<'r> {
     random: &'r mut Random,
     masked: bool,
     limit: usize,
-    /// What is left of the message in fragments.
+    /// The rest of the fragmented message.
     rest: Option<Vec<u8>>,
     parts: Vec<Vec<u8>>,
 }
 
-/// A frame as it is meant, before its bytes are spoiled.
+/// The fields of a frame, valid or corrupted by `spoil`.
 struct Frame {
     first: u8,
     masked: bool,
     payload: Vec<u8>,
-    /// Bytes of the length field besides the first: 0, 2 or 8; `None` for what is needed.
+    /// The size of the extended length: 0, 2 or 8 bytes; `None` for the smallest that fits.
     form: Option<u8>,
-    /// Another length than the payload has.
+    /// A declared length that differs from the payload's.
     claim: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Stream<'_> {
             10..=12 => (0x89, self.small()),
             13..=15 => (0x8a, self.small()),
             16..=18 => (0x88, self.close_body()),
-            // Any opcode, in its place or not.
+            // Any opcode, allowed here or not.
             _ => (self.random.number() as u8 & 0x8f, self.small()),
         };
         let mut frame = Frame {
@@ -84,7 +84,7 @@ impl Stream<'_> {
         self.parts.push(bytes);
     }
 
-    /// A message, a fragment, or the next one.
+    /// A message, its first fragment, or the next fragment.
     fn data(&mut self) -> (u8, Vec<u8>) {
         if let Some(mut rest) = self.rest.take() {
             let at = if self.random.one_in(2) {
@@ -113,7 +113,7 @@ impl Stream<'_> {
         (opcode, message)
     }
 
-    /// Lengths at the borders of the forms and of the limit.
+    /// A length at a boundary of the length encodings or of the limit, or a small one.
     fn len(&mut self) -> usize {
         match self.random.below(16) {
             0 => 0,
@@ -146,7 +146,7 @@ impl Stream<'_> {
         }
         let mut bytes = text.into_bytes();
         if self.random.one_in(3) {
-            bytes.truncate(len); // may cut the last character
+            bytes.truncate(len); // may end inside a character
         }
         if self.random.one_in(8) {
             let at = self.random.below(bytes.len() + 1);
@@ -188,7 +188,7 @@ impl Stream<'_> {
         body
     }
 
-    /// One fault, or several.
+    /// Adds one or more faults.
     fn spoil(&mut self, frame: &mut Frame) {
         match self.random.below(12) {
             0 | 1 => frame.first |= 0x10 << self.random.below(3),
@@ -270,7 +270,7 @@ const BAD_UTF8: &[&[u8]] = &[
     b"\xc3",
 ];
 
-/// One of each class of RFC 6455 section 7.4, and the borders.
+/// Codes of each class of RFC 6455 section 7.4, and the boundaries.
 const CODES: [u16; 28] = [
     0, 1, 999, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
     1015, 1016, 1100, 2000, 2999, 3000, 3999, 4000, 4999, 5000,

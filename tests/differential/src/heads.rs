@@ -1,4 +1,4 @@
-//! Requests and responses: valid ones, changed in zero to three places.
+//! Generates requests and responses: valid ones with zero to three changes.
 
 use crate::case::{ACCEPT, Case, KEY, Kind};
 use crate::random::Random;
@@ -25,7 +25,7 @@ pub fn generate(random: &mut Random) -> Case {
     } else if random.one_in(10) {
         parts.push(b"\x82\x01a".to_vec());
     }
-    // No bytes at all would be the end of the transport to some.
+    // Some peers would interpret an empty input as the end of the transport.
     if parts.concat().is_empty() {
         parts.push(b"G".to_vec());
     }
@@ -39,7 +39,7 @@ pub fn generate(random: &mut Random) -> Case {
 
 struct Head {
     kind: Kind,
-    /// Lines with their ends, the empty one at last.
+    /// The lines with their line endings, the last one empty.
     parts: Vec<Vec<u8>>,
 }
 
@@ -74,7 +74,7 @@ fn lines(kind: Kind, random: &mut Random) -> Vec<Vec<u8>> {
     if random.one_in(10) {
         lines.push(line("Content-Length", "0"));
     }
-    // RFC 9110 section 5.3: the order of different fields means nothing.
+    // RFC 9110 section 5.3: the order of fields with different names is not significant.
     for at in 0..lines.len() {
         let other = random.below(lines.len());
         lines.swap(at, other);

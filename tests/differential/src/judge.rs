@@ -1,4 +1,4 @@
-//! Whether a difference is explained, and how one that is not is shown.
+//! Decides whether a difference is explained, and reports unexplained ones.
 
 use std::fmt::Write;
 
@@ -28,12 +28,12 @@ pub fn judge(peer: &str, case: &Case, theirs: &Outcome) -> Judgement {
     }
 }
 
-/// Whether this crate and the naive reading agree on what has to be refused.
+/// Whether this crate and the naive reader agree on whether to reject the case.
 pub fn agrees_with_facts(case: &Case) -> bool {
     Facts::of(case).agree(&ours::run(case, false))
 }
 
-/// The least case of this kind that still `differs`.
+/// Removes parts of the case, as long as it still `differs`.
 pub fn shrink(case: &Case, mut differs: impl FnMut(&Case) -> bool) -> Case {
     let mut least = case.clone();
     let mut at = 0;
@@ -49,7 +49,7 @@ pub fn shrink(case: &Case, mut differs: impl FnMut(&Case) -> bool) -> Case {
     least
 }
 
-/// The case, and what all make of it.
+/// The case and the outcome of each peer, as text.
 pub fn report(peers: &mut [Box<dyn Peer>], case: &Case) -> String {
     let mut text = format!("{:?}, limit {}, offers {}\n", case.kind, case.limit, case.offers);
     let bytes = case.bytes();
@@ -59,7 +59,7 @@ pub fn report(peers: &mut [Box<dyn Peer>], case: &Case) -> String {
     };
     let cut = if bytes.len() > 4000 { "..." } else { "" };
     let mut line = |name: &str, what: &dyn std::fmt::Display| {
-        writeln!(text, "  {name:<18} {what}").expect("a string takes all");
+        writeln!(text, "  {name:<18} {what}").expect("writing to a String cannot fail");
     };
     line("bytes", &format_args!("{:.4000}{cut}", bytes));
     line("facts", &format_args!("{:?}", Facts::of(case)));

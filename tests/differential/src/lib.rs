@@ -1,7 +1,7 @@
-//! The same bytes through this crate and through independent implementations; each difference has to be explained.
+//! Feeds the same bytes to this crate and to independent implementations; each difference has to be explained.
 //!
-//! The program makes up cases and gives them to all peers. The fuzz targets `differential_frames` and `differential_heads` give
-//! any bytes to those that are in process: see [`bodies`].
+//! The program generates cases and gives them to all peers. The fuzz targets `differential_frames` and `differential_heads` give
+//! arbitrary bytes to the in-process peers; see [`bodies`].
 
 pub mod bodies;
 pub mod case;

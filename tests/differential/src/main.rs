@@ -1,4 +1,4 @@
-//! The same bytes through this crate and through independent implementations; each difference has to be explained.
+//! Feeds the same bytes to this crate and to independent implementations; each difference has to be explained.
 //!
 //! `websocket-proto-differential [CASES] [SEED]`, or `websocket-proto-differential seeds` to write the seeds of the fuzz targets.
 
@@ -15,7 +15,7 @@ use websocket_proto_differential::{frames, heads, seeds};
 
 const CASES: usize = 100_000;
 const SEED: u64 = 6455;
-/// How many cases are in memory at once.
+/// How many cases are held in memory at once.
 const BATCH: usize = 10_000;
 /// How many kinds of unexplained differences are printed.
 const SHOWN: usize = 30;
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// From the cases of the default run.
+/// Writes seeds taken from the cases of the default run.
 fn write_seeds() -> ExitCode {
     let mut random = Random::new(SEED);
     let cases = (0..CASES as u64).map(|at| generate(at, &mut random));
@@ -90,7 +90,7 @@ fn write_seeds() -> ExitCode {
     }
 }
 
-/// Streams of frames and heads in turn.
+/// Generates streams of frames and heads alternately.
 fn generate(at: u64, random: &mut Random) -> Case {
     if at % 2 == 0 {
         frames::generate(random)
@@ -99,15 +99,15 @@ fn generate(at: u64, random: &mut Random) -> Case {
     }
 }
 
-/// What came of the comparison with one peer.
+/// The results of the comparison with one peer.
 #[derive(Default)]
 struct Table {
     peer: &'static str,
     cases: usize,
     agree: usize,
-    /// How many cases differ, by the ids of the explanation.
+    /// How many cases differ, by the id of the explanation.
     differ: BTreeMap<&'static str, usize>,
-    /// How often each row was a part of the explanation.
+    /// How often each row was part of an explanation.
     rows: BTreeMap<(&'static str, &'static str, String), usize>,
     unexplained: Vec<Case>,
 }
@@ -121,7 +121,7 @@ impl Table {
     }
 }
 
-/// All peers at once, each in a thread of its own.
+/// Runs all peers in parallel, each in its own thread.
 fn run(peers: &mut [Box<dyn Peer>], cases: &[Case], tables: &mut [Table]) {
     std::thread::scope(|scope| {
         for (peer, table) in peers.iter_mut().zip(tables) {
@@ -150,7 +150,7 @@ fn compare(peer: &mut dyn Peer, cases: &[Case], table: &mut Table) {
     }
 }
 
-/// Prints the least case that still differs, and what all make of it. Without a peer: where the naive reading differs.
+/// Prints the shrunk case and the outcome of each peer. Without a peer, the naive reader is the one that differs.
 fn show(peers: &mut [Box<dyn Peer>], peer: Option<usize>, case: &Case, count: usize) {
     let least = shrink(case, |case| match peer {
         None => !agrees_with_facts(case),
@@ -159,11 +159,11 @@ fn show(peers: &mut [Box<dyn Peer>], peer: Option<usize>, case: &Case, count: us
             matches!(judge(peers[at].name(), case, &theirs[0]), Judgement::Unexplained)
         }
     });
-    let name = peer.map_or("the naive reading", |at| peers[at].name());
+    let name = peer.map_or("the naive reader", |at| peers[at].name());
     print!("\nUNEXPLAINED, {count} times: {name}, {}", report(peers, &least));
 }
 
-/// The unexplained differences by peer and by what is in the case, the most frequent first, one of each shrunk.
+/// Groups the unexplained differences by peer and facts, and shows one of each group, the most frequent first.
 fn show_unexplained(peers: &mut [Box<dyn Peer>], failures: &[(Option<usize>, &Case)]) {
     let mut groups: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
     for &(peer, case) in failures {
@@ -178,11 +178,11 @@ fn show_unexplained(peers: &mut [Box<dyn Peer>], failures: &[(Option<usize>, &Ca
         show(peers, *peer, cases[0], cases.len());
     }
     if groups.len() > SHOWN {
-        println!("\n... and {} kinds more", groups.len() - SHOWN);
+        println!("\n... and {} more kinds", groups.len() - SHOWN);
     }
 }
 
-/// How a row is counted and printed.
+/// The key under which a row is counted and printed.
 fn key(row: &Row) -> (&'static str, &'static str, String) {
     (
         row.id,

@@ -1,4 +1,4 @@
-//! The seeds of the two fuzz targets: one for each row of the explanations about a peer that is in process.
+//! The seeds of the two fuzz targets: one for each row about an in-process peer.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::explain::{ROWS, Row};
 use crate::judge::{Judgement, judge, shrink};
 use crate::peers::{self, Peer};
 
-/// What came of all seeds.
+/// The results of all seeds.
 pub struct Replay {
     pub count: usize,
     pub faults: Vec<String>,
@@ -31,7 +31,7 @@ fn folder(target: &str) -> PathBuf {
     PathBuf::from(seeds).join(target)
 }
 
-/// Gives every seed to the peers. Each row has to be the explanation of one.
+/// Gives every seed to the peers. Each row has to explain at least one seed.
 pub fn replay() -> Replay {
     let (mut count, mut faults, mut seen) = (0, Vec::new(), BTreeSet::new());
     for target in [FRAMES, HEADS] {
@@ -46,13 +46,16 @@ pub fn replay() -> Replay {
         }
     }
     let missing = rows().filter(|row| !seen.contains(&name(row)));
-    faults.extend(
-        missing.map(|row| format!("none for {}; `tests/differential/run seeds` writes it", name(row))),
-    );
+    faults.extend(missing.map(|row| {
+        format!(
+            "no seed for {}; `tests/differential/run seeds` writes it",
+            name(row)
+        )
+    }));
     Replay { count, faults }
 }
 
-/// Writes the least case for each row that has none yet, as far as `cases` has one.
+/// Writes a shrunk case for each row that one of `cases` exhibits.
 pub fn write(cases: impl Iterator<Item = Case>) -> io::Result<usize> {
     let mut peers = peers::in_process();
     let mut missing: BTreeSet<String> = rows().map(name).collect();
@@ -67,7 +70,7 @@ pub fn write(cases: impl Iterator<Item = Case>) -> io::Result<usize> {
                 };
                 let least = shrink(&case, differs);
                 let target = if case.is_frames() { FRAMES } else { HEADS };
-                let bytes = input(&least).expect("a limit that inputs can have");
+                let bytes = input(&least).expect("one of the limits that an input can select");
                 fs::create_dir_all(folder(target))?;
                 fs::write(folder(target).join(name(row)), bytes)?;
                 count += 1;
@@ -87,7 +90,7 @@ fn explained(peers: &mut [Box<dyn Peer>], case: &Case) -> Vec<&'static Row> {
     rows
 }
 
-/// Those about peers that are in process.
+/// The rows about in-process peers.
 fn rows() -> impl Iterator<Item = &'static Row> {
     let names: Vec<&str> = peers::in_process().iter().map(|peer| peer.name()).collect();
     ROWS.iter().filter(move |row| names.contains(&row.peer))

@@ -1,14 +1,14 @@
-//! The naive reading of frames: whole payloads are copied, everything is looked at in the order of RFC 6455 section 5.2.
+//! The naive reader of frames: it copies complete payloads and checks everything in the order of RFC 6455 section 5.2.
 
 use super::{Facts, Trait};
 use crate::case::{Case, Kind};
 
-/// Up to the frame that decides: the first one with a fault, the Close, or the end.
+/// Reads up to the first frame with a fault, the Close, or the end.
 pub fn read(case: &Case, any_form: bool) -> Facts {
     let bytes = case.bytes();
     let mut rest = &bytes[..];
     let mut facts = Facts::default();
-    // The message in fragments: whether it is text, and what has come of it.
+    // The fragmented message: whether it is text, and its payload so far.
     let mut message: Option<(bool, Vec<u8>)> = None;
     while !rest.is_empty() && facts.faults.is_empty() {
         let first = rest[0];
@@ -26,7 +26,7 @@ pub fn read(case: &Case, any_form: bool) -> Facts {
             127 => (8, true),
             _ => (0, false),
         };
-        // What two bytes tell, though this crate tells it later.
+        // A fault that the first two bytes show; this crate reports it later.
         let disorder = (opcode == 0 && message.is_none()) || (matches!(opcode, 1..=7) && message.is_some());
         facts.oddity(
             Trait::FaultAnnounced,
@@ -56,7 +56,7 @@ pub fn read(case: &Case, any_form: bool) -> Facts {
         facts.oddity(Trait::OverRestOfOther, over_rest && before > 0);
         let Some(after) = rest.get(2 + form + if masked { 4 } else { 0 }..) else {
             facts.fault(Trait::TooBig, too_big);
-            // This crate sees at the length what it otherwise sees at the end of the header.
+            // If the length exceeds the limit, this crate reports this fault at the length instead of at the end of the header.
             facts.fault(Trait::UnfinishedMessage, (over_rest || too_big) && disorder);
             break;
         };

@@ -1,4 +1,4 @@
-//! The naive reading of heads: cut into lines first, whatever ends them, then into words.
+//! The naive reader of heads: it splits them into lines, with either line ending, and the lines into words.
 
 use super::{Facts, Trait};
 use crate::case::{ACCEPT, Case, Kind, PROTOCOLS};
@@ -57,13 +57,13 @@ pub fn read(case: &Case) -> Facts {
     facts
 }
 
-/// The lines up to the empty one, without their ends; the bytes behind them.
+/// The lines before the empty one, without their line endings, and the bytes after them.
 fn lines<'a>(mut rest: &'a [u8], kind: Kind, facts: &mut Facts) -> (Vec<&'a [u8]>, &'a [u8]) {
     let mut lines = Vec::new();
     loop {
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
             facts.cut = true;
-            // Of a line that is not whole, only what its bytes tell.
+            // In an incomplete line, only these traits are detected.
             if !rest.is_empty() {
                 let cr = rest[..rest.len() - 1].contains(&b'\r');
                 facts.fault(Trait::BareCr, cr);
@@ -86,7 +86,7 @@ fn lines<'a>(mut rest: &'a [u8], kind: Kind, facts: &mut Facts) -> (Vec<&'a [u8]
         let stripped = line.strip_suffix(b"\r");
         facts.fault(Trait::BareLf, stripped.is_none());
         let line = stripped.unwrap_or(line);
-        // In a request line it is a byte out of place of the method, the target or the version.
+        // In a request line, CR counts as an invalid byte of the method, the target or the version.
         facts.fault(
             Trait::BareCr,
             line.contains(&b'\r') && !(lines.is_empty() && kind == Kind::Request),
@@ -289,7 +289,7 @@ fn response(line: &[u8], fields: &[Field], offers: bool, facts: &mut Facts) {
             .iter()
             .any(|line| !line.eq_ignore_ascii_case(b"upgrade")),
     );
-    // The server says what it switches to, and that is one thing.
+    // The server has to switch to exactly one protocol.
     facts.fault(Trait::UpgradeSeveral, list(&all("upgrade")).0.len() > 1);
     let accepts = all("sec-websocket-accept");
     facts.fault(Trait::AcceptMissing, accepts.is_empty());
@@ -401,7 +401,7 @@ fn upgrade(upgrades: &[&[u8]], connections: &[&[u8]], facts: &mut Facts) {
     );
 }
 
-/// RFC 6455 section 9.1, by hand.
+/// The grammar of RFC 6455 section 9.1.
 fn extensions(lines: &[&[u8]], facts: &mut Facts) {
     facts.fault(
         Trait::ExtensionsNone,
@@ -438,7 +438,7 @@ fn is_extension(element: &str) -> bool {
             })
 }
 
-/// At a delimiter that is not in quotes; without white space around the parts.
+/// Splits at the delimiters outside of quotes, and removes whitespace around the parts.
 fn split(text: &str, delimiter: char) -> Vec<String> {
     let (mut parts, mut quoted, mut escaped) = (vec![String::new()], false, false);
     for letter in text.chars() {
@@ -456,8 +456,8 @@ fn split(text: &str, delimiter: char) -> Vec<String> {
         .collect()
 }
 
-/// Pairs with a backslash stand for the second character. Whatever makes the quoted string invalid is kept, and is not a token
-/// character.
+/// Replaces quoted pairs by their second character. Characters that make the quoted string invalid are kept; they are not token
+/// characters.
 fn unescape(text: &str) -> String {
     let (mut out, mut letters) = (String::new(), text.chars());
     while let Some(letter) = letters.next() {

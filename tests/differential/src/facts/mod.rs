@@ -1,5 +1,5 @@
-//! What there is in a case: a second, naive reading of the bytes by the letter of the requirements, which shares no code with the
-//! crate. It tells whether the crate had to refuse, and it is what explanations are about.
+//! The traits of a case, found by a naive reader that follows the requirements literally and shares no code with the crate. They
+//! determine whether the crate had to reject the case, and the explanations refer to them.
 
 mod frames;
 mod heads;
@@ -9,7 +9,7 @@ use crate::case::{Case, Outcome, Verdict};
 /// Something in a case about which implementations may differ.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Trait {
-    // Faults of the frame that decides.
+    // Faults of a frame.
     ReservedBits,
     ReservedOpCode,
     FragmentedControl,
@@ -21,34 +21,34 @@ pub enum Trait {
     NonMinimalLength,
     LengthMsb,
     TooBig,
-    /// Too big, but not without the last character of the text, which is incomplete.
+    /// Too big only because of an incomplete character at the end of the text.
     TooBigByCutCharacter,
     UnexpectedContinuation,
     UnfinishedMessage,
     Utf8,
-    /// The same in a text that is not in fragments.
+    /// Invalid UTF-8 in a text that is not fragmented.
     Utf8InOneFrame,
-    /// A text that goes on, and that ends in the first two bytes of a surrogate for now.
+    /// An unfinished text whose last bytes so far are the first two bytes of an encoded surrogate.
     Utf8SurrogateBegun,
-    /// The last frame of a text ends it inside a character, and is empty.
+    /// The text ends inside a character, and its last frame is empty.
     Utf8CutBeforeEmptyFrame,
     CloseOfOneByte,
     CloseCode,
     CloseReasonUtf8,
-    // Of streams that are right.
+    // Oddities in valid streams.
     CloseInMessage,
     CloseReason,
     CloseCode1014,
-    /// 1012 or 1013, which the registry has and RFC 6455 has not.
+    /// 1012 or 1013, which are in the IANA registry but not in RFC 6455.
     CloseCodeRegistered,
     CloseWithoutCode,
     BytesAfterClose,
-    /// The header tells a fault that this crate finds at its end, or with the payload.
+    /// The first two bytes show a fault that this crate reports at the end of the header or in the payload.
     FaultAnnounced,
-    /// A frame that is longer than what the limit leaves for the message around it, to which it does not belong.
+    /// A frame between the fragments of a message, longer than the remaining limit of that message.
     OverRestOfOther,
 
-    // Faults in how a head is written.
+    // Faults in the syntax of a head.
     BareLf,
     BareCr,
     /// NUL, VT or FF in a value.
@@ -68,24 +68,24 @@ pub enum Trait {
     VersionForm,
     VersionMajor,
     StatusLine,
-    /// `HTTP/1.1 101` and no space behind it.
+    /// `HTTP/1.1 101` without a space after it.
     StatusWithoutSpace,
     StatusBelow100,
     EmptyLineBeforeResponse,
-    // Oddities that are right.
+    // Oddities in valid syntax.
     EmptyLineFirst,
     ResponseFold,
     VersionMinor,
-    /// `HTTP/2`, and nothing behind it for now.
+    /// `HTTP/2` so far, with nothing after it.
     VersionBegun,
     StatusAbove599,
     /// A response other than 101.
     Http10Response,
     Interim,
     BytesAfterHead,
-    /// Behind a response other than 101.
+    /// After a response other than 101.
     BytesAfterRejection,
-    // Faults in what a head says.
+    // Faults in the content of a head.
     ManyInterim,
     MethodNotGet,
     Http10,
@@ -93,7 +93,7 @@ pub enum Trait {
     HostTwice,
     HostMalformed,
     ContentLengthMalformed,
-    /// `0, 0` and lines that say the same number twice.
+    /// `0, 0`, or several lines with the same number.
     ContentLengthTwice,
     Content,
     TransferEncoding,
@@ -104,7 +104,7 @@ pub enum Trait {
     ConnectionMissing,
     /// `keep-alive Upgrade`
     ConnectionWithoutComma,
-    /// `Upgrade` with separators of ASCII (0x1C to 0x1F) around it.
+    /// `Upgrade` with ASCII separators (0x1C to 0x1F) around it.
     ConnectionSeparated,
     VersionMissing,
     VersionTwice,
@@ -125,7 +125,7 @@ pub enum Trait {
     ExtensionUnoffered,
     ProtocolUnoffered,
     ProtocolLinesInResponse,
-    // Oddities in what a head says.
+    // Oddities in the content of a head.
     TargetUnusual,
     HostUnusual,
     /// `00`
@@ -133,7 +133,7 @@ pub enum Trait {
     UpgradeList,
     UpgradeTwice,
     ConnectionLines,
-    /// In a response, more than the one option.
+    /// In a response: more than one option.
     ConnectionList,
     /// Empty elements, or elements that are not tokens.
     ConnectionUnusual,
@@ -151,18 +151,18 @@ pub enum Trait {
 
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Each makes that the bytes have to be refused.
+    /// Each of these requires that the bytes be rejected.
     pub faults: Vec<Trait>,
-    /// What is right, but not common.
+    /// Valid but uncommon.
     pub oddities: Vec<Trait>,
-    /// The bytes end before the frame or the head does.
+    /// The bytes end inside a frame or a head.
     pub cut: bool,
-    /// A response other than 101: there is nothing to check in it.
+    /// A response other than 101, whose content is not checked.
     pub other_status: bool,
 }
 
 impl Facts {
-    /// Facts about heads that are only of how they are written, for the comparison with a parser that looks at nothing else.
+    /// Keeps only the faults in the syntax of a head, for the comparison with a parser that checks nothing else.
     pub fn syntax(mut self) -> Self {
         self.faults.retain(|fault| fault.is_syntax());
         self
@@ -176,12 +176,12 @@ impl Facts {
         }
     }
 
-    /// As if lengths might be written in any form (D3).
+    /// The facts if non-minimal lengths are allowed (D3).
     pub fn of_lenient(case: &Case) -> Self {
         frames::read(case, true)
     }
 
-    /// Whether this reading and the crate's agree on what has to be refused.
+    /// Whether the crate and this reader agree on whether to reject the case.
     pub fn agree(&self, ours: &Outcome) -> bool {
         match &ours.verdict {
             Verdict::Failed(code) => self.faults.iter().any(|fault| fault.close_code() == *code),
@@ -189,7 +189,7 @@ impl Facts {
                 self.faults.is_empty()
             }
             Verdict::Rejected(_) if self.other_status => self.faults.is_empty(),
-            // The naive reading does not look into a line that is not whole.
+            // The naive reader hardly checks an incomplete line.
             Verdict::Rejected(_) | Verdict::Refused => self.cut || !self.faults.is_empty(),
             Verdict::Incomplete => self.cut,
             Verdict::Crashed(_) => false,

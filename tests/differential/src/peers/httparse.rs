@@ -1,4 +1,4 @@
-//! httparse: the syntax of heads, and nothing of what they say. It is compared with this crate's reader of heads alone.
+//! httparse: the syntax of heads only, compared with this crate's head reader.
 
 use super::{Peer, guard};
 use crate::case::{Case, Kind, Outcome, Verdict};
@@ -45,7 +45,7 @@ fn parse(case: &Case) -> Verdict {
         match result {
             Err(_) => return Verdict::Refused,
             Ok((httparse::Status::Partial, _)) => return Verdict::Incomplete,
-            // As any client has to: on to the final response.
+            // Skip interim responses, as any client has to.
             Ok((httparse::Status::Complete(size), _))
                 if start.starts_with('1') && start != "101" && start.len() == 3 =>
             {

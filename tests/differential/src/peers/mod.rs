@@ -18,14 +18,14 @@ use crate::case::{Case, Outcome, Verdict};
 pub trait Peer: Send {
     fn name(&self) -> &'static str;
 
-    /// Whether it reads this kind of case.
+    /// Whether the peer supports this kind of case.
     fn takes(&self, case: &Case) -> bool;
 
-    /// What it makes of each case, in order. A panic is an outcome too.
+    /// Returns the outcome of each case, in order. A panic is an outcome too.
     fn run(&mut self, cases: &[&Case]) -> Vec<Outcome>;
 }
 
-/// All peers; fails with what is missing.
+/// All peers, or an error that says what is missing.
 pub fn all() -> Result<Vec<Box<dyn Peer>>, String> {
     let mut peers = in_process();
     peers.push(Box::new(python::Python::start("wsproto")?));
@@ -33,7 +33,7 @@ pub fn all() -> Result<Vec<Box<dyn Peer>>, String> {
     Ok(peers)
 }
 
-/// Those that need no other process.
+/// The peers that do not need another process.
 pub fn in_process() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(tungstenite::Tungstenite),
@@ -50,7 +50,7 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Panics of peers are not printed: they are outcomes, told with their case.
+/// Suppresses the messages of the peers' panics: they are outcomes, reported with their case.
 pub fn silence_guarded_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -60,7 +60,7 @@ pub fn silence_guarded_panics() {
     }));
 }
 
-/// A panic of the peer as an outcome.
+/// Converts a panic of the peer to an outcome.
 fn guard(run: impl FnOnce() -> Outcome) -> Outcome {
     GUARDED.set(true);
     let result = catch_unwind(AssertUnwindSafe(run));

@@ -1,11 +1,11 @@
-//! nexus-web: its reader of frames. It answers nothing by itself, so the application does, with its writer.
+//! nexus-web's frame reader. It does not send replies, so the application does, with nexus-web's writer.
 
 use nexus_web::ws::{CloseCode, FrameReader, FrameWriter, Message, ProtocolError, Role};
 
 use super::{Peer, guard};
 use crate::case::{Case, Outcome, Verdict, close_event, event, sent};
 
-/// How much comes in one read, so that many payloads span several.
+/// The size of a read: small, so that many payloads span several reads.
 const READ: usize = 64;
 
 pub struct NexusWeb;
@@ -92,7 +92,7 @@ fn frames(case: &Case) -> Outcome {
     }
 }
 
-/// What RFC 6455 section 7.4.1 says for each error, as it names none.
+/// The close code of RFC 6455 section 7.4.1 for an error; nexus-web does not report one.
 fn close_code(error: &ProtocolError) -> u16 {
     match error {
         ProtocolError::InvalidUtf8 | ProtocolError::InvalidUtf8InCloseReason => 1007,

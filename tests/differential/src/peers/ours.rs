@@ -1,4 +1,4 @@
-//! The crate under test; and the same once more, with its input in pieces.
+//! The crate under test, with its input in one piece and split into pieces.
 
 use websocket_proto::handshake::{Answer, ClientRequest, HandshakeError, ServerHandshake};
 use websocket_proto::{Config, Connection, Event, entropy};
@@ -7,12 +7,12 @@ use super::{Peer, guard};
 use crate::case::{ACCEPT, Case, Kind, NONCE, Outcome, PROTOCOLS, Verdict, close_event, event, sent};
 use crate::random::Random;
 
-/// What this crate makes of a case; `lenient`: with non-minimal lengths allowed (D3).
+/// The outcome of this crate for a case; `lenient` allows non-minimal lengths (D3).
 pub fn run(case: &Case, lenient: bool) -> Outcome {
     guard(|| feed(case, lenient, vec![case.bytes()]))
 }
 
-/// What this crate's reader of heads makes of a head, in the form of the peer `httparse`.
+/// The outcome of this crate's head reader, in the form that the peer `httparse` uses.
 pub fn syntax(case: &Case) -> Outcome {
     guard(|| {
         let mut bytes = case.bytes();
@@ -47,7 +47,7 @@ pub fn syntax(case: &Case) -> Outcome {
     })
 }
 
-/// Whether the error is about how a head is written, and not about what it says.
+/// Whether the error is about the syntax of a head and not about its content.
 fn is_syntax(error: HandshakeError) -> bool {
     use HandshakeError as E;
     matches!(
@@ -67,12 +67,12 @@ fn is_syntax(error: HandshakeError) -> bool {
     )
 }
 
-/// The same crate, with its input split anywhere: nothing may differ, so nothing is explained.
+/// The same crate, with its input split at random. The outcome has to be the same, so `explain` has no rows for it.
 pub struct Cut;
 
 impl Peer for Cut {
     fn name(&self) -> &'static str {
-        "ours, cut"
+        "ours, split"
     }
 
     fn takes(&self, _: &Case) -> bool {

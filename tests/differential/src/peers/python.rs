@@ -1,4 +1,4 @@
-//! wsproto and websockets: one Python process each for the whole run, fed line by line.
+//! wsproto and websockets: one Python process each for the entire run, with one case per line.
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -74,7 +74,7 @@ impl Peer for Python {
                     let bytes = crate::case::hex(&case.bytes());
                     writeln!(input, "{kind} {setting} {bytes}").expect("the peer reads");
                 }
-                // An empty line: no more for now.
+                // An empty line ends the batch.
                 writeln!(input)
                     .and_then(|()| input.flush())
                     .expect("the peer reads");
@@ -90,7 +90,7 @@ impl Peer for Python {
     }
 }
 
-/// `verdict|events, by spaces|what was written, in hex`
+/// Parses `verdict|events, separated by spaces|output in hex`.
 fn parse(line: &str) -> Outcome {
     let mut columns = line.split('|');
     let mut column = || columns.next().expect("three columns");

@@ -1,4 +1,4 @@
-//! shiguredo_websocket: its connections without IO, after a handshake.
+//! shiguredo_websocket: its sans-IO connections, after a handshake.
 
 use shiguredo_websocket::{
     ClientConnectionOptions, ConnectionEvent, ConnectionOutput, Error, RandomSource, ServerConnectionOptions,
@@ -48,7 +48,7 @@ fn server(case: &Case) -> Outcome {
     outcome(&result, events, std::iter::from_fn(|| connection.poll_output()))
 }
 
-/// The nonce of every client, and a mask key.
+/// A fixed nonce and masking key.
 struct Fixed;
 
 impl RandomSource for Fixed {
@@ -110,7 +110,7 @@ fn outcome(
         }
     }
     if let Err(error) = result {
-        // It names the code in the Close that it sends.
+        // The close code is in the Close that the peer sends.
         let last = sent(&out, &Verdict::Open).pop().unwrap_or_default();
         let code = last
             .strip_prefix("close:")

@@ -1,4 +1,4 @@
-//! tokio-websockets, over a stream in memory that is polled by hand: frames only.
+//! tokio-websockets, over an in-memory stream that is polled manually; frames only.
 
 use std::io;
 use std::pin::Pin;
@@ -29,7 +29,7 @@ impl Peer for TokioWebsockets {
     }
 }
 
-/// The bytes of the case, then nothing for now.
+/// Yields the bytes of the case, then is pending.
 struct Link {
     input: Vec<u8>,
     at: usize,

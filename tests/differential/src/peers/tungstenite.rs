@@ -1,4 +1,4 @@
-//! tungstenite, over a stream in memory.
+//! tungstenite, over an in-memory stream.
 
 use std::io::{self, Read, Write};
 
@@ -33,7 +33,7 @@ impl Peer for Tungstenite {
     }
 }
 
-/// The bytes of the case, then nothing for now.
+/// Yields the bytes of the case, then `WouldBlock`.
 struct Link {
     input: io::Cursor<Vec<u8>>,
     output: Vec<u8>,
@@ -85,7 +85,7 @@ fn frames(case: &Case) -> Outcome {
             Ok(Message::Binary(payload)) => events.push(event("binary", &payload)),
             Ok(Message::Ping(payload)) => events.push(event("ping", &payload)),
             Ok(Message::Pong(payload)) => events.push(event("pong", &payload)),
-            // A code that must not be is reported as a Close of its own making.
+            // The peer reports an invalid close code as a Close that it makes up.
             Ok(Message::Close(Some(close))) if close.reason == "Protocol violation" => {
                 verdict = Verdict::Failed(1002);
                 break;
@@ -101,7 +101,7 @@ fn frames(case: &Case) -> Outcome {
             Ok(Message::Frame(_)) => unreachable!(),
             Err(Error::ConnectionClosed) => break,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-            // It leaves it to the application to send the Close of a failure.
+            // The peer leaves sending the Close after a failure to the application.
             Err(error) => {
                 verdict = match error {
                     Error::Protocol(_) => Verdict::Failed(1002),
