@@ -89,7 +89,7 @@ pub fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A request with the arguments that are accepted, and the number of fields that they make.
+/// A request with those arguments that are accepted, and the number of fields that they add.
 pub fn with_what_is_taken(texts: &[String; 6]) -> (ClientRequest, usize) {
     let [authority, target, origin, protocol, name, value] = texts;
     let mut request =

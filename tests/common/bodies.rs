@@ -1,4 +1,4 @@
-//! The body of a response, driven in any parts, and a slow, plain reading of RFC 9112 sections 6.3 and 7.1 as an oracle.
+//! Reads the body of a response, split in any way; and a slow, plain implementation of RFC 9112 sections 6.3 and 7.1 as an oracle.
 
 use super::{every_cut, parts};
 use websocket_proto::handshake::{Answer, BodyError, ClientRequest, Response};
@@ -16,7 +16,7 @@ pub struct BodyRead {
     pub is_reusable: bool,
 }
 
-/// Reads the response, a rejection, with `tail` after it in the same input. Also returns what was left of the input.
+/// Reads a rejecting response, with `tail` after it in the same input. Also returns the rest of the input.
 #[track_caller]
 pub fn rejected(config: &Config, head: &[u8], tail: &[u8]) -> (Response, Vec<u8>) {
     let request = ClientRequest::new("h", "/").expect("well-formed");
@@ -82,7 +82,7 @@ fn read_parts(config: &Config, response: &Response, parts: &[&[u8]]) -> BodyRead
     }
 }
 
-/// What the end of the transport means for a body of which `bytes` were received.
+/// The result if the transport ends after `bytes` of the body.
 #[track_caller]
 pub fn end_body(config: &Config, head: &[u8], bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
     let (response, _) = rejected(config, head, b"");

@@ -54,8 +54,8 @@ impl Run {
         }
     }
 
-    /// The same, except for one thing: an error in the content fails in the read that shows it, and input is consumed up to the
-    /// end of that read or of the frame, so shorter reads leave more.
+    /// Asserts that the results are the same, except that shorter reads may leave more input after an error in the content: it is
+    /// reported by the read that contains it, which consumes input up to its own end or the end of the frame.
     #[track_caller]
     pub fn assert_same(&self, cut: &Self) {
         if self.is_of_content() {
@@ -75,17 +75,17 @@ impl Run {
         assert_eq!((&self.out, self.state), (&copied.out, copied.state));
         assert!(
             self.consumed <= copied.consumed,
-            "what is held is not consumed, but was looked at"
+            "held bytes are checked but not consumed"
         );
         if self.error.is_some() || self.state != State::Open {
             assert_eq!(self.consumed, copied.consumed);
         }
     }
 
-    /// The results for a caller that receives chunks: assembled, they are the messages of `self`, and everything else is the same.
+    /// The results for a caller that receives chunks: when assembled, they are the messages of `self`; everything else is the same.
     #[track_caller]
     pub fn assert_chunks_are_the_same(&self, chunked: &Self) {
-        // Chunks need no buffer, so a message over what one can have, with addresses of 32 bits, is not too big.
+        // Chunks do not need a buffer, so a message that is larger than the address space is not too big.
         let limit = isize::MAX as u64;
         if matches!(self.error, Some(Error::MessageTooBig { limit: found, .. }) if found == limit) {
             return;
@@ -140,7 +140,7 @@ impl Run {
         self
     }
 
-    /// Asserts that it failed with `error`, and reported that in exactly one Close frame, the last frame sent.
+    /// Asserts that it failed with `error`, and reported that in exactly one Close frame, which is the last frame sent.
     #[track_caller]
     pub fn fails(self, error: Error) -> Self {
         assert_eq!(self.error, Some(error));
@@ -281,7 +281,7 @@ pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Ru
                     events.take(event);
                 }
                 Ok(None) => {
-                    assert!(input.is_empty(), "total consumption");
+                    assert!(input.is_empty(), "the input is consumed");
                     break;
                 }
                 Err(found) => {
@@ -324,7 +324,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         if open && !input.is_empty() {
             assert!(
                 connection.payload_remaining() > input.len() as u64,
-                "only a payload that is not whole is held"
+                "only an incomplete payload is held"
             );
         }
         let taken = size - input.len();
@@ -426,7 +426,7 @@ fn push(pieces: &[&[u8]]) -> (String, usize, Result<(), InvalidUtf8>) {
     (text, pieces.len(), utf8.finish())
 }
 
-/// Asserts that for any split of any bytes the result is that of the standard library on the whole, that it fails with the first
+/// Asserts that, for any split, the result is that of the standard library for all bytes, that the validator fails at the first
 /// byte that makes the text invalid, and that it returns the text.
 #[track_caller]
 pub fn assert_validates(bytes: &[u8], cuts: &[usize]) {
@@ -460,7 +460,7 @@ pub fn assert_validates(bytes: &[u8], cuts: &[usize]) {
     }
 }
 
-/// The places, in order, at which `shares` split `len` bytes.
+/// The indices, in order, at which `shares` split `len` bytes.
 pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = shares
         .iter()
@@ -470,12 +470,12 @@ pub fn cuts(shares: &[u8], len: usize) -> Vec<usize> {
     cuts
 }
 
-/// Every place at which `len` bytes can be split.
+/// Every index at which `len` bytes can be split.
 pub fn every_cut(len: usize) -> Vec<usize> {
     (1..len).collect()
 }
 
-/// `bytes` in parts.
+/// Splits `bytes` before each index of `cuts`.
 pub fn parts<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut start = 0;
     cuts.iter()

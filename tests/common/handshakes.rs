@@ -52,13 +52,13 @@ impl Ended {
     }
 }
 
-/// Feeds `bytes` to a server in one piece, split before each index of `cuts`, and byte by byte; all have to give the same result.
+/// Feeds `bytes` to a server in one piece, split before each index of `cuts`, and byte by byte. The results have to be the same.
 #[track_caller]
 pub fn serve(config: &Config, bytes: &[u8], cuts: &[usize]) -> Ended {
     same(bytes, cuts, |parts| serve_parts(config, parts))
 }
 
-/// Responds to a client's request with `bytes`, split as above; all have to give the same result, and nothing may be sent.
+/// Responds to a client's request with `bytes`, split as above. The results have to be the same, and nothing may be sent.
 #[track_caller]
 pub fn ask(config: &Config, request: &ClientRequest, bytes: &[u8], cuts: &[usize]) -> Ended {
     same(bytes, cuts, |parts| ask_parts(config, request, parts))
@@ -144,7 +144,7 @@ fn tunnel_parts(config: &Config, parts: &[&[u8]]) -> Ended {
     })
 }
 
-/// Everything a request says. `Upgrade` from bytes and from fields have to agree on it.
+/// Everything in a request. `Upgrade` has to report the same from bytes and from fields.
 fn describe_request(request: &Request, config: &Config, out: &mut Vec<u8>) -> String {
     let fields: Vec<_> = request
         .fields()
@@ -196,7 +196,7 @@ fn describe_response(kind: &str, response: &Response) -> String {
     )
 }
 
-/// The lines of a head, without control bytes or folds, up to its one empty line; and what follows it.
+/// The lines of a head, which has no control bytes or folds, up to its only empty line; and the bytes after it.
 #[track_caller]
 pub fn head_lines(bytes: &[u8]) -> (Vec<String>, &[u8]) {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What one connection compresses and inflates, for comparison with a connection before which the thread had no other.
+//! The output of a connection's compression and decompression, for comparison with a connection on a new thread.
 
 use std::thread;
 
@@ -8,9 +8,9 @@ use websocket_proto::{Config, Connection, Fin, MessageKind, Prepared};
 #[derive(Clone, Copy, Debug)]
 pub enum Sending {
     Messages,
-    /// Each in two fragments.
+    /// Each message in two fragments.
     Fragments,
-    /// Every second one is a prepared message.
+    /// Every second message is prepared.
     Prepared,
 }
 

@@ -7,7 +7,7 @@ use websocket_proto::handshake::{ExtensionList, HandshakeError, Upgrade};
 
 pub type List = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What a server learns from a request that it may accept.
+/// The content of a request that a server may accept.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Facts {
     pub path: String,

@@ -279,7 +279,10 @@ impl End {
             Operation::InPlace { text, bytes } => {
                 let mut payload = bytes.clone();
                 let header = connection.send_in_place(kind(*text), &mut payload, &mut out);
-                assert!(header.is_ok() || payload == *bytes, "a refusal masks nothing");
+                assert!(
+                    header.is_ok() || payload == *bytes,
+                    "a rejected call does not mask the payload"
+                );
                 header.inspect(|()| out.extend(payload))
             }
             Operation::Fragment { text, bytes, fin } => {
@@ -304,7 +307,7 @@ impl End {
             }
             Err(misuse) => {
                 assert_eq!(found, Err(misuse));
-                assert!(out.is_empty(), "a refusal writes nothing");
+                assert!(out.is_empty(), "a rejected call does not write anything");
             }
         }
     }
@@ -342,7 +345,7 @@ impl End {
             }
         };
         let left = input.len();
-        assert_eq!(result, Ok(()), "neither end breaks a rule");
+        assert_eq!(result, Ok(()), "neither end violates a rule");
         let (expected, answers) = self.expect(&peer.sent);
         assert_eq!(std::mem::take(&mut self.received.seen), expected);
         if self.model.is_receiving() {
@@ -406,7 +409,7 @@ impl End {
         let closed = connection.receive_eof();
         assert!(
             before.is_none_or(|before| before == closed),
-            "looking at the end changes nothing"
+            "receiving the end does not change the outcome"
         );
         self.model.ended = true;
         let (sent, received) = (self.model.closed, self.model.peer_closed);
@@ -422,8 +425,8 @@ impl End {
     }
 }
 
-/// Two ends and the wires between them. Each end behaves as the model says, sees what the other one sent, and emits only complete
-/// frames that keep every rule; anything else panics.
+/// Two ends and the wires between them. Panics unless each end behaves as the model predicts, receives what the other end sent, and
+/// emits only complete, valid frames.
 pub struct Pair {
     server: End,
     client: End,

@@ -1,4 +1,4 @@
-//! A slow and plain implementation of RFC 6455 as an oracle: it shares no code with the crate and keeps the whole stream in
+//! A slow and plain implementation of RFC 6455 as an oracle: it shares no code with the crate and keeps the entire stream in
 //! memory.
 
 use super::Seen;
@@ -29,7 +29,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub role: Role,
-    /// The largest message.
+    /// The message limit.
     pub limit: u64,
     pub accept_unmasked: bool,
     pub accept_non_minimal_length: bool,
@@ -170,7 +170,7 @@ impl Receiver {
         message.payload.extend(payload);
     }
 
-    /// The result for a data frame that is incomplete.
+    /// Handles a data frame that is incomplete.
     fn append_cut(&mut self, bytes: &[u8]) {
         let start = header_size(bytes).unwrap_or(usize::MAX);
         if let Some(payload) = bytes.get(start..).filter(|_| bytes[0] & 8 == 0) {
@@ -227,7 +227,7 @@ impl Receiver {
         }
     }
 
-    /// Every rule that a header can violate, in the order of its bytes, as far as they were received.
+    /// Checks the received part of a header, in the order of its bytes.
     fn check_header(&self, bytes: &[u8]) -> Result<(), u16> {
         let (rules, begun) = (&self.rules, &self.message);
         check_header(rules, bytes)?;

@@ -1,7 +1,7 @@
 //! DEFLATE bit by bit, from RFC 1951: a slow decoder, and an encoder for any blocks. Shares no code with the crate or with zlib.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-/// RFC 7692 section 7.2.1: what a sender removes from the end.
+/// RFC 7692 section 7.2.1: the bytes that a sender removes from the end.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 pub const LENGTHS: [(usize, u32); 29] = [
@@ -144,7 +144,7 @@ impl Reader<'_> {
     }
 }
 
-/// The symbols of each length, in order: codes count up.
+/// The symbols of each code length, in the order of their codes.
 pub struct Code(Vec<Vec<usize>>);
 
 impl Code {
@@ -277,7 +277,7 @@ impl Naive {
     }
 }
 
-/// Blocks up to the end, with the largest distance in them.
+/// Inflates all blocks. Also returns the largest distance in them.
 pub fn naive_stream(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut naive = Naive::default();
     let mut reader = Reader { bytes, at: 0 };

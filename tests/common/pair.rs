@@ -23,9 +23,9 @@ pub enum Act {
     FailWriting,
     /// The next read fails, and every later one.
     FailReading,
-    /// The end crashes: what it wrote arrives, then the transport ends in both directions.
+    /// The end crashes: bytes already written still arrive, then the transport ends in both directions.
     Vanish,
-    /// The end stops doing anything, and its transport stays open.
+    /// The end hangs, and its transport stays open.
     Hang,
     /// The clock moves to its deadline.
     Wait,
@@ -40,7 +40,7 @@ pub enum Opening {
     Accepted,
     /// By HTTP/1.1, and the server rejects with a body of this many bytes.
     Rejected(usize),
-    /// By HTTP/1.1, and the server's caller takes the request and never responds.
+    /// By HTTP/1.1, and the server's caller takes the request but never responds.
     Ignored,
 }
 
@@ -100,9 +100,8 @@ impl Setup {
         }
     }
 
-    /// The most that may be buffered for writing, as documented on `EndpointConfig::max_buffered`: the limit and a message over
-    /// it, for messages and, if there are any, for replies; control frames, which are not limited; and the head that opens the
-    /// connection.
+    /// The maximum of buffered output, as documented on `EndpointConfig::max_buffered`: the limit and one message over it, both for
+    /// messages and for replies if there are any; control frames, which are not limited; and the handshake head.
     fn max_waiting(&self, pings: usize) -> usize {
         let opening = match self.opening {
             Opening::Done => 0,
@@ -114,16 +113,16 @@ impl Setup {
     }
 }
 
-/// A Close, the reply to one, and the endpoint's own Pings; a head of the handshake.
+/// The size of a Close, a reply to a Close, and the endpoint's own Pings; and of a handshake head.
 const CONTROLS: usize = 64;
 const HEAD: usize = 300;
 
 /// How the transport moves bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// The most that one write or one read transfers.
+    /// The maximum that one write or read transfers.
     pub chunk: usize,
-    /// The most that is in flight in one direction.
+    /// The maximum in flight in one direction.
     pub capacity: usize,
     /// Whether written bytes are sent only by a flush.
     pub buffers: bool,
@@ -139,7 +138,7 @@ struct Pipe {
     wire: Vec<u8>,
 }
 
-/// One end, and what was observed of it.
+/// One end, and what it has done so far.
 pub struct Side {
     pub role: Role,
     pub endpoint: Endpoint,
@@ -325,7 +324,7 @@ impl Pair {
         let side = &self.sides[place];
         let (waiting, most) = (side.endpoint.output().len(), self.setup.max_waiting(self.pings));
         assert!(waiting <= most, "{waiting} bytes wait, over {most}");
-        // While it grows and is written, the output may take four times as much; and there is a read, or a held message.
+        // The output's buffers may be four times as large as the output. In addition, there are bytes from a read or a held message.
         assert!(
             side.endpoint.capacity() <= 4 * most + MAX_MESSAGE + 256,
             "{} bytes of buffers",
@@ -350,14 +349,14 @@ impl Pair {
                     assert!(budget > 0, "a busy loop");
                 }
             }
-            // Both were woken, and only tried a transport that has nothing for them.
+            // Both ends were woken, but the transport had nothing for them.
             if !moved || !self.has_progress() {
                 return;
             }
         }
     }
 
-    /// Whether another round can transfer bytes. An end that is blocked and reads nothing only tries the transport.
+    /// Whether another round can transfer bytes. A blocked end that reads nothing only tries the transport.
     fn has_progress(&mut self) -> bool {
         let before = self.progress();
         for place in [0, 1] {
@@ -375,12 +374,12 @@ impl Pair {
         })
     }
 
-    /// The transport is fair from here on, and the clock moves to each deadline: eventually, both ends are done.
+    /// From here on, the transport is fair and the clock moves to each deadline, so both ends finish eventually.
     pub fn finish(mut self) -> [Side; 2] {
         self.settle();
         let start = self.now;
-        // With a transport that accepts a few bytes at a time, the peer seems to read until the transport is full: Pings go on
-        // until then.
+        // If the transport accepts only a few bytes at a time, Pings continue until it is full, because until then the peer seems to
+        // read.
         for _ in 0..100 + self.link.capacity {
             if self
                 .sides
@@ -400,7 +399,7 @@ impl Pair {
         panic!("not done after a bounded number of deadlines");
     }
 
-    /// The invariants at the end.
+    /// Checks the invariants after both ends have finished.
     fn conclude(&self) {
         for place in [0, 1] {
             let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
@@ -419,9 +418,9 @@ impl Pair {
             let messages = |seen: &&Seen| matches!(seen, Seen::Binary(_));
             let received: Vec<_> = here.received.iter().filter(messages).collect();
             let sent: Vec<_> = peer.sent.iter().collect();
-            assert!(sent.starts_with(&received), "what arrives is what was sent");
+            assert!(sent.starts_with(&received), "the received bytes were sent");
             if end.is_clean() {
-                assert_eq!(received, sent, "all arrives before a clean end");
+                assert_eq!(received, sent, "everything arrives before a clean end");
             }
             let peers = peer.endpoint.end();
             if !was_interrupted && peers.is_some_and(|end| end.interruption.is_none()) {
@@ -430,7 +429,7 @@ impl Pair {
         }
     }
 
-    /// What an end wrote after its head of the handshake.
+    /// What an end wrote after its handshake head.
     fn frames(&self, place: usize) -> &[u8] {
         let wire = &self.pipes[place].wire[..];
         match self.setup.opening {
@@ -454,10 +453,10 @@ impl Pair {
         false
     }
 
-    /// Everything that an end had to send is on the wire.
+    /// Checks that everything an end had to send is on the wire.
     fn conclude_wire(&self, place: usize) {
         let here = &self.sides[place];
-        let end = here.endpoint.end().expect("it is done");
+        let end = here.endpoint.end().expect("the endpoint has ended");
         let frames = self.frames(place);
         let Some(closed) = end.closed() else {
             let body = match (self.setup.opening, here.role) {
@@ -472,15 +471,15 @@ impl Pair {
         assert_eq!(
             strict.is_closed(),
             closed.code_sent().is_some(),
-            "each Close is written, and told"
+            "each Close is written and reported"
         );
         assert!(here.shut_down_at.is_some(), "writing is shut down before the end");
     }
 
-    /// Both ends ended without an interruption.
+    /// Checks two ends that ended without an interruption.
     fn conclude_both(&self, place: usize) {
         let (here, peer) = (&self.sides[place], &self.sides[1 - place]);
-        let ends = [here, peer].map(|side| side.endpoint.end().expect("it is done"));
+        let ends = [here, peer].map(|side| side.endpoint.end().expect("the endpoint has ended"));
         assert_eq!(ends[0].is_clean(), ends[1].is_clean(), "both agree");
         if let (Outcome::Responded { status }, Role::Server) = (&ends[0].outcome, here.role) {
             assert_eq!(ends[1].outcome, Outcome::Responded { status: *status });
@@ -497,34 +496,34 @@ impl Pair {
 }
 
 impl Side {
-    /// From `start` on, it was polled at each deadline.
+    /// Checks the linger time. The end has been polled at each deadline since `start`.
     fn conclude_linger(&self, start: Duration) {
         if let (Some(shut_down), Some(done)) = (self.shut_down_at.filter(|time| *time >= start), self.done_at)
         {
-            assert!(done - shut_down <= LINGER, "the peer's end is awaited for longer");
+            assert!(done - shut_down <= LINGER, "waited longer for the peer's end");
         }
     }
 
     fn answer(&mut self, opening: Opening) {
         let endpoint = &mut self.endpoint;
         match opening {
-            Opening::Done => panic!("it is open"),
+            Opening::Done => panic!("the connection is already open"),
             Opening::Accepted => endpoint.accept(),
             Opening::Rejected(size) => {
-                let request = endpoint.take_request().expect("it is announced");
-                let upgrade = endpoint.upgrade(&request).expect("it is well-formed");
+                let request = endpoint.take_request().expect("the step announced it");
+                let upgrade = endpoint.upgrade(&request).expect("a well-formed request");
                 let body = vec![b'x'; size];
                 endpoint
                     .reject(upgrade, 403, &[], &body)
-                    .expect("it waits for that");
+                    .expect("the endpoint waits for a response");
             }
-            Opening::Ignored => _ = endpoint.take_request().expect("it is announced"),
+            Opening::Ignored => _ = endpoint.take_request().expect("the step announced it"),
         }
     }
 
     fn take_response(&mut self) {
         let body = self.endpoint.response_body().to_vec();
-        let response = self.endpoint.take_response().expect("it is announced");
+        let response = self.endpoint.take_response().expect("the step announced it");
         if response.status() != 101 {
             self.body = Some(body);
         }
@@ -545,7 +544,7 @@ impl Side {
             if let (true, Seen::Binary(payload)) = (echo, &seen) {
                 match sender.send_binary(payload) {
                     Ok(()) => self.sent.push(seen.clone()),
-                    Err(SendError::Full { .. }) => panic!("each event may be replied to"),
+                    Err(SendError::Full { .. }) => panic!("there is space for a reply to each event"),
                     Err(_) => {}
                 }
             }

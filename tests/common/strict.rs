@@ -14,8 +14,8 @@ pub struct Emitted {
     pub end: usize,
 }
 
-/// Reads what one end emits, in order, and panics unless it keeps every rule: complete frames with minimal lengths, masked or not,
-/// messages in order, text that is UTF-8, well-formed Close bodies, at most one Close, and nothing but Pings and Pongs after it.
+/// Reads what one end emits, in order, and panics if it violates a rule. Requires complete frames with minimal lengths, masked by
+/// clients only, messages in order, text that is UTF-8, well-formed Close bodies, at most one Close, and only Pings and Pongs after it.
 pub struct Strict {
     sender: Role,
     /// Whether compression was negotiated.
@@ -76,10 +76,10 @@ impl Strict {
     pub fn read(&mut self, mut bytes: &[u8]) -> Vec<Emitted> {
         let mut emitted = Vec::new();
         while !bytes.is_empty() {
-            let (frame, size, minimal) = naive::split(bytes).expect("the last frame is whole");
+            let (frame, size, minimal) = naive::split(bytes).expect("the last frame is complete");
             bytes = &bytes[size..];
             self.size += size;
-            assert!(minimal, "a length in more bytes than needed");
+            assert!(minimal, "a length that is not minimal");
             assert_eq!(
                 frame.key.is_some(),
                 self.sender == Role::Client,
@@ -87,7 +87,7 @@ impl Strict {
             );
             assert!(
                 !self.closed || matches!(frame.opcode, 9 | 10),
-                "something but a Ping or a Pong after the Close"
+                "something other than a Ping or Pong after the Close"
             );
             emitted.push(Emitted {
                 event: self.event(&frame),

@@ -1,4 +1,4 @@
-//! Every close code: both roles, every leniency, received and sent, and what the end of an endpoint says of it.
+//! Every close code: both roles, every leniency, received and sent, and reported by the end of an endpoint.
 
 use crate::common::naive::{self, Verdict};
 use crate::common::{Seen, facts, frame, open};
@@ -10,7 +10,7 @@ use websocket_proto::{CloseCode, ClosedBy, Config, Misuse, Role};
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 fn codes(form: Form) -> impl Iterator<Item = u16> {
-    // Without optimization, each hundredth code, and all that are near to a border.
+    // Without optimization, every hundredth code and all codes near a boundary.
     (0..=u16::MAX).filter(move |code| {
         form > Form::Edges || code % 100 == 0 || matches!(code, 990..=1020 | 2990..=3010 | 4990..=5010)
     })
@@ -65,7 +65,7 @@ fn is_accepted(role: Role, any_code: bool, body: &[u8]) -> bool {
     let found = connection.receive(&mut &mut wire[..], &mut out);
     let found = found.map(|event| event.map(Seen::from));
     let answer = answer(role, &out);
-    let closed = connection.closed().expect("it is over");
+    let closed = connection.closed().expect("the connection has ended");
     let accepted = match verdict {
         Verdict::Closed(code) => {
             assert_eq!(found, Ok(Some(Seen::Close(code, lossy(&body[2..])))));
@@ -78,7 +78,7 @@ fn is_accepted(role: Role, any_code: bool, body: &[u8]) -> bool {
             true
         }
         Verdict::Fail(code) => {
-            let error = found.expect_err("it is refused");
+            let error = found.expect_err("an error");
             assert_eq!(u16::from(error.close_code()), code, "{body:x?}");
             assert_eq!(answer[..2], code.to_be_bytes());
             assert_eq!(closed.by(), ClosedBy::Failure(error));
@@ -97,7 +97,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The body of the one Close that was sent.
+/// The body of the Close that was sent, which is the only one.
 fn answer(role: Role, out: &[u8]) -> Vec<u8> {
     let (frame, size, minimal) = naive::split(out).expect("a frame");
     assert_eq!(
@@ -115,12 +115,12 @@ struct Direction {
     is_ended: bool,
 }
 
-/// An endpoint whose peer sends no more.
+/// Runs an endpoint whose peer does not send anything.
 fn run_alone(mut endpoint: Endpoint) -> End {
     let (mut incoming, mut outgoing) = (Direction::default(), Direction::default());
     incoming.is_ended = true;
     run(&mut endpoint, &mut incoming, &mut outgoing);
-    assert!(endpoint.end().is_some(), "it waits for nothing");
+    assert!(endpoint.end().is_some(), "the endpoint has ended");
     endpoint.into_end()
 }
 
@@ -143,7 +143,7 @@ fn run(endpoint: &mut Endpoint, incoming: &mut Direction, outgoing: &mut Directi
                 endpoint.shut_down();
             }
             Step::Wait(_) | Step::Done => return,
-            Step::Request | Step::Response => panic!("it is open"),
+            Step::Request | Step::Response => panic!("the connection is open"),
         }
     }
 }
@@ -168,7 +168,7 @@ fn every_close_code_is_sent_or_rejected_and_reported_by_both_ends() {
     });
 }
 
-/// RFC 6455 section 7.4 and the registry: no leniency changes what is sent.
+/// RFC 6455 section 7.4 and the registry. Leniency does not affect which codes may be sent.
 fn may_be_sent(role: Role, code: u16) -> bool {
     match code {
         1010 => role == Role::Client,
@@ -176,7 +176,7 @@ fn may_be_sent(role: Role, code: u16) -> bool {
     }
 }
 
-/// Closes with `code`, as the first or in answer to a Close with 4999, over two endpoints.
+/// Closes a connection between two endpoints with `code`, as the first Close or in reply to a Close with 4999.
 fn is_sent(role: Role, any_code: bool, answers: bool, code: u16) -> bool {
     let config = Config::new().accept_any_close_code(any_code);
     let start = |role, config: &Config| {
@@ -199,7 +199,10 @@ fn is_sent(role: Role, any_code: bool, answers: bool, code: u16) -> bool {
             found,
             Err(SendError::Misuse(Misuse::InvalidCloseCode(CloseCode(code))))
         );
-        assert!(here.output().is_empty(), "a refusal writes nothing");
+        assert!(
+            here.output().is_empty(),
+            "a rejected close does not write anything"
+        );
         return false;
     }
     assert_eq!(found, Ok(()), "{code} of {role:?}");
@@ -207,12 +210,15 @@ fn is_sent(role: Role, any_code: bool, answers: bool, code: u16) -> bool {
         run(&mut here, &mut to_here, &mut to_peer);
         run(&mut peer, &mut to_peer, &mut to_here);
     }
-    assert!(here.end().is_some() && peer.end().is_some(), "both ends are done");
+    assert!(
+        here.end().is_some() && peer.end().is_some(),
+        "both ends have ended"
+    );
     let by = |own: bool| if own { ClosedBy::Local } else { ClosedBy::Peer };
     let echoed = if answers { 4999 } else { code };
     let closed = [here.into_end(), peer.into_end()].map(|end| {
         assert!(end.interruption.is_none() && end.is_clean(), "{end}");
-        end.closed().expect("it was open").clone()
+        end.closed().expect("the connection was open").clone()
     });
     assert_eq!(facts(&closed[0]), (echoed, Some(code), Some(echoed), true));
     assert_eq!(facts(&closed[1]), (code, Some(echoed), Some(code), true));

@@ -1,7 +1,7 @@
-//! Every interleaving of what two connections and the transport between them can do.
+//! Every interleaving of the actions of two connections and of the transport between them.
 //!
-//! The payloads are short and distinguish the messages; no rule depends on them, so a state is identified by the frames under way and
-//! their kinds, and not by the payloads.
+//! The payloads are short and only distinguish the messages. No rule depends on them, so a state is identified by the frames in
+//! flight and their kinds, and not by the payloads.
 
 use crate::common::{Seen, facts, frame, naive, open};
 use crate::search::{Bounds, System, search_all};
@@ -13,7 +13,7 @@ use websocket_proto::{
     ReceiveHalf, Reply, Role, SendHalf, State, TransportAdvice,
 };
 
-/// What can happen to an end, which is named beside it.
+/// What can happen to an end. An act pairs it with the end's index.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Send,
@@ -21,21 +21,21 @@ enum Operation {
     Ping,
     Pong,
     Close,
-    /// Some of the next frame arrives: its first byte, then all but its last one, then that.
+    /// A part of the next frame arrives: first its first byte, then the rest except for the last byte, then the last byte.
     Part,
-    /// All that is under way arrives.
+    /// Everything in flight arrives.
     All,
-    /// All arrives, and the end of the transport behind it, if it was ended.
+    /// Everything in flight arrives, followed by the end of the transport if the peer has ended it.
     End,
-    /// The end gives the transport up, as when it was advised to close it, or a timer has fired. What it sent is still under way.
+    /// This end abandons the transport, as after the advice to close it or after a timeout. Frames already sent are still in flight.
     Leave,
-    /// The transport is lost, with all that is under way.
+    /// The transport is lost, with everything in flight.
     Lose,
     /// The sending half is given the next reply of the receiving half.
     Reply,
 }
 
-/// The ends are those of `ROLES`.
+/// The ends are indices of `ROLES`.
 const ACTS: [(usize, Operation); 23] = {
     use Operation::*;
     [
@@ -75,18 +75,18 @@ struct Setup {
     auto_pong: AutoPong,
     auto_close: bool,
     delivery: Delivery,
-    /// Whether it is split in two halves.
+    /// Whether the connection is split into halves.
     split: bool,
 }
 
-/// A connection, or its halves with the replies on the way from one to the other.
+/// A connection, or its halves and the replies that the sending half has not received yet.
 #[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Core {
     Whole(Connection),
     Halves(ReceiveHalf, SendHalf, VecDeque<Reply>),
 }
 
-/// What the sending half has to learn.
+/// What the sending half has yet to learn.
 #[derive(Hash)]
 enum News {
     Ping(Vec<u8>),
@@ -94,18 +94,18 @@ enum News {
     Over,
 }
 
-/// A frame under way.
+/// A frame in flight.
 struct Frame {
     first: u8,
     payload: Vec<u8>,
     bytes: Vec<u8>,
 }
 
-/// What is under way to one end.
+/// What is in flight to one end.
 #[derive(Default)]
 struct Direction {
     frames: VecDeque<Frame>,
-    /// How much of the first one has arrived.
+    /// How many bytes of the first frame have arrived.
     arrived: usize,
     is_ended: bool,
 }
@@ -114,23 +114,23 @@ struct End {
     place: usize,
     core: Core,
     setup: Setup,
-    /// How many frames it was made to send: each has a payload of its own.
+    /// How many frames this end has sent, so that each has a different payload.
     sent: u8,
     is_inside_message: bool,
-    /// What came of a message in fragments.
+    /// The fragmented message received so far.
     fragments: Option<Vec<u8>>,
-    /// The code of its Close, and of the peer's.
+    /// The code of this end's Close, and of the peer's.
     own_close: Option<u16>,
     peer_close: Option<u16>,
     answered: bool,
-    /// What the sending half knows of the peer's Close and of the end, and what it does not know yet.
+    /// Whether the sending half has learned of the peer's Close and of the end, and what it has not learned yet.
     told_close: bool,
     told_over: bool,
     news: VecDeque<News>,
-    /// Its Close was seen among what it emits.
+    /// Whether this end has emitted its Close.
     close_is_emitted: bool,
     is_over: bool,
-    /// What arrived and is held.
+    /// Bytes that have arrived and are held.
     buffer: Vec<u8>,
     chunks: Vec<u8>,
     before: (State, TransportAdvice),
@@ -153,7 +153,7 @@ macro_rules! send {
 struct Pair {
     ends: [End; 2],
     to: [Direction; 2],
-    /// How many frames may be under way in one direction.
+    /// How many frames may be in flight in one direction.
     most: usize,
 }
 
@@ -192,7 +192,7 @@ impl End {
         }
     }
 
-    /// What `operation` has to emit, or why it is wrong.
+    /// What `operation` has to emit, or the expected misuse.
     fn expected(&mut self, operation: Operation, payload: &[u8]) -> Result<(u8, Vec<u8>), Misuse> {
         let may_close = self.own_close.is_none() && !self.told_over;
         let is_open = may_close && !self.told_close;
@@ -244,12 +244,12 @@ impl End {
         }
     }
 
-    /// The frames that were emitted in one call, which have to be these. RFC 6455 section 5.5.1: one Close at the most, and then
-    /// nothing but Pings and Pongs, until the peer's Close came.
+    /// Returns the frames emitted by one call, which have to be the expected ones. RFC 6455 section 5.5.1: at most one Close, and
+    /// only Pings and Pongs after it.
     fn emitted(&mut self, mut out: &[u8], expected: &[(u8, Vec<u8>)]) -> Vec<Frame> {
         let mut frames = Vec::with_capacity(expected.len());
         while !out.is_empty() {
-            let (read, size, _) = naive::split(out).expect("frames are emitted whole");
+            let (read, size, _) = naive::split(out).expect("complete frames are emitted");
             let (bytes, rest) = out.split_at(size);
             out = rest;
             let first = bytes[0];
@@ -273,7 +273,7 @@ impl End {
         frames
     }
 
-    /// What has to come of frames that have arrived.
+    /// The events expected for frames that have arrived.
     fn expect(&mut self, frames: &[Frame]) -> Vec<Seen> {
         let mut events = Vec::new();
         for frame in frames {
@@ -284,9 +284,13 @@ impl End {
             match frame.first {
                 0x82 => events.push(Seen::Binary(payload)),
                 0x02 => self.fragments = Some(payload),
-                0x00 => self.fragments.as_mut().expect("it was begun").extend(payload),
+                0x00 => self
+                    .fragments
+                    .as_mut()
+                    .expect("the message has begun")
+                    .extend(payload),
                 0x80 => {
-                    let begun = self.fragments.take().expect("it was begun");
+                    let begun = self.fragments.take().expect("the message has begun");
                     events.push(Seen::Binary([begun, payload].concat()));
                 }
                 0x89 => {
@@ -307,7 +311,7 @@ impl End {
         events
     }
 
-    /// The sending half learns the next thing: what it has to emit.
+    /// Lets the sending half learn the next thing. Returns the frame that it has to emit.
     fn learn(&mut self) -> Option<(u8, Vec<u8>)> {
         match self.news.pop_front()? {
             News::Ping(payload) => {
@@ -334,7 +338,7 @@ impl End {
         }
     }
 
-    /// Receives bytes, in which these frames end.
+    /// Receives bytes that complete these frames.
     fn receive(&mut self, bytes: &[u8], frames: &[Frame]) -> Vec<Frame> {
         let events = self.expect(frames);
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -351,7 +355,7 @@ impl End {
                     event
                 }
             };
-            match event.expect("no rule is broken") {
+            match event.expect("the input is valid") {
                 None => break,
                 Some(Event::BinaryChunk(chunk, fin)) => {
                     self.chunks.extend(&*chunk);
@@ -363,11 +367,11 @@ impl End {
             }
         }
         let left = input.len();
-        assert_eq!(seen, events, "no event is lost, or told twice");
+        assert_eq!(seen, events, "every event is reported exactly once");
         if self.peer_close.is_none() && !self.is_over {
             assert!(
                 left == 0 || self.setup.delivery == Delivery::InPlace,
-                "all is consumed"
+                "the input is consumed"
             );
             self.buffer = buffer.split_off(buffer.len() - left);
         }
@@ -397,7 +401,7 @@ impl End {
         self.emitted(&out, answer.as_slice())
     }
 
-    /// The end of the transport comes.
+    /// Receives the end of the transport.
     fn receive_eof(&mut self) {
         self.news.push_back(News::Over);
         match &mut self.core {
@@ -406,9 +410,13 @@ impl End {
                 let closed = connection.receive_eof();
                 assert!(
                     before.is_none_or(|before| before == closed),
-                    "looking at the end changes nothing"
+                    "receiving the end does not change the outcome"
                 );
-                assert_eq!(connection.receive_eof(), closed, "there is one account of it");
+                assert_eq!(
+                    connection.receive_eof(),
+                    closed,
+                    "a repeated call returns the same outcome"
+                );
                 self.learn();
             }
             Core::Halves(receiver, _, replies) => replies.push_back(receiver.receive_eof()),
@@ -416,7 +424,7 @@ impl End {
         self.is_over = true;
     }
 
-    /// The halves are joined again, once all replies are handed over.
+    /// Joins the halves again. All replies must have been given to the sending half.
     fn join(self) -> Self {
         let core = match self.core {
             Core::Halves(receiver, sender, replies) => {
@@ -431,7 +439,7 @@ impl End {
     fn connection(&mut self) -> &mut Connection {
         match &mut self.core {
             Core::Whole(connection) => connection,
-            Core::Halves(..) => panic!("it is in halves"),
+            Core::Halves(..) => panic!("the connection is split"),
         }
     }
 
@@ -514,7 +522,7 @@ impl Pair {
         }
     }
 
-    /// As much is under way as may be, so that the end neither sends nor reads what may have to be answered.
+    /// Whether the limit of frames in flight is reached: the end then neither sends nor reads frames that may need a reply.
     fn is_full(&self, place: usize) -> bool {
         let end = &self.ends[place];
         self.to[1 - place].frames.len() >= self.most || end.news.len() >= self.most
@@ -566,7 +574,7 @@ impl Pair {
         self.goes_out(place, answers);
     }
 
-    /// The transport has ended for this end, which sends no more either.
+    /// The transport has ended for this end, which cannot send any more either.
     fn is_over(&mut self, place: usize) {
         self.ends[place].receive_eof();
         self.to[place] = Direction {
@@ -576,7 +584,7 @@ impl Pair {
         self.to[1 - place].is_ended = true;
     }
 
-    /// One round of a fair transport, with ends that follow the advice: whether anything happened.
+    /// One round of a fair transport, with ends that follow the advice. Returns whether anything happened.
     fn round(&mut self) -> bool {
         let mut happened = false;
         for place in [0, 1] {
@@ -606,7 +614,7 @@ impl Pair {
                 "both agree on the codes"
             );
             assert!(!here.answered || !peer.answered, "both agree on who closed");
-            // Two that closed at once: neither had seen the other's.
+            // If both closed on their own, neither had received the other's Close.
             let both_first =
                 here.own_close.is_some() && peer.own_close.is_some() && !here.answered && !peer.answered;
             let crossed =
@@ -665,7 +673,7 @@ impl System for Pair {
         }
     }
 
-    /// RFC 6455 section 7.1.4: over a fair transport the closing handshake ends, without a timer, and cleanly.
+    /// RFC 6455 section 7.1.4: over a fair transport, the closing handshake completes cleanly and without a timer.
     fn finish(mut self) {
         for place in [0, 1] {
             while !self.ends[place].news.is_empty() {
@@ -691,11 +699,11 @@ impl Pair {
             match self.ends.iter().position(|end| !end.is_over) {
                 None => break,
                 Some(place) if self.ends[place].own_close.is_none() => self.send(place, Operation::Close),
-                Some(place) => panic!("the closing handshake of {place} does not end"),
+                Some(place) => panic!("the closing handshake of {place} does not complete"),
             }
             self.check();
         }
-        assert!(self.ends.iter().all(|end| end.is_over), "both ends are done");
+        assert!(self.ends.iter().all(|end| end.is_over), "both ends have ended");
         let closed = self.ends.each_mut().map(|end| end.connection().receive_eof());
         let [server, client] = &closed;
         if is_whole {
@@ -711,7 +719,7 @@ impl Pair {
                 "{by:?}"
             );
         }
-        // Nothing goes out or comes in any more.
+        // Nothing can be sent or received any more.
         for end in &mut self.ends {
             let mut wire = frame(
                 0x89,
@@ -762,18 +770,18 @@ fn setups() -> Vec<[Setup; 2]> {
 #[cfg_attr(miri, ignore = "millions")]
 fn every_interleaving_of_two_connections_keeps_the_invariants() {
     let setups = setups();
-    count("interleavings of connections, few frames under way", |form| {
+    count("interleavings of connections, few frames in flight", |form| {
         let (most, setups) = match form {
             Form::Edges => (1, &setups[..2]),
             Form::Short => (1, &setups[..]),
             Form::All => (2, &setups[..]),
         };
         let found = search_all(setups, |setups| Pair::new(*setups, most), &ACTS, Bounds::NONE);
-        assert!(found.is_complete, "no state is left out");
+        assert!(found.is_complete, "every state is visited");
         format!("at most {most} each way, {} setups: {found}", setups.len())
     });
     count(
-        "interleavings of connections, any number of frames under way",
+        "interleavings of connections, any number of frames in flight",
         |form| {
             let depth = match form {
                 Form::Edges => 3,

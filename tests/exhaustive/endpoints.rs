@@ -1,7 +1,7 @@
-//! Every interleaving of what two endpoints, their callers, the transport between them and the clock can do.
+//! Every interleaving of the actions of two endpoints, their callers, the transport between them and the clock.
 //!
-//! The internal state of an endpoint follows from what was reported to it, and when: a state is identified by that, by how long ago it
-//! was, and by what is under way.
+//! What was reported to an endpoint, and when, determines its internal state. A state is therefore identified by these reports,
+//! by how long ago they were made, and by what is in flight.
 
 use crate::common::{Seen, naive, open};
 use crate::search::{Bounds, System, key, search_all};
@@ -12,25 +12,25 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, Interruption, Step};
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, ClosedBy, Config, Role};
 
-/// What can happen to an end, which is named beside it.
+/// What can happen to an end. An act pairs it with the end's index.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Happening {
     Send,
     Close,
-    /// The end is run until it waits, or has ended.
+    /// The end runs until it waits or has ended.
     Run,
-    /// One step is done.
+    /// One step is performed.
     Step,
-    /// One step is done in part: a byte is written or read; what cannot be divided is blocked.
+    /// One step is performed partially: one byte is written or read. A step that cannot be divided is blocked.
     Part,
-    /// The next step that concerns the transport fails.
+    /// The next step fails if it uses the transport.
     Fail,
     Abort,
     /// The clock moves to the next deadline of either end.
     Tick,
-    /// The transport is lost, with all that is under way.
+    /// The transport is lost, with everything in flight.
     Lose,
-    /// The end stops indefinitely, and its part of the transport with it, without the other one noticing.
+    /// The end and its side of the transport stop indefinitely. The other end does not notice.
     Freeze,
 }
 
@@ -66,7 +66,7 @@ const CODES: [u16; 2] = [4000, 4001];
 
 #[derive(Clone, Copy, Debug)]
 struct Setup {
-    /// Whether what is written leaves only with a flush.
+    /// Whether written bytes are sent only by a flush.
     buffers: bool,
     max_buffered: usize,
     auto_close: bool,
@@ -76,11 +76,11 @@ struct Setup {
 struct Frame {
     first: u8,
     payload: Vec<u8>,
-    /// Where it ends in all that was written.
+    /// The offset of its end in everything that was written.
     end: usize,
 }
 
-/// One direction of the transport, from the end of the same place. All places are in what was written.
+/// One direction of the transport, from the end with the same index. The offsets count all bytes written.
 #[derive(Default)]
 struct Direction {
     wire: Vec<u8>,
@@ -91,7 +91,7 @@ struct Direction {
     is_lost: bool,
 }
 
-/// What was last reported of a direction.
+/// What was last reported about a direction.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Report {
     Ready,
@@ -105,35 +105,35 @@ struct End {
     place: usize,
     endpoint: Endpoint,
     sent: u8,
-    /// How many of the peer's frames were handed out as events.
+    /// How many of the peer's frames were returned as events.
     taken: usize,
     closes: bool,
     peer_close: Option<u16>,
-    /// The peer's Close came before the own one was sent.
+    /// Whether the peer's Close arrived before this end sent its own.
     answers: bool,
-    /// How many of its own frames were there when a flush was reported.
+    /// How many of its frames had been written when a flush was last reported.
     flushed_frames: usize,
     last_ping: Vec<u8>,
     reports: [Report; 2],
     /// Whether a failure of the transport was reported.
     has_failed: bool,
-    /// Whether something came since the events were taken, be it the end.
+    /// Whether bytes or the end arrived since the last step.
     has_input: bool,
     clock: Clock,
     is_done: bool,
     is_frozen: bool,
 }
 
-/// What the deadlines of an end go by, of which it shows the next one alone.
+/// What determines the deadlines of an end. The endpoint itself reports only the next deadline.
 #[derive(Default)]
 struct Clock {
-    /// When the last Ping was sent, and whether anything came since.
+    /// When the last Ping was sent, and whether anything arrived since.
     pinged: Duration,
     is_awaiting: bool,
     has_heard: bool,
-    /// Since when the closing handshake is under way.
+    /// When the closing handshake began.
     closing: Option<Duration>,
-    /// Until when the transport has to take what waits, or to end.
+    /// When the transport must have accepted the pending output, or ended.
     progress: Option<Duration>,
 }
 
@@ -142,12 +142,12 @@ struct Pair {
     ends: [End; 2],
     from: [Direction; 2],
     now: Duration,
-    /// Nothing has failed, been given up or come too late.
+    /// Whether nothing has failed, been abandoned or timed out.
     is_fair: bool,
 }
 
 impl Direction {
-    /// The frame that is written in part.
+    /// The bytes of the partially written frame.
     fn partial(&self) -> &[u8] {
         &self.wire[self.frames.last().map_or(0, |frame| frame.end)..]
     }
@@ -158,7 +158,7 @@ impl Direction {
         while let Some((frame, size, _)) = naive::split(self.partial()) {
             let end = self.wire.len() - self.partial().len();
             let first = self.wire[end];
-            // RFC 6455 section 5.5.1: one Close, and nothing but Pings and Pongs after it.
+            // RFC 6455 section 5.5.1: one Close, and only Pings and Pongs after it.
             let closed = self.frames.iter().any(|frame| frame.first == 0x88);
             assert!(
                 !closed || matches!(first, 0x89 | 0x8a),
@@ -223,7 +223,7 @@ impl End {
         }
     }
 
-    /// The next step, with what it does to the clock.
+    /// Returns the next step, and updates the clock.
     fn next_step(&mut self, now: Duration) -> Step {
         let (output, clock) = (self.endpoint.output().len(), &mut self.clock);
         clock.has_heard |= self.has_input;
@@ -258,11 +258,11 @@ impl End {
         };
     }
 
-    /// Takes all events there are. They are what was read, in order, each once.
+    /// Takes all events. They have to be the frames that were read, in order, each once.
     fn take_events(&mut self, from: &Direction, max_buffered: usize) {
         while let Some((event, _)) = self.endpoint.next_event() {
             let frame = &from.frames[self.taken];
-            assert!(frame.end <= from.read, "it has arrived");
+            assert!(frame.end <= from.read, "the frame has arrived");
             let payload = frame.payload.clone();
             self.clock.is_awaiting &= frame.first != 0x8a || payload != self.last_ping;
             let expected = match frame.first {
@@ -271,19 +271,23 @@ impl End {
                 0x8a => Seen::Pong(payload),
                 _ => {
                     let code = u16::from_be_bytes([payload[0], payload[1]]);
-                    assert_eq!(self.peer_close.replace(code), None, "one Close is told");
+                    assert_eq!(self.peer_close.replace(code), None, "only one Close is reported");
                     self.answers |= !self.closes;
                     Seen::Close(Some(code), String::new())
                 }
             };
-            assert_eq!(Seen::from(event), expected, "no event is lost, or told twice");
+            assert_eq!(
+                Seen::from(event),
+                expected,
+                "every event is reported exactly once"
+            );
             self.taken += 1;
         }
         let arrived = from.frames.iter().filter(|frame| frame.end <= from.read).count();
         let is_full = self.endpoint.output().len() >= max_buffered;
         assert!(
             self.taken == arrived || self.peer_close.is_some() || is_full,
-            "all is handed out"
+            "every event is returned"
         );
     }
 }
@@ -299,7 +303,7 @@ impl Pair {
         }
     }
 
-    /// Does the next step, in part or not: `false` if the end waits, or has ended.
+    /// Performs the next step, partially or fully. Returns `false` if the end waits or has ended.
     fn step(&mut self, place: usize, in_part: bool) -> bool {
         let is_blocked = self.ends[1 - place].is_frozen;
         let end = &mut self.ends[place];
@@ -339,8 +343,11 @@ impl Pair {
                 end.clock.progress = None;
             }
             Step::Shutdown => {
-                assert!(here.partial().is_empty(), "the last frame is whole");
-                assert!(here.is_lost || here.flushed == here.wire.len(), "all is flushed");
+                assert!(here.partial().is_empty(), "the last frame is complete");
+                assert!(
+                    here.is_lost || here.flushed == here.wire.len(),
+                    "everything is flushed"
+                );
                 assert!(!here.is_ended || here.is_lost, "one shutdown");
                 // RFC 6455 section 7.1.1: a client waits until the server has ended the transport.
                 assert!(ROLES[place] == Role::Server || end.reports[0] == Report::Over);
@@ -369,12 +376,12 @@ impl Pair {
                 here.is_ended = true;
                 return false;
             }
-            Step::Request | Step::Response => panic!("it is open"),
+            Step::Request | Step::Response => panic!("the connection is open"),
         }
         true
     }
 
-    /// The transport may be ready again.
+    /// Reports that the transport may be ready again.
     fn ready(&mut self, place: usize) {
         let end = &mut self.ends[place];
         end.endpoint.ready();
@@ -387,7 +394,7 @@ impl Pair {
         }
     }
 
-    /// Whether it did anything but ask.
+    /// Runs the end. Returns whether its state changed.
     fn run(&mut self, place: usize) -> bool {
         let before = key(self);
         self.ready(place);
@@ -441,12 +448,12 @@ impl Pair {
         for place in [0, 1] {
             let (here, peer) = (&self.ends[place], &self.ends[1 - place]);
             let Some(end) = here.endpoint.end() else {
-                assert!(!here.is_done, "the end comes with the last step");
+                assert!(!here.is_done, "the end is reported with the last step");
                 continue;
             };
             assert!(here.endpoint.output().is_empty(), "no output after the end");
             assert_eq!(here.endpoint.deadline(), None, "no deadline after the end");
-            let closed = end.closed().expect("it was open");
+            let closed = end.closed().expect("the connection was open");
             let close = self.from[place].frames[..here.flushed_frames]
                 .iter()
                 .find(|frame| frame.first == 0x88);
@@ -454,7 +461,7 @@ impl Pair {
             assert_eq!(
                 closed.code_sent().map(u16::from),
                 sent,
-                "a Close is told that was flushed"
+                "the reported Close was flushed"
             );
             assert_eq!(closed.code_received().map(u16::from), here.peer_close);
             assert_eq!(end.is_clean(), sent.is_some() && here.peer_close.is_some());
@@ -520,7 +527,7 @@ impl System for Pair {
             Happening::Abort => {
                 let was_over = end.endpoint.end().is_some();
                 end.endpoint.abort();
-                let end = end.endpoint.end().expect("it is over");
+                let end = end.endpoint.end().expect("the endpoint has ended");
                 assert!(
                     was_over
                         || matches!(
@@ -560,7 +567,7 @@ impl System for Pair {
             )
                 .hash(hasher);
             (own.is_ended, own.is_lost, own.partial().first()).hash(hasher);
-            // After a failure, output does not continue with the frame that was incomplete.
+            // After a failure, the incomplete frame is not continued.
             let begun = if end.has_failed { &[] } else { own.partial() };
             let mut waiting = [begun, end.endpoint.output()].concat();
             while let Some((frame, size, _)) = naive::split(&waiting) {
@@ -607,8 +614,8 @@ impl System for Pair {
         }
     }
 
-    /// Over a fair transport, with a clock that moves only when nothing else does, both ends are done within a few deadlines;
-    /// where nothing went wrong before, without any deadline, cleanly, and with every message.
+    /// Over a fair transport, with a clock that advances only when nothing else happens, both ends finish within a few deadlines.
+    /// If nothing has gone wrong before, they finish cleanly, without reaching a deadline, and with every message delivered.
     fn finish(mut self) {
         let places = [0, 1].into_iter().filter(|place| !self.ends[*place].is_frozen);
         let running: Vec<usize> = places.collect();
@@ -640,10 +647,14 @@ impl System for Pair {
         for (end, from) in self.ends.iter().zip(self.from.iter().rev()) {
             assert!(end.is_done || end.is_frozen, "{} is not done", end.place);
             if was_fair {
-                let how = end.endpoint.end().expect("it is done");
+                let how = end.endpoint.end().expect("the endpoint has ended");
                 assert!(how.is_clean() && how.interruption.is_none(), "{how}");
                 let close = from.frames.iter().position(|frame| frame.first == 0x88);
-                assert_eq!(Some(end.taken), close.map(|close| close + 1), "all messages came");
+                assert_eq!(
+                    Some(end.taken),
+                    close.map(|close| close + 1),
+                    "all messages arrived"
+                );
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Every header: all first two bytes, the edges of every form of the length, both roles, every set of rules.
+//! Every header: all pairs of first bytes, the edges of every length encoding, both roles, every set of rules.
 
 use crate::common::{naive, open};
 use crate::{Form, count};
 use websocket_proto::frame::{Decoder, Header, Item, Rules, raw};
 use websocket_proto::{Config, Connection, Role};
 
-/// Where a longer length is treated otherwise than the one before it: the forms of the length, the limits of control frames and
-/// of addresses, the limit of section 5.2.
+/// Lengths where the treatment changes: at the boundaries of the encodings, the limits of control frames and of the address
+/// space, and the limit of section 5.2.
 const EDGES: [u64; 19] = [
     0,
     1,
@@ -63,7 +63,7 @@ fn every_header_is_read_as_the_naive_reader_reads_it() {
     });
 }
 
-/// All first two bytes, each with the lengths that its form has: of 16 and 64 bits the edges; of 7 bits all.
+/// All pairs of first bytes, with all lengths of 7 bits and the edges of those of 16 and 64 bits.
 fn headers(form: Form) -> Vec<Vec<u8>> {
     let (lengths, mut headers) = (lengths(form), Vec::new());
     for first in 0..=255 {
@@ -86,7 +86,7 @@ fn headers(form: Form) -> Vec<Vec<u8>> {
     headers
 }
 
-/// The edges, and what is next to each limit, which is another one for compressed frames.
+/// The edges and the values next to each limit, which differs for compressed frames.
 fn lengths(form: Form) -> Vec<u64> {
     let mut lengths = EDGES.to_vec();
     for rules in all_rules(form) {
@@ -140,7 +140,7 @@ fn library_rules(rules: &naive::Rules) -> Rules {
 struct Counts {
     parsed: u64,
     accepted: u64,
-    /// With 1002, with 1009.
+    /// With 1002 and with 1009.
     refused: [u64; 2],
 }
 
@@ -156,14 +156,14 @@ impl Counts {
 
 enum Verdict {
     Accepted,
-    /// With this code, at the byte that is so many.
+    /// With this code, after `at` bytes.
     Refused {
         code: u16,
         at: usize,
     },
 }
 
-/// What the naive reader says of the front of a header: whether it is complete, or the code that it fails with.
+/// The naive reader's verdict on a prefix of a header: whether it is complete, or the close code.
 fn expected(rules: &naive::Rules, bytes: &[u8]) -> Result<bool, u16> {
     naive::check_header(rules, bytes)?;
     let Some((len, ..)) = naive::length(bytes) else {
@@ -175,7 +175,7 @@ fn expected(rules: &naive::Rules, bytes: &[u8]) -> Result<bool, u16> {
     Ok(naive::header_size(bytes).is_some_and(|size| size <= bytes.len()))
 }
 
-/// The header, and each front of it, by `Header::parse` and by the decoder.
+/// Checks `Header::parse` and the decoder with the header, and with each of its prefixes.
 fn check(rules: &naive::Rules, library: &Rules, bytes: &[u8]) -> Verdict {
     let mut verdict = Verdict::Accepted;
     for size in 0..=bytes.len() {
@@ -188,7 +188,7 @@ fn check(rules: &naive::Rules, library: &Rules, bytes: &[u8]) -> Verdict {
             (Err(violation), Err(code)) => {
                 assert_eq!(u16::from(violation.close_code()), code, "{rules:?} {front:x?}");
                 verdict = Verdict::Refused { code, at: size };
-                // One that is longer fails as this one does.
+                // A longer prefix fails with the same violation.
                 assert_eq!(Header::parse(bytes, library), found);
                 break;
             }
@@ -201,7 +201,7 @@ fn check(rules: &naive::Rules, library: &Rules, bytes: &[u8]) -> Verdict {
     verdict
 }
 
-/// Each field, and that what is encoded is the same header in the fewest bytes.
+/// Checks each field, and that encoding yields the same header with a minimal length.
 fn check_fields(header: &Header, read: usize, bytes: &[u8]) {
     let (len, minimal, _) = naive::length(bytes).expect("complete");
     assert_eq!(read, bytes.len());
@@ -220,7 +220,7 @@ fn check_fields(header: &Header, read: usize, bytes: &[u8]) {
     assert_eq!(naive::key(&encoded, encoded.len()), header.mask);
 }
 
-/// The header in reads of so many bytes: a start, or a violation at its byte, and what follows stays in the input.
+/// Decodes the header in reads of `read` bytes. Expects a start, or a violation at the expected byte.
 fn check_decoder(decoder: &mut Decoder, bytes: &[u8], read: usize, verdict: &Verdict) {
     let (mut copy, mut consumed) = ([0; 14], 0);
     copy[..bytes.len()].copy_from_slice(bytes);
@@ -250,7 +250,7 @@ fn check_decoder(decoder: &mut Decoder, bytes: &[u8], read: usize, verdict: &Ver
     assert!(matches!(verdict, Verdict::Accepted), "{bytes:x?}");
 }
 
-/// What reads any header gives it back.
+/// The raw decoder accepts any header and returns its bytes unchanged.
 fn check_raw(bytes: &[u8]) {
     for read in [1, bytes.len()] {
         let (mut decoder, mut starts) = (raw::Decoder::new(), 0);
@@ -264,7 +264,7 @@ fn check_raw(bytes: &[u8]) {
     }
 }
 
-/// The header as the first one of a connection, which knows the order of fragments as well.
+/// Receives the header as the first one of a connection, which also checks the order of fragments.
 fn check_connection(rules: &naive::Rules, bytes: &[u8]) {
     let Some(mut connection) = connection(rules) else {
         return;

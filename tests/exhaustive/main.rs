@@ -1,11 +1,11 @@
-//! Small spaces, gone through completely, each against an oracle that shares no code with the crate. Every test prints what it
-//! went through.
+//! Searches small spaces completely and compares every result with an oracle that shares no code with the crate. Every test
+//! prints what it covered.
 //!
-//! There are three forms, so that each place has the one that it has time for:
+//! There are three forms, which take different amounts of time:
 //!
 //! - `cargo test`, without optimization: the edges of each space.
-//! - `tests/exhaustive/run`, in seconds: all of the spaces that are small, and a stated part of the others.
-//! - `tests/exhaustive/run --all`, in minutes: all of each.
+//! - `tests/exhaustive/run`, in seconds: the small spaces completely, and a defined part of the others.
+//! - `tests/exhaustive/run --all`, in minutes: every space completely.
 
 #[cfg(feature = "alloc")]
 mod closes;
@@ -26,7 +26,7 @@ mod texts;
 use std::io::Write as _;
 use std::time::Instant;
 
-/// How much is gone through.
+/// How much of each space is searched.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Form {
     Edges,
@@ -44,7 +44,7 @@ fn form() -> Form {
     }
 }
 
-/// Goes through a space, and prints what `go` says of it. Not by `println`, which the test harness would keep to itself.
+/// Searches a space with `go` and prints the result. Does not use `println`, whose output the test harness captures.
 fn count(name: &str, go: impl FnOnce(Form) -> String) {
     let (form, start) = (form(), Instant::now());
     let counts = go(form);

@@ -1,12 +1,12 @@
-//! Every phase of the key, length and alignment, by each kernel that there is here. That of AVX2 begins at 512 bytes, with the
-//! features `simd` and `std`; all else goes by the other one. From 1024 bytes on, blocks begin at a border of memory.
+//! Every key phase, length and alignment, with each kernel that this machine supports. With the features `simd` and `std`, the
+//! AVX2 kernel is used from 512 bytes; otherwise, the portable kernel is. From 1024 bytes, blocks are aligned in memory.
 
 use crate::{Form, count};
 use websocket_proto::frame::mask;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Where the kernel for what is large begins, and where its blocks begin elsewhere.
+/// The lengths from which the kernel for large payloads is used, and from which it aligns its blocks.
 const LARGE: usize = 512;
 const LONG: usize = 1024;
 
@@ -82,7 +82,7 @@ fn check_in_place(buffer: &mut [u8], alignment: usize, source: &[u8], key: [u8; 
     );
 }
 
-/// From each alignment of the source; where the output is aligned, the allocator and what is in front decide.
+/// Tests each alignment of the source. The alignment of the output depends on the allocator and on the bytes before it.
 #[cfg(feature = "alloc")]
 fn check_append(buffer: &mut [u8], alignment: usize, source: &[u8], key: [u8; 4], expected: &[u8]) {
     let source_at = &mut buffer[alignment..][..source.len()];

@@ -1,51 +1,51 @@
-//! Goes through all states that a system can reach, breadth first: the first path that is found to a fault is a shortest one.
+//! Visits all reachable states of a system, breadth first, so the first path found to a fault is a shortest one.
 //!
-//! A system cannot be copied, so each state is reached by its path from the start. States with the same key are taken for one. What
-//! the key leaves out must not matter to what follows; `search` holds that to the facts where a state is reached in another way.
+//! A system cannot be cloned, so each state is reached by replaying its path from the start. States with the same key count as
+//! equal. The key may omit only what does not affect later behavior; if a state is reached by another path, `search` checks that.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
-/// Something with states, which panics as soon as an invariant is broken.
+/// A system with states. It panics as soon as an invariant is violated.
 pub trait System {
     type Act: Copy + Debug;
 
     fn act(&mut self, act: Self::Act);
 
-    /// Feeds all that tells this state from others.
+    /// Feeds everything that distinguishes this state from others.
     fn feed(&self, hasher: &mut impl Hasher);
 
-    /// Ends in a fair way, and checks what has to come of it.
+    /// Runs the system to its end over a fair transport, and checks the result.
     fn finish(self);
 }
 
-/// Where a search stops.
+/// The bounds of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub depth: usize,
-    /// Of the states that are reached again in another way, each so many is held to its key.
+    /// How often the key is checked: at every nth time that a known state is reached by another path.
     pub check_each: usize,
 }
 
 impl Bounds {
-    /// All states, of which there has to be an end.
+    /// No bounds: all states, which must be finitely many.
     pub const NONE: Self = Self {
         depth: usize::MAX,
         check_each: 100,
     };
 }
 
-/// What a search went through.
+/// What a search covered.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     pub states: usize,
-    /// Acts in states, those included that change nothing.
+    /// The number of acts, including those that do not change the state.
     pub acts: u64,
-    /// How many acts the farthest state is away.
+    /// The number of acts on the path to the most distant state.
     pub depth: usize,
-    /// Whether there is no state beyond.
+    /// Whether all reachable states were visited.
     pub is_complete: bool,
 }
 
@@ -73,19 +73,19 @@ impl fmt::Display for Found {
             depth,
             is_complete,
         } = self;
-        let end = if *is_complete { ", which is all" } else { "" };
+        let end = if *is_complete { " (complete)" } else { "" };
         write!(f, "{states} states and {acts} acts, to depth {depth}{end}")
     }
 }
 
-/// A state, by how it was reached first.
+/// A state, identified by how it was first reached.
 struct Reached {
     from: u32,
-    /// The place in the list of acts.
+    /// The index in the list of acts.
     act: u8,
 }
 
-/// Prints the path if it is dropped in a panic.
+/// Prints the path if dropped during a panic.
 struct Path<'a, A: Debug> {
     name: &'a str,
     acts: &'a [A],
@@ -110,7 +110,7 @@ impl<A: Debug> Drop for Path<'_, A> {
     }
 }
 
-/// Goes through the states of what `start` makes. With `EXHAUSTIVE_PATH` it goes that path alone.
+/// Visits the states reachable from `start`. If `EXHAUSTIVE_PATH` is set, follows only that path.
 fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bounds: Bounds) -> Found {
     let run = |places: &[u8]| {
         let mut path = Path {
@@ -171,7 +171,7 @@ fn search<S: System>(name: &str, start: impl Fn() -> S, acts: &[S::Act], bounds:
                         assert_eq!(
                             after(&there),
                             after(here),
-                            "{there:?} and {here:?} are not the same, as {act} shows"
+                            "{there:?} and {here:?} have the same key but differ after act {act}"
                         );
                     }
                 }
@@ -195,7 +195,7 @@ fn path_to(reached: &[Reached], mut at: usize) -> Vec<u8> {
     places
 }
 
-/// Each setup, by two threads.
+/// Searches each setup, with two threads.
 pub fn search_all<S: System, C: Debug + Sync>(
     setups: &[C],
     start: impl Fn(&C) -> S + Sync,
@@ -221,7 +221,7 @@ where
     total.into_inner().unwrap()
 }
 
-/// The hash of a state, wide enough that no two states have the same by chance.
+/// The hash of a state, wide enough to make collisions improbable.
 pub fn key(system: &impl System) -> u128 {
     let half = |seed: u64| {
         let mut hasher = DefaultHasher::new();
@@ -232,7 +232,7 @@ pub fn key(system: &impl System) -> u128 {
     half(0) << 64 | half(1)
 }
 
-/// What was fed, to be compared.
+/// Records what was fed, for comparison.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Fed(Vec<Vec<u8>>);
 

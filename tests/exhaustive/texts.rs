@@ -1,16 +1,16 @@
-//! Every string of up to 4 bytes, in all pieces that it can be split into, against the standard library.
+//! Every string of up to 4 bytes, split in every way, compared with the standard library.
 
 use crate::{Form, count};
 use std::str::from_utf8;
 use websocket_proto::utf8::{Validator, validate};
 
-/// The first and the last byte of each class of RFC 3629 section 4, which treats all bytes of a class alike.
+/// The first and the last byte of each class in RFC 3629 section 4, whose grammar does not distinguish bytes of the same class.
 const EDGES: [u8; 29] = [
     0x00, 0x41, 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
     0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf7, 0xf8, 0xff,
 ];
 
-/// What has come so far of a string, in each way to split it.
+/// The validators after a prefix of a string, one for each way to split it.
 #[derive(Clone, Default)]
 struct Ways {
     validators: Vec<Validator>,
@@ -28,14 +28,14 @@ struct Counts {
 #[cfg_attr(miri, ignore = "millions")]
 fn every_short_string_is_judged_as_by_the_standard_library_in_any_pieces() {
     count("texts", |form| {
-        // How many of the places in front take every byte; the others take those at the edges.
+        // For each length, how many of the first positions have every byte; the other positions have only the edges.
         let every = match form {
             Form::Edges => [1, 2, 1, 0],
             Form::Short => [1, 2, 3, 2],
             Form::All => [1, 2, 3, 4],
         };
         let parts = std::thread::scope(|scope| {
-            // By their first byte, in two parts of about as much work.
+            // Split by their first byte into two parts, with about the same amount of work.
             let runs = [0..=0x5f, 0x60..=0xff].map(|firsts| {
                 scope.spawn(move || {
                     let mut counts = Counts::default();
@@ -75,8 +75,8 @@ impl Ways {
 }
 
 impl Counts {
-    /// Every string that goes on from `front` through `places`; `ways[i]` is what has come of its first `i` bytes, of which
-    /// nothing is left once they are refused.
+    /// Checks every string that extends `front` by the bytes of `places`. `ways[i]` has the validators after its first `i` bytes;
+    /// it is empty if those are invalid.
     fn go(&mut self, places: &[Vec<u8>], front: &mut Vec<u8>, ways: &[Ways]) {
         let Some((bytes, rest)) = places.split_first() else {
             return;
@@ -92,8 +92,7 @@ impl Counts {
         }
     }
 
-    /// One string, whose last piece begins at each place. Of a refused string no piece can follow, but it is refused as well
-    /// where it is a part of a larger piece.
+    /// Checks one string, with its last piece beginning at each position.
     fn check(&mut self, bytes: &[u8], ways: &[Ways], goes_on: bool) -> Ways {
         let expected = from_utf8(bytes);
         let cut = match expected {
@@ -112,7 +111,7 @@ impl Counts {
                 match (found, cut) {
                     (Err(_), None) => {}
                     (Ok((len, char, text)), Some(cut)) => {
-                        // All is handed out once: what was carried and completed, the rest of the piece, what is carried now.
+                        // Every byte is returned once: in the completed character, in the text, or later if it is carried.
                         let (from, to) = (start - carried, bytes.len() - cut);
                         assert_eq!(text.as_bytes(), &bytes[from + len..to], "{bytes:x?} at {start}");
                         assert!(char.is_none_or(
@@ -142,7 +141,7 @@ impl Counts {
 #[cfg_attr(miri, ignore = "millions")]
 fn every_short_string_is_judged_as_by_the_standard_library_inside_a_long_one() {
     count("texts inside of long ones", |form| {
-        // The kernel takes 64 bytes at a time: the string lies across two blocks, and at the end.
+        // The kernel processes blocks of 64 bytes: the string spans two blocks, or is at the end.
         let places: &[(usize, usize)] = match form {
             Form::Edges => &[(62, 80)],
             Form::Short => &[(62, 80), (126, 0)],

@@ -1,4 +1,4 @@
-//! Hostile input, each pattern in any size: the work is what the library is called for, the rest is done before.
+//! Patterns of hostile input, in any size. Only the calls of the library are measured; everything else is prepared before.
 
 #[cfg(feature = "deflate")]
 use super::common::naive_deflate::Bits;
@@ -8,12 +8,12 @@ use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake, Upgrade
 use websocket_proto::utf8::Validator;
 use websocket_proto::{Config, Connection, Delivery, Fin, MessageKind, State, entropy};
 
-/// What is measured. It panics unless the library goes through all of the pattern.
+/// The measured work. It panics unless the library processes the entire pattern.
 pub type Work = Box<dyn FnOnce()>;
 
 pub struct Pattern {
     pub name: &'static str,
-    /// The work for so many bytes, frames, lines or whatever the pattern is made of.
+    /// Prepares the work for `n` bytes, frames, lines or other units of the pattern.
     pub prepare: fn(usize) -> Work,
 }
 
@@ -107,7 +107,7 @@ fn ends() -> [End; 2] {
     both_with(config())
 }
 
-/// Both roles receive `wire`, in reads of so many bytes.
+/// Both roles receive `wire`, in reads of `read` bytes.
 fn receive(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
     receive_at(ends(), End::open, wire, read)
 }
@@ -134,7 +134,7 @@ fn drain(mut connection: Connection, bytes: &mut [u8], read: usize) {
             .expect("no error")
             .is_some()
         {}
-        // As a caller does that sends it.
+        // As a caller does after sending the output.
         out.clear();
     }
     assert_eq!(
@@ -186,7 +186,7 @@ fn chunks_of_text_in_one_byte_reads(n: usize) -> Work {
     receive_at(chunked_ends(), End::open, wire, 1)
 }
 
-/// Each Ping is answered by way of a reply.
+/// Pings, whose Pongs are sent through replies.
 fn halves_in_one_byte_reads(n: usize) -> Work {
     let middle: [(u8, &[u8]); 2] = [(0, b"x"), (0x89, b"y")];
     let runs = ends().map(|end| (end.open().split(), fragments(&end, 2, n / 8, &middle)));
@@ -204,7 +204,7 @@ fn halves_in_one_byte_reads(n: usize) -> Work {
     })
 }
 
-/// A message in fragments: the first one, `n` times the middle, and the last one.
+/// A fragmented message: the first fragment, `middle` repeated `n` times, and the last fragment.
 fn fragments(end: &End, opcode: u8, n: usize, middle: &[(u8, &[u8])]) -> Vec<u8> {
     let mut wire = end.incoming(opcode, b"");
     wire.extend(end.all_incoming(middle).repeat(n));
@@ -220,7 +220,7 @@ fn text_in_one_byte_reads(n: usize) -> Work {
     receive(|end| end.incoming(0x81, "😀".repeat(n / 4).as_bytes()), 1)
 }
 
-/// The caller's buffer grows by a byte, and all of it is given again.
+/// The caller's buffer grows by one byte per read and is passed again completely.
 fn held_message_in_one_byte_reads(n: usize) -> Work {
     let runs = both_with(config().delivery(Delivery::InPlace))
         .map(|end| (end.open(), end.incoming(0x82, &vec![7; n])));
@@ -255,7 +255,7 @@ fn one_byte_fragments(n: usize) -> Work {
     receive(|end| fragments(end, 2, n, &[(0, b"x")]), WHOLE)
 }
 
-/// A character in each four.
+/// Each character spans four fragments.
 fn one_byte_fragments_of_text(n: usize) -> Work {
     let parts: [(u8, &[u8]); 4] = [(0, b"\xf0"), (0, b"\x9f"), (0, b"\x98"), (0, b"\x80")];
     receive(|end| fragments(end, 1, n / 4, &parts), WHOLE)
@@ -281,7 +281,7 @@ fn pongs(n: usize) -> Work {
     receive(|end| end.incoming(0x8a, b"x").repeat(n), WHOLE)
 }
 
-/// What comes after the end of a connection, byte by byte and as a whole.
+/// Bytes after the end of a connection, one by one and all at once.
 fn after(first: impl Fn(&End) -> Vec<u8>, n: usize) -> Work {
     let runs = ends().map(|end| {
         let mut connection = end.open();
@@ -295,7 +295,7 @@ fn after(first: impl Fn(&End) -> Vec<u8>, n: usize) -> Work {
             for end in 1..=bytes.len() {
                 let mut input = &mut bytes[..end];
                 let _ = connection.receive(&mut input, &mut Vec::new());
-                assert_eq!(input.len(), end, "nothing is looked at");
+                assert_eq!(input.len(), end, "the input is not consumed");
             }
         }
     })
@@ -345,7 +345,7 @@ fn send_fragments(connections: [Connection; 2], n: usize) -> Work {
 const REQUEST: &str = "Host: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
 
-/// A request with these lines is read in reads of so many bytes, and accepted or refused as `is_good` says.
+/// Receives a request with these lines in reads of `read` bytes. It is accepted if and only if `is_good`.
 fn serve(target: &str, lines: &str, read: usize, is_good: bool) -> Work {
     let mut bytes = format!("GET {target} HTTP/1.1\r\n{REQUEST}{lines}\r\n").into_bytes();
     let config = Config::new().max_head_size(usize::MAX).max_fields(usize::MAX);
@@ -393,7 +393,7 @@ fn many_lines_byte_by_byte(n: usize) -> Work {
     serve("/", &"X:\r\n".repeat(n), 1, true)
 }
 
-/// Before the request.
+/// Empty lines before the request.
 fn empty_lines(n: usize) -> Work {
     let mut bytes = "\r\n".repeat(n).into_bytes();
     bytes.extend(format!("GET / HTTP/1.1\r\n{REQUEST}\r\n").bytes());
@@ -407,7 +407,7 @@ fn empty_lines(n: usize) -> Work {
     })
 }
 
-/// Lines that are full of commas, in reads of so many bytes.
+/// Lines full of commas, in reads of `read` bytes.
 fn full_of_commas(n: usize, read: usize) -> Work {
     let commas = ", ".repeat(n / 2);
     let lines = format!(
@@ -416,7 +416,7 @@ fn full_of_commas(n: usize, read: usize) -> Work {
     serve("/", &lines, read, true)
 }
 
-/// Of at most 64 KiB, so that both heads are read by their lines: longer ones are read byte by byte, at another cost.
+/// At most 64 KiB, so that both heads are parsed line by line. Longer heads are parsed byte by byte, which costs more.
 fn commas(n: usize) -> Work {
     full_of_commas(n, WHOLE)
 }
@@ -425,7 +425,7 @@ fn commas_in_small_reads(n: usize) -> Work {
     full_of_commas(n, 100)
 }
 
-/// None twice, in an order that suits no search, the one that is wanted last.
+/// Distinct names in an order that is unfavorable for searches, with the requested one last.
 fn subprotocols(n: usize) -> Work {
     let names: Vec<String> = (0..n)
         .map(|i| format!("p{}", i.wrapping_mul(7919) % n.next_power_of_two() * n + i))
@@ -465,7 +465,7 @@ fn quoted_strings(n: usize) -> Work {
     )
 }
 
-/// A string that never ends.
+/// An unterminated quoted string.
 fn backslashes(n: usize) -> Work {
     serve(
         "/",
@@ -484,7 +484,7 @@ fn parameters(n: usize) -> Work {
     )
 }
 
-/// Each of them one too many, and the first rule that is broken is found behind them all.
+/// Repeated known fields. The error is found only after all of them.
 fn lines_of_known_fields(n: usize) -> Work {
     serve(
         "/",
@@ -497,7 +497,7 @@ fn lines_of_known_fields(n: usize) -> Work {
 const RESPONSE: &str =
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n";
 
-/// A client is answered with `interim`, a reason and lines, in reads of so many bytes.
+/// A client receives `interim` and a response with this reason and these lines, in reads of `read` bytes.
 fn answer(interim: &str, reason: &str, lines: &str, read: usize) -> Work {
     let mut bytes = format!("{interim}HTTP/1.1 101 {reason}\r\n{RESPONSE}{lines}\r\n").into_bytes();
     let config = Config::new()
@@ -534,7 +534,7 @@ fn interim_responses_byte_by_byte(n: usize) -> Work {
     answer(&"HTTP/1.1 100 \r\n\r\n".repeat(n), "", "", 1)
 }
 
-/// A client reads the body of a rejection with these lines in its head, in reads of so many bytes.
+/// A client reads the body of a rejection with these lines in its head, in reads of `read` bytes.
 fn reject(lines: &str, body: Vec<u8>, read: usize) -> Work {
     let config = config()
         .max_head_size(usize::MAX)
@@ -588,7 +588,7 @@ fn body_to_the_end_byte_by_byte(n: usize) -> Work {
     reject("", vec![b'x'; n], 1)
 }
 
-/// A server is asked over a stream, with `field` so many times.
+/// A server receives an extended CONNECT request with `field` repeated `n` times.
 fn connect(n: usize, field: (&'static str, &'static str)) -> Work {
     let mut fields = vec![
         (":method", "CONNECT"),
@@ -652,7 +652,7 @@ fn receive_deflated(wire: impl Fn(&End) -> Vec<u8>, read: usize) -> Work {
 
 #[cfg(feature = "deflate")]
 fn empty_stored_blocks(n: usize) -> Work {
-    // As many as a message may have: a byte explains 16 of its payload.
+    // As many as a message may have.
     let blocks = b"\x00\x00\x00\xff\xff\x00\x00\x00\xff\xff\x00\x01\x00\xfe\xffx";
     let data = [&blocks.repeat(n / 2)[..], b"\x00"].concat();
     receive_at(chunked_ends(), deflated, |end| end.incoming(0xc2, &data), WHOLE)
@@ -666,7 +666,7 @@ fn empty_fixed_blocks_byte_by_byte(n: usize) -> Work {
     receive_deflated(|end| end.incoming(0xc2, &data), 1)
 }
 
-/// As many as are allowed with a full window: each costs as much as the bytes that it brings.
+/// As many final blocks as are allowed with a full window.
 #[cfg(feature = "deflate")]
 fn final_blocks(n: usize) -> Work {
     let stored = [&b"\x01\x1e\x02\xe1\xfd"[..], &[b'x'; 542]].concat();
@@ -674,7 +674,7 @@ fn final_blocks(n: usize) -> Work {
     receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
 }
 
-/// The same with a window of 512 bytes, which costs less for each.
+/// As many as are allowed with a window of 512 bytes, which makes each block cheaper.
 #[cfg(feature = "deflate")]
 fn final_blocks_of_a_small_window(n: usize) -> Work {
     use websocket_proto::deflate::{DeflateConfig, Parameters, Window};
@@ -688,7 +688,7 @@ fn final_blocks_of_a_small_window(n: usize) -> Work {
     receive_at(ends(), open, |end| end.incoming(0xc2, &data), WHOLE)
 }
 
-/// As many as are allowed: two for each message, which ends with one byte of its own. A window comes first.
+/// As many as are allowed: two in each message, which ends with one byte of its own. The window is filled first.
 #[cfg(feature = "deflate")]
 fn final_blocks_of_small_messages(n: usize) -> Work {
     let window = all_of(1 << 15);
@@ -726,14 +726,14 @@ fn compressed_messages(n: usize) -> Work {
     )
 }
 
-/// A thousand bytes for each.
+/// Inflates to a thousand times the size.
 #[cfg(feature = "deflate")]
 fn inflated_much(n: usize) -> Work {
     let data = all_of(100 * n);
     receive_deflated(|end| end.incoming(0xc2, &data), WHOLE)
 }
 
-/// The payload of a message of so many equal bytes.
+/// The compressed payload of a message of `size` equal bytes.
 #[cfg(feature = "deflate")]
 fn all_of(size: usize) -> Vec<u8> {
     use websocket_proto::deflate::{Compressor, DeflateConfig, Window};
