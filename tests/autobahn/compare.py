@@ -1,7 +1,7 @@
 """compare.py ROLE AGENT FOLDER PATTERN...: compares a run's report in FOLDER with expected.json.
 
-Fails for any difference: a case that did worse, one that did better, one that is missing.
-With KEEP=1 in the environment, the index of a whole run without differences is kept in report-ROLE.md.
+Fails on any difference: if the result of a case is worse or better than expected, or if a case is missing.
+With KEEP=1 in the environment, writes the index of a complete run without differences to report-ROLE.md.
 """
 
 import ast
@@ -19,7 +19,7 @@ folder = Path(folder)
 
 
 def expected(case):
-    """The two verdicts to expect: on the messages and on the closing handshake."""
+    """Returns the expected verdicts on the messages and on the closing handshake."""
     for pattern, exception in expectations[role]["exceptions"].items():
         if fnmatch.fnmatchcase(case, pattern):
             return exception["behavior"], exception.get("behaviorClose", exception["behavior"])
@@ -31,11 +31,11 @@ def numerically(case):
     return [int(part) for part in case.split(".")]
 
 
-# The report has only the cases that were run: which should have been is in the suite's log.
+# The report lists only the cases that were run. The suite's log lists all cases that should have been run.
 log = (folder / "wstest.log").read_text(errors="replace")
 cases = re.search(r"^Cases = (\[.*\])$", log, re.MULTILINE)
 if not cases:
-    sys.exit(f"autobahn {role}: wstest said nothing of its cases: {log[-300:]}")
+    sys.exit(f"autobahn {role}: wstest did not list its cases: {log[-300:]}")
 planned = ast.literal_eval(cases.group(1))
 differences = []
 if patterns == ["*"] and len(planned) != expectations["cases"]:

@@ -1,4 +1,4 @@
-// client.js NAME URL [CA]: node's `ws` as a client of an embedding. Prints one line per case.
+// client.js NAME URL [CA]: tests an embedding with node's `ws`. Prints one line per case.
 "use strict";
 const fs = require("node:fs");
 const { once } = require("node:events");

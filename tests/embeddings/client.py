@@ -1,6 +1,6 @@
-"""client.py NAME URL [CA]: Python's `websockets`, and raw sockets for what it would not send, as a client of an embedding.
+"""client.py NAME URL [CA]: tests an embedding with Python's `websockets`, and with raw sockets for what it cannot send.
 
-Prints one line per case. CA is a file with the certificate that a `wss` server is trusted by.
+Prints one line per case. CA is a file with the certificate to trust for a `wss` server.
 """
 
 import os
@@ -77,7 +77,7 @@ def too_big():
         except ConnectionClosedError as end:
             expect(end.rcvd and end.rcvd.code, 1009)
             return
-        raise AssertionError("it was taken")
+        raise AssertionError("the message was accepted")
 
 
 def raw(tls=True):
@@ -97,7 +97,7 @@ def raw_client():
 
 
 def rest(stream):
-    """All that still comes, until the end."""
+    """Reads until the end of the transport."""
     received = bytearray()
     while data := stream.recv(1 << 16):
         received += data
@@ -118,7 +118,7 @@ def no_upgrade():
 
 
 def unread():
-    """The server can only keep the echoes, or stop reading: the sender finds out which, and the server's memory."""
+    """The server has to stop reading instead of buffering the echoes, so sending blocks."""
     frame = struct.pack("!BBQ", 0x82, 0x80 | 127, MIB) + bytes(4 + MIB)
     with raw_client() as stream:
         stream.settimeout(2)
@@ -127,11 +127,11 @@ def unread():
                 stream.sendall(frame)
         except (TimeoutError, ConnectionError, ssl.SSLError):
             return
-        raise AssertionError("200 MiB were read, and no echo was")
+        raise AssertionError("the server read 200 MiB although no echo was read")
 
 
 def silent():
-    """A client that says nothing at all is not kept."""
+    """A client that sends nothing is disconnected."""
     began = time.monotonic()
     with raw(tls=False) as stream:
         rest(stream)
@@ -141,7 +141,7 @@ def silent():
 
 def room():
     with client() as speaker, client() as listener:
-        # Whoever has heard something is in the room.
+        # A client that has received a message has joined the room.
         listener.send("here")
         expect(listener.recv(PATIENCE), "here")
         while speaker.recv(PATIENCE) != "here":
@@ -152,7 +152,7 @@ def room():
 
 
 def digested(message):
-    """The embedding `stream` answers a message with what it was, whatever its size."""
+    """The embedding `stream` replies to a message with its size and its checksum."""
 
     def run():
         whole = b"".join(message) if isinstance(message, list) else message
@@ -184,9 +184,9 @@ ECHO = {
     "over 1 MiB: Close 1009": too_big,
     "unread echoes: the server stops reading": unread,
 }
-ROOM = {"what one says, another hears": room}
+ROOM = {"a message from one client reaches another": room}
 
-# A room does not stop reading a client that does not read, it drops the client: its own tests have that.
+# The room drops clients that do not read, instead of not reading from them. Its own tests cover that.
 HEARD = {case: run for case, run in ECHO.items() if run is not unread}
 
 OWN = {"stream": STREAM, "room": HEARD | ROOM}
@@ -200,7 +200,7 @@ def check(case, run):
         print(f"FAIL {name:15} {case}: {str(error) or repr(error)}", flush=True)
 
 
-# Meanwhile, as it takes its time. The room is served by `axum::serve`, which has no deadline for a request.
+# Runs in parallel because it takes long. `axum::serve`, which serves the room, has no deadline for a request.
 deadline = threading.Thread(target=check, args=("silent client: dropped", silent))
 if name != "room":
     deadline.start()

@@ -1,4 +1,4 @@
-// What every echo server does, whichever way its clients come: `open` gives a fresh connection, a `WebSocket` of `ws`.
+// Cases for every echo server, over any transport: `open` returns a new connection as a `WebSocket` of `ws`.
 "use strict";
 const { once } = require("node:events");
 const { check, expect } = require("../interop/report.js");
@@ -29,12 +29,12 @@ exports.cases = async (peer, open) => {
     socket.close(1000, "done");
     expect((await closed(socket))[0], 1000);
   });
-  await check(peer, "fragments with a ping between", async () => {
+  await check(peer, "fragments with a ping between them", async () => {
     const socket = await open();
     socket.send("one ", { fin: false });
     socket.ping("still there?");
     socket.send("two", { fin: true });
-    // Awaited together, as both may come in one packet.
+    // Awaited together, as both may arrive in one packet.
     const [[pong], message] = await Promise.all([once(socket, "pong"), received(socket)]);
     expect([pong.toString(), message], ["still there?", "one two"]);
     socket.close(4000, "own code");
@@ -55,14 +55,14 @@ exports.cases = async (peer, open) => {
     socket.close(1000);
     expect((await closed(socket))[0], 1000);
   });
-  await check(peer, "text that is no UTF-8 is answered with 1007", async () => {
+  await check(peer, "text that is not UTF-8 fails with 1007", async () => {
     const socket = await open();
     socket.send(Buffer.from([0xc3, 0x28]), { binary: false });
     expect((await closed(socket))[0], 1007);
   });
-  await check(peer, "a message over the limit is answered with 1009", async () => {
+  await check(peer, "a message over the limit fails with 1009", async () => {
     const socket = await open();
-    socket.on("error", () => {}); // of what is still being written
+    socket.on("error", () => {}); // from the rest of the write
     socket.send(Buffer.alloc(17 * 1024 * 1024));
     expect((await closed(socket))[0], 1009);
   });

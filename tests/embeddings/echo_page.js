@@ -1,9 +1,9 @@
-// The page of an echo server, which is open and connected: messages that people send, and many from a script.
+// Cases for the page of an echo server, which has to be open and connected: one message sent by hand, and many by a script.
 "use strict";
 const { check, expect } = require("../interop/report.js");
 
 exports.echoes = async (page, url) => {
-  await check("chromium", "a message comes back", async () => {
+  await check("chromium", "a message is echoed", async () => {
     await page.fill("#message", "Grüße aus 東京 🦀");
     await page.press("#message", "Enter");
     await page.locator("#log li", { hasText: "Grüße aus 東京 🦀" }).waitFor();

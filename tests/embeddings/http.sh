@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the tests of the HTTP integrations. To be sourced from the root of the repository.
+# Shared by the tests of the HTTP embeddings. Source it from the root of the repository.
 
 # shellcheck source=tests/interop/common.sh
 . tests/interop/common.sh
@@ -13,7 +13,7 @@ install_peers embeddings
 CHROMIUM=$(command -v chromium)
 export CHROMIUM
 
-# build CARGO_ARGUMENTS...: prints the time that it takes, which means little if most of it is built already.
+# build CARGO_ARGUMENTS...: builds, and prints the time, which is not meaningful if parts were built before.
 build() {
   local began=$SECONDS
   cargo build --quiet --locked --release "$@"

@@ -1,4 +1,4 @@
-// http2.js PLAIN_ADDRESS TLS_ADDRESS CERTIFICATE CLIENT: the HTTP/2 embedding, with node's HTTP/2 under `ws`, both
+// http2.js PLAIN_ADDRESS TLS_ADDRESS CERTIFICATE CLIENT: tests the HTTP/2 embedding with `ws` on node's HTTP/2, in both
 // roles, and with a page in headless Chromium.
 "use strict";
 const { execFile } = require("node:child_process");
@@ -24,7 +24,7 @@ const connect = async (origin) => {
 };
 const request = { ":method": "CONNECT", ":protocol": "websocket", ":path": "/echo", "sec-websocket-version": "13" };
 
-// The status and the fields of the answer to the request with these changes.
+// Sends the request with these changes, and returns the stream and the fields of its response.
 const ask = async (session, changes, options = { endStream: false }) => {
   const fields = { ...request, ...changes };
   for (const name in fields) if (fields[name] === null) delete fields[name];
@@ -33,7 +33,7 @@ const ask = async (session, changes, options = { endStream: false }) => {
   return [stream, head];
 };
 
-// `ws` over a stream that is open, in either role.
+// `ws` over an open stream, in either role.
 const over = (stream, isServer) => {
   const socket = new WebSocket(null, undefined, { closeTimeout: 10000 });
   socket._isServer = isServer;
@@ -49,7 +49,7 @@ const over = (stream, isServer) => {
       expect([head[":status"], "sec-websocket-accept" in head], [200, false]);
       return over(stream, false);
     });
-    await check(name, "100 connections at a time in one HTTP/2 connection", async () => {
+    await check(name, "100 connections at the same time in one HTTP/2 connection", async () => {
       await Promise.all(Array.from({ length: 100 }, async (_, number) => {
         const [stream] = await ask(session, {});
         const socket = over(stream, false);
@@ -60,7 +60,7 @@ const over = (stream, isServer) => {
         expect((await once(socket, "close"))[0], 1000);
       }));
     });
-    await check(name, "a client that does not read holds up no other", async () => {
+    await check(name, "a client that does not read does not block the others", async () => {
       const [stuck] = await ask(session, {});
       stuck.pause();
       stuck.write(Buffer.concat([Buffer.from("82ff0000000000100000" + "00000000", "hex"), Buffer.alloc(1024 * 1024)]));
@@ -77,12 +77,12 @@ const over = (stream, isServer) => {
       ["another protocol: 501", 501, { ":protocol": "connect-udp" }],
       ["version 8: 400", 400, { "sec-websocket-version": "8" }],
       ["no version: 400", 400, { "sec-websocket-version": null }],
-      ["a scheme that is none of ours: 400", 400, { ":scheme": "ftp" }],
+      ["an unsupported scheme: 400", 400, { ":scheme": "ftp" }],
       ["a length: 400", 400, { "content-length": "5" }],
-      ["no such path: 404", 404, { ":path": "/nothing" }],
+      ["an unknown path: 404", 404, { ":path": "/nothing" }],
       ["a foreign origin: 403", 403, { origin: "https://example.com" }],
       ["a stream that has ended: 400", 400, {}, { endStream: true }],
-      ["GET where a connection is: 400", 400, { ":method": "GET", ":protocol": null }],
+      ["GET of the WebSocket path: 400", 400, { ":method": "GET", ":protocol": null }],
     ]) {
       await check("node", name, async () => {
         const [stream, head] = await ask(session, changes, options);
@@ -109,7 +109,7 @@ const over = (stream, isServer) => {
     console.log(`note node            our client: ${stdout.trim()}`);
     server.close();
   });
-  await check("node", "a server without the setting is not asked", async () => {
+  await check("node", "no request to a server without the setting", async () => {
     const server = http2.createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
     const url = `ws://127.0.0.1:${server.address().port}/`;

@@ -1,4 +1,4 @@
-// http3.js ADDRESS CERTIFICATE: the HTTP/3 embedding, from a page in headless Chromium.
+// http3.js ADDRESS CERTIFICATE: tests the HTTP/3 embedding with a page in headless Chromium.
 "use strict";
 const { X509Certificate, createHash } = require("node:crypto");
 const fs = require("node:fs");
@@ -12,7 +12,7 @@ const key = new X509Certificate(fs.readFileSync(certificate)).publicKey.export({
 const origin = `localhost:${port}`;
 
 (async () => {
-  // QUIC from the first packet on, to this server and by its certificate, and what Chromium has behind a switch still.
+  // QUIC from the first packet, to this server with its certificate; WebSocket over HTTP/3 is off by default.
   const browser = await launch(["--enable-quic", `--origin-to-force-quic-on=${origin}`, `--host-resolver-rules=MAP localhost ${host}`,
     `--ignore-certificate-errors-spki-list=${createHash("sha256").update(key).digest("base64")}`,
     "--enable-features=EnableWebsocketsOverHttp3"]);

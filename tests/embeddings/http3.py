@@ -19,7 +19,7 @@ LIMIT = 2**24
 
 
 class Stream:
-    """One request, and the connection that may come of it."""
+    """One request, and its connection if it is accepted."""
 
     def __init__(self, http, id, side):
         self.http, self.id = http, id
@@ -56,7 +56,7 @@ class Stream:
         return await self.frames.get()
 
     async def message(self):
-        """The next message, its control frames skipped."""
+        """Returns the next message and skips control frames."""
         data = b""
         while True:
             frame = await self.frame()
@@ -68,7 +68,7 @@ class Stream:
 
     async def closed(self):
         while not self.ended.is_set():
-            self.flush()  # the answer to a Close, and the end
+            self.flush()  # the reply to a Close, and the end
             await asyncio.wait({asyncio.ensure_future(self.ended.wait())}, timeout=0.02)
         self.flush()
         return self.socket.close_code
@@ -119,7 +119,7 @@ class Http(QuicConnectionProtocol):
 
 
 class Server(Http):
-    """An echo, at any path."""
+    """Echoes at any path."""
 
     def accept(self, event):
         if not isinstance(event, HeadersReceived):
@@ -167,15 +167,15 @@ async def client(address, certificate):
             ("version 8: 400", "400", {"sec-websocket-version": "8"}, False),
             ("no version: 400", "400", {"sec-websocket-version": None}, False),
             ("a length: 400", "400", {"content-length": "5"}, False),
-            ("no such path: 404", "404", {":path": "/nothing"}, False),
+            ("an unknown path: 404", "404", {":path": "/nothing"}, False),
             ("a foreign origin: 403", "403", {"origin": "https://example.com"}, False),
             ("a stream that has ended: 400", "400", {}, True),
-            ("GET where a connection is: 400", "400", {":method": "GET", ":protocol": None}, True),
+            ("GET of the WebSocket path: 400", "400", {":method": "GET", ":protocol": None}, True),
             ("GET of nothing: 404", "404", {":method": "GET", ":protocol": None, ":path": "/nothing"}, True),
             ("plain CONNECT: 400", "400", {":protocol": None, ":scheme": None, ":path": None}, False),
         ]:
             await check(name, refused(http, status, changes, end))
-        await check("a reset, and the others go on", cancel(http))
+        await check("a reset stream does not affect the others", cancel(http))
 
 
 async def setting(http):
@@ -209,7 +209,7 @@ async def large(http):
 
 
 async def fragments(http):
-    """fragments with a ping between"""
+    """fragments with a ping between them"""
     stream = await http.open()
     stream.socket.send_text(b"one ", fin=False)
     stream.socket.send_ping(b"still there?")
@@ -223,7 +223,7 @@ async def fragments(http):
 
 
 async def invalid(http):
-    """text that is no UTF-8 is answered with 1007"""
+    """text that is not UTF-8 fails with 1007"""
     stream = await http.open()
     stream.socket.send_text(b"\xc3(")
     stream.flush()
@@ -231,7 +231,7 @@ async def invalid(http):
 
 
 async def over_the_limit(http):
-    """a message over the limit is answered with 1009"""
+    """a message over the limit fails with 1009"""
     stream = await http.open()
     stream.socket.send_binary(bytes(3 * 1024 * 1024))
     stream.flush()
@@ -239,7 +239,7 @@ async def over_the_limit(http):
 
 
 async def many(http):
-    """50 connections at a time in one QUIC connection"""
+    """50 connections at the same time in one QUIC connection"""
     async def one(number):
         stream = await http.open()
         message = bytes([number]) * 100_000

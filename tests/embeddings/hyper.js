@@ -1,4 +1,4 @@
-// hyper.js ADDRESS: the hyper embedding, from `ws`, from a bare socket and from a page in headless Chromium.
+// hyper.js ADDRESS: tests the hyper embedding with `ws`, with a raw socket and with a page in headless Chromium.
 "use strict";
 const net = require("node:net");
 const { once } = require("node:events");
@@ -16,7 +16,7 @@ const address = process.argv[2];
     return socket;
   });
 
-  // Two frames in the packet of the request: "Hi", masked with zeros, and a Close. The answers, then the end of the stream.
+  // Two frames in the packet of the request: "Hi", masked with zeros, and a Close. Expects the replies and the end of the stream.
   await check("socket", "frames in the packet of the request", async () => {
     const [host, port] = address.split(":");
     const socket = net.connect(port, host);
@@ -33,14 +33,14 @@ const address = process.argv[2];
     await page.goto(`http://${address}/`);
     await page.locator("#state", { hasText: /^connected$/ }).waitFor();
   });
-  await check("chromium", "a message comes back, and the API counts it", async () => {
+  await check("chromium", "a message is echoed, and the API counts it", async () => {
     await page.fill("#message", "Grüße aus 東京 🦀 <b>bold</b>");
     await page.press("#message", "Enter");
     await page.locator("#log li", { hasText: "Grüße aus 東京 🦀 <b>bold</b>" }).waitFor();
     await page.locator("#counts", { hasText: /^20[0-9]{3} messages/ }).waitFor();
     console.log(`note ${"chromium".padEnd(15)} ${await page.locator("#counts").textContent()}`);
   });
-  await check("chromium", "the page of another origin is refused", async () => {
+  await check("chromium", "a page of another origin is rejected", async () => {
     const state = await page.evaluate((url) => new Promise((resolve) => {
       const frame = document.createElement("iframe");
       frame.sandbox = "allow-scripts"; // its origin is `null`

@@ -1,4 +1,4 @@
-"""cat.py PROGRAM: the `cat` example as a client of servers on node's `ws` and on Python's `websockets`."""
+"""cat.py PROGRAM: tests the `cat` example with servers on node's `ws` and Python's `websockets`."""
 
 import subprocess
 import sys
@@ -20,12 +20,12 @@ def check(peer, name, run):
 
 
 def cat(url, lines, answers=0):
-    """Runs `cat` with these lines, and ends its standard input once this many lines have come back."""
+    """Runs `cat` with these lines, and closes its standard input after it has printed `answers` lines."""
     return converse(url, lines, lambda stdout: [stdout.readline() for _ in range(answers)])
 
 
 def cat_at_a_terminal(url, lines=()):
-    """Runs `cat` with a standard input that stays open, as a person's does: the server ends the connection."""
+    """Runs `cat` with a standard input that stays open, as in a terminal, until the server ends the connection."""
     return converse(url, lines, lambda stdout: list(stdout))
 
 
@@ -49,10 +49,10 @@ def expect(got, expected):
         raise AssertionError(f"got {got!r:.200}, expected {expected!r:.200}")
 
 
-def tells(stderr, *words):
+def expect_words(stderr, *words):
     missing = [word for word in words if word not in stderr]
     if missing:
-        raise AssertionError(f"stderr does not tell {missing}: {stderr!r:.200}")
+        raise AssertionError(f"stderr does not contain {missing}: {stderr!r:.200}")
 
 
 def all_cases(peer, url):
@@ -71,17 +71,17 @@ def all_cases(peer, url):
 
     def closed_by_server():
         status, _, stderr = cat_at_a_terminal(f"{url}/close")
-        tells(stderr, "4001", "bye")
+        expect_words(stderr, "4001", "bye")
         expect(status, 0)
 
     def cut():
         status, _, stderr = cat_at_a_terminal(f"{url}/cut", ["cut me"])
         if status <= 0 or not stderr:
-            raise AssertionError(f"got exit code {status} and stderr {stderr!r}, expected neither 0 nor silence")
+            raise AssertionError(f"got exit code {status} and stderr {stderr!r}, expected a nonzero exit code and a message")
 
     def refused():
         status, stdout, stderr = cat_at_a_terminal(f"{url}/403")
-        tells(stderr, "403")
+        expect_words(stderr, "403")
         if status <= 0 or stdout:
             raise AssertionError(f"got exit code {status} and stdout {stdout!r}")
 
@@ -89,9 +89,9 @@ def all_cases(peer, url):
     check(peer, "no input: a clean close", no_input)
     check(peer, "a line of 70,000 bytes", long_line)
     check(peer, "binary is shown as hex", binary)
-    check(peer, "a close by the server is told, exit code 0", closed_by_server)
-    check(peer, "a cut connection: told, exit code not 0", cut)
-    check(peer, "a refused handshake: told, exit code not 0", refused)
+    check(peer, "a close by the server is reported, exit code 0", closed_by_server)
+    check(peer, "a lost connection is reported, exit code not 0", cut)
+    check(peer, "a rejected handshake is reported, exit code not 0", refused)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// chat.js ADDRESS: the chat example, started with `--ping-seconds 1`, from two pages in headless Chromium, from `ws`,
-// and from a peer that never answers a ping.
+// chat.js ADDRESS: tests the chat example, started with `--ping-seconds 1`, with two pages in headless Chromium, with `ws`,
+// and with a peer that does not reply to pings.
 "use strict";
 const net = require("node:net");
 const { once } = require("node:events");
@@ -22,7 +22,7 @@ const say = async (page, text) => {
   for (const page of [one, two]) {
     await page.goto(`http://${address}/`);
   }
-  // The pages may still be connecting: try until a message comes back.
+  // The pages may still be connecting: try until a message is shown.
   const connected = async (page, word) => {
     for (let tries = 0; tries < 20; tries++) {
       await say(page, `${word} ${tries}`);
@@ -56,24 +56,24 @@ const say = async (page, text) => {
     await Promise.all([appears(one, "from node"), appears(two, "from node")]);
   });
 
-  await check(peer, "a peer that answers no ping is dropped", async () => {
+  await check(peer, "a peer that does not reply to pings is dropped", async () => {
     const port = Number(address.split(":").pop());
     const silent = net.connect(port, "127.0.0.1");
     silent.write(`GET /chat HTTP/1.1\r\nHost: ${address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`
       + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     const [head] = await once(silent, "data");
     expect(head.toString().split("\r\n")[0].split(" ")[1], "101");
-    // Reads whatever comes, and never answers; dropped is an end or a reset.
+    // Reads everything, and never replies. Dropping it is an end or a reset of the transport.
     silent.resume();
     await new Promise((resolve) => silent.once("close", resolve).once("error", resolve).once("end", resolve));
   });
-  await check(peer, "the others stayed", async () => {
+  await check(peer, "the others are still connected", async () => {
     expect(socket.readyState, WebSocket.OPEN);
     await say(one, "still here");
     await appears(two, "still here");
   });
 
   await browser.close();
-  // A socket that was not dropped would keep the script running.
+  // Otherwise, a socket that was not dropped would keep the script running.
   process.exit();
 })();

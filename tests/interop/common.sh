@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What the runners share: building and starting the examples, and the form of the result lines.
-# To be sourced from the root of the repository.
+# Shared by the runners: builds and starts the examples, and formats the result lines.
+# Source it from the root of the repository.
 
 work=$(mktemp -d)
 servers=()
 trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
-# build_examples NAME...: leaves in $examples the folder of the programs.
+# build_examples NAME...: sets $examples to the directory of the programs.
 build_examples() {
   if [ -z "${EXAMPLES:-}" ]; then
     cargo build --quiet --release --all-features "${@/#/--example=}"
@@ -14,12 +14,12 @@ build_examples() {
   examples=${EXAMPLES:-${CARGO_TARGET_DIR:-target}/release/examples}
 }
 
-# start NAME ARGUMENTS...: starts an example and waits for its `listening on` line; leaves $address and $pid.
-# What it prints is in $work/NAME.out and $work/NAME.err.
+# start NAME ARGUMENTS...: starts an example and waits for its `listening on` line. Sets $address and $pid.
+# Its output is in $work/NAME.out and $work/NAME.err.
 start() {
   local name=$1
   shift
-  : >"$work/$name.out" # to be there before the program is
+  : >"$work/$name.out" # so that it exists before the program starts
   "$examples/$name" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
   pid=$!
   servers+=("$pid")
@@ -39,7 +39,7 @@ report() {
   printf '%-4s %-15s %s\n' "$@"
 }
 
-# summary RESULTS: counts the lines, and succeeds if there are some and none failed.
+# summary RESULTS: counts the results. Succeeds if there are some and none failed.
 summary() {
   local passed failed
   passed=$(grep -c '^ok ' "$1" || true)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""handwritten.py CAT: the `cat` example as a client of servers as tutorials write them, by hand on a socket.
+"""handwritten.py CAT: tests the `cat` example with handwritten servers on sockets, as in tutorials.
 
-Each does one thing that libraries do not: the shortest response there is, a frame in the packet of the response, no answer to a
-Close, the end of the transport right after its own.
+Each does something that libraries do not do: it sends the shortest possible response, sends a frame in the packet of the response,
+does not reply to a Close, or ends the transport immediately after its own Close.
 """
 
 import base64
@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 
-from cat import cat, cat_at_a_terminal, check, expect, tells
+from cat import cat, cat_at_a_terminal, check, expect, expect_words
 
 PEER = "cat/handwritten"
 
 
 def answer(connection, front=b""):
-    """Reads the request, and writes the fewest fields that make a 101, in one packet with `front`."""
+    """Reads the request, and sends a 101 with only the required fields, in one packet with `front`."""
     request = b""
     while b"\r\n\r\n" not in request:
         request += connection.recv(4096)
@@ -29,7 +29,7 @@ def answer(connection, front=b""):
 
 
 def frame(connection):
-    """The next small frame of the client, unmasked."""
+    """Reads the client's next small frame and unmasks it."""
     head = connection.recv(6, socket.MSG_WAITALL)
     payload = connection.recv(head[1] & 0x7F, socket.MSG_WAITALL)
     return head[0], bytes(byte ^ head[2 + at % 4] for at, byte in enumerate(payload))
@@ -57,7 +57,7 @@ def closes_and_ends(connection):
 
 
 def serve(behave):
-    """Serves one connection, and yields the URL."""
+    """Serves one connection. Returns the URL."""
 
     def run():
         with listener, listener.accept()[0] as connection:
@@ -81,17 +81,17 @@ def no_answer_to_a_close():
     start = time.monotonic()
     status, _, stderr = cat(serve(answers_no_close), [])
     expect((status > 0, time.monotonic() - start < 14), (True, True))
-    tells(stderr, "not clean")
+    expect_words(stderr, "not clean")
 
 
 def end_right_after_the_close():
     status, _, stderr = cat_at_a_terminal(serve(closes_and_ends))
-    tells(stderr, "4001", "bye")
+    expect_words(stderr, "4001", "bye")
     expect(status, 0)
 
 
 if __name__ == "__main__":
-    check(PEER, "the shortest response that there is", shortest_response)
+    check(PEER, "the shortest possible response", shortest_response)
     check(PEER, "a frame in the packet of the response", frame_behind_the_response)
-    check(PEER, "a server that answers no Close is given up, exit code not 0", no_answer_to_a_close)
-    check(PEER, "a server that ends the transport right after its Close", end_right_after_the_close)
+    check(PEER, "a server that does not reply to a Close is abandoned, exit code not 0", no_answer_to_a_close)
+    check(PEER, "a server that ends the transport immediately after its Close", end_right_after_the_close)

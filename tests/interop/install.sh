@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The peers in node and Python, for the scripts that need them: installed into the user's cache folder, and as root the missing
-# packages with apt-get. To be sourced after common.sh.
+# Installs the peers in node and Python into the user's cache directory and, as root, missing packages with apt-get. Source it
+# after common.sh.
 
 # The versions of `ws` differ in how they respond to a window offered by the client.
 npm_packages=(ws@8.23.0 ws818@npm:ws@8.18.0 ws821@npm:ws@8.21.0 undici@7.30.2 playwright-core@1.65.1)
@@ -24,7 +24,7 @@ is_here() {
   esac
 }
 
-# build_bridges FOLDER: builds the peers in Go and Java (python/bridged.py) into the folder, from Debian's packages only.
+# build_bridges DIR: builds the peers in Go and Java (python/bridged.py) into DIR, with Debian's packages only.
 build_bridges() {
   local here
   here=$(dirname "${BASH_SOURCE[0]}")
@@ -34,7 +34,7 @@ build_bridges() {
     -d "$1" "$here/java/Bridge.java"
 }
 
-# install_peers RUNNER: installs the peers where node and python3 find them, or ends the run.
+# install_peers RUNNER: installs the peers and sets the paths where node and python3 find them. Exits if that fails.
 install_peers() {
   need python3 python3-pip
   need node nodejs
@@ -47,20 +47,20 @@ install_peers() {
   export NODE_PATH=$cache/node_modules PYTHONPATH=$cache/python PYTHONDONTWRITEBYTECODE=1
 }
 
-# One at a time, as two scripts may need it at the same time.
+# Takes a lock, because two scripts may need the cache at the same time.
 fill_cache() {
   local wanted="${npm_packages[*]} ${pypi_packages[*]}" python=python3 lock
   mkdir -p "${cache%/*}"
   exec {lock}>"$cache.lock"
   flock "$lock"
   if [ "$(cat "$cache/installed" 2>/dev/null)" = "$wanted" ]; then
-    exec {lock}>&- # or the next runner would wait until this one has ended
+    exec {lock}>&- # otherwise, the next runner would wait until this one has ended
     return 0
   fi
   rm -rf "$cache" && mkdir -p "$cache"
   npm install --silent --no-audit --no-fund --prefix "$cache" "${npm_packages[@]}" \
     || missing+=("npm packages: ${npm_packages[*]}")
-  # `--target` works alike in a virtual environment, in Debian's Python and in pyenv's; a Python without pip has venv.
+  # `--target` works in virtual environments and with the Pythons of Debian and pyenv. A Python without pip may have venv.
   if ! python3 -m pip --version >/dev/null 2>&1 && python3 -m venv "$cache/venv"; then
     python=$cache/venv/bin/python
   fi

@@ -1,11 +1,11 @@
-// Headless Chromium, started in the one way that works for root and on a closed network too.
+// Starts headless Chromium, also as root and without internet access.
 "use strict";
 const { chromium } = require("playwright-core");
 
-// Without QUIC, unless the caller has other switches in its place.
+// By default, QUIC is disabled.
 exports.launch = (switches = ["--disable-quic"]) => chromium.launch({
   executablePath: process.env.CHROMIUM,
-  // Root, and many a container, cannot have the sandbox; nothing but the pages of this test is opened.
+  // The sandbox is not available to root and in many containers. Only the pages of these tests are opened.
   chromiumSandbox: false,
   args: ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", ...switches],

@@ -1,6 +1,6 @@
-"""A TCP relay that reads the WebSocket frames of both directions, and inflates what is compressed with Python's zlib.
+"""A TCP relay that reads the WebSocket frames of both directions, and inflates compressed messages with Python's zlib.
 
-It is what proves a cell of compression: what the two sides say they do may be wrong, what is on the wire is not.
+The verdict on a compression cell depends on it, because it shows what both sides actually send.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ EXTENSION = "permessage-deflate"
 
 
 class Direction:
-    """What one side sent: the head of its handshake, then its messages."""
+    """What one side sent: its handshake head and its messages."""
 
     def __init__(self):
         self.buffer, self.head, self.wrong = bytearray(), None, None
-        self.messages = []  # (compressed, payload as it was on the wire)
+        self.messages = []  # (compressed, payload as sent)
         self.fragmented = 0  # messages in more than one frame
 
     def feed(self, data):
@@ -61,7 +61,7 @@ class Direction:
         return self.head.split(" ")[1]
 
     def parameters(self):
-        """Those of the extension's first mention, or None."""
+        """The parameters of the first occurrence of the extension, or None."""
         for line in (self.head or "").split("\r\n"):
             name, _, value = line.partition(":")
             if name.lower() == "sec-websocket-extensions" and value.strip().startswith(EXTENSION):
@@ -70,7 +70,7 @@ class Direction:
         return None
 
     def inflated(self, bits, takeover):
-        """The messages, as zlib has them with this window and with a new one for each message if there is no takeover."""
+        """The messages, as inflated by zlib with this window, which is reset for each message if there is no takeover."""
         inflate = zlib.decompressobj(-bits)
         for compressed, payload in self.messages:
             if compressed:
@@ -104,7 +104,7 @@ class Relay:
         with contextlib.suppress(OSError):
             source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while data := source.recv(1 << 16):
-                # Before the other side can have it, and so before the client can be done.
+                # Before the data is forwarded, so that everything is recorded when the client finishes.
                 direction.feed(data)
                 sink.sendall(data)
         with contextlib.suppress(OSError):
@@ -125,36 +125,36 @@ def relaying(url):
 
 
 def check(ends, settings):
-    """What was agreed and seen on a connection, and what is wrong with that for a cell with these settings."""
+    """Returns what was negotiated and seen on a connection, and what is wrong with it for these settings, or None."""
     if ends is None:
         return "", "no connection"
     there, back = ends
     offer, answer = there.parameters(), back.parameters()
     if offer is None or answer is None:
-        return "", "compression was not agreed on"
+        return "", "compression was not negotiated"
     said = "; ".join("=".join(filter(None, pair)) for pair in answer.items()) or "no parameters"
     windows = {
         side: (
-            # What a client offers of itself binds it, whether the server repeats it or not.
+            # A client is bound by what it offers for itself, even if the server does not repeat it.
             min(int(source.get(f"{side}_max_window_bits") or 15) for source in sources),
             not any(f"{side}_no_context_takeover" in source for source in sources),
         )
         for side, sources in (("client", (offer, answer)), ("server", (answer,)))
     }
-    # Without takeover a server may choose any window.
+    # Without takeover, a server may choose any window.
     wanted = {setting.removesuffix("-bits") for setting in settings if setting.endswith("-bits")}
     if "no-takeover" in settings:
         wanted = set()
     for side, (bits, takeover) in windows.items():
-        # A client whose offer leaves its window alone is told not to take it over where the server wants a smaller one.
+        # If the offer does not allow limiting the client's window, a server that wants a smaller one disables takeover.
         left_alone = side == "client" and "client_max_window_bits" not in offer
         if not left_alone and takeover == ("no-takeover" in settings):
             return said, f"takeover by the {side}: {takeover}"
-        # `client-N`: a limit on the client's window alone, and `hint-N` its own below that. 15 need not be said.
+        # `client-N` limits only the client's window; `hint-N` is a smaller limit by the client. 15 is the default.
         limits = [int(setting.split("-")[1]) for setting in settings if setting.startswith(("client-", "hint-"))]
         if limits and side == "client" and bits != min(limits):
             return said, f"a window of {bits} bits by the client"
-        # One whose offer has no number for its own window has asked for the server's alone.
+        # A client whose offer has no value for its own window has only limited the server's.
         asked = side == "server" or settings[0] == "15-bits" or offer.get("client_max_window_bits")
         if wanted and asked and bits != min(map(int, wanted)):
             return said, f"a window of {bits} bits by the {side}"
@@ -165,17 +165,17 @@ def check(ends, settings):
         try:
             texts[side] = list(direction.inflated(*windows[side]))
         except zlib.error as error:
-            return said, f"zlib on what the {side} sent: {error}"
+            return said, f"zlib cannot inflate the messages of the {side}: {error}"
         whole, size = sum(map(len, texts[side])), sum(len(payload) for _, payload in direction.messages)
         compressed = [len(payload) if compressed else None for compressed, payload in direction.messages]
         sizes[side] = f"{size:,} ({len(compressed) - compressed.count(None)} of {len(compressed)} messages"
         sizes[side] += f", {direction.fragmented} in fragments)" if direction.fragmented else ")"
         if len(compressed) < 12 or len(compressed) - compressed.count(None) < 5 or size > whole / 2:
             return said, f"{whole:,} bytes by the {side} as {sizes[side]}"
-        # The first two messages are one, and the next two are: the second time, it is in the window, or has to be told again.
+        # The first two messages are the same, and so are the next two: with takeover, the second refers to the first.
         first, second = compressed[0:2] if compressed[0] and compressed[1] else compressed[2:4]
         if (second < first / 2) != windows[side][1]:
             return said, f"takeover by the {side} {windows[side][1]}, but the same message twice took {first} and {second} bytes"
     if texts["client"] != texts["server"]:
-        return said, "zlib has other messages from the server than from the client"
+        return said, "the inflated messages of the server and the client differ"
     return f"{said}; {whole:,} bytes compressed as {sizes['client']} there, {sizes['server']} back", None

@@ -1,16 +1,16 @@
-// For a script in JavaScript: one line per case.
+// Reports cases of scripts in JavaScript, one line per case.
 "use strict";
 const { isDeepStrictEqual, inspect } = require("node:util");
 
-// expect(got, expected): fails the case with both in its line.
+// expect(got, expected): fails the case and reports both values if they differ.
 exports.expect = (got, expected) => {
   if (!isDeepStrictEqual(got, expected)) throw new Error(`got ${short(got)}, expected ${short(expected)}`);
 };
 
-// check(peer, name, run): runs one case, ten seconds at most.
+// check(peer, name, run): runs one case, for at most ten seconds.
 exports.check = async (peer, name, run) => {
   let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error("no answer within 10 s")), 10000); });
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error("no result within 10 s")), 10000); });
   try {
     await Promise.race([run(), late]);
     console.log(`ok   ${peer.padEnd(15)} ${name}`);

@@ -1,4 +1,4 @@
-"""The programs of the peers, as they are started."""
+"""The commands that start the peers' programs."""
 
 import contextlib
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PYTHON = ["websockets", "aiohttp", "picows", "tornado", "gorilla", "nhooyr", "netty"]
 RUST = ["tungstenite", "fastwebsockets"]
-# Those with compression, for those cells; yawc for no others.
+# The peers that run the compression cells. yawc runs only those.
 COMPRESSING_SERVERS = ["ws", "websockets", "aiohttp", "yawc"]
 COMPRESSING_CLIENTS = ["chromium", *COMPRESSING_SERVERS]
 VERSIONS = ["ws818", "ws821"]
-# These have fewer settings: the cells, and groups of cells, that they can run. `ws818` and `ws821` are earlier versions of `ws`.
+# Peers with fewer settings, and the cells or groups that they can run. `ws818` and `ws821` are earlier versions of `ws`.
 WINDOWED_SERVERS = ["ws", *VERSIONS, "netty"]
 WINDOWED_CLIENTS = ["ws", *VERSIONS]
 OFFERED_TO = {
@@ -32,7 +32,7 @@ for windowed, run in ((WINDOWED_SERVERS, OFFERED_TO), (WINDOWED_CLIENTS, ANSWERE
 
 
 def rust(name, role):
-    # PEERS: the folder of the programs of tests/interop/peers, built.
+    # PEERS: the directory of the programs built from tests/interop/peers.
     return [f"{os.environ.get('PEERS', '')}/{name}", role]
 
 
@@ -49,7 +49,7 @@ CLIENTS = {
     **{name: rust(name, "client") for name in RUST},
 }
 
-# Those that run no cells but those of compression.
+# The peers that run only compression cells.
 COMPRESSING_ONLY = {
     "client": {"yawc": rust("yawc", "client"), **{name: ["node", HERE / "node/client.js", name] for name in VERSIONS}},
     "server": {"yawc": rust("yawc", "server"), **{name: ["node", HERE / "node/server.js", name] for name in VERSIONS}},
@@ -58,12 +58,12 @@ COMPRESSING_ONLY = {
 
 @contextlib.contextmanager
 def serving(command, stderr=None):
-    """Starts a server, and yields its URL."""
+    """Starts a server. Yields its URL."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True) as server:
         try:
             line = server.stdout.readline()
             if not line.startswith("listening on "):
-                raise RuntimeError(f"{command[0]} did not start: it said {line!r}")
+                raise RuntimeError(f"{command[0]} did not start, but printed {line!r}")
             yield line.removeprefix("listening on ").strip()
         finally:
             server.kill()

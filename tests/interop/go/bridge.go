@@ -1,4 +1,4 @@
-// bridge gorilla|nhooyr: one of two libraries in Go, behind the frames on stdin and stdout that python/bridged.py tells of.
+// bridge gorilla|nhooyr: controls one of two libraries in Go through the frames on stdin and stdout that python/bridged.py documents.
 package main
 
 import (
@@ -21,16 +21,16 @@ import (
 
 const maxMessage = 32 << 20
 
-// A connection of either library. read yields a kind of frame: a message 'T' or 'B', a Close 'C', or an error for the end.
+// A connection of either library. read returns the kind of frame: a message 'T' or 'B', a Close 'C', or an error for the end.
 type socket interface {
 	read() (byte, []byte, error)
 	write(kind byte, payload []byte) error
 }
 
-// emit tells of a frame for this connection.
+// emit writes a frame for this connection.
 type emit func(kind byte, payload []byte)
 
-// open connects, or says with which status and body it was rejected.
+// open connects, or returns the response that rejected the connection.
 type library struct {
 	open   func(url string, protocols []string, setting string, tell emit) (socket, string, *http.Response, error)
 	accept func(w http.ResponseWriter, r *http.Request, protocols []string, setting string, tell emit) (socket, error)
@@ -45,7 +45,7 @@ var (
 	stdout  sync.Mutex
 	table   sync.Mutex
 	sockets = map[uint32]chan frame{}
-	next    = uint32(1 << 31) // the server's connections; the other end numbers those that it opens
+	next    = uint32(1 << 31) // the server's connections; the other end numbers the connections that it opens
 )
 
 type frame struct {
@@ -73,7 +73,7 @@ func receive(in io.Reader) (uint32, frame, error) {
 	return binary.BigEndian.Uint32(head[:]), frame{head[4], payload}, err
 }
 
-// add makes a queue for what the other end wants of a connection.
+// add creates a queue for the other end's commands for a connection.
 func add(id uint32) chan frame {
 	queue := make(chan frame, 4096)
 	table.Lock()
@@ -82,7 +82,7 @@ func add(id uint32) chan frame {
 	return queue
 }
 
-// run tells of all that is read, and writes what is queued, until the connection ends.
+// run reports everything that is read, and executes the queued commands, until the connection ends.
 func run(id uint32, s socket, queue chan frame) {
 	go func() {
 		for frame := range queue {
@@ -236,7 +236,7 @@ func (c gorilla) write(kind byte, payload []byte) error {
 	soon := time.Now().Add(10 * time.Second)
 	switch kind {
 	case 'T':
-		// A message that begins so is not to be compressed.
+		// Messages that begin with "plain" must not be compressed.
 		c.EnableWriteCompression(!strings.HasPrefix(string(payload), "plain"))
 		return c.WriteMessage(websocket.TextMessage, payload)
 	case 'B':
@@ -306,7 +306,7 @@ func (c nhooyrs) write(kind byte, payload []byte) error {
 	case 'B':
 		return c.Write(soon, nhooyr.MessageBinary, payload)
 	case 'P':
-		// Its payload is the library's own.
+		// The library chooses the payload on the wire.
 		err := c.Ping(soon)
 		if err == nil {
 			c.tell('P', payload)

@@ -1,4 +1,4 @@
-// Netty behind the frames on stdin and stdout that python/bridged.py tells of.
+// Controls Netty through the frames on stdin and stdout that python/bridged.py documents.
 //
 //     java -cp netty-all.jar:... Bridge
 
@@ -59,7 +59,7 @@ public class Bridge {
     static final NioEventLoopGroup GROUP = new NioEventLoopGroup(2);
     static final DataOutputStream OUT = new DataOutputStream(new BufferedOutputStream(System.out, 1 << 16));
     static final Map<Integer, Frames> OPEN = new ConcurrentHashMap<>();
-    static final AtomicInteger NEXT = new AtomicInteger(1 << 30); // the server's; the other end numbers those that it opens
+    static final AtomicInteger NEXT = new AtomicInteger(1 << 30); // the server's connections; the other end numbers those that it opens
 
     public static void main(String[] args) throws Exception {
         DataInputStream in = new DataInputStream(new BufferedInputStream(System.in, 1 << 16));
@@ -113,7 +113,7 @@ public class Bridge {
                 0, 'L', utf8("" + ((InetSocketAddress) bound.channel().localAddress()).getPort())));
     }
 
-    // Level, whether the client may choose our window, the client's window, and the same of takeover.
+    // Arguments: level, whether the client may limit our window, the client's window, and both again for takeover.
     static PerMessageDeflateServerExtensionHandshaker deflateServer(String setting) {
         if (setting.startsWith("client-")) {
             int bits = Integer.parseInt(setting.substring("client-".length()));
@@ -123,7 +123,7 @@ public class Bridge {
         return new PerMessageDeflateServerExtensionHandshaker();
     }
 
-    /** Knows by the path what to add for the rest of the handshake. */
+    /** Adds the handlers for the rest of the handshake, depending on the path. */
     static class Router extends SimpleChannelInboundHandler<FullHttpRequest> {
         @Override
         protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
@@ -221,12 +221,12 @@ public class Bridge {
         }
     }
 
-    /** One connection, once it is open. */
+    /** One open connection. */
     static class Frames extends SimpleChannelInboundHandler<WebSocketFrame> {
         final int id;
         final Channel channel;
         final boolean server;
-        boolean fragmented; // of what is sent, by one thread
+        boolean fragmented; // inside a message that is being sent; used by one thread
         volatile boolean closing;
 
         Frames(int id, Channel channel, boolean server) {
@@ -271,7 +271,7 @@ public class Bridge {
             else if (frame instanceof CloseWebSocketFrame) {
                 tell(id, 'C', payload.length < 2 ? coded(1005, payload) : payload);
                 if (!closing) context.writeAndFlush(frame.retain());
-                // The server is to end the transport (RFC 6455 section 7.1.1).
+                // The server has to end the transport (RFC 6455 section 7.1.1).
                 if (server) context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             }
         }

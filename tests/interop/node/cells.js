@@ -1,10 +1,10 @@
-// The cells of the matrix, for a client in JavaScript: in node, and in a page, which loads this file as a script.
-// Names are those of the clients in Rust and Python.
+// The cells of the matrix, for clients in JavaScript: in node, and in a page, which loads this file as a script.
+// They have the same names as in the clients in Rust and Python.
 "use strict";
 
-// runCells(open, url, selected, print): `open(url, protocols, compression)` yields a socket with send, next (the next message),
-// close, closed ({code, reason, wasClean}) and protocol, and, where the interface has them, sendFragments, sendPlain and pings. A
-// rejection is an error, with the status if it is known.
+// runCells(open, url, selected, print): `open(url, protocols, compression)` resolves to a socket with send, next (the next message),
+// close, closed ({code, reason, wasClean}) and protocol and, if the API supports them, sendFragments, sendPlain and pings. A rejected
+// handshake is an error, with the status if it is known.
 globalThis.runCells = async (open, url, selected, print) => {
   const text = "Zażółć gęślą jaźń, 日本語, 🦀";
   const binary = (size) => Uint8Array.from({ length: size }, (_, i) => (i * 31) % 251);
@@ -23,7 +23,7 @@ globalThis.runCells = async (open, url, selected, print) => {
     const closed = await socket.closed;
     expect([closed.code, closed.wasClean], [code, true]);
   };
-  // A connection of its own, which ends cleanly.
+  // Opens a connection for a cell, and expects it to end cleanly.
   const on = (path, use) => async () => {
     const socket = await open(url + path, []);
     const skipped = await use(socket).then(() => null, (error) => {
@@ -39,7 +39,7 @@ globalThis.runCells = async (open, url, selected, print) => {
     expect(await socket.next(), message);
   });
   const newName = () => Math.random().toString(36).slice(2);
-  // What the server tells of the end of the connection with this name, which it may learn a moment after us.
+  // Checks how the server reports the end of the connection with this name, which it may notice a moment after us.
   const expectEnded = async (name, right) => {
     let told;
     for (let tries = 0; tries < 20; tries++) {
@@ -47,7 +47,7 @@ globalThis.runCells = async (open, url, selected, print) => {
       if (right(told)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`the server tells ${told}`);
+    throw new Error(`the server reports ${told}`);
   };
   const closedByServer = (path, ...messages) => async () => {
     const name = newName();
@@ -63,13 +63,13 @@ globalThis.runCells = async (open, url, selected, print) => {
     if (error.status) expect([error.status, error.body], [status, "no entry\n"]);
   };
   const can = (socket, call) => {
-    if (!socket[call]) throw new Skip("its interface has no call for it");
+    if (!socket[call]) throw new Skip("its API does not support it");
     return socket[call];
   };
   const messages = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
   const numbers = Array.from({ length: 1000 }, (_, i) => String(i));
 
-  // Some of it is in the window of the message after it; what is noise is not. Names of the settings are parts of the path.
+  // Messages that repeat parts of earlier ones, except for the noise. The names of the settings are part of the URL.
   const noise = (size) => {
     let state = 1;
     return Uint8Array.from({ length: size }, () => (state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff) >> 16 & 255);
@@ -85,7 +85,7 @@ globalThis.runCells = async (open, url, selected, print) => {
   const toCompress = [hex, hex, json(1024), json(1024), json(65536), json(1024), text.repeat(100), "", noise(10000),
     new Uint8Array(), "short", `plain ${json(1024)}`, json(2048), `fragments ${json(1024)}${text}`, hex];
   const compression = (client, server) => async () => {
-    if (globalThis.cannotAsk?.(client)) throw new Skip("its interface cannot ask for it");
+    if (globalThis.cannotAsk?.(client)) throw new Skip("its API cannot request it");
     const socket = await open(`${url}/compression/${server}?${client}`, [], client);
     for (const message of toCompress) {
       if (socket.sendPlain && String(message).startsWith("plain")) socket.sendPlain(message);
@@ -184,7 +184,7 @@ globalThis.runCells = async (open, url, selected, print) => {
   }
 };
 
-// openWith(WebSocket): `open` on the interface of browsers.
+// openWith(WebSocket): `open` for the WebSocket API of browsers.
 globalThis.openWith = (WebSocket) => (url, protocols) => new Promise((resolve, reject) => {
   const socket = new WebSocket(url, protocols);
   socket.binaryType = "arraybuffer";
@@ -192,12 +192,12 @@ globalThis.openWith = (WebSocket) => (url, protocols) => new Promise((resolve, r
   const waiting = [];
   const closed = new Promise((end) => {
     socket.onclose = (event) => {
-      reject(new Error("rejected")); // nothing if it was open
+      reject(new Error("rejected")); // no effect if it was open
       end(event);
     };
   });
   const tooLate = closed.then(({ code }) => { throw new Error(`closed with ${code}`); });
-  tooLate.catch(() => {}); // no error if nobody waits
+  tooLate.catch(() => {}); // no error if nothing waits
   socket.onerror = () => {}; // a close follows
   socket.onmessage = ({ data }) => {
     const message = typeof data === "string" ? data : new Uint8Array(data);

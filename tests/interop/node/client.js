@@ -1,5 +1,5 @@
-// client.js PEER URL GROUP_OR_CELL...: the cells of the matrix, by `ws`, one of its versions, `undici` or a page in `chromium`.
-// Prints one line per cell: verdict, cell and what is wrong, with tabs between.
+// client.js PEER URL GROUP_OR_CELL...: the cells of the matrix, with a version of `ws`, `undici` or a page in `chromium`.
+// Prints one line per cell: the verdict, the cell and what is wrong, separated by tabs.
 "use strict";
 const http = require("node:http");
 const { once } = require("node:events");
@@ -8,7 +8,7 @@ require("./cells.js");
 const [peer, url, ...selected] = process.argv.slice(2);
 const print = (line) => console.log(line);
 
-// `ws` has the interface of browsers too, and more than that below.
+// `ws` has the API of browsers too; this uses more than that.
 function openWs(url, protocols, compression) {
   const WebSocket = require(peer);
   let body = null;
@@ -58,7 +58,7 @@ async function runInPage() {
   site.close();
 }
 
-// Older ones lack what undici 7 is built on.
+// Older versions lack APIs that undici 7 uses.
 const [major, minor] = process.versions.node.split(".").map(Number);
 const skipUndici = async () => print(`skip\tall cells\tneeds node 20.18, this is ${process.versions.node}`);
 
@@ -68,5 +68,5 @@ const run = {
   chromium: runInPage,
 };
 if (major < 20 || (major === 20 && minor < 18)) run.undici = skipUndici;
-// What a failed cell left open would keep the program running.
+// Otherwise, connections left open by a failed cell would keep the program running.
 run[peer]().then(() => process.exit());

@@ -1,4 +1,4 @@
-// The settings of compression for `ws`, by their names in the matrix. All but its own compress short messages too.
+// The compression settings of `ws`, by their names in the matrix. All except its defaults compress short messages too.
 "use strict";
 
 const client = (bits) => [`client-${bits}`, { threshold: 0, clientMaxWindowBits: bits }];

@@ -1,10 +1,10 @@
-// server.js [PACKAGE]: a server on `ws`, or a version of it, whose path says how it behaves. Paths and texts are those of the
+// server.js [PACKAGE]: a server on `ws`, or a version of it, whose behavior depends on the path, with the same paths and texts as the
 // servers in Rust and Python.
 "use strict";
 const http = require("node:http");
 const { WebSocketServer } = require(process.argv[2] ?? "ws");
 
-const ended = new Map(); // how the connections ended whose URL has a query, which is their name
+const ended = new Map(); // how connections ended, by their name, which is the query of their URL
 
 const pongs = (socket, payloads) => new Promise((resolve) => {
   const received = [];
@@ -14,7 +14,7 @@ const pongs = (socket, payloads) => new Promise((resolve) => {
   for (const payload of payloads) socket.ping(payload);
 });
 
-// Anything else is an echo server.
+// Other paths only echo.
 const begin = {
   "/close": (socket) => socket.close(4001, "bye"),
   "/last": (socket) => {

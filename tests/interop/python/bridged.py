@@ -1,9 +1,9 @@
-"""Peers in other languages: a program that keeps a library behind frames on its stdin and stdout, and the calls of peers.py on them.
+"""Peers in other languages: a program controls a library through frames on its stdin and stdout; this is the API of peers.py on it.
 
-So the cells and the behaviour of the servers are written once for all of these peers. A frame is a number of the connection (4 bytes),
-a kind (1 byte), a length (4 bytes), all big-endian, and the payload. To the program:
+So the cells and the behavior of the servers are written only once for all of these peers. A frame consists of the number of the
+connection (4 bytes), a kind (1 byte), a length (4 bytes), all big-endian, and the payload. To the program:
 
-    S  serve                                    N  connect: URL, subprotocols and setting of compression, a line each
+    S  serve                                    N  connect: URL, subprotocols and compression setting, one per line
     T, B  send a message, text or binary        F, H, G  a fragment of a text, of a binary message, and the last one
     P  send a Ping                              C  close: code (2 bytes) and reason            X  drop the transport
 
@@ -11,7 +11,7 @@ And from it:
 
     L  the port of the server                   O  open: the subprotocol for a client, the target for a server
     R  rejected: status (2 bytes) and body      T, B  a message
-    P  a Pong                                   C  the peer's Close: code and reason           E  the end, and why
+    P  a Pong                                   C  the peer's Close: code and reason           E  the end: its cause
 """
 
 import asyncio
@@ -23,7 +23,7 @@ HEAD = struct.Struct(">IcI")
 
 
 class Bridge:
-    """The program, running."""
+    """The running program."""
 
     def __init__(self, command):
         self.command, self.numbers, self.queues = command, itertools.count(1), {}
@@ -112,7 +112,7 @@ class BridgedSocket:
 
 
 class Bridged:
-    """`settings`: those of compression that the library has, by their names in the matrix."""
+    """`settings`: the compression settings that the library supports, by their names in the matrix."""
 
     def __init__(self, command, settings, rejected, time, fragments=False):
         self.bridge, self.settings, self.rejected = Bridge(command), settings, rejected

@@ -1,4 +1,4 @@
-"""client.py PEER URL GROUP_OR_CELL...: the cells of the matrix. Names are those of the clients in Rust and JavaScript.
+"""client.py PEER URL GROUP_OR_CELL...: the cells of the matrix, with the same names as in the clients in Rust and JavaScript.
 
 Prints one line per cell: verdict, cell and what is wrong, with tabs between.
 """
@@ -17,7 +17,7 @@ LONG_TEXT = "aé日🦀" * 7000
 
 
 class Skip(Exception):
-    """What the library's interface has no call for."""
+    """The library's API does not support the cell."""
 
 
 def expect(got, expected):
@@ -58,7 +58,7 @@ def fragments(parts):
         async with peer.connect(f"{url}/echo") as socket:
             if not socket.send_fragments:
                 await close(socket)
-                raise Skip("its interface sends no fragments")
+                raise Skip("its API cannot send fragments")
             await socket.send_fragments(parts)
             expect(await socket.receive(), parts[0][:0].join(parts))
             await close(socket)
@@ -86,7 +86,7 @@ def pings(payloads):
 
 
 async def expect_ended(connection, right):
-    """What the server tells of the end of the connection with this name, which it may learn a moment after us."""
+    """Checks how the server reports the end of the connection with this name, which it may notice a moment after us."""
     for _ in range(20):
         async with peer.connect(f"{url}/closed?{connection}") as socket:
             told = await socket.receive()
@@ -94,7 +94,7 @@ async def expect_ended(connection, right):
         if right(told):
             return
         await asyncio.sleep(0.05)
-    raise AssertionError(f"the server tells {told}")
+    raise AssertionError(f"the server reports {told}")
 
 
 async def close_4001():
@@ -165,11 +165,11 @@ def json(size):
 
 
 def compression(client, server):
-    """Some of a message is in the window of the one after it; what is noise is not."""
+    """Messages that repeat parts of earlier ones, except for the noise."""
 
     async def run():
         if not peer.can_ask(client):
-            raise Skip("its interface cannot ask for it")
+            raise Skip("its API cannot request it")
         record = bytes(noise(80)).hex()
         messages = [record, record, json(1024), json(1024), json(65536), json(1024), TEXT * 100, "", bytes(noise(10_000))]
         messages += [b"", "short", f"plain {json(1024)}", json(2048), f"fragments {json(1024)}{TEXT}", record]

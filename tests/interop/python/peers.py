@@ -1,8 +1,8 @@
-"""What the peers written in Python are: each library behind the same few calls, as a client and as a server.
+"""The peers written in Python: each library with the same small API, as a client and as a server.
 
 A socket has: receive() -> a message or None for the end; send(message); send_fragments(parts), None if the library cannot;
-pings(payloads), which waits for the pongs and yields how many; close(code, reason), with the closing handshake;
-end() -> (code, reason) of the peer's Close, 1006 if none came; protocol.
+pings(payloads), which waits for the pongs and returns how many; close(code, reason), with the closing handshake;
+end() -> (code, reason) of the peer's Close, 1006 if there was none; protocol.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ REJECTION_BODY = "no entry\n"
 
 
 class Rejected(Exception):
-    """A status, and the body if the library hands it over."""
+    """A status, and the body if the library provides it."""
 
     def __init__(self, status, body=None):
         super().__init__(f"status {status}")
@@ -31,7 +31,7 @@ def rejection(path):
 
 
 class WebsocketsSocket:
-    """A connection of `websockets`, or of `picows.websockets`, which has the same interface on its own protocol."""
+    """A connection of `websockets`, or of `picows.websockets`, which has the same API on its own protocol implementation."""
 
     def __init__(self, connection, over):
         self.connection, self.send, self.over = connection, connection.send, over
@@ -44,7 +44,7 @@ class WebsocketsSocket:
             return None
 
     async def send_fragments(self, parts):
-        # It takes no bytes for a text, so none is cut inside a character.
+        # The fragments of a text are strings, so they cannot be split inside a character.
         await self.connection.send(parts)
 
     async def pings(self, payloads):
@@ -71,7 +71,7 @@ class Websockets:
         return True
 
     def extensions(self, role, setting):
-        """The settings of compression, by their names in the matrix; None for its own."""
+        """The compression settings, by their names in the matrix; None for the library's defaults."""
         small = {"server_max_window_bits": 12, "client_max_window_bits": 12}
         offers = {
             "15-bits": [{}],
@@ -97,7 +97,7 @@ class Websockets:
             ) as connection:
                 yield self.socket(connection)
         except self.errors.InvalidStatus as error:
-            # picows has no body here.
+            # picows does not provide the body.
             raise Rejected(error.response.status_code, error.response.body or None) from None
 
     async def serve(self, behave):
@@ -120,7 +120,7 @@ class Websockets:
 
 
 class AiohttpSocket:
-    send_fragments = None  # no fragments in its interface
+    send_fragments = None  # not in its API
 
     def __init__(self, connection):
         self.connection = connection
@@ -156,7 +156,7 @@ class AiohttpSocket:
     async def end(self):
         while not self.connection.closed:
             await self.receive()
-        # The reason is lost if the Close was the answer to ours.
+        # The reason is not available if the Close was the reply to ours.
         return self.closed or (self.connection.close_code, "")
 
 
@@ -170,7 +170,7 @@ class Aiohttp:
 
     @contextlib.asynccontextmanager
     async def connect(self, url, protocols=(), pongs=False, compression=None):
-        # It either answers pings or shows pongs.
+        # It either replies to pings or reports pongs.
         async with self.aiohttp.ClientSession() as session:
             try:
                 connection = await session.ws_connect(
@@ -178,7 +178,7 @@ class Aiohttp:
                     protocols=protocols,
                     max_msg_size=MAX_MESSAGE,
                     autoping=not pongs,
-                    # The window that it asks the server for. It sends with the same.
+                    # The window that it requests from the server, and uses itself.
                     compress={"defaults": 15, "15-bits": 15, "9-bits": 9, "10-bits": 10}.get(compression, 0),
                 )
             except self.aiohttp.WSServerHandshakeError as error:
@@ -210,9 +210,9 @@ class Aiohttp:
 
 
 class CurlSocket:
-    """curl_ws_send and curl_ws_recv of libcurl, which leave the answer to a Close to the caller.
+    """curl_ws_send and curl_ws_recv of libcurl, which leave the reply to a Close to the caller.
 
-    So is the answer to a Ping here: libcurl's own Pong was seen to stay unsent while the caller only receives.
+    Here, the caller also replies to Pings: libcurl was observed not to send its own Pong while the caller only receives.
     """
 
     def __init__(self, pycurl, curl, protocol):
@@ -227,7 +227,7 @@ class CurlSocket:
                 await asyncio.sleep(0.001)
 
     async def receive_any(self):
-        """The next whole message or control frame, and its flags."""
+        """The next complete message or control frame, and its flags."""
         payload, more = bytearray(), True
         while more:
             data, meta = await self.call(self.curl.ws_recv, 1 << 20)
@@ -316,7 +316,7 @@ class Curl:
 
 
 class TornadoSocket:
-    send_fragments = None  # no fragments in its interface
+    send_fragments = None  # not in its API
 
     def __init__(self, connection, protocol):
         self.connection, self.protocol = connection, protocol or None
@@ -346,7 +346,7 @@ class TornadoSocket:
     async def end(self):
         while await self.receive() is not None:
             pass
-        # Those of the peer's Close; none came if the transport ended without.
+        # The code and reason of the peer's Close; 1006 if the transport ended without one.
         return self.connection.close_code or 1006, self.connection.close_reason or ""
 
 
@@ -414,7 +414,7 @@ class Tornado:
 
 
 class WebsocketClientSocket:
-    """Of `websocket-client`, which blocks: each call in a thread. It has no compression."""
+    """A connection of `websocket-client`, which is blocking, so each call runs in a thread. It does not support compression."""
 
     def __init__(self, module, connection):
         self.abnf, self.connection = module.ABNF, connection
@@ -493,7 +493,7 @@ def bridged(command, *settings, fragments=False):
     return lambda: Bridged(command, settings, Rejected, TIME, fragments)
 
 
-# What tests/interop/run has built.
+# The directory of the programs built by tests/interop/run.
 BRIDGES = os.environ.get("BRIDGES", "")
 GO = f"{BRIDGES}/bridge"
 JARS = [f"/usr/share/java/netty-{name}.jar" for name in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport")]

@@ -1,4 +1,4 @@
-"""server.py PEER: a server whose path says how it behaves. Paths and texts are those of the servers in Rust and JavaScript."""
+"""server.py PEER: a server whose behavior depends on the path, with the same paths and texts as the servers in Rust and JavaScript."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import sys
 from peers import PEERS
 
 TEXT = "Zażółć gęślą jaźń, 日本語, 🦀"
-ended = {}  # how the connections ended whose URL has a query, which is their name
+ended = {}  # how connections ended, by their name, which is the query of their URL
 
 
 async def begin(path, name, socket):
@@ -32,7 +32,7 @@ async def begin(path, name, socket):
 
 
 async def behave(target, socket):
-    """One connection; anything but the paths above is an echo server. `/closed?NAME` tells how the one with this name ended."""
+    """Serves one connection. Paths other than the above only echo. `/closed?NAME` reports how the connection NAME ended."""
     path, _, name = target.partition("?")
     messages, code, reason = 0, 1006, ""
     try:
@@ -42,7 +42,7 @@ async def behave(target, socket):
             if path == "/cut":
                 socket.connection.transport.abort()  # without a Close frame
                 return
-            # A Close may follow the message, and some libraries then refuse.
+            # After a Close that follows the message, some libraries refuse to send.
             with contextlib.suppress(Exception):
                 if path.startswith("/compression/") and socket.send_fragments and message[:9] == "fragments":
                     await socket.send_fragments([message[:500], message[500:]])

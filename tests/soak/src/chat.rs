@@ -1,4 +1,4 @@
-//! Well-behaved clients of `chat`: each receives everything that the others send, in order.
+//! Well-behaved clients of `chat`. Each has to receive everything that the others send, in order.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,13 +10,13 @@ use crate::client::{Client, PATIENCE};
 use crate::random::Random;
 use crate::run::{Run, Stage};
 
-/// What all clients know about each other.
+/// State shared by all clients.
 pub struct Room {
-    /// How many messages each has sent.
+    /// How many messages each client has sent.
     said: Vec<AtomicU32>,
     /// How many clients have joined for the last time.
     inside: AtomicU32,
-    /// How many have sent their last message.
+    /// How many clients have sent their last message.
     silent: AtomicU32,
 }
 
@@ -29,19 +29,19 @@ impl Room {
         }
     }
 
-    /// Whether all have arrived so far. After a failure there may be no more to wait for.
+    /// Whether `count` has reached all clients. After a failure, also `true`, because the others may have ended.
     fn all(&self, run: &Run, count: &AtomicU32) -> bool {
         count.load(Ordering::SeqCst) as usize == self.said.len() || run.has_failed()
     }
 }
 
-/// One client, while it is in the chat.
+/// One client in the chat.
 struct Member<'a> {
     run: &'a Run,
     room: &'a Room,
     place: usize,
     client: Client,
-    /// The last message received from each since this one joined.
+    /// The number of the last message received from each client since this one joined.
     heard: Vec<Option<u32>>,
 }
 
@@ -61,7 +61,7 @@ pub fn live(
             client: Client::open(address, "/chat", false)?,
             heard: vec![None; room.said.len()],
         };
-        // The server admits it after its response: only receiving its own message shows that it has joined.
+        // The client joins after the server's response. Receiving its own message shows that it has joined.
         member.say_and_hear()?;
         for _ in 0..=random.below(60) {
             member.listen(Duration::from_millis(random.below(8000) as u64))?;
@@ -120,7 +120,7 @@ impl Member<'_> {
         Ok(())
     }
 
-    /// The clients whose messages did not arrive.
+    /// Describes the clients whose messages did not arrive.
     fn missing(&self) -> String {
         let said = self.room.said.iter().map(|said| said.load(Ordering::SeqCst));
         let behind = self.heard.iter().zip(said).enumerate();
@@ -128,10 +128,10 @@ impl Member<'_> {
             .filter(|(_, (heard, said))| **heard != Some(*said))
             .map(|(place, (heard, said))| format!("{heard:?} of {said} by {place}"))
             .collect();
-        format!("after {PATIENCE:?} it has heard {:.200}", behind.join(", "))
+        format!("after {PATIENCE:?}, it has received {:.200}", behind.join(", "))
     }
 
-    /// When all have joined, each sends a last message, which all have to receive.
+    /// Waits until all have joined, then sends a last message. Everyone has to receive everyone's last message.
     fn end(mut self) -> Result<(), String> {
         self.room.inside.fetch_add(1, Ordering::SeqCst);
         self.hear(Instant::now() + 2 * PATIENCE, |member| {
@@ -162,7 +162,7 @@ impl Member<'_> {
     }
 }
 
-/// The texts of a well-behaved client, which follow from its index and a counter.
+/// A message of a well-behaved client, determined by its index and a counter.
 fn message(place: usize, number: u32) -> String {
     let mut random = Random::new((place as u64) << 32 | u64::from(number));
     let size = if random.one_in(20) {
@@ -176,10 +176,10 @@ fn message(place: usize, number: u32) -> String {
     format!("well {place} {number} {filler}")
 }
 
-/// Compares what was received. Misbehaving peers may send anything.
+/// Compares a received message. Misbehaving peers may send anything.
 fn take(run: &Run, heard: &mut [Option<u32>], event: Event<'_>) -> Result<(), String> {
     let Event::Text(text) = event else {
-        return Err(format!("nothing of the kind was said: {event:?}"));
+        return Err(format!("unexpected event: {event:?}"));
     };
     let Some(words) = text.as_str().strip_prefix("well ") else {
         return Ok(());
@@ -191,11 +191,14 @@ fn take(run: &Run, heard: &mut [Option<u32>], event: Event<'_>) -> Result<(), St
     };
     if last.is_some_and(|last| number != last + 1) {
         return Err(format!(
-            "client {place} said {number} after {last:?}: lost, or told twice"
+            "client {place} sent {number} after {last:?}: a message is lost or repeated"
         ));
     }
     if text.as_str() != message(place as usize, number) {
-        return Err(format!("not what client {place} said: {:.80}", text.as_str()));
+        return Err(format!(
+            "not the text that client {place} sent: {:.80}",
+            text.as_str()
+        ));
     }
     *last = Some(number);
     run.counts.compared(text.len());

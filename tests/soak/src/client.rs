@@ -9,10 +9,10 @@ use websocket_proto::handshake::ClientRequest;
 use websocket_proto::keepalive::KeepaliveConfig;
 use websocket_proto::{CloseCode, Config, Event, OsEntropy};
 
-/// How long anything may take, on a machine that is also doing other things.
+/// How long anything may take, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long one direction of a transport waits while the other one may continue.
+/// How long one direction of the transport blocks before the other one gets its turn.
 const SLICE: Duration = Duration::from_millis(5);
 
 pub struct Client {
@@ -30,7 +30,7 @@ enum Ran {
 }
 
 impl Client {
-    /// A client whose opening handshake is complete.
+    /// Connects and completes the opening handshake.
     pub fn open(address: SocketAddr, path: &str, compresses: bool) -> Result<Self, String> {
         let request = ClientRequest::new(&address.to_string(), path).map_err(|error| error.to_string())?;
         let config = match compresses {
@@ -39,7 +39,7 @@ impl Client {
         };
         // Each Pong received is a reply to a Ping.
         let keepalive = KeepaliveConfig::new().ping_interval(Duration::MAX);
-        // What a round sends is buffered here, however slow the server is.
+        // Large enough for everything that a round sends, even if the server is slow.
         let config = EndpointConfig::new()
             .connection(config)
             .max_buffered(16 << 20)
@@ -63,7 +63,7 @@ impl Client {
                 }
                 Step::Done => return Err(client.into_end().to_string()),
                 _ if Instant::now() >= until => {
-                    return Err(String::from("no answer to the opening handshake"));
+                    return Err(String::from("no response to the opening handshake"));
                 }
                 step => client.perform(step, SLICE)?,
             }
@@ -99,7 +99,7 @@ impl Client {
         }
     }
 
-    /// Closes, and expects a clean end. Messages that still arrive were sent before the server knew.
+    /// Closes, and expects a clean end. Messages may still arrive, sent before the server received the Close.
     pub fn close(mut self, mut handle: impl FnMut(Event<'_>) -> Result<(), String>) -> Result<(), String> {
         let closing = self.sender().close(CloseCode::NORMAL, "");
         closing.map_err(|error| format!("close: {error}"))?;

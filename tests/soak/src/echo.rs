@@ -11,7 +11,7 @@ use crate::client::{Client, PATIENCE};
 use crate::random::Random;
 use crate::run::{Run, Stage};
 
-/// What the server has to send back, in this order.
+/// What the server has to send back.
 enum Expected {
     Text(String),
     Binary(Vec<u8>),
@@ -50,7 +50,7 @@ fn round(run: &Run, client: &mut Client, random: &mut Random) -> Result<(), Stri
     }
     let complete = client.run(began + PATIENCE, |event| {
         let Some(next) = expected.pop_front() else {
-            return Err(format!("one event too many: {:.80}", format!("{event:?}")));
+            return Err(format!("an unexpected event: {:.80}", format!("{event:?}")));
         };
         let (is_same, size) = match (&next, &event) {
             (Expected::Text(sent), Event::Text(text)) => (sent == text.as_str(), sent.len()),
@@ -59,16 +59,16 @@ fn round(run: &Run, client: &mut Client, random: &mut Random) -> Result<(), Stri
             _ => (false, 0),
         };
         if !is_same {
-            return Err(format!(
-                "another echo than expected: {:.80}",
-                format!("{event:?}")
-            ));
+            return Err(format!("a wrong echo: {:.80}", format!("{event:?}")));
         }
         run.counts.compared(size);
         Ok(expected.is_empty())
     })?;
     if !complete {
-        return Err(format!("{} echoes did not come in {PATIENCE:?}", expected.len()));
+        return Err(format!(
+            "{} echoes did not arrive within {PATIENCE:?}",
+            expected.len()
+        ));
     }
     run.counts.took(began.elapsed());
     Ok(())
@@ -104,7 +104,7 @@ fn send(client: &mut Client, random: &mut Random) -> Result<Expected, SendError>
     Ok(Expected::Binary(payload))
 }
 
-/// In fragments that are split anywhere, even inside a character.
+/// Sends a message in fragments, which may be split inside a character.
 fn send_fragments(
     client: &mut Client,
     random: &mut Random,
@@ -119,7 +119,7 @@ fn send_fragments(
     sender.send_fragment(kind, last, Fin::Last)
 }
 
-/// Words, so that compression has an effect, some of them not in ASCII.
+/// Words, so that compression has an effect, some with non-ASCII characters.
 fn text(random: &mut Random, size: usize) -> String {
     const WORDS: [&str; 8] = [
         "frame ",
@@ -146,5 +146,5 @@ fn pause(client: &mut Client, random: &mut Random) -> Result<(), String> {
 }
 
 fn unexpected(event: Event<'_>) -> Result<(), String> {
-    Err(format!("nothing was to come: {:.80}", format!("{event:?}")))
+    Err(format!("nothing was expected: {:.80}", format!("{event:?}")))
 }

@@ -1,4 +1,4 @@
-//! A soak: two servers, well-behaved clients whose every message is compared, and peers that misbehave. See `run`.
+//! A soak test: two servers with well-behaved clients, whose messages are all compared, and misbehaving peers. See `run`.
 
 mod chat;
 mod client;
@@ -24,7 +24,7 @@ use random::Random;
 use run::{Run, Stage};
 use server::{Sample, Server};
 
-/// How much the memory of a server may grow from the second quarter of the time to the last.
+/// How much a server's memory may grow from the second quarter of the run to the last.
 const GROWTH_KIB: u64 = 4 * 1024;
 
 /// In a shorter run, memory has not yet reached its steady state.
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     println!(
-        "soak: seed {}, {} s, to each server {} clients and {} peers that misbehave",
+        "soak: seed {}, {} s, {} clients and {} misbehaving peers for each server",
         options.seed,
         options.time.as_secs(),
         options.clients,
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The number of failures.
+/// Runs the soak test. Returns the number of failures.
 fn soak(options: &Options) -> Result<usize, String> {
     let limit = mischief::ECHO_LIMIT.to_string();
     let echo = Server::start(&options.folder, "echo_server", &["--max-message", &limit])?;
@@ -116,7 +116,7 @@ fn soak(options: &Options) -> Result<usize, String> {
     Ok(run.failures())
 }
 
-/// Returns when all clients and peers have ended.
+/// Runs all clients and peers until they have ended.
 fn have_all_live(
     options: &Options,
     servers: &mut [Server; 2],
@@ -170,7 +170,7 @@ fn have_all_live(
             sample_while(servers, || are_running(&good))
         });
         if sampled.is_err() {
-            run.fail(String::from("a server is gone"));
+            run.fail(String::from("a server has ended"));
         }
         sampled
     })
@@ -212,7 +212,7 @@ fn settle(run: &Run, server: &mut Server, baseline: &Sample) -> Result<(), Strin
     Ok(())
 }
 
-/// The figures of a server, and whether its memory is constant.
+/// Prints the figures of a server, and checks that its memory does not grow.
 fn report(run: &Run, options: &Options, server: &Server, tally: &Tally) {
     println!("\n{}, in tenths of the time:", server.name);
     println!(
@@ -251,7 +251,7 @@ fn report(run: &Run, options: &Options, server: &Server, tally: &Tally) {
     // A run that was ended early has no last quarter.
     if growth > GROWTH_KIB && options.time >= SETTLED && !run.has_failed() {
         run.fail(format!(
-            "{}: memory grew by {growth} KiB, and may by {GROWTH_KIB}",
+            "{}: memory grew by {growth} KiB, more than the {GROWTH_KIB} KiB allowed",
             server.name
         ));
     }

@@ -1,4 +1,4 @@
-//! Peers that are broken, hostile or just disappear.
+//! Peers that are broken or hostile, or that just disappear.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +17,16 @@ const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 /// How a server behaves towards the peers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// It echoes each message, accepts compressed ones, and none over 1 MiB.
+    /// Echoes each message, supports compression, and rejects messages over 1 MiB.
     Echo,
-    /// It sends each text to all, and accepts none over 4 KiB.
+    /// Sends each text to all clients, and rejects messages over 4 KiB.
     Chat,
 }
 
 pub const ECHO_LIMIT: usize = 1 << 20;
 const CHAT_LIMIT: usize = 4096;
 
-/// A peer of a server, which performs one deed after another.
+/// A misbehaving peer of a server.
 pub struct Bad {
     kind: Kind,
     address: SocketAddr,
@@ -35,27 +35,27 @@ pub struct Bad {
 
 type Deed = fn(&mut Bad) -> Result<(), String>;
 
-/// Each fails if the server does not behave as required.
+/// What the peers do. A deed fails if the server does not behave as required.
 const DEEDS: [(&str, Deed); 20] = [
     ("connects and leaves", Bad::leave),
-    ("leaves inside of a request", Bad::half_request),
-    ("sends no HTTP", Bad::no_http),
-    ("asks for a page", Bad::page),
+    ("leaves in the middle of a request", Bad::half_request),
+    ("sends something other than HTTP", Bad::no_http),
+    ("requests a page", Bad::page),
     ("sends a request byte by byte", Bad::slow_request),
-    ("leaves inside of a frame", Bad::half_frame),
+    ("leaves in the middle of a frame", Bad::half_frame),
     ("resets the transport", Bad::reset),
     ("floods with messages, and does not read", Bad::flood),
     ("floods with Pings, and does not read", Bad::pings),
     ("floods with empty fragments", Bad::fragments),
     ("reads slowly", Bad::slow_read),
-    ("says and reads nothing", Bad::silent),
-    ("sends spoiled compressed data", Bad::bad_deflate),
-    ("sends too much, compressed", Bad::bomb),
-    ("sends what is not UTF-8", Bad::bad_utf8),
-    ("sends a wrong frame", Bad::bad_frame),
+    ("neither sends nor reads", Bad::silent),
+    ("sends corrupt compressed data", Bad::bad_deflate),
+    ("sends a compression bomb", Bad::bomb),
+    ("sends invalid UTF-8", Bad::bad_utf8),
+    ("sends an invalid frame", Bad::bad_frame),
     ("sends noise", Bad::noise),
-    ("spoils a bit", Bad::spoiled),
-    ("closes and stays", Bad::stay),
+    ("flips a bit", Bad::spoiled),
+    ("closes, but does not end the transport", Bad::stay),
     ("ends its direction without a Close", Bad::half_close),
 ];
 
@@ -122,7 +122,7 @@ impl Bad {
         frame(&mut self.random, first, payload)
     }
 
-    /// A text that no well-behaved client could have sent.
+    /// A text that the well-behaved clients never send.
     fn text(&mut self, most: usize) -> Vec<u8> {
         let size = self.random.below(most);
         let noise = (0..size).map(|_| b' ' + self.random.below(95) as u8);
@@ -130,7 +130,7 @@ impl Bad {
         self.frame(0x81, &text)
     }
 
-    /// Mostly short.
+    /// Waits, mostly for a short time.
     fn wait(&mut self) {
         let most = if self.random.one_in(10) { 12_000 } else { 1000 };
         thread::sleep(Duration::from_millis(self.random.below(most) as u64));
@@ -212,21 +212,21 @@ impl Bad {
         Ok(())
     }
 
-    /// A socket that is closed with bytes in it resets the transport.
+    /// Closing a socket with unread bytes resets the transport.
     fn reset(&mut self) -> Result<(), String> {
         let mut peer = self.open("")?;
         let text = self.text(1000);
         peer.send(&text);
         match peer.stream.peek(&mut [0]) {
             Ok(1) => Ok(()),
-            found => Err(format!("{found:?} in answer to a text")),
+            found => Err(format!("{found:?} in reply to a text")),
         }
     }
 
     fn flood(&mut self) -> Result<(), String> {
         let offer = if self.random.one_in(2) { OFFER } else { "" };
         let mut peer = self.open(offer)?;
-        // What is broadcast has to leave space for the messages of the others.
+        // The broadcast messages have to leave space for those of the other clients.
         let (count, size) = match self.kind {
             Kind::Echo => (self.random.below(64), 256 * 1024),
             Kind::Chat => (self.random.below(30), 1000),
@@ -271,7 +271,7 @@ impl Bad {
             let mut buffer = [0; 512];
             _ = peer.stream.set_read_timeout(Some(Duration::from_millis(10)));
             if let Ok(0) = std::io::Read::read(&mut peer.stream, &mut buffer) {
-                return Err(String::from("the server left"));
+                return Err(String::from("the server ended the connection"));
             }
             thread::sleep(Duration::from_millis(self.random.below(20) as u64));
         }
@@ -301,7 +301,7 @@ impl Bad {
         peer.send(&wire);
         peer.ends_with(match self.kind {
             Kind::Echo => 1007,
-            Kind::Chat => 1002, // it has not agreed to compression
+            Kind::Chat => 1002, // does not negotiate compression
         })
     }
 
@@ -388,7 +388,7 @@ impl Bad {
             self.frame(0x89, b"late"),
         );
         peer.send(&[&close[..], &ping].concat());
-        // What follows the Close is read and dropped, so that no reset overtakes the reply.
+        // The server reads and drops what follows the Close, so the reply is not lost to a reset.
         match peer.ending()? {
             Ending::Close(4000) => {}
             ending => return Err(format!("{ending:?} instead of 4000")),
@@ -400,7 +400,7 @@ impl Bad {
         Ok(())
     }
 
-    /// What was sent before the end is echoed.
+    /// Messages sent before the end have to be echoed.
     fn half_close(&mut self) -> Result<(), String> {
         let mut peer = self.open("")?;
         let count = 1 + self.random.below(5);

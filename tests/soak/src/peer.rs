@@ -1,4 +1,4 @@
-//! A peer that can send anything: a bare transport.
+//! A peer that can send anything, on a raw socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -22,7 +22,7 @@ pub struct Frame {
 /// How a server ended a connection.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Ending {
-    /// By a Close with this code, 1005 for none, and the end of the transport.
+    /// By a Close with this code (1005 if it has none) and the end of the transport.
     Close(u16),
     /// Without a Close, or by a reset.
     Cut,
@@ -73,7 +73,7 @@ impl Peer {
         })
     }
 
-    /// A peer whose opening handshake is complete.
+    /// Connects and completes the opening handshake.
     pub fn open(address: SocketAddr, path: &str, fields: &str) -> Result<Self, String> {
         let mut peer = Self::connect(address)?;
         peer.send(&head(path, fields));
@@ -92,7 +92,7 @@ impl Peer {
         _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Reads more. Returns `false` at the end of the transport.
+    /// Reads more bytes. Returns `false` at the end of the transport.
     fn fill(&mut self) -> Result<bool, String> {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
@@ -100,9 +100,9 @@ impl Peer {
                 self.read.extend(&buffer[..size]);
                 Ok(size > 0)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Err(format!("the server neither answers nor ends in {PATIENCE:?}"))
-            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(
+                format!("the server neither responds nor ends the transport within {PATIENCE:?}"),
+            ),
             Err(_) => Ok(false),
         }
     }
@@ -156,7 +156,7 @@ impl Peer {
         Ok(Ending::Cut)
     }
 
-    /// Reads to the end, which has to have this code.
+    /// Reads to the end, which has to be a Close with this code.
     pub fn ends_with(&mut self, code: u16) -> Result<(), String> {
         match self.ending()? {
             Ending::Close(found) if found == code => Ok(()),
@@ -173,7 +173,7 @@ impl Peer {
     }
 }
 
-/// The first frame, unmasked, with its size.
+/// The first frame, which is not masked, and its size.
 fn split(bytes: &[u8]) -> Option<(Frame, usize)> {
     let (&first, rest) = bytes.split_first()?;
     let (&short, rest) = rest.split_first()?;

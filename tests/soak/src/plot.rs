@@ -1,4 +1,4 @@
-//! Draws what was sampled.
+//! Plots the samples.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,16 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 60.0;
 const STEP: f64 = 200.0;
 
-/// A part of the picture: a name, and the figure of a sample that it shows.
+/// A part of the plot: its name, and the figure of a sample that it shows.
 type Part = (&'static str, fn(&Sample) -> f64);
 
 const PARTS: [Part; 3] = [
-    ("memory that is resident, MiB", |sample| {
-        sample.memory as f64 / 1024.0
-    }),
+    ("resident memory, MiB", |sample| sample.memory as f64 / 1024.0),
     ("threads", |sample| sample.threads as f64),
     ("descriptors", |sample| sample.descriptors as f64),
 ];
 
-/// One curve for each server, each part with a scale from 0.
+/// Draws one curve for each server, with scales that start at 0.
 pub fn svg(servers: &[Server]) -> String {
     let (width, height) = (LEFT + WIDTH + 20.0, STEP * PARTS.len() as f64 + 30.0);
     let mut svg = format!(

@@ -12,9 +12,9 @@ const SHOWN: usize = 10;
 pub enum Stage {
     /// All clients continue.
     Misbehave,
-    /// Well-behaved clients continue, the others end.
+    /// Well-behaved clients continue; misbehaving peers end.
     Settle,
-    /// Well-behaved clients send once more, receive everything that is due, and leave.
+    /// Well-behaved clients send a last time, receive everything that is due, and leave.
     Finish,
 }
 
@@ -51,7 +51,7 @@ impl Run {
         }
     }
 
-    /// Never goes back.
+    /// Enters a stage. Does not return to an earlier one.
     pub fn enter(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::SeqCst);
     }
@@ -100,7 +100,7 @@ impl std::fmt::Display for Counts {
         let value = |count: &AtomicU64| count.load(Ordering::Relaxed);
         write!(
             f,
-            "{} messages of {} MiB compared, {} connections closed cleanly, the slowest answer after {:.3} s",
+            "{} messages of {} MiB in total compared, {} connections closed cleanly, the slowest reply after {:.3} s",
             value(&self.compared),
             value(&self.bytes) >> 20,
             value(&self.closed),

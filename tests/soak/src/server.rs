@@ -18,7 +18,7 @@ pub struct Server {
     samples: Vec<Sample>,
 }
 
-/// What it wrote on stderr.
+/// What the server wrote to stderr.
 #[derive(Default)]
 struct Told {
     lines: u64,
@@ -27,11 +27,11 @@ struct Told {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Since the start.
+    /// The time since the start.
     pub at: Duration,
-    /// How many connections had ended by then.
+    /// How many connections have ended so far.
     pub ended: u64,
-    /// Memory that is resident, in KiB.
+    /// Resident memory, in KiB.
     pub memory: u64,
     pub threads: u64,
     pub descriptors: u64,
@@ -45,7 +45,7 @@ impl Server {
         let mut process = Command::new(&program)
             .args(args)
             .arg("127.0.0.1:0")
-            // With one arena the resident memory depends on what is in use; with many, on which threads run at the same time.
+            // With several arenas, the resident memory would depend on which threads run at the same time.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -69,7 +69,7 @@ impl Server {
         }
         let address = address.ok_or_else(|| {
             _ = process.kill();
-            failed(&format!("it did not start, but wrote {ready:?}"))
+            failed(&format!("the server did not start, but wrote {ready:?}"))
         })?;
         Ok(Self {
             name,
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// Reads the figures from the system, and keeps them.
+    /// Reads the figures from the system, and records them.
     pub fn sample(&mut self) -> Result<Sample, String> {
         if let Ok(Some(status)) = self.process.try_wait() {
             return Err(format!("{} ended: {status}", self.name));
@@ -114,7 +114,7 @@ impl Server {
     }
 }
 
-/// A line is written for each connection that has ended.
+/// Counts the ended connections, for each of which the server writes a line, and collects panics.
 fn listen(lines: impl BufRead, told: &Mutex<Told>) {
     for line in lines.lines().map_while(Result::ok) {
         let mut told = told.lock().unwrap();

@@ -1,4 +1,4 @@
-//! The cells of the matrix, for a client in Rust. Names are those of the clients in JavaScript and Python.
+//! The cells of the matrix, for clients in Rust. They have the same names as in the clients in JavaScript and Python.
 
 use std::fmt::Debug;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::{Client, Incoming, Message, Opened, REJECTION_BODY, Result, Socket, T
 
 pub const PINGS: u32 = 1000;
 const TEXT: &str = "Zażółć gęślą jaźń, 日本語, 🦀";
-/// "aé日🦀", with an empty fragment, and cut inside two characters.
+/// "aé日🦀", with an empty fragment, and split inside two characters.
 pub const FRAGMENTS: [&[u8]; 5] = [b"a\xc3", b"", b"\xa9\xe6\x97\xa5\xf0", b"\x9f\xa6", b"\x80"];
 const FRAGMENTED: &str = "aé日🦀";
 
@@ -103,7 +103,7 @@ fn cells<C: Client>() -> Vec<Cell<C>> {
             let mut socket = run.open(&run.named("/echo"))?;
             socket.send_and_close(text("last words"), 4001, "bye")?;
             let mut answer = socket.receive()?;
-            // The echo; a server may close without it.
+            // A server may close without sending the echo.
             if let Incoming::Message(message) = answer {
                 expect(message, text("last words"))?;
                 answer = socket.receive()?;
@@ -132,7 +132,7 @@ fn cells<C: Client>() -> Vec<Cell<C>> {
         ("paths", "rejected with 403", |run| run.is_rejected(403)),
         ("paths", "rejected with 404", |run| run.is_rejected(404)),
         ("every", "compression, of empty messages too", |run| {
-            // What hangs in a library takes the whole program with it.
+            // If a library hangs, the program has to exit.
             thread::spawn(|| {
                 thread::sleep(TIME / 2);
                 println!("FAIL\tcompression, of empty messages too\tno end within 5 s");
@@ -239,7 +239,7 @@ pub fn run<C: Client>(client: &C, url: &str, selected: &[&str]) {
 struct Run<'a, C> {
     client: &'a C,
     url: &'a str,
-    /// A name for the connection whose end is asked for.
+    /// Names the connections of this cell, so that the server can be asked how they ended.
     cell: String,
 }
 
@@ -274,7 +274,7 @@ impl<C: Client> Run<'_, C> {
         close(socket, 1000, "")
     }
 
-    /// Some of a message is in the window of the one after it; what is noise is not.
+    /// Messages that repeat parts of earlier ones, except for the noise.
     fn compresses(&self, client: &str, server: &str) -> Result<()> {
         let url = format!("{}/compression/{server}?{client}", self.url);
         let mut socket = self.client.open_compressing(self.stream()?, &url, client)?;
@@ -318,7 +318,7 @@ impl<C: Client> Run<'_, C> {
         format!("{path}?{}", self.cell)
     }
 
-    /// What the server tells of the end of the connection with the cell's name, which it may learn a moment after us.
+    /// Checks how the server reports the end of the cell's connection, which it may notice a moment after us.
     fn expect_ended(&self, right: fn(&str) -> bool) -> Result<()> {
         let mut told = String::new();
         for _ in 0..20 {
@@ -330,7 +330,7 @@ impl<C: Client> Run<'_, C> {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        Err(format!("the server tells {told}").into())
+        Err(format!("the server reports {told}").into())
     }
 
     fn is_rejected(&self, expected: u16) -> Result<()> {
@@ -385,7 +385,7 @@ fn message(socket: &mut impl Socket) -> Result<Message> {
     }
 }
 
-/// Closes, and has the closing handshake to its end.
+/// Closes, and completes the closing handshake.
 fn close(mut socket: impl Socket, code: u16, reason: &str) -> Result<()> {
     socket.close(code, reason)?;
     closed(socket, code, None)

@@ -1,7 +1,7 @@
-//! What the peers in Rust share. Each implementation is a [`Socket`], and opens it as a [`Client`] or a [`Server`]; the
-//! cells of the client and the behaviour of the server are written once.
+//! Shared by the peers in Rust. Each implementation provides a [`Socket`], a [`Client`] and a [`Server`]; the cells of the client
+//! and the behavior of the server are written only once.
 //!
-//!     PROGRAM client ws://ADDRESS GROUP_OR_CELL...    one line per cell: verdict, cell and what is wrong, with tabs between
+//!     PROGRAM client ws://ADDRESS GROUP_OR_CELL...    one line per cell: verdict, cell and what is wrong, separated by tabs
 //!     PROGRAM server                                  prints `listening on ws://ADDRESS`, then serves until it is killed
 
 mod cells;
@@ -14,9 +14,9 @@ use std::time::Duration;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// For any single read: a peer that says nothing fails its cell.
+/// The timeout of each read.
 pub const TIME: Duration = Duration::from_secs(10);
-/// Above the 16 MiB of the largest cell.
+/// More than the 16 MiB of the largest cell.
 pub const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,25 +33,25 @@ pub enum Incoming {
         code: u16,
         reason: String,
     },
-    /// The transport is over. `clean`: after a closing handshake.
+    /// The transport has ended. `clean`: after a closing handshake.
     End {
         clean: bool,
     },
 }
 
-/// One open connection, either end. Pings are answered by the implementation under it.
+/// One open connection, in either role. The implementation replies to Pings.
 pub trait Socket {
     fn receive(&mut self) -> Result<Incoming>;
     fn send(&mut self, message: Message) -> Result<()>;
     /// Sends a text message in these fragments.
     fn send_fragments(&mut self, parts: &[&[u8]]) -> Result<()>;
-    /// Sends it as it is, on a connection that compresses, where the implementation lets us.
+    /// Sends a message uncompressed on a connection with compression, if the implementation supports that.
     fn send_plain(&mut self, message: Message) -> Result<()> {
         self.send(message)
     }
     fn ping(&mut self, payload: &[u8]) -> Result<()>;
     fn close(&mut self, code: u16, reason: &str) -> Result<()>;
-    /// In one write, where the implementation lets us.
+    /// Sends a message and a Close, in one write if the implementation supports that.
     fn send_and_close(&mut self, message: Message, code: u16, reason: &str) -> Result<()> {
         self.send(message)?;
         self.close(code, reason)
@@ -63,7 +63,7 @@ pub enum Opened<S> {
         socket: S,
         protocol: Option<String>,
     },
-    /// The body is `None` if the implementation does not hand it over.
+    /// The body is `None` if the implementation does not provide it.
     Rejected {
         status: u16,
         body: Option<Vec<u8>>,
@@ -72,10 +72,10 @@ pub enum Opened<S> {
 
 pub trait Client {
     type Socket: Socket;
-    /// Whether it answers every Ping, and not just the last of several (RFC 6455 section 5.5.3 allows both).
+    /// Whether it replies to every Ping, or only to the last of several (RFC 6455 section 5.5.3 allows both).
     const ANSWERS_EVERY_PING: bool;
     fn open(&self, stream: TcpStream, url: &str, protocols: &[&str]) -> Result<Opened<Self::Socket>>;
-    /// With compression, by a name of settings in the matrix.
+    /// Connects with compression. `setting` is a name in the matrix.
     fn open_compressing(&self, _stream: TcpStream, _url: &str, _setting: &str) -> Result<Self::Socket> {
         Err("no compression".into())
     }
@@ -83,7 +83,7 @@ pub trait Client {
 
 pub trait Server: Sync {
     type Socket: Socket;
-    /// Rejects a path that [`rejection`] knows, and chooses the first subprotocol offered. Yields path and query too.
+    /// Rejects the paths of [`rejection`], and selects the first subprotocol offered. Also returns path and query.
     fn accept(&self, stream: TcpStream) -> Result<Option<(String, Self::Socket)>>;
 }
 
@@ -95,13 +95,13 @@ pub fn rejection(path: &str) -> Option<u16> {
 
 pub const REJECTION_BODY: &str = "no entry\n";
 
-/// The settings of compression that a path asks a server for.
+/// The compression settings that a path requests from a server.
 pub fn compression(path: &str) -> Option<&str> {
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
     path.strip_prefix("/compression/")
 }
 
-/// The program of any peer.
+/// The `main` function of each peer.
 pub fn main(peer: &(impl Client + Server)) -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {

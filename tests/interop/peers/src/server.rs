@@ -1,4 +1,4 @@
-//! A server whose path says how it behaves. Paths and texts are those of the servers in JavaScript and Python.
+//! A server whose behavior depends on the path, with the same paths and texts as the servers in JavaScript and Python.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -35,8 +35,8 @@ pub fn run(server: &impl Server) -> Result<()> {
     Ok(())
 }
 
-/// One connection. The query of its URL names it, and `ended` says how those with a name ended for this side: the client
-/// asks for it at `/closed`, with the same query.
+/// Serves one connection. The query of its URL is its name. `ended` records how named connections ended for this side; a client
+/// requests that from `/closed`, with the same query.
 fn serve(target: &str, socket: &mut impl Socket, ended: &Mutex<HashMap<String, String>>) -> Result<()> {
     let (path, name) = target.split_once('?').unwrap_or((target, ""));
     let compressing = compression(path).is_some();
@@ -105,6 +105,6 @@ fn behave(path: &str, socket: &mut impl Socket, ended: &str) -> Result<()> {
         "/flood" => (0..PINGS).try_for_each(|number| socket.ping(number.to_string().as_bytes())),
         "/fragments" => socket.send_fragments(&FRAGMENTS),
         "/closed" => socket.send(Message::Text(ended.into())),
-        _ => Ok(()), // an echo server
+        _ => Ok(()), // only echoes
     }
 }

@@ -74,7 +74,7 @@ impl Socket for Open {
                 OpCode::Binary => Incoming::Message(Message::Binary(payload)),
                 OpCode::Pong => Incoming::Pong(payload),
                 OpCode::Close => {
-                    self.socket = None; // the answer is sent; ends the transport
+                    self.socket = None; // the reply is sent; this ends the transport
                     let code = payload
                         .first_chunk()
                         .map_or(1005, |code| u16::from_be_bytes(*code));

@@ -1,4 +1,4 @@
-//! This crate, as a client of the others' servers and as a server with more than the example's behaviour.
+//! This crate, as a client of the other peers' servers and as a server with more behavior than the example.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use websocket_proto::{
 
 const CONFIG: Config = Config::new().max_message_size(MAX_MESSAGE as u64);
 
-/// With the settings of compression by their names in the matrix.
+/// The compression settings, by their names in the matrix.
 fn config(compression: &str) -> Result<Config> {
     let windows = |bits| {
         DeflateConfig::new()
@@ -38,7 +38,7 @@ fn config(compression: &str) -> Result<Config> {
     }))
 }
 
-/// What the path asks for: the handshake has to know before it answers.
+/// The configuration that the path requests, which is needed before the handshake responds.
 fn config_for(head: &[u8]) -> Result<Config> {
     let target = str::from_utf8(head)?.split(' ').nth(1).unwrap_or_default();
     compression(target).map_or(Ok(CONFIG), config)
@@ -54,7 +54,7 @@ struct Open {
     stream: TcpStream,
     connection: Connection,
     buffer: Vec<u8>,
-    /// What of the buffer is not received yet.
+    /// The part of the buffer that the connection has not consumed yet.
     input: Range<usize>,
     out: Vec<u8>,
 }

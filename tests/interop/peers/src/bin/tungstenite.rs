@@ -109,7 +109,7 @@ impl Client for Tungstenite {
                     protocol: protocol.transpose()?,
                 })
             }
-            // It hands over what it happened to read of the body.
+            // tungstenite returns the part of the body that it has read.
             Err(HandshakeError::Failure(Error::Http(response))) => Ok(Opened::Rejected {
                 status: response.status().as_u16(),
                 body: None,

@@ -1,4 +1,4 @@
-//! The crate `yawc`, on `hyper`, with a runtime for each connection. For the cells of compression only.
+//! The crate `yawc`, on `hyper`, with a runtime for each connection. Runs only the compression cells.
 
 use std::cell::Cell;
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     interop_peers::main(&Yawc)
 }
 
-/// With the settings of compression by their names in the matrix.
+/// The compression settings, by their names in the matrix.
 fn options(setting: &str) -> Options {
     let windows = |bits| DeflateOptions {
         client_max_window_bits: Some(bits),
@@ -43,7 +43,7 @@ fn options(setting: &str) -> Options {
     };
     Options {
         compression: Some(DeflateOptions {
-            // With its default, 0, it hangs on an empty message: the cell that uses it has the proof.
+            // With its default, 0, it hangs on an empty message, as the cell of the group "every" shows.
             compression_threshold: usize::from(setting != "every"),
             ..compression
         }),
@@ -68,7 +68,7 @@ struct Open<S> {
     runtime: Runtime,
 }
 
-/// A client's on its own stream, a server's on that of `hyper`.
+/// A client's connection on its own stream, or a server's on a stream of `hyper`.
 enum Either {
     Client(Open<tokio::net::TcpStream>),
     Server(Open<HttpStream>),
@@ -124,7 +124,7 @@ impl Socket for Either {
         })
     }
 
-    /// It makes its own, of those that are large.
+    /// yawc splits large messages itself.
     fn send_fragments(&mut self, parts: &[&[u8]]) -> Result<()> {
         self.write(Frame::text(parts.concat()))
     }
@@ -143,7 +143,7 @@ impl Client for Yawc {
     const ANSWERS_EVERY_PING: bool = true;
 
     fn open(&self, _: TcpStream, _: &str, _: &[&str]) -> Result<Opened<Either>> {
-        Err("for the cells of compression only".into())
+        Err("only for the compression cells".into())
     }
 
     fn open_compressing(&self, stream: TcpStream, url: &str, setting: &str) -> Result<Either> {
