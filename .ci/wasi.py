@@ -1,4 +1,4 @@
-"""Runs a WebAssembly program, which finds all files of the machine: python3 wasi.py FILE [ARGUMENT...]"""
+"""Runs a WebAssembly program with access to all files of this machine: python3 wasi.py FILE [ARGUMENT...]"""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 //! An endpoint on a blocking transport, for two threads: one reads; the other writes and applies the deadlines.
 //!
-//! The reading thread must not wait for the writing one: two ends that both send more than the network holds would wait for each
-//! other indefinitely. Each thread asks the endpoint for the next step and, if it is one of its own, performs it without the lock.
+//! The reading thread must not wait for the writing one: two ends that both send more than the network can buffer would wait for each
+//! other indefinitely. Each thread asks the endpoint for the next step and, if it belongs to that thread, performs it without the lock.
 //! While a read or a write is in progress, the endpoint treats that direction as blocked.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -22,7 +22,7 @@ impl Link {
     /// The endpoint's clock starts now.
     pub fn new(stream: TcpStream, endpoint: impl FnOnce(Duration) -> Endpoint) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        // So that a write that makes no progress returns, and the endpoint can give up.
+        // A write that makes no progress has to return, so that the endpoint can time out.
         stream.set_write_timeout(Some(Duration::from_secs(1)))?;
         Ok(Self {
             stream,
@@ -57,7 +57,7 @@ impl Link {
         result
     }
 
-    /// Reads, and passes each request, response and event to `handle`, until the end. `handle` holds the lock, and may drop it.
+    /// Reads until the end, and passes each request, response and event to `handle`, which holds the lock and may drop it.
     pub fn read(&self, mut handle: impl FnMut(Step, MutexGuard<'_, Endpoint>)) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -83,7 +83,7 @@ impl Link {
         }
     }
 
-    /// Writes, and does what is due, until the end.
+    /// Writes and applies the deadlines, until the end.
     pub fn write(&self) {
         loop {
             let mut endpoint = self.endpoint();

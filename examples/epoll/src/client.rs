@@ -1,4 +1,4 @@
-//! One client of the server: its socket, and the endpoint that says what to do with it.
+//! One client of the server: its socket and its endpoint.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Many clients of the server, which is a separate process, so that its memory is that of the connections alone.
+//! Many clients of the server, which is a separate process, so that only the connections use its memory.
 
 use std::mem::size_of;
 use std::time::Instant;
@@ -6,10 +6,10 @@ use std::time::Instant;
 use embedding_load::{Client, Result, Server};
 use websocket_proto::endpoint::EndpointConfig;
 
-/// Connections to one address of the server: a system has about 28,000 ports for them.
+/// Connections to one address of the server. A system has about 28,000 ports for them.
 const PER_ADDRESS: usize = 20_000;
 const ROUNDS: usize = 3;
-/// In bytes of the server's memory, for each connection.
+/// The limit of the server's memory for each connection, in bytes.
 const MOST_EACH: u64 = 512;
 
 pub fn run(count: usize) -> Result<()> {
@@ -60,7 +60,7 @@ pub fn run(count: usize) -> Result<()> {
     println!("{count} connections closed, all cleanly");
     match each {
         ..=MOST_EACH => Ok(()),
-        _ => Err(format!("{MOST_EACH} bytes each are enough").into()),
+        _ => Err(format!("more than {MOST_EACH} bytes each").into()),
     }
 }
 

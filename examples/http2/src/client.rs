@@ -1,4 +1,4 @@
-//! The client: sends messages to an echo server, compares what returns, and prints how long it took.
+//! The client: sends messages to an echo server, compares the echoes, and prints how long it took.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: u
         if !request.is_secure() {
             return open(stream, request).await;
         }
-        let certificate = certificate.ok_or("which certificate is to be trusted?")?;
+        let certificate = certificate.ok_or("wss: needs --tls CERTIFICATE")?;
         let name = ServerName::try_from(request.host().to_string())?;
         let stream = tls::connector(certificate)?.connect(name, stream).await?;
         open(stream, request).await
@@ -75,7 +75,7 @@ async fn open(
             Ok((connection, Stream { send, receive }))
         }
         Some(Answer::Rejected(response)) => Err(format!("rejected with {}", response.status()).into()),
-        None => Err("h2 keeps the interim ones".into()),
+        None => Err("h2 does not return interim responses".into()),
     }
 }
 
@@ -112,9 +112,7 @@ async fn echo(
     let time = began.elapsed().as_millis();
     let end = endpoint.into_end();
     if wrong > 0 || received < messages || !end.is_clean() {
-        return Err(
-            format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),
-        );
+        return Err(format!("{received} of {messages} messages echoed, {wrong} of them wrong; {end}").into());
     }
     Ok(format!(
         "{messages} messages of {size} bytes echoed in {time} ms, {end}"

@@ -20,9 +20,9 @@ mod server;
 mod stream;
 mod tls;
 
-/// For each opening handshake: of TLS, of HTTP/2 and of a stream. After that, the endpoint's deadlines apply.
+/// The timeout of each opening handshake: of TLS, of HTTP/2 and of a stream. After that, the endpoint's deadlines apply.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How many streams a peer may have open at a time.
+/// How many streams a peer may have open at the same time.
 const MAX_STREAMS: u32 = 100;
 /// How much data of each stream may be unread. The window of the HTTP/2 connection is large enough for all of them, so
 /// a stream that is not read does not block the others.

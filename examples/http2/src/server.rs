@@ -95,7 +95,7 @@ async fn open(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) ->
         Ok(upgrade) => upgrade,
         Err(error) => return reply(respond, error.to_http(), format!("{error}\n")),
     };
-    // Browsers say which page opens a connection; other programs need not.
+    // Browsers send the origin of the page; other programs may not.
     let is_foreign = upgrade.origin().is_some() && !upgrade.is_same_origin();
     let refusal = match upgrade.path() {
         "/echo" if request.body().is_end_stream() => Some((400, "the stream has ended\n")),

@@ -1,4 +1,4 @@
-//! The client: sends messages to an echo server, compares what returns, and prints how long it took.
+//! The client: sends messages to an echo server, compares the echoes, and prints how long it took.
 
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
@@ -133,7 +133,7 @@ impl Client {
         let end = stream.into_end(&mut self.quic);
         if wrong > 0 || received < messages || !end.is_clean() {
             return Err(
-                format!("{received} of {messages} messages came back, {wrong} of them wrong; {end}").into(),
+                format!("{received} of {messages} messages echoed, {wrong} of them wrong; {end}").into(),
             );
         }
         Ok(format!(

@@ -7,9 +7,9 @@
 //! The server has a page and an echo. It creates a certificate for `localhost` and writes it to the file; the client
 //! trusts only that one.
 //!
-//! quiche does no IO either: it consumes and produces packets, which [`udp`] sends and receives. So the two fit
-//! together without anything in between. The handshakes are two lists of fields, in [`peer`] and [`client`]; after
-//! them, both use the same code: an endpoint over one [`stream`].
+//! quiche does no IO either: it consumes and produces packets, which [`udp`] sends and receives, so no adapter is needed.
+//! The two handshakes are lists of fields, in [`peer`] and [`client`]. After them, both roles use the same code: an
+//! endpoint over one [`stream`].
 
 use std::env;
 use std::error::Error;

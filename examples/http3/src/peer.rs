@@ -43,7 +43,7 @@ impl Peer {
         left.chain(self.quic.timeout()).min()
     }
 
-    /// Whether there is more to do. Streams end with their QUIC connection.
+    /// Whether the QUIC connection is open. If it is closed, its streams end.
     pub fn is_there(&mut self) -> bool {
         if self.quic.is_closed() {
             for (id, mut stream) in self.streams.drain() {
@@ -54,7 +54,7 @@ impl Peer {
         !self.quic.is_closed()
     }
 
-    /// Does what can be done now.
+    /// Handles all events and streams that can make progress.
     pub fn turn(&mut self, config: &h3::Config) {
         let http = match self.http.take() {
             None if self.quic.is_established() => h3::Connection::with_transport(&mut self.quic, config).ok(),
@@ -62,14 +62,14 @@ impl Peer {
         };
         let Some(mut http) = http else { return };
         for id in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.echo(&mut http, id); // it may have waited for a window, or for its deadline
+            self.echo(&mut http, id); // a window may have opened, or its deadline may have passed
         }
         // An error is `Done`, or quiche has closed the connection and reported why.
         while let Ok((id, event)) = http.poll(&mut self.quic) {
             match event {
                 h3::Event::Headers { list, more_frames } => {
                     if self.answer(&mut http, id, &list, more_frames).is_err() {
-                        // There was no room for the response: the client may try again.
+                        // There was no space for the response, so the client may try again.
                         stream::reset(&mut self.quic, id, WireErrorCode::RequestRejected);
                     }
                 }
@@ -123,7 +123,7 @@ impl Peer {
                 );
             }
         };
-        // Browsers say which page opens a connection; other programs need not.
+        // Browsers send the origin of the page; other programs may not.
         let is_foreign = upgrade.origin().is_some() && !upgrade.is_same_origin();
         match upgrade.path() {
             "/echo" if !has_more => return respond(http, quic, id, 400, &[], b"the stream has ended\n"),

@@ -1,5 +1,5 @@
-//! An endpoint over one stream, for either role. Nothing here waits: quiche buffers what has arrived and what is to be
-//! sent, as far as its windows allow.
+//! An endpoint over one stream, for either role. Nothing here blocks: quiche buffers received data and data to send,
+//! within its windows.
 
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// Does what can be done now. `react` handles each event. Returns whether the endpoint is done.
+    /// Runs the endpoint until it has to wait. `react` handles each event. Returns whether the endpoint is done.
     pub fn turn(
         &mut self,
         http: &mut h3::Connection,
@@ -95,7 +95,7 @@ impl Stream {
         self.endpoint.deadline().map(|deadline| self.clock + deadline)
     }
 
-    /// Gives up the stream. If the endpoint was interrupted, the peer sees a reset instead of the end.
+    /// Drops the stream. If the endpoint was interrupted, the peer receives a reset instead of the end.
     pub fn into_end(self, quic: &mut quiche::Connection) -> End {
         let end = self.endpoint.into_end();
         if end.interruption.is_some() {
@@ -105,7 +105,7 @@ impl Stream {
     }
 }
 
-/// Gives up a stream, in both directions.
+/// Resets a stream, in both directions.
 pub fn reset(quic: &mut quiche::Connection, id: u64, why: WireErrorCode) {
     for direction in [Shutdown::Read, Shutdown::Write] {
         _ = quic.stream_shutdown(id, direction, why as u64); // it may have ended already

@@ -14,7 +14,7 @@ use crate::Failure;
 
 /// How long a peer may be silent, in milliseconds.
 const IDLE_TIME: u64 = 60_000;
-/// How many streams a peer may have open at a time.
+/// How many streams a peer may have open at the same time.
 const MAX_STREAMS: u64 = 100;
 /// How much data of each stream may be unread.
 const WINDOW_SIZE: u64 = 64 * 1024;
@@ -34,7 +34,7 @@ pub fn config() -> Result<quiche::Config, Failure> {
     config.set_initial_max_stream_data_bidi_remote(WINDOW_SIZE);
     config.set_initial_max_stream_data_uni(WINDOW_SIZE);
     config.set_initial_max_streams_bidi(MAX_STREAMS);
-    config.set_initial_max_streams_uni(3); // control, and two of QPACK
+    config.set_initial_max_streams_uni(3); // the control stream and two QPACK streams
     config.set_disable_active_migration(true);
     Ok(config)
 }

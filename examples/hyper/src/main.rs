@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use websocket_proto::handshake::Upgrade;
 
-/// For a request to arrive. After that, the endpoint's deadlines apply.
+/// The timeout of a request. After that, the endpoint's deadlines apply.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 const CONFIG: Config = Config::new();
 const PAGE: &str = include_str!("page.html");
@@ -88,13 +88,13 @@ fn respond(status: u16, kind: &str, body: impl Into<Bytes>) -> http::Result<Resp
         .body(Full::new(body.into()))
 }
 
-/// Accepts a WebSocket, which begins when hyper has sent the response.
+/// Accepts a WebSocket connection, which begins after hyper has sent the response.
 fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Response<Full<Bytes>>> {
     let upgrade = match Upgrade::from_http(&CONFIG, &request, None) {
         Ok(upgrade) => upgrade,
         Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n").into())),
     };
-    // Browsers say which page opens a connection; other programs need not.
+    // Browsers send the origin of the page; other programs may not.
     if upgrade.origin().is_some() && !upgrade.is_same_origin() {
         return respond(403, "text/plain", "foreign origin\n");
     }

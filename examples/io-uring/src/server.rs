@@ -76,7 +76,7 @@ async fn serve(stream: TcpStream) -> io::Result<End> {
     loop {
         match endpoint.step(clock.elapsed()) {
             Step::Request => endpoint.accept(),
-            Step::Response => {} // only a client gets one
+            Step::Response => {} // only clients receive one
             Step::Event => echo(&mut endpoint),
             Step::Read => {
                 if reading.is_none() {

@@ -1,5 +1,5 @@
-//! What `epoll` and `stream` share, as both measure a server from outside: the server as a separate process, so that
-//! its memory is that of its connections alone, and a client on a blocking socket.
+//! Shared by `epoll` and `stream`, which both measure a server: the server as a separate process, so that only its
+//! connections use its memory, and a client on a blocking socket.
 
 use std::error::Error;
 use std::fs;
@@ -12,12 +12,12 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{CloseCode, Event, OsEntropy};
 
-/// For one call on a socket; the endpoint has its own deadlines.
+/// The timeout of one call on a socket; the endpoint has its own deadlines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// This program with other arguments; it ends with this process.
+/// This program as a server process, with other arguments. It ends with this process.
 pub struct Server {
     process: Child,
     /// The address that it listens on.
@@ -52,7 +52,7 @@ impl Drop for Server {
     }
 }
 
-/// The memory of a process in KiB: what it holds now (`VmRSS`), or the most it has held (`VmHWM`).
+/// The memory of a process in KiB: the current (`VmRSS`) or the peak (`VmHWM`).
 pub fn memory(process: &str, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let size = status
@@ -62,7 +62,7 @@ pub fn memory(process: &str, field: &str) -> Result<u64> {
     Ok(size.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// A client that does one thing at a time.
+/// A blocking client.
 pub struct Client {
     stream: TcpStream,
     pub endpoint: Endpoint,
@@ -110,11 +110,11 @@ impl Client {
                 match event {
                     Event::Text(heard) if heard == text => return Ok(()),
                     Event::Ping(_) | Event::Pong(_) => {}
-                    other => return Err(format!("{other:?} in place of {text:?}").into()),
+                    other => return Err(format!("got {other:?} instead of {text:?}").into()),
                 }
             }
         }
-        Err(format!("{:?} in place of {text:?}", self.endpoint.end()).into())
+        Err(format!("got {:?} instead of {text:?}", self.endpoint.end()).into())
     }
 
     pub fn send_close(&mut self) -> Result<()> {
@@ -132,11 +132,11 @@ impl Client {
         match self.endpoint.end() {
             Some(end) if end.is_clean() => Ok(end.to_string()),
             Some(end) => Err(end.to_string().into()),
-            None => Err("the response was not taken".into()),
+            None => Err("the response was not accepted".into()),
         }
     }
 
-    /// Performs steps until the caller is needed.
+    /// Performs steps until the caller has to act.
     fn drive(&mut self) -> Step {
         loop {
             match self.endpoint.step(self.clock.elapsed()) {

@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release -p embedding-proxy -- [ADDR] UPSTREAM
 //!
-//! It takes no part in the protocol: extensions and masks are between client and server. It only has to find where the
-//! frames begin. Each connection has two threads, one for each direction. A peer that does not read makes the proxy
-//! stop reading, and so stops the other peer from sending. The two ends apply their own deadlines to an open
+//! The proxy is not an endpoint: extensions and masking are between client and server. It only has to find the frame
+//! boundaries. Each connection has two threads, one for each direction. If a peer does not read, the proxy stops
+//! reading from the other peer, which then has to stop sending. The two ends apply their own deadlines to an open
 //! connection.
 
 mod meter;
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use meter::Meter;
 
-/// How long one direction may outlast the other.
+/// How long one direction may continue after the other has ended.
 const END_TIME: Duration = Duration::from_secs(10);
 const BUFFER_SIZE: usize = 64 * 1024;
 
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Serves one connection. Returns what each direction carried.
+/// Serves one connection. Returns the counts of each direction.
 fn serve(mut client: TcpStream, upstream: &str) -> io::Result<(Meter, Meter)> {
     let server = match TcpStream::connect(upstream) {
         Ok(server) => server,
@@ -82,7 +82,7 @@ fn serve(mut client: TcpStream, upstream: &str) -> io::Result<(Meter, Meter)> {
                 .inspect_err(|_| give_up())?;
         }
         let first = ends.recv();
-        // The other direction may take some time to end, unless it cannot end at all.
+        // The other direction may end a while later. After a failure, it may never end.
         if !matches!(first, Ok(Ok(()))) || ends.recv_timeout(END_TIME).is_err() {
             give_up();
         }

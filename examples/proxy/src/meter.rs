@@ -4,7 +4,7 @@ use std::fmt;
 
 use websocket_proto::frame::raw::{Decoder, Item};
 
-/// Looks at the bytes of one direction, and counts the frames in them.
+/// Counts the frames in the bytes of one direction.
 #[derive(Default)]
 pub struct Meter {
     state: State,
@@ -20,7 +20,7 @@ pub struct Count {
 }
 
 enum State {
-    /// The HTTP head, as far as it has arrived.
+    /// The part of the HTTP head that has arrived.
     Head(Vec<u8>),
     Frames(Decoder),
     /// Not WebSocket.
@@ -31,7 +31,7 @@ enum State {
 const MAX_HEAD_SIZE: usize = 64 * 1024;
 
 impl Meter {
-    /// Looks at the next bytes, however they are split.
+    /// Counts the frames in the next bytes, which may be split anywhere.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while let (State::Head(head), [byte, rest @ ..]) = (&mut self.state, bytes) {
             head.push(*byte);
@@ -63,7 +63,7 @@ impl State {
             .strip_prefix(b"HTTP/1.1 ")
             .and_then(|rest| rest.first_chunk());
         match status {
-            // A request, or the response that accepts it.
+            // A request, or the accepting response.
             None | Some(b"101") => Self::Frames(Decoder::new()),
             // An interim response.
             Some([b'1', _, _]) => Self::default(),

@@ -8,8 +8,8 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
 const RESPONSES: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
     HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 
-/// Includes frames that an endpoint would reject: reserved bits and opcodes, masked or not, lengths in more bytes than
-/// needed.
+/// Includes frames that an endpoint would reject: with reserved bits and opcodes, masked or not, and with non-minimal
+/// lengths.
 fn frames() -> Vec<u8> {
     let mut bytes = Vec::new();
     for first in [0x82, 0xf1, 0x03, 0x89, 0x0f] {
@@ -58,7 +58,7 @@ fn bytes_go_through_unchanged() {
     });
 }
 
-/// Writes all of it in pieces of this size, and returns everything that is received.
+/// Writes `bytes` in pieces of `size` bytes, and returns everything that is received.
 fn exchange(stream: TcpStream, bytes: &[u8], size: usize) -> Vec<u8> {
     let mut received = Vec::new();
     thread::scope(|scope| {
@@ -74,7 +74,7 @@ fn exchange(stream: TcpStream, bytes: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn frames_are_counted_however_the_bytes_are_cut() {
+fn frames_are_counted_however_the_bytes_are_split() {
     let bytes = [RESPONSES, &frames()].concat();
     for size in [1, 2, 3, 13, 1000, bytes.len()] {
         let mut meter = Meter::default();
@@ -84,7 +84,7 @@ fn frames_are_counted_however_the_bytes_are_cut() {
 }
 
 #[test]
-fn what_is_no_websocket_has_no_frames() {
+fn other_protocols_have_no_frames() {
     for head in ["HTTP/1.1 426 Upgrade Required\r\n\r\n", &"x".repeat(1 << 20)] {
         let mut meter = Meter::default();
         meter.see(head.as_bytes());
@@ -94,7 +94,7 @@ fn what_is_no_websocket_has_no_frames() {
 }
 
 #[test]
-fn without_an_upstream_the_answer_is_502() {
+fn an_unreachable_upstream_gives_502() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     assert!(serve(listener.accept().unwrap().0, "127.0.0.1:1").is_err());

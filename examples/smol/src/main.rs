@@ -2,9 +2,8 @@
 //!
 //!     cargo run --release -p embedding-smol -- [ADDR]
 //!
-//! smol reports when a socket is ready, so the driver performs its steps on the plain `TcpStream` of std, and waits
-//! only when the endpoint says what to wait for. While too much output is buffered for a client that does not read,
-//! nothing is read from it.
+//! smol reports when a socket is ready, so the driver performs its steps on the `TcpStream` of std, and waits only when
+//! the endpoint has to wait. While too much output is buffered for a client that does not read, nothing is read from it.
 
 use std::env;
 use std::error::Error;
@@ -53,7 +52,7 @@ async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
             Step::Request => endpoint.accept(),
             Step::Event => {
                 echo(&mut endpoint);
-                yield_now().await; // a client that always has more to send gives way to the others
+                yield_now().await; // so that a client that always has more to send does not block the others
             }
             Step::Wait(interest) => {
                 let deadline = endpoint.deadline().map(|deadline| clock + deadline);

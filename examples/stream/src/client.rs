@@ -1,4 +1,4 @@
-//! Sends one message, piece by piece, and compares the server's reply.
+//! Sends one message in pieces, and compares the server's reply.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use websocket_proto::{Config, Fin, MessageKind};
 
 use crate::BUFFER_SIZE;
 
-/// In KiB, for each end.
+/// The limit for each end, in KiB.
 const MOST_MEMORY: u64 = 8 * 1024;
-/// A number at the start of each piece, so that no two are alike.
+/// The size of the number at the start of each piece, which makes the pieces different.
 const NUMBER_SIZE: usize = 20;
 const PIECES_IN_MEBIBYTE: usize = (1 << 20) / BUFFER_SIZE;
 
@@ -23,7 +23,7 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<()> {
         true => Config::new().deflate(DeflateConfig::new()),
         false => Config::new(),
     };
-    // Nothing is read while the message is sent, so no Pong would be seen.
+    // Nothing is read while the message is sent, so Pongs would not be received.
     let keepalive = KeepaliveConfig::new().ping_interval(Duration::MAX);
     let config = EndpointConfig::new().connection(config).keepalive(keepalive);
     let mut client = Client::connect(&server.address, &config)?;
@@ -54,7 +54,7 @@ fn send(client: &mut Client, pieces: usize) -> Result<usize> {
         let fin = if number == pieces { Fin::Last } else { Fin::More };
         let mut sender = client.endpoint.sender();
         if let Err(error) = sender.send_fragment(MessageKind::Text, &piece, fin) {
-            return Err(format!("{error}; {}", client.hear_close()?).into()); // the server may have said why
+            return Err(format!("{error}; {}", client.hear_close()?).into()); // the server may have sent the reason
         }
         sent += sender.buffered_amount();
         client.flush();

@@ -4,7 +4,7 @@
 //!     cargo run --release -p embedding-stream -- [--deflate] MIB
 //!
 //! The second form starts the first as a separate process, sends it one message of MIB mebibytes, and prints the time
-//! and the memory that it took at both ends. The message is text, which both ends check to be UTF-8 as it passes.
+//! and the memory used at both ends. The message is text; both ends validate its UTF-8 incrementally.
 
 mod client;
 mod server;
@@ -14,7 +14,7 @@ use std::error::Error;
 
 use crc32fast::Hasher;
 
-/// How much is read at a time, and how much is sent in a fragment.
+/// The size of reads and of sent fragments.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {

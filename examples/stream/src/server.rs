@@ -78,7 +78,7 @@ impl Upload {
     }
 }
 
-/// Makes the next call on the stream return at the deadline. A socket would take a timeout of zero as "no timeout".
+/// Makes the next call on the stream return at the deadline. A socket treats a timeout of zero as "no timeout".
 fn wait_until(deadline: Option<Duration>, clock: Instant, stream: &TcpStream) -> io::Result<()> {
     let left = deadline.map(|deadline| deadline.saturating_sub(clock.elapsed()));
     let timeout = left.map(|left| left.max(Duration::from_millis(1)));

@@ -24,7 +24,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use websocket_proto::Event;
 use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
 
-/// For the TLS handshake. After that, the endpoint's deadlines apply.
+/// The timeout of the TLS handshake. After that, the endpoint's deadlines apply.
 const TLS_TIME: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -114,8 +114,8 @@ impl Tls {
 }
 
 impl Read for Tls {
-    /// Many programs end a connection without `close_notify`. WebSocket has its own Close, so a truncation does not go
-    /// unnoticed.
+    /// Treats a missing `close_notify` as the end, because many programs do not send it. WebSocket's own Close still
+    /// reveals a truncation.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
