@@ -1,5 +1,5 @@
-//! Counts what the heap is asked for, and puts buffers where a measurement wants them. One thread allocates, so plain loads and stores
-//! are exact, and cheap in the timed part.
+//! An allocator that counts allocations and can place buffers at a given offset in a page. Only one thread allocates, so plain loads
+//! and stores are exact, and cheap enough for the timed part.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -12,12 +12,12 @@ pub struct Counting;
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicU64 = AtomicU64::new(0);
 
-/// How often memory was asked for, or asked to grow.
+/// The number of allocations and reallocations.
 pub fn calls() -> u64 {
     CALLS.load(Relaxed)
 }
 
-/// The bytes that are in use.
+/// The bytes that are allocated.
 pub fn live() -> u64 {
     LIVE.load(Relaxed)
 }
@@ -28,26 +28,26 @@ fn note(calls: u64, gained: usize, lost: usize) {
     LIVE.store(live.wrapping_sub(lost as u64), Relaxed);
 }
 
-/// Does the work, and lets each allocation of a page or more begin at this offset in a page, whoever makes it. Before and after, the
-/// system decides.
+/// Does the work, during which each allocation of a page or more begins at this offset in a page. Otherwise, the system's allocator
+/// decides.
 pub fn at<T>(offset: Offset, work: impl FnOnce() -> T) -> T {
     ARENA.offset.store(offset.bytes(), Relaxed);
     let page = vec![1_u8; PAGE];
     assert_eq!(
         page.as_ptr().addr() % PAGE,
         offset.bytes(),
-        "the allocator of the process is another one"
+        "this is not the allocator of the process"
     );
     let result = work();
     ARENA.offset.store(ANYWHERE, Relaxed);
     assert!(
         ARENA.end.load(Relaxed) <= ARENA_SIZE,
-        "the arena is too small, or a buffer never comes back"
+        "the arena is too small, or a buffer is never freed"
     );
     result
 }
 
-/// Pages that are handed out one after the other, and anew when all have come back.
+/// Memory that is allocated page by page. It is reused once all of its buffers are freed.
 struct Arena {
     base: AtomicPtr<u8>,
     offset: AtomicUsize,
@@ -65,7 +65,7 @@ const ARENA_SIZE: usize = 256 * 1024 * 1024;
 const ANYWHERE: usize = usize::MAX;
 
 impl Arena {
-    /// `None` where the system decides.
+    /// Returns `None` if the system's allocator should be used.
     fn alloc(&self, layout: Layout) -> Option<*mut u8> {
         let offset = self.offset.load(Relaxed);
         if offset == ANYWHERE || layout.size() < PAGE || layout.align() > 16 {
@@ -81,11 +81,11 @@ impl Arena {
             return None;
         }
         self.buffers.store(self.buffers.load(Relaxed) + 1, Relaxed);
-        // `wrapping_add` and not `add`, which asks for a proof: it ends within the arena.
+        // The result is inside the arena. `wrapping_add` is safe, unlike `add`.
         Some(base.wrapping_add(start))
     }
 
-    /// What is not used of it takes no memory.
+    /// The system does not back unused pages with memory.
     fn base(&self) -> Option<*mut u8> {
         if self.base.load(Relaxed).is_null() {
             let layout = Layout::from_size_align(ARENA_SIZE, PAGE).ok()?;
@@ -105,8 +105,8 @@ impl Arena {
     }
 }
 
-// SAFETY: each call is passed on to the system's allocator as it is, or gets memory of the arena that no other allocation has: it is
-// handed out again only when all buffers have come back.
+// SAFETY: each call is passed on to the system's allocator unchanged, or returns memory of the arena that no other allocation uses: it
+// is reused only once all buffers are freed.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, layout.size(), 0);
@@ -120,7 +120,7 @@ unsafe impl GlobalAlloc for Counting {
         let Some(pointer) = ARENA.alloc(layout) else {
             return unsafe { System.alloc_zeroed(layout) };
         };
-        // SAFETY: it has this size.
+        // SAFETY: the allocation has this size.
         unsafe { pointer.write_bytes(0, layout.size()) };
         pointer
     }
@@ -130,7 +130,7 @@ unsafe impl GlobalAlloc for Counting {
             note(1, size, layout.size());
             return unsafe { System.realloc(pointer, layout, size) };
         }
-        // SAFETY: the caller keeps to what `realloc` asks for, which includes what these do.
+        // SAFETY: the caller upholds the contract of `realloc`, which includes the contracts of these calls.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !new.is_null() {

@@ -1,4 +1,4 @@
-//! Measures `websocket-proto` against its peers. See README.md.
+//! Compares the speed of `websocket-proto` with that of its peers. See README.md.
 
 pub mod allocations;
 #[cfg(feature = "compression")]

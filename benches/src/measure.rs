@@ -1,4 +1,4 @@
-//! Takes the times: in turns, so that whatever else the machine does meets every contestant.
+//! Measures the contestants alternately, so that other activity on the machine affects all of them.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::allocations;
 use crate::outcome::Check;
 use crate::places::{PLACES, Place};
 
-/// How long to look.
+/// How much to measure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Effort {
-    /// All rows are gone through so many times, each time with buffers at another place, so that neither what disturbs a row nor
-    /// where its buffers are decides its median.
+    /// How often all rows are measured, each time with buffers at a different place, so that neither a disturbance of a row nor the
+    /// place of its buffers determines its median.
     passes: usize,
     rounds: usize,
     turn: Duration,
@@ -29,7 +29,7 @@ impl Effort {
         rounds: 15,
         turn: Duration::from_millis(1),
     };
-    /// One batch each, checked: for profilers, and to see that everything works.
+    /// One checked batch each: for profilers, and to test that everything works.
     pub const ONCE: Self = Self {
         passes: 1,
         rounds: 1,
@@ -37,7 +37,7 @@ impl Effort {
     };
 }
 
-/// What one contestant took for one message.
+/// The cost of one message for one contestant.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
     pub allocations: f64,
@@ -48,7 +48,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// A round.
+    /// Adds the time of a round.
     pub fn push(&mut self, nanoseconds: f64) {
         self.times.push(nanoseconds);
     }
@@ -59,13 +59,13 @@ impl Cost {
         median
     }
 
-    /// A quarter of the rounds took at most the first, half the second, three quarters the third.
+    /// The quartiles over the rounds.
     pub fn quartiles(&self) -> [f64; 3] {
         quartiles(self.times.iter().copied())
     }
 
-    /// How far apart the quartiles of a pass are, as their quotient: the median over the passes. Between passes times differ by where
-    /// buffers are, without anything disturbing them.
+    /// The ratio of the third quartile of a pass to the first: the median over the passes. Times of different passes also differ
+    /// because of the place of the buffers, even without a disturbance.
     pub fn dispersion(&self) -> f64 {
         let of_a_pass = |pass: &[f64]| {
             let [low, _, high] = quartiles(pass.iter().copied());
@@ -75,16 +75,16 @@ impl Cost {
         median
     }
 
-    /// This one's time by the other's, each round by itself, and of that the median.
+    /// The median over the rounds of this one's time divided by the other's.
     pub fn ratio(&self, other: &Self) -> f64 {
         let [_, median, _] = quartiles(self.times.iter().zip(&other.times).map(|(a, b)| a / b));
         median
     }
 }
 
-/// How much the time of each depends on the pass, and with it on where buffers are: the median of its slowest pass by that of its
-/// fastest. Each time is relative to the geometric mean of all in the same round, as what disturbs a round disturbs all of them.
-/// Nothing where there was one pass.
+/// How much the time of each contestant depends on the pass, and so on the place of the buffers: the median of its slowest pass
+/// divided by that of its fastest. Each time is relative to the geometric mean of all in the same round, because a disturbance of a
+/// round affects all of them. `None` if there was only one pass.
 pub fn spreads(costs: &[&Cost]) -> Option<Vec<f64>> {
     let rounds = costs.first()?.times.len();
     let of_a_pass = costs.first()?.rounds;
@@ -113,22 +113,22 @@ pub fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 0).then(|| (sum / f64::from(count)).exp())
 }
 
-/// One contestant at one piece of work.
+/// The work of one contestant.
 pub trait Runner {
     /// How many messages a batch has.
     fn messages(&self) -> u64;
 
-    /// Makes ready for a pass, with buffers at this place.
+    /// Prepares a pass, with buffers at this place.
     fn begin(&mut self, _: Place) {}
 
-    /// Gives back what only a pass needs.
+    /// Releases what only a pass needs.
     fn end(&mut self) {}
 
     /// Does the work once, and panics if the result is wrong.
     fn batch(&mut self, check: Check);
 }
 
-/// Those that take turns at one row. In each pass every byte is checked once, then the times are taken, and every byte is checked again.
+/// Measures the rows, whose contestants take turns. In each pass, every byte is checked once before and once after the timed part.
 pub fn run<R: Runner>(rows: Vec<Vec<R>>, effort: Effort) -> Vec<Vec<(R, Cost)>> {
     let mut rows: Vec<Vec<_>> = rows
         .into_iter()
@@ -154,7 +154,7 @@ pub fn run<R: Runner>(rows: Vec<Vec<R>>, effort: Effort) -> Vec<Vec<(R, Cost)>> 
 fn take_turns<R: Runner>(row: &mut [Turn<R>], effort: Effort) {
     for round in 0..effort.rounds {
         for turn in 0..row.len() {
-            // There and back, as what one leaves in the caches meets the next.
+            // Alternates the order, because the state of the caches after one contestant affects the next.
             let index = if round % 2 == 0 {
                 turn
             } else {
@@ -167,7 +167,7 @@ fn take_turns<R: Runner>(row: &mut [Turn<R>], effort: Effort) {
 
 struct Turn<R> {
     runner: R,
-    /// How many make a turn; 0 before the first pass.
+    /// The number of batches in a turn; 0 before the first pass.
     batches: u64,
     cost: Cost,
 }
@@ -224,7 +224,7 @@ impl<R: Runner> Turn<R> {
     }
 }
 
-/// By the clock of this thread, which stands while another one has the core.
+/// The clock of this thread, which does not advance while another thread uses the core.
 fn now() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("the clock began at 0")

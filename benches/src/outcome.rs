@@ -1,4 +1,4 @@
-//! What a contestant made of its work, so that none is fast by not doing it.
+//! The results of a contestant, which are checked so that none is fast by not doing the work.
 
 use std::hash::Hasher;
 use std::hint::black_box;
@@ -21,7 +21,7 @@ impl Kind {
     }
 }
 
-/// How closely to look: `Quick` is cheap enough for the timed part, `Thorough` looks at every byte.
+/// How thoroughly to check: `Quick` is cheap enough for the timed part, `Thorough` checks every byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Check {
     Quick,
@@ -71,7 +71,7 @@ fn hash(payload: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// What was written to the transport, which forgets it unless a thorough check needs it.
+/// What was written to the transport. The bytes are only kept for a thorough check.
 #[derive(Clone, Debug)]
 pub struct Sent {
     check: Check,
@@ -95,7 +95,7 @@ impl Sent {
         }
     }
 
-    /// One write of what lies in two places.
+    /// One write of two parts.
     pub fn write_vectored(&mut self, parts: [&[u8]; 2]) {
         parts.into_iter().for_each(|part| self.write(part));
     }
@@ -116,24 +116,24 @@ impl Outcome {
         }
     }
 
-    /// For a transport that notes what is written.
+    /// Takes `sent`, for a transport that records what is written.
     pub fn take_sent(&mut self) -> Sent {
         let check = self.sent.check;
         std::mem::replace(&mut self.sent, Sent::new(check))
     }
 }
 
-/// What each contestant has to arrive at.
+/// The result that each contestant has to produce.
 #[derive(Debug)]
 pub enum Expected {
     Frames {
-        /// Messages received, with a quick and with a thorough look.
+        /// Messages received, with a quick and with a thorough check.
         seen: [Seen; 2],
-        /// Bytes sent, and the messages and pongs that they hold.
+        /// Bytes sent, and the messages and Pongs in them.
         sent_bytes: u64,
         sent: Seen,
     },
-    /// So many responses that accept.
+    /// This many accepting responses.
     Accepted { times: u64, key: &'static str },
 }
 
@@ -147,17 +147,14 @@ impl Expected {
                 sent_bytes,
                 sent: frames,
             } => {
-                assert_eq!(
-                    seen, &expected[thorough as usize],
-                    "{name} received something else"
-                );
-                assert_eq!(sent.bytes, *sent_bytes, "{name} sent something else");
+                assert_eq!(seen, &expected[thorough as usize], "{name} received wrong data");
+                assert_eq!(sent.bytes, *sent_bytes, "{name} sent wrong data");
                 if thorough {
-                    assert_eq!(&wire::decode(&sent.kept), frames, "{name} sent something else");
+                    assert_eq!(&wire::decode(&sent.kept), frames, "{name} sent wrong data");
                 }
             }
             Self::Accepted { times, key } => {
-                // Responses differ in their fields; this is what none does without.
+                // Responses differ in their fields, but all have these.
                 let least =
                     times * ("HTTP/1.1 101 \r\nSec-WebSocket-Accept: \r\n\r\n".len() + key.len()) as u64;
                 assert!(sent.bytes >= least, "{name} sent too little");

@@ -1,10 +1,10 @@
-//! Where in a page buffers begin, so that no result hangs on where the allocator put them.
+//! The offsets in a page at which buffers begin, so that the results do not depend on where the allocator places them.
 
 /// The distance from the start of a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Offset {
     Zero,
-    /// Where glibc puts an allocation of its own pages.
+    /// The offset at which glibc places an allocation that has its own pages.
     Header,
     CacheLine,
     HalfPage,
@@ -23,7 +23,7 @@ impl Offset {
     }
 }
 
-/// Where the bytes are that a contestant is given, and where its own buffers are.
+/// The place of the bytes that a contestant is given, and of its own buffers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place {
     pub source: Offset,
@@ -36,7 +36,7 @@ impl Place {
     }
 }
 
-/// A full run has a pass for each. Where both offsets are the same, loads wait for stores to the same place in another page.
+/// A full run has one pass for each. If both offsets are the same, loads wait for stores to the same offset in another page.
 pub const PLACES: [Place; 8] = {
     use Offset::{CacheLine, HalfPage, Header, Zero};
     [

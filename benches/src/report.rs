@@ -1,4 +1,4 @@
-//! What a run says: tables for a person and for README.md, records for a plot.
+//! The output of a run: tables for the terminal and for README.md, records for plots.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::outcome::{Check, Outcome};
 use crate::scenario::{Scenario, Work, hello};
 use crate::wire::Role;
 
-/// Everything that was printed, and the same as records.
+/// Everything that was printed, and the records.
 #[derive(Default)]
 pub struct Report {
     text: String,
@@ -26,7 +26,7 @@ impl Report {
         self.text.push('\n');
     }
 
-    /// The head of a table, whose first column is text.
+    /// Prints the head of a table, whose first column is text.
     pub fn head(&mut self, cells: &[String]) {
         let right = "---:|".repeat(cells.len() - 1);
         self.line(format!("\n| {} |\n|---|{right}", cells.join(" | ")));
@@ -36,7 +36,7 @@ impl Report {
         self.line(format!("| {} |", cells.join(" | ")));
     }
 
-    /// What one contestant took for one row, and whether it did all of the work.
+    /// Records the cost of one contestant in one row, and whether it did all of the work.
     pub fn record(&mut self, row: &str, contestant: &str, cost: &Cost, keeps_rules: bool) {
         let [low, median, high] = cost.quartiles();
         let allocations = cost.allocations;
@@ -66,7 +66,7 @@ impl Report {
         )
     }
 
-    /// Puts what was printed in the place of the last run.
+    /// Replaces the last run in README.md with what was printed.
     pub fn write_readme(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let readme = fs::read_to_string(&path)?;
         let parts = readme
@@ -80,7 +80,7 @@ impl Report {
 const BEGIN: &str = "<!-- The last run, by ./run --write -->";
 const END: &str = "<!-- End of the last run -->";
 
-/// Of today, in UTC.
+/// Today's date, in UTC.
 fn date() -> String {
     let output = Command::new("date").args(["-u", "+%F"]).output();
     output.map_or_else(
@@ -89,7 +89,7 @@ fn date() -> String {
     )
 }
 
-/// What the times depend on.
+/// The machine and compiler, which the times depend on.
 pub fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -108,12 +108,12 @@ pub fn machine() -> String {
 /// A measured row.
 pub struct Measured<'a> {
     scenario: &'a Scenario,
-    /// By contestant; `None` for one that takes no part.
+    /// The costs by contestant; `None` for one that does not take part.
     costs: Vec<Option<Cost>>,
 }
 
 impl<'a> Measured<'a> {
-    /// With the costs of those that take part, in their order.
+    /// `costs` are those of the contestants that take part, in their order.
     pub fn new(scenario: &'a Scenario, contestants: &[Contestant], costs: Vec<Cost>) -> Self {
         let mut costs = costs.into_iter();
         let of = |contestant: &Contestant| contestant.takes(scenario).then(|| costs.next()).flatten();
@@ -130,7 +130,7 @@ impl<'a> Measured<'a> {
         self.costs[index].as_ref()
     }
 
-    /// The peers that took part, with what ours takes by what they take.
+    /// The peers that took part, with the ratio of our time to theirs.
     fn peers<'r>(&'r self, contestants: &'r [Contestant]) -> Vec<Peer<'r>> {
         let ours = self.of(contestants, Side::Ours);
         let entries = contestants.iter().zip(&self.costs);
@@ -151,17 +151,17 @@ impl<'a> Measured<'a> {
 struct Peer<'r> {
     name: &'r str,
     cost: &'r Cost,
-    /// Ours by this one.
+    /// The ratio of our time to this peer's.
     ratio: f64,
     keeps_rules: bool,
 }
 
-/// The one that ours has the highest ratio to.
+/// The peer with the highest ratio.
 fn best<'p, 'r>(peers: impl Iterator<Item = &'p Peer<'r>>) -> Option<&'p Peer<'r>> {
     peers.max_by(|a, b| a.ratio.total_cmp(&b.ratio))
 }
 
-/// Against the best peer of each row, and against what is aimed at.
+/// Prints the comparison with the best peer of each row, and with the target.
 pub fn print_best(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let head = [
         "",
@@ -187,7 +187,7 @@ pub fn print_best(report: &mut Report, contestants: &[Contestant], rows: &[Measu
     }
 }
 
-/// Whether something else disturbed the run: where the rounds of one row differ, more rounds would not help.
+/// Reports whether other work disturbed the run: if the rounds of a row differ, more rounds would not help.
 pub fn print_steadiness(report: &mut Report, rows: &[Measured]) -> Steadiness {
     let costs = || rows.iter().flat_map(|row| row.costs.iter().flatten());
     let is_steady = |cost: &&Cost| cost.dispersion() <= 1.15;
@@ -237,7 +237,7 @@ fn best_cells(contestants: &[Contestant], row: &Measured) -> [String; 10] {
     ]
 }
 
-/// The geometric means of the ratios, by what the rows are about and over all.
+/// Prints the geometric means of the ratios, for each group of rows and for all.
 pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let head = [
         "geometric mean of",
@@ -320,7 +320,7 @@ impl Group {
     }
 }
 
-/// What the place of the buffers makes of each time. Nothing for a run with one place.
+/// Prints how the times depend on the place of the buffers. Prints nothing for a run with one place.
 pub fn print_places(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let of_row = |row: &Measured| {
         let costs: Vec<_> = row.costs.iter().flatten().collect();
@@ -347,7 +347,7 @@ pub fn print_places(report: &mut Report, contestants: &[Contestant], rows: &[Mea
     }
 }
 
-/// Against the other ways of ours, and against each peer by itself.
+/// Prints the comparison with the other ways to use ours, and with each peer.
 pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let peers = || {
         let all = contestants.iter().enumerate();
@@ -388,7 +388,7 @@ pub fn print_allocations(report: &mut Report, contestants: &[Contestant], rows: 
     }
 }
 
-/// The memory of a connection that has received and echoed a message, and waits for the next.
+/// Prints the memory of a connection that has echoed a message and waits for the next.
 pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     const CONNECTIONS: u64 = 100;
     report.head(&["idle connection".into(), "bytes".into()]);
@@ -411,11 +411,11 @@ pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     }
 }
 
-/// Nanoseconds, in as many digits as mean something.
+/// Nanoseconds, with the significant digits.
 pub fn time(nanoseconds: f64) -> String {
     let mut text = String::new();
     let digits = if nanoseconds < 100.0 { 1 } else { 0 };
-    write!(text, "{nanoseconds:.digits$}").expect("a String takes all");
+    write!(text, "{nanoseconds:.digits$}").expect("writing to a String cannot fail");
     text
 }
 

@@ -1,4 +1,4 @@
-//! What RFC 6455 asks for, and whether the contestants do it.
+//! Rules of RFC 6455, and whether the contestants follow them.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -8,12 +8,12 @@ use crate::report::Report;
 use crate::scenario::{Scenario, Work};
 use crate::wire::{Input, READ_SIZE, Role, push_frame};
 
-/// A rule that takes time to keep: who breaks it has less to do in the rows that it concerns.
+/// A rule that takes time to follow: a contestant that breaks it does less work in the rows that it concerns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rule {
-    /// Mask keys cannot be foretold, section 10.3.
+    /// Masking keys are unpredictable, section 10.3.
     Keys,
-    /// A text that comes in one frame and several reads is validated, section 8.1.
+    /// A text in one frame that arrives in several reads is validated, section 8.1.
     SplitText,
 }
 
@@ -27,12 +27,12 @@ impl Rule {
     }
 }
 
-/// Bytes that have to be refused.
+/// Bytes that have to be rejected.
 struct Probe {
     name: &'static str,
     role: Role,
     bytes: Vec<u8>,
-    /// Who takes them breaks this.
+    /// The rule that a contestant breaks if it accepts them.
     rule: Option<Rule>,
 }
 
@@ -99,7 +99,7 @@ fn encoded(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What each contestant takes of what it has to refuse. Panics where that is not what its `breaks` says.
+/// Prints which invalid bytes each contestant accepts. Panics if that contradicts its `breaks`.
 pub fn print(report: &mut Report, contestants: &[Contestant]) {
     let tried: Vec<_> = contestants
         .iter()
@@ -127,7 +127,7 @@ pub fn print(report: &mut Report, contestants: &[Contestant]) {
     }
 }
 
-/// Contestants panic at an error, as no row has one.
+/// Whether a contestant accepts the bytes. Contestants panic at an error, because the rows do not have any.
 fn takes(contestant: &Contestant, role: Role, bytes: &'static [u8]) -> bool {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));

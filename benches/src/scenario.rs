@@ -1,4 +1,4 @@
-//! What is measured: the rows of the table.
+//! The rows of the table.
 
 use std::sync::LazyLock;
 
@@ -16,13 +16,13 @@ pub struct Scenario {
     /// The unit of the times in the table.
     pub messages: u64,
     pub expected: Expected,
-    /// The share of the best peer's time that is aimed at.
+    /// The target, as a fraction of the best peer's time.
     pub target: f64,
-    /// A text in one frame comes in more than one read.
+    /// Whether a text in one frame arrives in more than one read.
     pub has_split_text: bool,
 }
 
-/// One batch of work. Everything lives as long as the process, as the contestants hold on to it.
+/// One batch of work. Everything is `'static`, because the contestants keep references to it.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
     Receive(&'static Source),
@@ -40,7 +40,7 @@ pub enum Work {
     },
 }
 
-/// What is sent.
+/// A message to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
     pub kind: Kind,
@@ -207,7 +207,7 @@ fn send(role: Role, kind: Kind, size: usize) -> Scenario {
 
 fn accept() -> Scenario {
     let times = 100;
-    // RFC 6455 section 1.3 has the key of the request, and this one.
+    // The example of RFC 6455 section 1.3, with the key of the request.
     let key = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     let expected = Expected::Accepted { times, key };
     let request = BROWSER_REQUEST.as_bytes();
@@ -243,7 +243,7 @@ pub fn hello() -> Input {
     HELLO.at(Offset::Zero)
 }
 
-/// A batch fills some reads and stays in the second cache, where a real read would leave it; but has at least four messages.
+/// The messages in a batch: at least four, and as many as fill several reads and fit into the L2 cache, where a real read leaves data.
 fn batch(size: usize) -> u64 {
     (4 * WRITE_SIZE / (size + 8)).max(4) as u64
 }

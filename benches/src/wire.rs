@@ -1,18 +1,18 @@
-//! Frames by the letter of RFC 6455, slow and independent of every contestant: what is received, and the check of what is sent.
+//! A slow implementation of the frames of RFC 6455, independent of the contestants: creates the input and checks the output.
 
 use std::ops::Range;
 
 use crate::outcome::{Check, Kind, Seen};
 use crate::places::{Offset, Placed};
 
-/// At most this many bytes come in one read: 16 KiB and a header, which the first cache of most processors has room for. The README
-/// says whom larger reads would suit better.
+/// At most this many bytes arrive in one read: 16 KiB and a header, which fit into the L1 cache of most processors. The README lists
+/// the contestants that would be faster with larger reads.
 pub const READ_SIZE: usize = 16 * 1024 + 128;
 
-/// What is sent is gathered up to here.
+/// Output is buffered up to this size.
 pub const WRITE_SIZE: usize = 64 * 1024;
 
-/// At most this many bytes are read from a socket at once: there a call takes more time than the first cache saves.
+/// At most this many bytes are read from a socket at once. There, a call takes more time than fitting into the L1 cache saves.
 pub const SOCKET_READ_SIZE: usize = 64 * 1024;
 
 /// The role of the contestant.
@@ -36,12 +36,12 @@ impl Role {
 pub struct Wire {
     pub role: Role,
     bytes: Vec<u8>,
-    /// Where payloads lie, for the bound, which does not parse.
+    /// The positions of the payloads, for the bound, which does not parse.
     payloads: Vec<Payload>,
     random: Random,
 }
 
-/// A payload, or what of it lies in one read.
+/// A payload, or the part of it in one read.
 #[derive(Clone, Debug)]
 pub struct Payload {
     pub range: Range<usize>,
@@ -78,7 +78,7 @@ impl Wire {
     }
 
     fn frame(&mut self, first: u8, kind: Kind, payload: &[u8]) {
-        // A server receives what is masked.
+        // A server receives masked frames.
         let key = (self.role == Role::Server).then(|| (self.random.draw() as u32).to_le_bytes());
         push_frame(&mut self.bytes, first, key, payload);
         let end = self.bytes.len();
@@ -93,7 +93,7 @@ impl Wire {
         &self.bytes
     }
 
-    /// For each read, the payloads in it, cut where it cuts them and relative to its start.
+    /// For each read, the parts of payloads in it, with positions relative to its start.
     fn payloads_by_read(&self) -> Vec<Vec<Payload>> {
         let mut reads = vec![Vec::new(); self.bytes.len().div_ceil(READ_SIZE)];
         for payload in &self.payloads {
@@ -133,7 +133,7 @@ pub fn push_frame(out: &mut Vec<u8>, first: u8, key: Option<[u8; 4]>, payload: &
     out.extend(payload.iter().zip(keys).map(|(byte, key)| byte ^ key));
 }
 
-/// The bytes of a [`Wire`] at each [`Offset`], for as long as the process lives.
+/// The bytes of a [`Wire`] at each [`Offset`], never freed.
 #[derive(Debug)]
 pub struct Source {
     bytes: Placed,
@@ -156,16 +156,16 @@ impl Source {
     }
 }
 
-/// What is there to be read.
+/// The input to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     pub bytes: &'static [u8],
-    /// For each read, the payloads in it, cut where it cuts them and relative to its start.
+    /// For each read, the parts of payloads in it, with positions relative to its start.
     pub payloads: &'static [Vec<Payload>],
 }
 
 impl Input {
-    /// Bytes that are given to a contestant as they are, whatever they hold.
+    /// Bytes that are given to a contestant unchanged, even if they are invalid.
     pub fn raw(bytes: &'static [u8]) -> Self {
         Self { bytes, payloads: &[] }
     }
@@ -175,18 +175,18 @@ impl Input {
         self.bytes.chunks(READ_SIZE)
     }
 
-    /// For a caller that sizes its reads itself.
+    /// A reader, for a caller that chooses the size of its reads.
     pub fn reader(self) -> Reader {
         Reader(self.bytes)
     }
 }
 
-/// What was not read yet.
+/// The bytes that are not read yet.
 #[derive(Debug)]
 pub struct Reader(&'static [u8]);
 
 impl Reader {
-    /// Fills the buffer with the next bytes, but for more than a read gives. 0 at the end.
+    /// Reads the next bytes, as many as fit into the buffer and into one read. Returns 0 at the end.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {
         let (read, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(READ_SIZE));
@@ -196,7 +196,7 @@ impl Reader {
     }
 }
 
-/// The messages and the pongs in what was sent; panics if it is not made of whole frames.
+/// The messages and Pongs in the output. Panics if it does not consist of complete frames.
 pub fn decode(mut bytes: &[u8]) -> Seen {
     let mut seen = Seen::new(Check::Thorough);
     while let [first, second, rest @ ..] = bytes {
@@ -228,16 +228,16 @@ pub fn decode(mut bytes: &[u8]) -> Seen {
         }
         bytes = rest;
     }
-    assert!(bytes.is_empty(), "a header was sent in part");
+    assert!(bytes.is_empty(), "an incomplete header was sent");
     seen
 }
 
-/// How many responses accept a WebSocket with this key; panics at one that does not.
+/// The number of responses that accept a WebSocket with this key. Panics if one does not.
 pub fn count_accepted(bytes: &[u8], key: &str) -> u64 {
     let text = std::str::from_utf8(bytes).expect("a head is ASCII here");
     let heads = text.split_terminator("\r\n\r\n");
     heads
-        .map(|head| assert!(is_accepted(head, key), "this accepts nothing: {head}"))
+        .map(|head| assert!(is_accepted(head, key), "not an accepting response: {head}"))
         .count() as u64
 }
 

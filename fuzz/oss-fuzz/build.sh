@@ -1,5 +1,5 @@
 #!/bin/bash -eu
-# Builds every fuzz target for OSS-Fuzz, each with its seeds and its dictionary. SRC is the folder of the checkout, OUT takes the results.
+# Builds every fuzz target for OSS-Fuzz, each with its seeds and its dictionary. SRC is the directory of the checkout, OUT that of the results.
 cd "$SRC/websocket-proto"
 
 cargo fuzz build -O --debug-assertions

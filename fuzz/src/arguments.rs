@@ -1,4 +1,4 @@
-//! What a program passes to be written in the opening handshake: either rejected, or read by the other end.
+//! Arguments that a program passes to the opening handshake: either rejected, or read correctly by the other end.
 
 use super::common::handshakes::{assert_response, head_lines};
 use super::common::lists::{List, assert_list};
@@ -35,7 +35,7 @@ fn config(input: &mut Input) -> (Config, bool) {
     (config, false)
 }
 
-/// A client's request, and the fields that it has.
+/// A client's request and its fields.
 struct Asked {
     request: ClientRequest,
     origin: Option<String>,
@@ -104,8 +104,8 @@ impl Asked {
     }
 }
 
-/// For any arguments: what is rejected changes nothing, and what is accepted is written so that the other role reads it as
-/// intended. Then both exchange messages.
+/// Rejected arguments have no effect, and accepted ones are written so that the other role reads them as intended. Then both ends
+/// exchange messages.
 pub fn handshake_arguments(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (config_of_client, is_deflating) = config(&mut input);
@@ -132,7 +132,7 @@ pub fn handshake_arguments(bytes: &[u8]) {
         let sent = value.trim_matches([' ', '\t']).as_bytes();
         assert!(request.fields().any(|field| field == (&name[..], sent)));
     }
-    let upgrade = request.upgrade(&mut refused).expect("a request of one's own");
+    let upgrade = request.upgrade(&mut refused).expect("our own request is valid");
     assert!(refused.is_empty());
     assert_eq!(upgrade.origin(), asked.origin.as_deref());
     assert!(
@@ -147,7 +147,7 @@ pub fn handshake_arguments(bytes: &[u8]) {
     tunnel(asked.request, &config_of_client, input);
 }
 
-/// A CONNECT with whatever a program adds to it.
+/// A CONNECT with any credentials and additional fields.
 fn tunnel(request: ClientRequest, config: &Config, mut input: Input) {
     let (mut tunnel, mut lines) = (TunnelRequest::new(request), 2);
     let mut has_credentials = false;
@@ -187,7 +187,7 @@ fn owned<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> List {
     fields.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The same over a stream of HTTP/2 or HTTP/3.
+/// The handshake over a stream of HTTP/2 or HTTP/3.
 fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: bool) {
     let entropy = entropy::from_fn(|bytes| bytes.fill(7));
     let mut client = asked.request.clone().start_extended_connect(of_client, entropy);
@@ -196,7 +196,7 @@ fn connect(asked: &Asked, of_client: &Config, of_server: &Config, is_deflating: 
     let list = fields.iter().map(|(name, value)| (name, value));
     let upgrade = Upgrade::from_extended_connect(of_server, list);
     let upgrade = upgrade
-        .expect("a request of one's own")
+        .expect("our own request is valid")
         .select_subprotocol(&["chat"]);
     assert!(
         upgrade
@@ -274,7 +274,7 @@ fn assert_fields(response: &Response, fields: &[(String, String)]) {
     }
 }
 
-/// What each sends is what the other receives, compressed or not.
+/// Each end receives what the other one sends, compressed or not.
 fn assert_talk(mut server: Connection, mut client: Connection) {
     for message in ["some text, some text", "", "some text, some text"] {
         assert_sends(&mut server, &mut client, message);

@@ -5,7 +5,7 @@ use super::input::Input;
 use super::leniency::lenient;
 use websocket_proto::Config;
 
-/// What a head may declare about the body, and other things that affect it.
+/// Fields that declare or affect the body.
 const LINES: [(&str, &str); 12] = [
     ("Transfer-Encoding", "chunked"),
     ("transfer-encoding", ", Chunked"),

@@ -1,4 +1,4 @@
-//! Open connections that receive any bytes: the same result for any split, and for a naive receiver.
+//! Open connections that receive any bytes: the result is the same for any split, and the same as the naive receiver's.
 
 use super::common::naive::Outcome;
 use super::common::{Run, Seen, drive, drive_held, every_cut, frame, naive};
@@ -145,7 +145,7 @@ pub fn close_body(bytes: &[u8]) {
     }
 }
 
-/// The body of the one Close that was sent, whatever its code.
+/// The body of the Close that was sent, which is the only one, with any code.
 fn close_answer(run: &Run) -> Vec<u8> {
     let (frame, size, _) = naive::split(&run.out).expect("a frame");
     assert_eq!((frame.opcode, size), (8, run.out.len()));

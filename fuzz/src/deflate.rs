@@ -136,7 +136,7 @@ fn inflate(
             result = decompressor.push(part, limit, |piece| {
                 assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
                 out.extend(piece);
-                assert!(out.len() as u64 <= limit, "more than the limit");
+                assert!(out.len() as u64 <= limit, "over the limit");
                 Ok(())
             });
             if result.is_err() {
@@ -154,8 +154,8 @@ fn inflate(
     results
 }
 
-/// Any compressed messages: the same result for any split, never more than the limit, fused after an error, and the same as
-/// another inflater gives, bit by bit.
+/// Any compressed messages: the result is the same for any split, never exceeds the limit, is fused after an error, and is the same
+/// as that of other inflaters.
 pub fn inflate_messages(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let flags = input.byte();

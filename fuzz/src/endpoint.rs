@@ -1,4 +1,4 @@
-//! Endpoints over transports that do anything.
+//! Endpoints over arbitrary transports.
 
 use super::common::pair::{Act, Link, MAX_MESSAGE, Opening, Pair, Setup};
 use super::common::strict::Strict;
@@ -68,7 +68,7 @@ pub fn endpoint(bytes: &[u8]) {
     pair.finish();
 }
 
-/// One end, with a transport whose other end is the input.
+/// One end, with a transport that is controlled by the input.
 struct Lone {
     role: Role,
     endpoint: Endpoint,
@@ -76,7 +76,7 @@ struct Lone {
     /// Whether everything written consists of frames.
     is_open: bool,
     incoming: VecDeque<u8>,
-    /// How much is read at a time.
+    /// The size of a read.
     chunk: usize,
     /// How much the transport accepts before it is blocked.
     accepts: usize,
@@ -195,7 +195,7 @@ impl Lone {
             let is_over = self.is_shut_down || self.endpoint.end().is_some();
             match step {
                 Step::Request => self.answer(),
-                Step::Response => _ = self.endpoint.take_response().expect("it is announced"),
+                Step::Response => _ = self.endpoint.take_response().expect("the step announced it"),
                 Step::Event => {
                     while let Some((event, mut sender)) = self.endpoint.next_event() {
                         if let (Event::Binary(payload), 0) = (event, self.answer & 8) {
@@ -228,7 +228,10 @@ impl Lone {
                     self.endpoint.shut_down();
                 }
                 Step::Wait(_) => {
-                    assert!(self.endpoint.deadline().is_some(), "it would wait indefinitely");
+                    assert!(
+                        self.endpoint.deadline().is_some(),
+                        "the endpoint would wait indefinitely"
+                    );
                     return self.check();
                 }
                 Step::Done => return self.check(),
@@ -257,12 +260,12 @@ impl Lone {
         if self.answer & 3 < 2 {
             return endpoint.accept();
         }
-        let request = endpoint.take_request().expect("it is announced");
+        let request = endpoint.take_request().expect("the step announced it");
         match self.answer & 3 {
             2 => endpoint
                 .respond(&request, 404, &[], b"none")
-                .expect("it waits for that"),
-            _ => assert!(endpoint.take_request().is_none(), "it is taken"),
+                .expect("the endpoint waits for a response"),
+            _ => assert!(endpoint.take_request().is_none(), "the request was already taken"),
         }
     }
 
@@ -282,7 +285,7 @@ impl Lone {
         }
     }
 
-    /// The peer ends its direction and continues reading, or is silent; in both cases the end comes after a few deadlines.
+    /// The peer ends its direction and continues reading, or is silent. In both cases, the endpoint ends after a few deadlines.
     fn finish(mut self, is_silent: bool) {
         self.has_ended |= !is_silent;
         self.accepts = usize::MAX;
@@ -301,7 +304,7 @@ impl Lone {
             self.now = self.endpoint.deadline().map_or(self.now, |due| due.max(self.now));
             self.settle();
         }
-        panic!("{} is not over after twenty deadlines", self.role_name());
+        panic!("{} has not ended after twenty deadlines", self.role_name());
     }
 
     fn role_name(&self) -> &'static str {

@@ -7,7 +7,7 @@ use websocket_proto::{AutoPong, Config, Connection, Role};
 /// Limits for messages, within and beyond the reach of an input.
 const LIMITS: [u64; 8] = [180, 0, 1, 125, 1000, 65_536, 1 << 20, u64::MAX];
 
-/// Of windows.
+/// The bits of windows.
 const BITS: [u8; 4] = [8, 9, 12, 15];
 
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub struct Settings {
     accept_unmasked: bool,
     accept_non_minimal_length: bool,
     accept_rsv1_on_control: bool,
-    /// Bits of windows, of the client and of the server, and who takes over: see `deflated`.
+    /// The window bits and the context takeover of the client and of the server: see `deflated`.
     deflate: Option<u8>,
 }
 

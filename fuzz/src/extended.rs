@@ -8,7 +8,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, Entropy, entropy};
 
-/// Fields, a line each: a name, a colon and a space, a value. A name may begin with a colon.
+/// Parses fields, one per line: a name, a colon and a space, a value. A name may begin with a colon.
 fn list(text: &[u8]) -> List {
     let lines = text.split(|&byte| byte == b'\n');
     lines
@@ -21,8 +21,8 @@ fn list(text: &[u8]) -> List {
         .collect()
 }
 
-/// Both roles, for any list: the same as a second implementation, the same as the bytes in HTTP/1.1, and the same again after an
-/// error.
+/// Both roles, for any list: the result is the same as that of a second implementation, as for HTTP/1.1 bytes, and as in a repeated
+/// call after an error.
 pub fn extended(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (choice, status) = (input.byte(), input.pick(&[200, 101, 103, 204, 299, 403, 0, 1000]));
@@ -100,7 +100,7 @@ fn assert_as_bytes(config: &Config, list: &List) {
     let by_bytes = ServerHandshake::new(&config)
         .receive(&mut input, &mut out)
         .and_then(|request| {
-            let request = request.expect("the head is whole");
+            let request = request.expect("the head is complete");
             request.upgrade(&mut out).map(|upgrade| facts(&upgrade))
         });
     let by_fields = Upgrade::from_fields(&config, "GET", "/a?b", (1, 1), pairs(list));

@@ -5,7 +5,7 @@ use websocket_proto::handshake::ExtensionList;
 
 type Parsed = Vec<(String, Vec<(String, Option<String>)>)>;
 
-/// RFC 6455 section 9.1, slow and plain: characters off the front of a list.
+/// A slow and plain parser for RFC 6455 section 9.1, which removes characters from the front of a list.
 struct Naive(Vec<char>);
 
 impl Naive {

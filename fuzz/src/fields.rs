@@ -118,7 +118,7 @@ const NAMES: [&str; 12] = [
     "X",
 ];
 
-/// Any fields that another server lets pass: the verdict is the same as for the request in bytes, if it can be written.
+/// Any fields that another server accepts: the verdict is the same as for the request in bytes, if it can be written.
 pub fn upgrade_fields(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (flags, leniencies) = (input.byte(), input.byte());
@@ -137,7 +137,7 @@ pub fn upgrade_fields(bytes: &[u8]) {
     } else {
         (input.byte() % 12, input.byte() % 12)
     };
-    // All but one of the valid ones, and others.
+    // All valid fields except one, and others.
     let left_out = usize::from(flags >> 4);
     let good = GOOD.into_iter().enumerate().filter(|(at, _)| *at != left_out);
     let mut fields: Vec<(String, Vec<u8>)> = good
@@ -220,7 +220,7 @@ fn assert_judged_as_bytes(
     head.extend(b"\r\n");
     let (mut server, mut out) = (ServerHandshake::new(config), Vec::new());
     let request = server.receive(&mut &mut head[..], &mut out);
-    let request = request.map(|request| request.expect("a whole head"));
+    let request = request.map(|request| request.expect("a complete head"));
     let read = match &request {
         Ok(request) => request.upgrade(&mut out),
         Err(error) => Err(*error),

@@ -30,8 +30,8 @@ fn rules(input: &mut Input) -> (Rules, naive::Rules) {
     (rules, naive)
 }
 
-/// A header: parsing a prefix reports that it is incomplete, invalid, or complete, as the naive reader does, and more bytes
-/// change nothing; a complete one is written as it was read.
+/// A header: parsing a prefix reports that it is incomplete, invalid, or complete, as the naive reader does, and more bytes do not
+/// change that. Encoding a complete header yields the same bytes if its length is minimal.
 pub fn header(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (rules, naive) = rules(&mut input);
@@ -41,7 +41,7 @@ pub fn header(bytes: &[u8]) {
         let found = Header::parse(&bytes[..size], &rules);
         match known {
             Ok(None) => assert_eq!(found.is_err(), is_wrong(&naive, &bytes[..size]), "{found:?}"),
-            known => assert_eq!(found, known, "more bytes change nothing"),
+            known => assert_eq!(found, known, "more bytes do not change the result"),
         }
         known = found;
     }
@@ -92,7 +92,7 @@ pub fn decoder(bytes: &[u8]) {
     assert_eq!(violation.is_some(), is_wrong(&naive, rest), "{violation:?}");
 }
 
-/// Raw frames: any bytes are relayed unchanged, however they are split, and mean what they mean to the naive reader.
+/// Raw frames: any bytes are relayed unchanged, however they are split, and are parsed as by the naive reader.
 pub fn raw_decoder(bytes: &[u8]) {
     let (cuts, bytes) = Input::new(bytes).cut_rest();
     let whole = relay(&[bytes]);
@@ -100,7 +100,7 @@ pub fn raw_decoder(bytes: &[u8]) {
     assert_eq!(relay(&parts(bytes, &every_cut(bytes.len()))), whole);
     let mut rest = bytes;
     for (header, payload) in whole {
-        let size = naive::header_size(rest).expect("a whole header");
+        let size = naive::header_size(rest).expect("a complete header");
         assert_eq!(*header, rest[..size]);
         assert_eq!(
             (header.fin(), header.rsv()),
@@ -110,7 +110,7 @@ pub fn raw_decoder(bytes: &[u8]) {
             (header.opcode(), header.mask()),
             (rest[0] & 15, naive::key(rest, size))
         );
-        let (len, ..) = naive::length(rest).expect("a whole header");
+        let (len, ..) = naive::length(rest).expect("a complete header");
         assert_eq!(header.payload_len(), len);
         let came = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len() - size);
         assert_eq!(payload, rest[size..][..came]);
@@ -141,7 +141,7 @@ fn relay(parts: &[&[u8]]) -> Vec<(raw::Header, Vec<u8>)> {
     frames
 }
 
-/// Masking: the result of a loop over the bytes, at any alignment, for any split, and its own inverse.
+/// Masking: the same result as a loop over the bytes, at any alignment, for any split; and it is its own inverse.
 pub fn mask(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let key = [input.byte(), input.byte(), input.byte(), input.byte()];

@@ -46,7 +46,7 @@ impl Limits {
     }
 }
 
-/// The server: the same result for any split, a response to every error, within the limits, and every response is well-formed.
+/// The server: the same result for any split, within the limits, and a well-formed response to every request and error.
 pub fn handshake_server(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let limits = Limits::read(&mut input);

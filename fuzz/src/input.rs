@@ -49,7 +49,7 @@ impl<'a> Input<'a> {
         self.take(size)
     }
 
-    /// A run of bytes as text, what is not UTF-8 replaced.
+    /// A run of bytes as text, with invalid UTF-8 replaced.
     pub fn text(&mut self) -> String {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
@@ -58,8 +58,7 @@ impl<'a> Input<'a> {
         self.0
     }
 
-    /// Places at which to split the rest, and the rest. The places are relative, so that they stay where they are when bytes are
-    /// added.
+    /// The indices at which to split the rest, and the rest. They are read as fractions of its length.
     pub fn cut_rest(mut self) -> (Vec<usize>, &'a [u8]) {
         let shares = self.take(4);
         let rest = self.0;

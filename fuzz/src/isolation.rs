@@ -45,7 +45,7 @@ pub fn deflate_isolation(bytes: &[u8]) {
         let (other, texts) = (setting(&mut input), messages(&mut input));
         send(&other, &slices(&texts));
         receive(other.window, &texts);
-        // With the settings of the first, as far as they use the same engine.
+        // Uses the settings of the first connection that determine the engine.
         send(&own, &slices(&texts));
     }
     let work = || (send(&own, &slices(&texts)), receive(own.window, &wires));

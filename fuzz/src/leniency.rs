@@ -1,4 +1,4 @@
-//! The leniencies of the opening handshake, selected by an input, and what they may change.
+//! The leniencies of the opening handshake, selected by an input, and checks that they change only what they should.
 
 use websocket_proto::Config;
 use websocket_proto::handshake::HandshakeError;
@@ -14,7 +14,7 @@ pub fn lenient(config: Config, choice: u8) -> Config {
         .accept_bare_line_feeds(is_chosen(7))
 }
 
-/// What is valid without leniencies gives the same result with them, and they make valid only what they are for.
+/// Input that is valid without leniencies has the same result with them, and a leniency accepts only the error that it is for.
 #[track_caller]
 pub fn assert_lenient<T: Eq + std::fmt::Debug>(
     strict: Result<T, HandshakeError>,
@@ -26,7 +26,7 @@ pub fn assert_lenient<T: Eq + std::fmt::Debug>(
     }
 }
 
-/// The same for texts that contain the error.
+/// Like [`assert_lenient`], for texts that contain the error.
 #[track_caller]
 pub fn assert_lenient_text(strict: Option<&str>, lenient: Option<&str>) {
     let errors = LENIENT.iter().map(|error| format!("{error:?}"));

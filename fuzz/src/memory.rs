@@ -1,4 +1,4 @@
-//! What hostile bytes make an end allocate, compared with the documented limits. While a buffer grows, both blocks count.
+//! Compares the allocations caused by hostile bytes with the documented limits. While a buffer grows, both blocks count.
 
 #[path = "../../tests/common/heap.rs"]
 mod heap;
@@ -10,7 +10,7 @@ use super::input::Input;
 use websocket_proto::handshake::{ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Delivery, Event, Role, entropy};
 
-/// The most that was live during `work`, and what is live after it, relative to what was live before.
+/// The peak of live bytes during `work`, and the live bytes after it, both relative to those before.
 fn measure<T>(work: impl FnOnce() -> T) -> (T, u64, u64) {
     let (
         result,
@@ -40,8 +40,8 @@ pub fn memory(bytes: &[u8]) {
 }
 
 /// README: "memory grows only with the bytes actually received": at most twice as much, and never over the limit for messages,
-/// except while a buffer grows, when the smaller one exists as well. In chunks, nothing of a message is kept. Nothing is queued,
-/// and replies are at most a few times the input.
+/// except while a buffer grows, when the smaller one exists as well. With chunks, messages are not kept. Nothing is queued, and
+/// replies are at most a few times the input.
 fn frames(role: Role, mut input: Input) {
     let settings = Settings::read(&mut input);
     let (cuts, bytes) = input.cut_rest();
@@ -84,8 +84,8 @@ fn frames(role: Role, mut input: Input) {
     assert_eq!(out.capacity(), capacity, "{} bytes answered {came}", out.len());
 }
 
-/// The bytes received of the head, and no more than `max_head_size` and eight bytes for each of at most `max_fields` fields. A
-/// buffer that had to grow may be twice as large for a while.
+/// The limit for the memory of a head: the bytes received, and at most `max_head_size` plus eight bytes for each of at most
+/// `max_fields` fields. A buffer that had to grow may temporarily be twice as large.
 fn head_limit(came: u64, head: u64, fields: u64) -> u64 {
     let records = 8 * fields.min(came) + 64;
     2 * (head.min(came) + records)

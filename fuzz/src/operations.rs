@@ -11,7 +11,7 @@ fn read(input: &mut Input) -> Operation {
         0 => Operation::Text(input.text()),
         1 => Operation::Binary(input.bytes().to_vec()),
         2 => {
-            // On both sides of the lengths at which a header grows.
+            // Lengths on both sides of the boundaries at which the header grows.
             let size = input.pick(&[125, 126, 300, 2000, 65_535, 65_536]);
             Operation::Binary(vec![input.byte(); size])
         }
@@ -42,7 +42,7 @@ fn read(input: &mut Input) -> Operation {
     }
 }
 
-/// One end, by flags of its own, and of both.
+/// One end, configured by its own flags and by those of both ends.
 fn end(role: Role, settings: &Settings, flags: u8, [split, stream]: [bool; 2]) -> (Connection, Setup) {
     let setup = Setup {
         hold: flags & 1 != 0,
@@ -57,8 +57,8 @@ fn end(role: Role, settings: &Settings, flags: u8, [split, stream]: [bool; 2]) -
     (settings.open_with(role, &config), setup)
 }
 
-/// Any operations on a pair, while what is sent arrives in any segments or not at all: each end behaves as the model says, sees
-/// what the other one sent, and emits only complete frames that keep every rule.
+/// Any operations on a pair, whose output arrives in any segments or not at all: each end behaves as the model predicts, receives
+/// what the other end sent, and emits only complete, valid frames.
 pub fn operations(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut client = Settings::read(&mut input);

@@ -1,13 +1,13 @@
-//! What a connection emits, whatever a program does with it.
+//! The output of a connection, for any calls.
 
 use super::common::strict::Strict;
 use super::ends::Settings;
 use super::input::Input;
 use websocket_proto::{CloseCode, Compression, Connection, Fin, MessageKind, Prepared, Role};
 
-/// What a program may do with one connection, including receiving any bytes from the peer.
+/// Any call on a connection, including receiving any bytes from the peer.
 fn step(connection: &mut Connection, input: &mut Input, out: &mut Vec<u8>) {
-    // A rejected call writes nothing: the reader would find it.
+    // A rejected call must not write anything, which the strict reader would detect.
     let _ = match input.byte() % 13 {
         0 => connection.send_text(&input.text(), out),
         1 => connection.send_binary(input.bytes(), out),
@@ -59,8 +59,8 @@ pub fn prepared(input: &mut Input) -> Prepared {
     prepared
 }
 
-/// Whatever a program does and whatever it receives, the output consists of complete frames that keep every rule, with at most
-/// one Close and only Pongs after it.
+/// For any calls and any received bytes, the output consists of complete, valid frames, with at most one Close and only Pings and
+/// Pongs after it.
 pub fn output_validity(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let settings = Settings::read(&mut input);

@@ -17,8 +17,8 @@ fn duration(input: &mut Input) -> Duration {
     }
 }
 
-/// No panic; a tick does one thing, and never twice at the same time; an expired timer stays expired; and a peer is given up only
-/// after a Ping.
+/// There is no panic; after an action, another tick at the same time has nothing to do; an expired timer stays expired; and a peer
+/// is given up only after a Ping.
 pub fn keepalive(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let config = KeepaliveConfig::new()
@@ -72,5 +72,5 @@ fn tick(keepalive: &mut Keepalive, now: Duration, pinged: &mut Option<[u8; 8]>, 
     );
 }
 
-/// Times are held in nanoseconds: a later one is this one.
+/// The latest time: times are held in nanoseconds, and later ones are clamped to this.
 const FOREVER: Duration = Duration::from_nanos(u64::MAX);

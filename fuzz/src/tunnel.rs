@@ -6,8 +6,8 @@ use super::leniency::{assert_lenient_text, lenient};
 use websocket_proto::Config;
 use websocket_proto::handshake::ClientRequest;
 
-/// The same result for any split and within the limits; open if and only if the last status is a success; and a rejection is read
-/// as a server's is.
+/// The result is the same for any split, and within the limits. The tunnel opens if and only if the final status is a success. A
+/// rejection is read like a server's.
 pub fn proxy_connect(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let head = input.pick(&[2048, 0, 1, 64, 256]);

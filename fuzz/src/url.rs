@@ -15,7 +15,7 @@ const BASES: [&str; 6] = [
     "wss://h/a/b/",
 ];
 
-/// A URL, arbitrary or usual, and then locations, one per line, that lead from one to the next.
+/// A URL, arbitrary or usual, followed by locations, one per line, each of which is a redirect of the previous URL.
 pub fn url(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let base = match usize::from(input.byte()) {
@@ -37,7 +37,7 @@ pub fn url(bytes: &[u8]) {
     }
 }
 
-/// An accepted URL is sent in every way, and read as its accessors report it.
+/// Sends an accepted URL in every way, and checks that the server reads what the accessors report.
 #[track_caller]
 fn assert_sent(request: &ClientRequest) {
     let config = Config::new().max_head_size(usize::MAX);
@@ -50,7 +50,7 @@ fn assert_sent(request: &ClientRequest) {
         .receive(&mut &mut out[..], &mut none)
         .expect("well-formed")
         .expect("a head");
-    let upgrade = received.upgrade(&mut none).expect("a request of one's own");
+    let upgrade = received.upgrade(&mut none).expect("our own request is valid");
     let host = upgrade.authority().to_owned();
     assert_is_of(request, &host);
 
@@ -62,7 +62,7 @@ fn assert_sent(request: &ClientRequest) {
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
     assert_list(&list);
-    let upgrade = Upgrade::from_extended_connect(&config, pairs(&list)).expect("a request of one's own");
+    let upgrade = Upgrade::from_extended_connect(&config, pairs(&list)).expect("our own request is valid");
     assert_eq!(upgrade.authority(), host);
 
     let tunnel = TunnelRequest::new(request.clone());
@@ -82,7 +82,7 @@ fn assert_sent(request: &ClientRequest) {
     // The URL that consists of these parts.
     let scheme = if request.is_secure() { "wss" } else { "ws" };
     let again = ClientRequest::from_url(&format!("{scheme}://{host}{}", request.target()));
-    let again = again.expect("of parts that were accepted");
+    let again = again.expect("the parts were accepted");
     assert_eq!(parts(&again), parts(request));
 }
 
@@ -141,7 +141,7 @@ fn assert_redirected(request: &ClientRequest, next: &ClientRequest, location: &[
     }
 }
 
-/// A reference by appendix B of RFC 3986.
+/// A URI reference, parsed by appendix B of RFC 3986.
 struct Plain<'a> {
     authority: Option<&'a str>,
     path: &'a str,

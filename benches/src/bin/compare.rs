@@ -1,4 +1,4 @@
-//! One process, the same bytes in memory, in turns: the tables of README.md.
+//! Measures all contestants in one process, alternately and with the same bytes in memory, and prints the tables of README.md.
 
 use std::error::Error;
 

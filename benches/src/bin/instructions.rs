@@ -1,9 +1,9 @@
-//! One piece of work, without a clock and without chance, for `.ci/instructions` to have its instructions counted.
+//! Does deterministic work, whose instructions `.ci/instructions` counts.
 //!
-//!     instructions                 the names, and how many messages a half is
-//!     instructions NAME 1|2        does one half of the work, or both, after making ready for both
+//!     instructions                 lists the names and how many messages a half has
+//!     instructions NAME 1|2        does one half of the work, or both, after preparing both
 //!
-//! The difference between both halves and one, by the messages, is what a message costs once all is warm.
+//! The difference between both halves and one, divided by the number of messages, is the steady-state cost of a message.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -18,7 +18,7 @@ use websocket_proto_benches::wire::{Role, SOCKET_READ_SIZE as READ_SIZE, Wire};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// A name, how many messages a half is, and the work.
+/// A name, the number of messages in a half, and the work.
 type Work = (&'static str, usize, fn(usize, Halves) -> Result);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -171,7 +171,7 @@ fn server() -> Connection {
     Connection::server(&Config::new())
 }
 
-/// With keys that cost nothing: what a source of them costs is its own.
+/// With keys that cost nothing, so that the cost of a source of keys is not included.
 fn client() -> Connection {
     Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(0x5a)))
 }
@@ -183,7 +183,7 @@ fn times(count: usize, halves: Halves) -> usize {
     }
 }
 
-/// The bytes of both halves, and how many of them to take.
+/// The bytes of both halves, and how many of them to receive.
 fn take(wire: &Wire, halves: Halves) -> (Vec<u8>, usize) {
     let bytes = wire.bytes().to_vec();
     let end = match halves {
@@ -193,7 +193,7 @@ fn take(wire: &Wire, halves: Halves) -> (Vec<u8>, usize) {
     (bytes, end)
 }
 
-/// Messages in one frame each, in reads as from a socket.
+/// Receives messages of one frame each, in reads of the size used for sockets.
 fn receive_whole(role: Role, payload: &[u8], count: usize, halves: Halves) -> Result {
     let wire = messages(role, payload, payload.len(), 2 * count);
     receive(wire, READ_SIZE, count, halves)
@@ -215,7 +215,7 @@ fn receive(wire: Wire, read_size: usize, count: usize, halves: Halves) -> Result
     check(seen, count, halves)
 }
 
-/// With a growing buffer, in which what is held and what is read next lie side by side.
+/// Receives with a growing buffer, in which held bytes and the next read are contiguous.
 fn receive_in_place(wire: Wire, count: usize, halves: Halves) -> Result {
     let mut connection = Connection::server(&Config::new().delivery(Delivery::InPlace));
     let (mut bytes, end) = take(&wire, halves);
@@ -260,7 +260,7 @@ fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves
     Ok(())
 }
 
-/// What is masked is text again: ASCII remains ASCII with this key.
+/// The masked payload can be sent again as text, because ASCII remains ASCII with this key.
 fn send_in_place(mut connection: Connection, mut payload: Vec<u8>, count: usize, halves: Halves) -> Result {
     let mut out = Vec::new();
     for _ in 0..times(count, halves) {
@@ -274,8 +274,8 @@ fn endpoint() -> Endpoint {
     Endpoint::from_connection(&EndpointConfig::new(), server(), &[], Duration::ZERO)
 }
 
-/// As [`receive`] and [`echo`], by the loop of the endpoint's documentation. These take their input where it lies, and here the
-/// transport copies it: also what is not taken, so that the copies do not count in the difference.
+/// Like [`receive`] and [`echo`], with the loop of the endpoint's documentation. Here, the transport also copies the input. It copies
+/// the half that is not received as well, so that the copies cancel out in the difference.
 fn drive_endpoint(
     wire: Wire,
     count: usize,
@@ -307,7 +307,7 @@ fn drive_endpoint(
     check(seen, count, halves)
 }
 
-/// In parts, as callgrind counts each byte that a processor moves by itself.
+/// Reads in parts, because callgrind counts each byte of a large copy as an instruction.
 fn read(input: &mut &[u8], space: &mut [u8]) -> Result<usize> {
     let mut size = 0;
     for part in space.chunks_mut(1024) {
@@ -362,7 +362,7 @@ fn accept_request(mut buffer: Vec<u8>, count: usize, halves: Halves) -> Result {
     for _ in 0..times(count, halves) {
         let mut handshake = ServerHandshake::new(&Config::new());
         let request = handshake.receive(&mut &mut buffer[..], &mut out)?;
-        let request = request.ok_or("the request is not whole")?;
+        let request = request.ok_or("the request is incomplete")?;
         black_box(request.upgrade(&mut out)?.accept(&mut out));
         black_box(&mut out).clear();
     }

@@ -1,4 +1,4 @@
-//! What a market's server sends: JSON, the same in every run, and different from message to message.
+//! Messages as a market data server sends them: JSON, the same in every run, with different messages.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ const SYMBOLS: [&str; 12] = [
     "LTC-EUR", "SOL-USD", "XRP-EUR",
 ];
 
-/// One stream of messages, as a connection sends them.
+/// The stream of messages of one connection.
 pub struct Market {
     random: Random,
     sequence: u64,
@@ -31,7 +31,7 @@ impl Market {
         }
     }
 
-    /// Changes of one order book, as many as go into `size` bytes.
+    /// Changes of one order book, as many as fit into `size` bytes.
     pub fn message(&mut self, size: usize) -> Vec<u8> {
         let market = self.below(SYMBOLS.len() as u64) as usize;
         let symbol = SYMBOLS[market];
@@ -67,7 +67,7 @@ impl Market {
             price / 100,
             price % 100
         );
-        // Infallible: a string grows.
+        // Writing to a String cannot fail.
         let _ = match self.below(4) {
             0 => write!(change, r#""size":"0","reason":"canceled"}}"#),
             1 => write!(

@@ -1,6 +1,6 @@
 //! The section "compression": the codecs of `permessage-deflate`, RFC 7692, without the frames around them.
 //!
-//! A contestant is a file here and a line in [`contestants`].
+//! To add a contestant, add a file here and a line in [`contestants`].
 
 mod json;
 mod ours;
@@ -17,12 +17,12 @@ use crate::report::{Report, human, time};
 use json::Market;
 use reference::{Deflater, Inflater};
 
-/// Of all contestants: the default of ours, and of zlib.
+/// The compression level of all contestants, which is the default of ours and of zlib.
 const LEVEL: u8 = 6;
-/// The most that a message may inflate to.
+/// The limit for the size of an inflated message.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// What a handshake agrees on, here for both directions.
+/// The negotiated parameters, here for both directions.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     bits: u8,
@@ -32,23 +32,23 @@ struct Terms {
 struct Contestant {
     name: &'static str,
     connect: fn(Terms) -> Box<dyn Codec>,
-    /// Takes part where that makes a difference: where there is something to keep.
+    /// Keeps the engine, so it takes part only in the rows where that makes a difference.
     keeps_engine: bool,
 }
 
-/// The last one is what the others are compared with.
+/// The others are compared with the last one.
 fn contestants() -> [Contestant; 3] {
     [ours::CONTESTANT, ours::KEPT, sockudo::CONTESTANT]
 }
 
 /// The codec of one connection.
 trait Codec {
-    /// The payload of the frame that the message becomes.
+    /// Compresses a message to the payload of its frame.
     fn compress(&mut self, message: &[u8], take: &mut dyn FnMut(&[u8]));
 
     fn inflate(&mut self, payload: &[u8], take: &mut dyn FnMut(&[u8]));
 
-    /// What of it each connection has for its own.
+    /// The part that each connection holds while idle.
     fn idle(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -64,7 +64,7 @@ struct Row {
     name: String,
     work: Work,
     terms: Terms,
-    /// Message by message in turn.
+    /// The connections, which send messages alternately.
     connections: usize,
     messages: Vec<Vec<u8>>,
 }
@@ -82,7 +82,7 @@ impl Row {
         if connections > 1 {
             name += &format!(", {connections} connections");
         }
-        // When a batch begins again, its bytes have left the window.
+        // A batch is larger than the window, so that a repeated batch cannot refer to itself.
         let count = match connections {
             1 => 256 * 1024 / size,
             _ => connections * ((1 << terms.bits) / size + 1),
@@ -159,11 +159,11 @@ struct Run<'a> {
     /// One for each connection.
     codecs: Vec<Box<dyn Codec>>,
     inflaters: Vec<Inflater>,
-    /// To inflate, in a stream that has come once before.
+    /// The payloads to inflate, from the second repetition of the stream.
     payloads: Vec<Vec<u8>>,
     /// The size of a batch, compressed.
     compressed: u64,
-    /// What inflating has to give, with a quick and with a thorough look.
+    /// The expected result of inflating, with a quick and with a thorough check.
     expected: [Seen; 2],
 }
 
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
                 seen
             }),
         };
-        // The first batch refers to nothing before it, each further one to the same as the second.
+        // The first batch has no earlier data to refer to; all later ones have the same as the second.
         match row.work {
             Work::Compress => run.compress(Check::Thorough),
             Work::Inflate => {
@@ -223,19 +223,15 @@ impl<'a> Run<'a> {
         if check == Check::Thorough {
             for (index, (payload, message)) in kept.iter().zip(&self.row.messages).enumerate() {
                 let inflater = &mut self.inflaters[index % self.row.connections];
-                assert!(
-                    inflater.yields(payload, message),
-                    "{} sent something else",
-                    self.name
-                );
+                assert!(inflater.yields(payload, message), "{} sent wrong data", self.name);
             }
             self.compressed = bytes;
         }
-        // Not the same each time: what an engine finds depends a little on where it stands.
+        // The size varies slightly, because the matches that an engine finds depend on its position.
         let difference = bytes.abs_diff(self.compressed);
         assert!(
             difference <= self.compressed / 50,
-            "{} sent something else",
+            "{} sent wrong data",
             self.name
         );
     }
@@ -247,7 +243,7 @@ impl<'a> Run<'a> {
                 .inflate(payload, &mut |text| seen.message(Kind::Text, black_box(text)));
         }
         let expected = &self.expected[(check == Check::Thorough) as usize];
-        assert_eq!(&seen, expected, "{} received something else", self.name);
+        assert_eq!(&seen, expected, "{} received wrong data", self.name);
     }
 }
 
@@ -306,7 +302,7 @@ fn print_row(report: &mut Report, row: &Row, results: &[Option<(&Cost, f64)>]) {
     report.row(&cells);
 }
 
-/// What connections hold between messages, in both directions, once they have filled their windows.
+/// The memory that connections hold between messages, for both directions, with full windows.
 fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     const CONNECTIONS: u64 = 10;
     let mut head = vec!["idle codec, bytes".to_string()];

@@ -17,7 +17,7 @@ pub const CONTESTANT: Contestant = Contestant {
     keeps_engine: false,
 };
 
-/// The same with [`DeflateConfig::keep_engine`].
+/// `CONTESTANT` with [`DeflateConfig::keep_engine`].
 pub const KEPT: Contestant = Contestant {
     name: "kept",
     connect: |terms| {
@@ -35,7 +35,7 @@ pub const KEPT: Contestant = Contestant {
 struct Ours {
     compressor: Compressor,
     decompressor: Decompressor,
-    /// What all connections of a thread may share.
+    /// A buffer that all connections of a thread may share.
     out: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! The other end: makes the payloads to inflate, with zlib itself, and inflates compressed ones, with a codec that no contestant uses.
+//! The other end: compresses the payloads to inflate with zlib, and inflates compressed ones with a codec that no contestant uses.
 
 use flate2::{Compress, Compression, FlushCompress};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
@@ -6,7 +6,7 @@ use miniz_oxide::{DataFormat, MZError, MZFlush};
 
 use super::{LEVEL, Terms};
 
-/// Left off at the end of each message (RFC 7692 section 7.2.1).
+/// Removed from the end of each message (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 pub struct Deflater {

@@ -1,4 +1,4 @@
-//! `sockudo-ws`: the codec of a connection. It hands out each message in `Bytes` of its own.
+//! `sockudo-ws`: the codec of a connection. It returns each message in a separate `Bytes`.
 
 use std::any::Any;
 

@@ -1,5 +1,5 @@
-//! The work that no implementation gets around: copy in, unmask, validate; copy out what is small; mask while copying out. It does not parse, and knows where
-//! the payloads lie.
+//! The work that no implementation can avoid: copy the input, unmask, validate; copy small output; mask while copying. It does not
+//! parse: the positions of the payloads are given.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -123,7 +123,7 @@ fn xor_plain(bytes: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Gives back what is less than a word.
+/// Returns the rest that is shorter than a word.
 #[inline(always)]
 fn xor_words(bytes: &mut [u8], key: u64) -> &mut [u8] {
     let (words, rest) = bytes.as_chunks_mut::<8>();

@@ -22,11 +22,11 @@ pub const CONTESTANT: Contestant = Contestant {
 
 struct Driven {
     endpoint: Endpoint,
-    /// From which size on a payload is written from where it is.
+    /// The size from which payloads are written without a copy.
     large: usize,
 }
 
-/// The transport in memory is always ready, so the clock stands.
+/// The in-memory transport is always ready, so the clock does not advance.
 const NOW: Duration = Duration::ZERO;
 
 impl Driven {
@@ -45,7 +45,7 @@ impl Driven {
         }
     }
 
-    /// Until nothing is left to read.
+    /// Runs until nothing is left to read.
     fn drive(&mut self, mut reader: Option<Reader>, echo: bool, outcome: &mut Outcome) {
         let (endpoint, large) = (&mut self.endpoint, self.large);
         endpoint.ready();
@@ -140,7 +140,7 @@ impl Engine for Driven {
         self.drive(None, false, outcome);
     }
 
-    /// Buffers are lent to the endpoint that is busy.
+    /// The buffers are not counted: they are lent to the endpoint that is active.
     fn idle(mut self: Box<Self>) -> Box<dyn Any> {
         self.endpoint.take_buffers();
         Box::new(self.endpoint)

@@ -1,4 +1,4 @@
-//! `websocket-proto` with [`Delivery::InPlace`]: a growable buffer for each connection, in which cut messages stay.
+//! `websocket-proto` with [`Delivery::InPlace`]: a growable buffer for each connection, which holds incomplete messages.
 
 use std::any::Any;
 
@@ -52,7 +52,7 @@ impl Engine for Held {
         self.ours.send(message, times, outcome);
     }
 
-    /// Between messages nothing is held, and the buffer may serve another connection.
+    /// Between messages, nothing is held, so other connections may use the buffer.
     fn idle(self: Box<Self>) -> Box<dyn Any> {
         Box::new(self.ours.connection)
     }

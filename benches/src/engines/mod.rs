@@ -17,36 +17,36 @@ use crate::rules::Rule;
 use crate::scenario::{Message, Scenario, Work};
 use crate::wire::{Input, Role};
 
-/// Who takes part, and how.
+/// A contestant of the benchmarks.
 pub struct Contestant {
     pub name: &'static str,
     pub side: Side,
-    /// A connection, with the buffers that go with it.
+    /// Creates a connection with its buffers.
     pub connect: fn(Role) -> Box<dyn Engine>,
-    /// The opening handshake of a server, from the request in one read to a connection, which is dropped.
+    /// The opening handshake of a server, from the request in one read to the connection, which is dropped.
     pub accept: Option<fn(&'static [u8], &mut Outcome)>,
-    /// What it saves time by, where that is part of a row's work.
+    /// The rules that the contestant breaks, which saves it time.
     pub breaks: &'static [Rule],
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
     Ours,
-    /// Ours in another way, which differs in receiving alone.
+    /// Ours with `Delivery::InPlace`, which differs only in receiving.
     OursHeld,
     /// Ours as an endpoint.
     OursEndpoint,
-    /// Ours with other keys, which differs in sending as a client alone.
+    /// Ours with keys from `rand`, which differs only in sending as a client.
     OursRand,
     Peer,
-    /// No implementation: what none gets around.
+    /// Not an implementation: the work that none can avoid.
     Bound,
 }
 
-/// From this size on a payload is not copied to be gathered with others, by whoever can write it from where it is.
+/// The size from which payloads are written without a copy, by contestants that support it.
 const LARGE: usize = 4 * 1024;
 
-/// The first one is what the others are compared with.
+/// The others are compared with the first one.
 pub fn all() -> Vec<Contestant> {
     let mut all = vec![ours::CONTESTANT, held::CONTESTANT, endpoint::CONTESTANT];
     #[cfg(feature = "peers")]
@@ -69,7 +69,7 @@ impl Contestant {
         }
     }
 
-    /// Whether all of the row's work is done, as RFC 6455 has it.
+    /// Whether the contestant does all of the row's work as RFC 6455 requires.
     pub fn keeps_rules(&self, scenario: &Scenario) -> bool {
         !self.breaks.iter().any(|rule| rule.concerns(scenario))
     }
@@ -77,13 +77,13 @@ impl Contestant {
 
 /// One connection, used as its documentation advises.
 pub trait Engine {
-    /// Copies each read into its buffer and takes all messages in it; if `echo`, sends each one back.
+    /// Copies each read into its buffer and receives all messages in it. If `echo`, sends each message back.
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome);
 
-    /// Sends the message so many times, with a write whenever 64 KiB have come together and at the end.
+    /// Sends the message `times` times, with a write for every 64 KiB and at the end.
     fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome);
 
-    /// What of it each connection has for its own, without what all of a thread may share.
+    /// The part that each connection holds while idle, without what all connections of a thread may share.
     fn idle(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -92,7 +92,7 @@ pub struct Run<'a> {
     contestant: &'a Contestant,
     scenario: &'a Scenario,
     place: Place,
-    /// During a pass.
+    /// Present during a pass.
     engine: Option<Box<dyn Engine>>,
 }
 
@@ -112,12 +112,12 @@ impl Runner for Run<'_> {
         self.scenario.messages
     }
 
-    /// With a new connection, whose buffers are placed until nothing more is missing.
+    /// Creates a connection and runs it until all of its buffers are allocated at the given place.
     fn begin(&mut self, place: Place) {
         self.place = place;
         let connect = || (self.contestant.connect)(self.scenario.role);
         if let Work::Accept { .. } = self.scenario.work {
-            // Its buffers, which all connections of a thread share, remain where they are.
+            // The buffers, which all connections of a thread share, are not placed.
             self.engine = Some(connect());
             return;
         }
@@ -144,7 +144,7 @@ impl Runner for Run<'_> {
                 engine.send(Message { kind, payload }, times, &mut outcome);
             }
             Work::Accept { request, times } => {
-                let accept = self.contestant.accept.expect("it takes part");
+                let accept = self.contestant.accept.expect("a contestant of this row");
                 (0..times).for_each(|_| accept(request, &mut outcome));
             }
         }

@@ -19,7 +19,7 @@ pub const CONTESTANT: Contestant = Contestant {
     breaks: &[],
 };
 
-/// With the keys of `rand`, from where most peers have theirs.
+/// With keys from `rand`, like most peers.
 #[cfg(feature = "peers")]
 pub const RAND: Contestant = Contestant {
     name: "rand",
@@ -35,20 +35,20 @@ pub const RAND: Contestant = Contestant {
     breaks: &[],
 };
 
-/// A connection, and what it has to send.
+/// A connection and its output.
 pub struct Ours {
     pub connection: Connection,
     out: Output,
 }
 
-/// With a read buffer that all connections of a thread may share.
+/// Has a read buffer that all connections of a thread may share.
 struct Shared {
     ours: Ours,
     buffer: Vec<u8>,
 }
 
-/// What is to be written, and from which size on a payload is not copied there: it is written from where it is, right after its
-/// header, by one vectored write. A client masks and copies all of them.
+/// The output, and the size from which payloads are not copied to it, but written together with their header by one vectored write.
+/// A client masks and copies all payloads.
 struct Output {
     bytes: Vec<u8>,
     large: usize,
@@ -77,7 +77,7 @@ impl Ours {
         }
     }
 
-    /// Takes all events in the input; what is left of it is held.
+    /// Receives all events in the input. Returns how many bytes are held.
     pub fn events(&mut self, mut input: &mut [u8], echo: bool, outcome: &mut Outcome) -> usize {
         while let Some(event) = self
             .connection
@@ -164,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// Where to read to, as the documentation of `Connection::payload_remaining` has it.
+    /// The space to read to, as the documentation of `Connection::payload_remaining` recommends.
     fn space(&mut self) -> &mut [u8] {
         let missing = self.ours.connection.payload_remaining() as usize;
         let size = match missing >= READ_SIZE / 2 {
@@ -196,7 +196,7 @@ impl Engine for Shared {
     }
 }
 
-/// With a read buffer and an output that all connections of a thread may share.
+/// Has a read buffer and an output that all connections of a thread may share.
 fn accept(request: &'static [u8], outcome: &mut Outcome) {
     thread_local! {
         static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; READ_SIZE], Vec::new()));
@@ -206,7 +206,7 @@ fn accept(request: &'static [u8], outcome: &mut Outcome) {
         let mut input = &mut buffer[..request.len()];
         let mut handshake = ServerHandshake::new(&Config::new());
         let request = handshake.receive(&mut input, out).expect("the request is valid");
-        let request = request.expect("the request is whole");
+        let request = request.expect("the request is complete");
         drop(request.upgrade(out).expect("the request is valid").accept(out));
         outcome.sent.write(out);
         out.clear();

@@ -1,4 +1,4 @@
-//! The load, which is the same for all: blocking sockets in one thread, written to one after the other, then read.
+//! The load, which is the same for all servers: one thread writes to blocking sockets one after another, then reads from them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,15 +13,15 @@ use websocket_proto_benches::wire::{Role, Wire};
 
 use super::{Result, Scenario};
 
-/// Of one server in one scenario: nanoseconds a message, round by round.
+/// The nanoseconds per message of one server in one scenario, round by round.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
     pub time: Times,
-    /// Of all the server's threads, in the kernel too.
+    /// The processor time of all threads of the server, including the kernel's.
     pub cpu: Times,
 }
 
-/// A server, until it is dropped.
+/// A server process, which is killed on drop.
 pub struct Process {
     child: Child,
     address: String,
@@ -31,7 +31,7 @@ impl Process {
     pub fn start(name: &str) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--serve", name])
-            .stdin(Stdio::piped()) // it ends when this ends
+            .stdin(Stdio::piped()) // the server ends when this is closed
             .stdout(Stdio::piped())
             .spawn()?;
         let mut address = String::new();
@@ -41,7 +41,7 @@ impl Process {
         Ok(Self { child, address })
     }
 
-    /// The nanoseconds that its threads have run: what the scheduler counts, and finer than its other clocks.
+    /// The nanoseconds that the threads have run, according to the scheduler's statistics, which are the most precise ones.
     fn cpu(&self) -> Result<u64> {
         let mut sum = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -66,10 +66,10 @@ impl Drop for Process {
 /// The open connections of a scenario to one server.
 pub struct Load<'a> {
     process: &'a Process,
-    /// How many the process had before.
+    /// How many threads the process had before.
     threads: usize,
     streams: Vec<TcpStream>,
-    /// What is written to a connection at a time, how many messages that are, and what has to come back.
+    /// The bytes of one write to a connection, the number of messages in them, and the expected response.
     request: Vec<u8>,
     messages: usize,
     response: Vec<u8>,
@@ -102,7 +102,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Goes on for a while, and gives the nanoseconds for a message: of the clock, and of the server's processor time.
+    /// Runs for `time`, and returns the nanoseconds per message: of elapsed time and of the server's processor time.
     pub fn run(&mut self, time: Duration) -> Result<(f64, f64)> {
         let (start, cpu) = (Instant::now(), self.process.cpu()?);
         let mut messages = 0;
@@ -122,14 +122,14 @@ impl<'a> Load<'a> {
         for stream in &mut self.streams {
             stream.read_exact(&mut self.buffer)?;
             if self.buffer != self.response {
-                return Err("something else came back".into());
+                return Err("the response is wrong".into());
             }
         }
         Ok(())
     }
 }
 
-/// Waits for the threads of its connections to end, as what they have run is no longer counted then.
+/// Waits for the threads of the connections to end, because their time would then be missing from the next measurement.
 impl Drop for Load<'_> {
     fn drop(&mut self) {
         self.streams.clear();
@@ -144,7 +144,7 @@ impl Drop for Load<'_> {
 fn open(address: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    // A server that hangs ends the run.
+    // If a server hangs, the run fails.
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.set_write_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(BROWSER_REQUEST.as_bytes())?;

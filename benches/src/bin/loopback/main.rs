@@ -1,4 +1,4 @@
-//! Echo servers over TCP on this machine, each in a process of its own, under the same load in turns. See README.md.
+//! Echo servers over TCP on this machine, each in a separate process, alternately under the same load. See README.md.
 
 mod load;
 mod servers;
@@ -15,7 +15,7 @@ use websocket_proto_benches::report::{Report, human, machine};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// What is sent: a message of this size to each connection and, before its echo is read, so many more.
+/// What is sent: `in_flight` messages of this size to each connection, before the echoes are read.
 #[derive(Clone, Copy, Debug)]
 struct Scenario {
     kind: Kind,

@@ -1,6 +1,6 @@
-//! The servers: each connection has a thread, or is a task of the one thread that tokio has.
+//! The servers: each connection has a thread, or a task on tokio's single thread.
 //!
-//! All are opened by this crate, so that the peers need no HTTP of theirs.
+//! This crate does all opening handshakes, so the peers do not need an HTTP implementation.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -53,7 +53,7 @@ enum Run {
 
 type Task = Pin<Box<dyn Future<Output = Result>>>;
 
-/// Of each style, ours is the first.
+/// Ours is the first of each style.
 pub const ALL: &[Server] = &[
     Server {
         name: "ours",
@@ -93,7 +93,7 @@ pub const ALL: &[Server] = &[
     },
 ];
 
-/// Prints its address and serves until its input ends, with the process that started it.
+/// Prints the address and serves until standard input is closed, which happens when the parent process ends.
 pub fn serve(name: &str) -> Result {
     let server = ALL.iter().find(|server| server.name == name);
     let server = server.ok_or("there is no server of that name")?;
@@ -114,13 +114,13 @@ fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result
         let (mut stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;
         thread::spawn(move || {
-            // A connection that ends in an error ends like any other: its peer sees it.
+            // An error ends the connection, which the load notices.
             _ = open(&mut stream).and_then(|connection| run(stream, connection));
         });
     }
 }
 
-/// Without frames behind the request: the load waits for the response.
+/// The opening handshake. No frames follow the request, because the load waits for the response.
 fn open(stream: &mut TcpStream) -> Result<Connection> {
     let mut buffer = vec![0; SOCKET_READ_SIZE];
     let mut out = Vec::new();
@@ -158,7 +158,7 @@ fn serve_tokio(listener: TcpListener, run: fn(TokioStream, Connection) -> Task) 
     })
 }
 
-/// With a buffer for each connection, in which messages split across reads are reassembled; large ones are written from there.
+/// Has a buffer for each connection, in which messages split across reads are reassembled. Large messages are written from there.
 fn ours(mut stream: TcpStream, mut connection: Connection) -> Result {
     let (mut buffer, mut out) = (Buffer::default(), Vec::new());
     while connection.transport_advice() == TransportAdvice::KeepOpen {
@@ -212,7 +212,7 @@ async fn ours_async(mut stream: TokioStream, mut connection: Connection) -> Resu
     Ok(())
 }
 
-/// Sends a message back. A large one is a header in `out`, and the payload that is given back.
+/// Echoes a message. For a large message, writes only the header to `out`, and returns the payload.
 fn answer<'e>(event: &'e Event<'_>, connection: &mut Connection, out: &mut Vec<u8>) -> Result<&'e [u8]> {
     match event {
         Event::Text(text) if text.len() >= LARGE => {
@@ -230,13 +230,13 @@ fn answer<'e>(event: &'e Event<'_>, connection: &mut Connection, out: &mut Vec<u
     Ok(&[])
 }
 
-/// What a vectored write has left of both.
+/// The rest of both parts after a vectored write.
 fn left<'s>(sent: usize, out: &'s [u8], payload: &'s [u8]) -> [&'s [u8]; 2] {
     let of_out = sent.min(out.len());
     [&out[of_out..], &payload[sent - of_out..]]
 }
 
-/// What is held, and behind it what is read.
+/// Held bytes, followed by the bytes of the next read.
 #[derive(Default)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -244,7 +244,7 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Room for a read, and for all of a message that has begun.
+    /// Returns space for a read, and for the rest of an incomplete message.
     fn room(&mut self, connection: &Connection) -> &mut [u8] {
         let wanted = SOCKET_READ_SIZE.max(connection.payload_remaining() as usize) + LARGE;
         if self.bytes.len() < wanted {
@@ -264,7 +264,7 @@ impl Buffer {
     }
 }
 
-/// What is smaller is gathered.
+/// Smaller messages are copied into one buffer.
 const LARGE: usize = 4096;
 
 fn tungstenite(stream: TcpStream, _: Connection) -> Result {
@@ -279,7 +279,7 @@ fn tungstenite(stream: TcpStream, _: Connection) -> Result {
     }
 }
 
-/// Small frames are gathered, and large payloads are written from where they are.
+/// Small frames are copied into one buffer, and large payloads are written without a copy.
 fn nexus_web(mut stream: TcpStream, _: Connection) -> Result {
     let builder = FrameReader::builder().buffer_capacity(SOCKET_READ_SIZE + 16);
     let (mut reader, mut writer) = pair_with(nexus_web::ws::Role::Server, builder);
@@ -325,7 +325,7 @@ async fn fastwebsockets(stream: TokioStream) -> Result {
     }
 }
 
-/// Sends what has come together whenever nothing more has come.
+/// Flushes buffered output when no more input is available.
 async fn tokio_websockets(stream: TokioStream) -> Result {
     let mut socket = ServerBuilder::new().serve(stream);
     std::future::poll_fn(move |context| {

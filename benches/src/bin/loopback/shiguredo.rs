@@ -1,4 +1,4 @@
-//! The server of `shiguredo_websocket`, which passes a read on in pieces, as each frame moves all that came behind it to the front.
+//! The server of `shiguredo_websocket`. It is given each read in pieces, because each frame moves all bytes after it to the front.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ const PIECE: usize = 4096;
 
 pub fn serve(mut stream: TcpStream, _: Connection) -> Result {
     let mut connection = WebSocketServerConnection::new(ServerConnectionOptions::new().ping_interval(0));
-    // The load has its response already.
+    // The load has already received its response.
     connection.feed_recv_buf(BROWSER_REQUEST.as_bytes())?;
     connection.accept_handshake_auto()?;
     while connection.poll_output().is_some() {}

@@ -1,6 +1,6 @@
-//! `fastwebsockets`, over a transport in memory: one future reads all frames, and is polled until nothing is left to read.
+//! `fastwebsockets`, over an in-memory transport: one future reads all frames, and is polled until nothing is left to read.
 //!
-//! It writes each frame as it is sent; a write costs next to nothing here.
+//! It writes each frame separately; a write costs almost nothing here.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ pub const CONTESTANT: Contestant = Contestant {
     name: "fastwebsockets",
     side: Side::Peer,
     connect: |role| Box::new(FastWebSockets::new(role)),
-    // That is the work of `hyper`.
+    // `hyper` does the handshake.
     accept: None,
     breaks: &[],
 };
@@ -71,7 +71,7 @@ impl Engine for FastWebSockets {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
         Link::begin(input.bytes, outcome.take_sent());
         match poll(self.receive_all(echo, &mut outcome.seen)) {
-            // Between two frames, so that nothing is lost with the future.
+            // The future is dropped between two frames, so nothing is lost.
             Poll::Pending => {}
             Poll::Ready(Err(error)) => panic!("the bytes are valid: {error}"),
         }

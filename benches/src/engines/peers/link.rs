@@ -1,6 +1,7 @@
-//! The transport in memory of those that ask for one: reads are copied from the wire, writes are counted.
+//! The in-memory transport for peers that need one: reads are copied from the wire, writes are counted.
 //!
-//! There is one a thread, and whoever's turn it is has it; so it takes no room in a connection, and the peer may own it.
+//! There is one per thread, used by the contestant whose turn it is. So it adds nothing to the size of a connection, and the peer can
+//! own it.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -12,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::outcome::Sent;
 use crate::wire::READ_SIZE;
 
-/// One end of it. Where there is nothing to read, a read would block.
+/// One end of the transport. If there is nothing to read, a read returns `WouldBlock`.
 #[derive(Debug)]
 pub struct Link;
 
@@ -31,7 +32,7 @@ thread_local! {
 }
 
 impl Link {
-    /// What will be read, and where to note what is written.
+    /// Sets the bytes to read, and where to record written bytes.
     pub fn begin(bytes: &'static [u8], sent: Sent) {
         LINE.with(|line| {
             line.unread.set(bytes);
@@ -39,11 +40,11 @@ impl Link {
         });
     }
 
-    /// What was written. All has to be read.
+    /// Returns what was written. Everything must have been read.
     pub fn end() -> Sent {
         LINE.with(|line| {
-            assert!(line.unread.get().is_empty(), "not all was read");
-            line.sent.take().expect("it was begun")
+            assert!(line.unread.get().is_empty(), "not everything was read");
+            line.sent.take().expect("`begin` was called")
         })
     }
 

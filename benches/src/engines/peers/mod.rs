@@ -1,4 +1,4 @@
-//! Other implementations. A new one is a file here and a line in [`all`].
+//! Other implementations. To add one, add a file here and a line in [`all`].
 
 mod fastwebsockets;
 mod link;

@@ -1,7 +1,7 @@
-//! `nexus-web`: its `FrameReader` and `FrameWriter`, which have buffers and no transport.
+//! `nexus-web`: its `FrameReader` and `FrameWriter`, which have buffers but no transport.
 //!
-//! It leaves the answer to a Ping to its caller. In its favour: what is read goes right into its buffer, which has the size of a read;
-//! small frames are gathered, and a server's large payload is written from where it is, right after its header.
+//! It leaves the reply to a Ping to its caller. In its favor: reads go directly into its buffer, which has the size of a read; small
+//! frames are copied into one buffer, and a server's large payload is written together with its header, without a copy.
 
 use std::any::Any;
 
@@ -29,10 +29,10 @@ struct Nexus {
 
 struct Output {
     writer: FrameWriter,
-    /// Frames go into a slice, so there is more than is filled.
+    /// Frames are encoded into a slice, so the vector is larger than its filled part.
     bytes: Vec<u8>,
     filled: usize,
-    /// From which size on a payload is written from where it is.
+    /// The size from which payloads are written without a copy.
     large: usize,
 }
 
@@ -43,7 +43,7 @@ impl Nexus {
             Role::Client => (PeerRole::Client, usize::MAX),
         };
         Self {
-            // Besides a read, there is a header that the one before has split.
+            // In addition to a read, space for a header that was split across reads.
             reader: FrameReader::builder()
                 .role(role)
                 .buffer_capacity(READ_SIZE + 16)
@@ -87,7 +87,7 @@ impl Output {
     fn pong(&mut self, payload: &[u8]) {
         self.room(self.writer.max_encoded_len(payload.len()));
         let room = &mut self.bytes[self.filled..];
-        self.filled += self.writer.encode_pong(payload, room).expect("it is short");
+        self.filled += self.writer.encode_pong(payload, room).expect("a Pong is short");
     }
 
     #[inline(always)]
@@ -146,12 +146,12 @@ impl Engine for Nexus {
     }
 
     fn idle(self: Box<Self>) -> Box<dyn Any> {
-        // What is written next may go through a buffer that all of a thread share.
+        // All connections of a thread may share the output buffer.
         Box::new((self.reader, self.out.writer))
     }
 }
 
-/// With small buffers, which it fills with zeros.
+/// Has small buffers, because nexus-web fills them with zeros.
 fn accept(request: &'static [u8], outcome: &mut Outcome) {
     const SMALL: usize = 1024;
     Link::begin(request, outcome.take_sent());

@@ -1,7 +1,7 @@
-//! `shiguredo_websocket`: its connections, which are given slices and give back vectors.
+//! `shiguredo_websocket`: its connections, which accept slices and return vectors.
 //!
-//! In its favour: a read is passed on in pieces, as each frame moves all that came behind it to the front; and mask keys come from
-//! `rand`, as it leaves them to its caller.
+//! In its favor: it is given each read in pieces, because each frame moves all bytes after it to the front; and mask keys come from
+//! `rand`, because it leaves them to its caller.
 
 use std::any::Any;
 
@@ -23,7 +23,7 @@ pub const CONTESTANT: Contestant = Contestant {
     breaks: &[],
 };
 
-/// What it is given at a time.
+/// The size of a piece.
 const PIECE: usize = 4096;
 
 struct Shiguredo {
@@ -43,7 +43,7 @@ impl RandomSource for Keys {
         rand::random()
     }
 
-    /// What the response below is made for.
+    /// The nonce that the response below belongs to.
     fn nonce(&mut self) -> [u8; 16] {
         [0; 16]
     }
@@ -175,7 +175,7 @@ impl Engine for Shiguredo {
     }
 
     fn idle(self: Box<Self>) -> Box<dyn Any> {
-        // What is read next may go through a buffer that all of a thread share.
+        // All connections of a thread may share the read buffer.
         Box::new(self.connection)
     }
 }

@@ -1,6 +1,6 @@
-//! `sockudo-ws`: its `Protocol`, which takes bytes from a buffer and puts bytes into one, and so is spared a transport.
+//! `sockudo-ws`: its `Protocol`, which reads from a buffer and writes to one, so it does not need a transport.
 //!
-//! It leaves the answer to a Ping to its caller. In its favour: messages to send are `Bytes` already.
+//! It leaves the reply to a Ping to its caller. In its favor: messages to send are already `Bytes`.
 
 use std::any::Any;
 
@@ -20,11 +20,11 @@ pub const CONTESTANT: Contestant = Contestant {
     side: Side::Peer,
     connect: |role| Box::new(Sockudo::new(role)),
     accept: Some(accept),
-    // Those of `fastrand`.
+    // The keys are from `fastrand`.
     breaks: &[Rule::Keys],
 };
 
-/// Of frames and messages.
+/// The limit for frames and messages.
 const LIMIT: usize = 64 * 1024 * 1024;
 
 struct Sockudo {
@@ -105,7 +105,7 @@ impl Engine for Sockudo {
     }
 
     fn idle(self: Box<Self>) -> Box<dyn Any> {
-        // What is read or written next may go through buffers that all of a thread share.
+        // All connections of a thread may share the buffers.
         Box::new(self.protocol)
     }
 }
@@ -113,7 +113,7 @@ impl Engine for Sockudo {
 fn accept(request: &'static [u8], outcome: &mut Outcome) {
     let buffer = BytesMut::from(request);
     let parsed = parse_request(&buffer).expect("the request is valid");
-    let (request, _) = parsed.expect("the request is whole");
+    let (request, _) = parsed.expect("the request is complete");
     let response = build_response(&generate_accept_key(request.key), None, None);
     drop(Sockudo::new(Role::Server));
     outcome.sent.write(&response);

@@ -1,7 +1,6 @@
-//! `tokio-websockets`, over a transport in memory that is polled by hand.
+//! `tokio-websockets`, over an in-memory transport that is polled manually.
 //!
-//! In its favour: messages to send are cloned by reference; and what is sent comes together up to the size of a
-//! write here.
+//! In its favor: messages to send are cloned by reference; and its output is buffered up to the size of a write here.
 
 use std::any::Any;
 use std::pin::{Pin, pin};
@@ -23,7 +22,7 @@ pub const CONTESTANT: Contestant = Contestant {
     side: Side::Peer,
     connect: |role| Box::new(TokioWebSockets::new(role)),
     accept: Some(accept),
-    // Those of `fastrand`.
+    // The keys are from `fastrand`.
     breaks: &[Rule::Keys],
 };
 
@@ -56,7 +55,7 @@ impl TokioWebSockets {
 fn ready<E: std::fmt::Debug>(poll: Poll<Result<(), E>>) {
     assert!(
         matches!(poll, Poll::Ready(Ok(()))),
-        "the transport takes all: {poll:?}"
+        "the transport accepts everything: {poll:?}"
     );
 }
 

@@ -1,7 +1,7 @@
-//! `tungstenite`, over a transport in memory.
+//! `tungstenite`, over an in-memory transport.
 //!
-//! In its favour: messages to send are `Bytes` already, and cloned by reference. Its buffers have the size of a read or write here;
-//! its default of 128 KiB costs it more.
+//! In its favor: messages to send are already `Bytes`, and cloned by reference. Its buffers have the size of a read or write here; its
+//! default of 128 KiB would be slower.
 
 use std::any::Any;
 use std::io::ErrorKind;
@@ -42,7 +42,7 @@ impl Tungstenite {
     }
 
     fn finish(&mut self, outcome: &mut Outcome) {
-        self.0.flush().expect("the transport takes all");
+        self.0.flush().expect("the transport accepts everything");
         outcome.sent = Link::end();
     }
 }

@@ -1,6 +1,6 @@
-//! `yawc`, over a transport in memory that is polled by hand.
+//! `yawc`, over an in-memory transport that is polled manually.
 //!
-//! In its favour: its buffers have the size of a read or write here, and messages to send are `Bytes` already.
+//! In its favor: its buffers have the size of a read or write here, and messages to send are already `Bytes`.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -21,12 +21,12 @@ pub const CONTESTANT: Contestant = Contestant {
     name: "yawc",
     side: Side::Peer,
     connect: |role| Box::new(Yawc::new(role)),
-    // That is the work of `hyper`.
+    // `hyper` does the handshake.
     accept: None,
     breaks: &[],
 };
 
-/// Of frames and messages.
+/// The limit for frames and messages.
 const LIMIT: usize = 64 * 1024 * 1024;
 
 struct Yawc(WebSocket<Link>);
@@ -62,7 +62,7 @@ impl Yawc {
 fn ready<E: Debug>(poll: Poll<Result<(), E>>) {
     assert!(
         matches!(poll, Poll::Ready(Ok(()))),
-        "the transport takes all: {poll:?}"
+        "the transport accepts everything: {poll:?}"
     );
 }
 
@@ -83,7 +83,7 @@ impl Engine for Yawc {
             };
             outcome.seen.message(kind, frame.payload());
             if echo {
-                // The frame that came has the mask of the peer.
+                // The received frame has the peer's masking key, so a new one is created.
                 let payload = frame.into_payload();
                 let frame = match kind {
                     Kind::Text => Frame::text(payload),
