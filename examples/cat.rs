@@ -26,13 +26,13 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Step};
 use websocket_proto::handshake::{ClientRequest, Response, TunnelAnswer, TunnelRequest};
 use websocket_proto::{CloseCode, Config, Event, OsEntropy};
 
-/// For the whole exchange with the proxy: a byte now and then does not prolong it.
+/// The timeout of the entire exchange with the proxy, which slow reads do not extend.
 const TUNNEL_TIME: Duration = Duration::from_secs(10);
-/// For a server that does not read to accept some of the output.
+/// How long a server that does not read may take to accept some of the output.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// How much output may be buffered before stdin has to wait.
 const MAX_BUFFERED: usize = 64 * 1024;
-/// How many characters are shown of a response that refuses.
+/// How many characters of a rejecting response are shown.
 const MAX_REASON: usize = 1000;
 
 fn main() -> ExitCode {
@@ -102,7 +102,7 @@ fn cat(url: &str, proxy: Option<&str>) -> Result<bool, Box<dyn Error>> {
         }
         _ => {
             let lines = take_lines(&mut endpoint);
-            drop(endpoint); // whoever reads stdout may be slow
+            drop(endpoint); // the reader of stdout may be slow
             if io::stdout().lock().write_all(&lines).is_err() {
                 link.update(Endpoint::abort);
             }

@@ -1,4 +1,4 @@
-// Cases for the page of an echo server, which has to be open and connected: one message sent by hand, and many by a script.
+// Cases for the page of an echo server, which has to be open and connected: one message sent with the form, and many with a script.
 "use strict";
 const { check, expect } = require("../interop/report.js");
 

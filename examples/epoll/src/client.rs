@@ -21,7 +21,7 @@ impl Client {
         }
     }
 
-    /// Drives the endpoint as far as the socket allows, but reads only once, so that every client gets its turn.
+    /// Drives the endpoint until the socket blocks, but reads only once, so that every client gets its turn.
     /// Returns the next step: [`Step::Read`], [`Step::Wait`] or [`Step::Done`].
     pub fn turn(&mut self, now: Duration) -> Step {
         let endpoint = &mut self.endpoint;

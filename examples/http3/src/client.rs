@@ -159,7 +159,7 @@ impl Client {
             _ = self.quic.recv(packet, info); // packets that do not belong to the connection are dropped
         })
         .await?;
-        self.quic.on_timeout(); // does what is due, if anything is
+        self.quic.on_timeout(); // handles expired timers, if any
         match self.quic.is_closed() {
             true => Err(format!("{:?}", self.quic.peer_error().or(self.quic.local_error())).into()),
             false => Ok(()),

@@ -52,7 +52,7 @@ pub async fn run(address: &str, certificate: &Path) -> Result<(), Failure> {
         };
         udp::receive(&socket, wait.unwrap_or(Duration::MAX), take).await?;
         for peer in &mut peers {
-            peer.quic.on_timeout(); // does what is due, if anything is
+            peer.quic.on_timeout(); // handles expired timers, if any
         }
     }
 }

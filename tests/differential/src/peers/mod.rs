@@ -1,4 +1,4 @@
-//! The implementations that are compared, each behind [`Peer`].
+//! The implementations that are compared, each as a [`Peer`].
 
 mod httparse;
 mod nexus_web;
