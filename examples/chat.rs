@@ -122,7 +122,7 @@ fn answer(endpoint: &mut Endpoint) -> Result<Answer, HandshakeMisuse> {
             )?;
         }
         (_, "/chat") => match endpoint.upgrade(&request) {
-            // Browsers say which page opens a connection; other programs need not.
+            // Browsers send the origin of the page; other programs may not.
             Ok(upgrade) if upgrade.origin().is_none() || upgrade.is_same_origin() => {
                 endpoint.accept_upgrade(upgrade)?;
                 return Ok(Answer::Opened);

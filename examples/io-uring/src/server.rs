@@ -24,7 +24,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio_uring::Runtime::new(&tokio_uring::builder()) {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("no io_uring here: {error}");
+            eprintln!("io_uring is not available: {error}");
             return 77.into();
         }
     };

@@ -79,7 +79,7 @@ fn frames_are_counted_however_the_bytes_are_split() {
     for size in [1, 2, 3, 13, 1000, bytes.len()] {
         let mut meter = Meter::default();
         bytes.chunks(size).for_each(|piece| meter.see(piece));
-        assert_eq!(meter.count, frames_counted(), "{size} at a time");
+        assert_eq!(meter.count, frames_counted(), "in pieces of {size}");
     }
 }
 

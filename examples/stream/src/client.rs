@@ -40,7 +40,7 @@ pub fn run(mebibytes: usize, deflate: bool) -> Result<()> {
     println!("peak memory: client {ours} KiB, server {theirs} KiB");
     match ours.max(theirs) {
         ..=MOST_MEMORY => Ok(()),
-        _ => Err(format!("{MOST_MEMORY} KiB are enough").into()),
+        _ => Err(format!("more than {MOST_MEMORY} KiB").into()),
     }
 }
 

@@ -108,7 +108,7 @@ impl Tls {
         let Self(StreamOwned { conn, sock }) = self;
         match conn.complete_io(sock) {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!("handshake of TLS: {error}").into()),
+            Err(error) => Err(format!("TLS handshake: {error}").into()),
         }
     }
 }
