@@ -1,4 +1,4 @@
-//! What is allocated, and what stays allocated, as counted by the test's own allocator.
+//! Allocations and memory that stays allocated, counted by the test's allocator.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -260,7 +260,7 @@ fn fragments_of_exactly_the_limit_take_the_limit_and_no_more() {
     }
 }
 
-// 6455-10.4-03: empty fragments are counted, and take no memory
+// 6455-10.4-03: empty fragments are counted, and do not allocate
 #[test]
 fn million_empty_fragments_keep_no_memory() {
     for role in ROLES {

@@ -12,7 +12,7 @@ use proptest::sample::Index;
 use websocket_proto::frame::Violation;
 use websocket_proto::{Config, Connection, Delivery, Error, Event, Fin, Role};
 
-/// Everything that was received, with the chunks assembled, and what an error cut off.
+/// Everything that was received, with the chunks assembled, and the chunks of a message that an error interrupted.
 #[derive(Debug, Default, PartialEq)]
 struct Received {
     events: Vec<Seen>,
@@ -332,7 +332,7 @@ mod deflate {
         }
     }
 
-    // RFC 7692 section 8, contract, clause 5: a message that inflates a thousandfold takes the memory of a chunk
+    // RFC 7692 section 8, contract, clause 5: a message that inflates a thousandfold needs only the memory of a chunk
     #[test]
     fn inflated_message_in_chunks_takes_the_memory_of_a_chunk() {
         let zeros = vec![0; 64 << 20];

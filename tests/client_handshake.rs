@@ -238,7 +238,7 @@ fn client_decodes_what_of_a_host_is_encoded_without_need() {
     assert_eq!(refused, HandshakeMisuse::MalformedAuthority);
 }
 
-// RFC 6874 section 3: also behind a bare `%`, unless two hexadecimal digits follow. Decision D63
+// RFC 6874 section 3: also after a bare `%`, unless two hexadecimal digits follow. Decision D63
 #[test]
 fn client_keeps_the_zone_to_itself() {
     for (authority, zone, host) in [

@@ -122,7 +122,7 @@ fn both_send_no_data_after_their_close() {
     }
 }
 
-// RFC 6455 sections 5.5.1 and 5.5.2: 6455-5.5.2-01, D76: a Ping is answered until the peer's Close came
+// RFC 6455 sections 5.5.1 and 5.5.2: 6455-5.5.2-01, D76: a Ping is replied to until the peer's Close arrives
 #[test]
 fn both_send_pings_and_pongs_after_their_close_until_the_peers() {
     for end in both_with(Config::new().auto_pong(AutoPong::Off)) {

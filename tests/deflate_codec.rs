@@ -250,7 +250,7 @@ fn threshold_is_where_compressing_begins() {
 
 // ---- Ends of messages; each with the messages after it ----
 
-/// `wire` inflates to `text`, and the window then ends with it.
+/// Asserts that `wire` inflates to `text`, and that the window then ends with it.
 fn accepts(wire: &[u8], text: &str) {
     let mut after = Bits::default();
     after.fixed(false, &[Symbol::Match(5, 5 + text.len())]);
@@ -310,16 +310,16 @@ fn tail_that_was_not_removed_is_not_part_of_the_next_message() {
         b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x00\x00\x00\xff\xff",
         "Hello",
     );
-    // A stored block with that content, and nothing after it: between blocks.
+    // A stored block with similar content; the data ends between blocks.
     accepts(
         b"\x00\x04\x00\xfb\xff\x00\x00\x7f\x7f\x00\x00\x00\xff\xff",
         "\0\0\x7f\x7f",
     );
     // After a final block.
     accepts(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x00\x00\xff\xff", "Hello");
-    // The final block that it ends.
+    // An empty final block.
     accepts(b"\x01\x00\x00\xff\xff", "");
-    // It looks the same, but is not between blocks.
+    // The same bytes, but not between blocks.
     refuses(b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff", InflateError::Truncated);
     refuses(b"\x00\x00\x00\xff\xff\x00\x00\xff\xff", InflateError::Truncated);
 }
@@ -336,7 +336,7 @@ fn the_window_outlives_final_blocks() {
     bits.fixed(false, &"Hello".bytes().map(Symbol::Literal).collect::<Vec<_>>());
     bits.put(1, 3);
     accepts(&bits.bytes, "Hello");
-    // Several, stored ones too.
+    // Several final blocks, including stored ones.
     accepts(
         b"\xf3\x48\xcd\xc9\xc9\x07\x00\x01\x05\x00\xfa\xffHello\xf3\x48\xcd\xc9\xc9\x07\x00",
         "HelloHelloHello",
@@ -616,7 +616,7 @@ fn the_highest_level_makes_less_than_the_lowest() {
     assert_eq!([0, 255].map(size), [fast, small]);
 }
 
-// `Decompressor::decompress`: what exceeds the limit is never inflated, and output that fits needs no more room
+// `Decompressor::decompress`: what exceeds the limit is never inflated, and output that fits does not need more space
 #[test]
 fn a_message_takes_no_more_memory_than_the_limit() {
     for size in [1, 100, 40_000, 100_000, 100_001] {

@@ -243,7 +243,7 @@ fn both_limit_the_inflated_size_while_inflating() {
     }
 }
 
-// RFC 7692 section 8: 7692-8-03; D49: in one frame and in fragments, whole and in chunks
+// RFC 7692 section 8: 7692-8-03; D49: in one frame and in fragments, as messages and in chunks
 #[test]
 fn both_fail_on_payload_that_produces_no_output() {
     let limit = 64 * 1024;
@@ -265,7 +265,7 @@ fn both_fail_on_payload_that_produces_no_output() {
     }
 }
 
-/// What `connection` receives, read by read, with an agreement after the first `agree` bytes.
+/// Receives `wire` with `connection`, with compression negotiated after the first `agree` bytes.
 fn receive_agreeing(
     mut connection: Connection,
     mut wire: Vec<u8>,
@@ -875,7 +875,7 @@ fn assert_talks(from: &mut Connection, to: &mut Connection, compressed: bool) {
 }
 
 // RFC 7692 section 5: 7692-5-01, 7692-5-02, 7692-5-03, 7692-5-05; section 7.3: 7692-7.3-01: one element, and more than 10
-// bits unless told otherwise; RFC 6455 section 4.1: 6455-4.1-28
+// bits unless configured otherwise; RFC 6455 section 4.1: 6455-4.1-28
 #[test]
 fn client_and_server_agree_and_compress_both_ways() {
     let config = config(DeflateConfig::new());

@@ -71,7 +71,7 @@ fn output_is_a_function_of_what_the_connection_sent() {
     for level in 1..=9 {
         for bits in 9..=15 {
             let own = random.texts(5, 1200);
-            // The same runs in another order, and others: these leave the most behind for later connections.
+            // The same runs in another order, and others: these leave the most data for later connections.
             let mut others = vec![own.concat(), random.text(700)];
             others.extend(own.iter().rev().cloned());
             others.extend(random.texts(3, 1500));

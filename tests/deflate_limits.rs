@@ -237,14 +237,14 @@ fn final_blocks_of_many_messages_share_a_credit() {
     let limit = 2;
     let error = InflateError::TooManyFinalBlocks { limit };
     assert_eq!(decompress(&mut decompressor, &many), Err(error));
-    // Two in each are what legitimate senders produce, indefinitely, and the rest is kept for those that produce a few more.
+    // Two in each message, as legitimate senders produce, are always accepted and do not use up the allowance for a few more.
     let mut decompressor = with_history(1 << 15);
     let two = [&FINAL[0].repeat(2)[..], b"\x00"].concat();
     for _ in 0..1000 {
         assert_eq!(decompress(&mut decompressor, &two), Ok(0));
     }
     assert_eq!(decompress(&mut decompressor, &many), Ok(0));
-    // It is restored by messages without any, up to the initial amount.
+    // Messages without final blocks restore the allowance, up to the initial amount.
     for _ in 0..1000 {
         assert_eq!(decompress(&mut decompressor, b"\x00"), Ok(0));
     }
@@ -317,7 +317,7 @@ impl Model {
         self.note();
     }
 
-    /// Each a byte, and copies of it.
+    /// For each element, a byte and copies of it.
     fn add_matches(&mut self, matches: &[(usize, u8)]) {
         let symbols = matches
             .iter()
@@ -329,7 +329,7 @@ impl Model {
             bits.fixed(false, &written);
             // Without the end of the block, 7 bits.
             let needed = start + (bits.len - 7).div_ceil(8);
-            // What came before is out once the byte before the one that this symbol ends in is.
+            // Earlier output is complete before the byte in which this symbol ends.
             self.came.resize(needed, self.out.len());
             match symbol {
                 Symbol::Literal(byte) => self.out.push(byte),

@@ -307,7 +307,7 @@ fn server_answers_by_offer_and_settings() {
             "; server_max_window_bits=11; client_max_window_bits=10",
             [(10, true), (11, true)],
         ),
-        // D23: agreed to, and never used for sending.
+        // D23: accepted, but never used for sending.
         (
             "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
             OPEN,
@@ -440,7 +440,7 @@ fn client_accepts_what_fits() {
     );
 }
 
-// RFC 7692 section 7.1.2.2: a hint is not a demand, and the client honors it whatever the response: 7692-7.1.2.2-05, D52.
+// RFC 7692 section 7.1.2.2: a hint is not a demand, and the client honors it for any response: 7692-7.1.2.2-05, D52.
 // Servers that respond like this: ws 8.18 with a `clientMaxWindowBits` of 13 to 15, Netty with a `preferredClientWindowSize`.
 #[test]
 fn client_keeps_to_its_hint_whatever_is_answered() {
@@ -451,7 +451,7 @@ fn client_keeps_to_its_hint_whatever_is_answered() {
     }
 }
 
-// RFC 7692 section 7.1.2.1: 7692-7.1.2.1-04. 15 is the default, so a server that leaves it out has agreed to it: D55.
+// RFC 7692 section 7.1.2.1: 7692-7.1.2.1-04. 15 is the default, so a server that omits it has accepted it: D55.
 #[test]
 fn response_may_omit_a_demand_of_15_bits() {
     for bits in 8..=15 {

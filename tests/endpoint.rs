@@ -496,7 +496,7 @@ fn any_time_will_do() {
     }
 }
 
-// D40: frames that another library read behind its handshake, in each delivery
+// D40: frames that another library read after its handshake, with each delivery
 #[test]
 fn bytes_behind_a_foreign_handshake_are_the_first_events() {
     for delivery in [Delivery::Whole, Delivery::InPlace] {

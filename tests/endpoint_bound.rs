@@ -10,7 +10,7 @@ use websocket_proto::{Config, Event, Role};
 
 const LIMIT: usize = 24;
 const DEPTH: u32 = 5;
-/// A payload that goes back as it came, in a frame of 12 bytes: by the endpoint, or by its caller.
+/// A payload that is sent back in a frame of 12 bytes, by the endpoint or by its caller.
 const PAYLOAD: &[u8] = &[7; 10];
 const FRAME: usize = 2 + PAYLOAD.len();
 
@@ -18,7 +18,7 @@ const FRAME: usize = 2 + PAYLOAD.len();
 enum Act {
     Ping,
     Message,
-    /// An event is asked for, and a message replied to.
+    /// The next event is requested, and a message is replied to.
     Take,
     Send,
     Write(usize),
@@ -33,12 +33,12 @@ const ACTS: [Act; 6] = [
     Act::Write(FRAME),
 ];
 
-/// An endpoint, and what waits for it and in it.
+/// An endpoint, and independent counts of its pending input and output.
 struct Counted {
     endpoint: Endpoint,
     frames: usize,
     waiting: usize,
-    /// How much of what waits counts as no reply: all that was sent without an event, or all that waits if that is less.
+    /// How much of the output does not count as replies: everything sent without an event, or the entire output if that is less.
     sent: usize,
 }
 
@@ -109,8 +109,8 @@ impl Counted {
     }
 }
 
-// D88: an event is handed out if and only if the replies that wait are within the bound, also where the caller takes one
-// after the other without a step; a message is sent without an event if and only if all that waits is
+// D88: an event is returned if and only if the buffered replies are within the limit, also if the caller takes events one after
+// another without a step; a message is sent without an event if and only if all buffered output is
 #[test]
 #[cfg_attr(miri, ignore = "many sequences")]
 fn bound_holds_in_every_order_of_acts() {

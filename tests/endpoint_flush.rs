@@ -55,7 +55,7 @@ fn peer_that_does_not_read_is_given_up_while_events_wait() {
     assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
 }
 
-/// Queued output is lost with the transport, and that is reported to whoever waits for it.
+/// Buffered output is lost with the transport, which is reported to callers that wait for it.
 #[test]
 fn failed_transport_is_the_end_of_flushing() {
     let mut endpoint = with_events();

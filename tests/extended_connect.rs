@@ -270,7 +270,7 @@ fn server_refuses_malformed_fields() {
     }
 }
 
-// RFC 8441 section 5: 8441-5-04. No 426, which would ask for an upgrade.
+// RFC 8441 section 5: 8441-5-04. Not a 426, which would request an upgrade.
 #[test]
 fn server_refuses_other_versions() {
     for version in ["8", "013", "+13", "13, 8", "", "25"] {

@@ -12,7 +12,7 @@ use websocket_proto::{
     ReceiveHalf, Role, SendHalf, State, TransportAdvice,
 };
 
-/// One end, whole or split.
+/// One end, as one connection or split.
 trait OneEnd: Receiver {
     fn send(&mut self, step: &Step, out: &mut Vec<u8>) -> Result<(), Misuse>;
     fn end(&mut self);
@@ -368,7 +368,7 @@ fn owed() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
 }
 
 proptest! {
-    // RFC 6455 section 5.5.1: D78, in whatever order replies reach the sending half
+    // RFC 6455 section 5.5.1: D78, in any order in which replies reach the sending half
     #[test]
     fn replies_in_any_order_put_nothing_after_the_peers_close_or_a_failure(
         frames in owed(),

@@ -211,7 +211,7 @@ fn url() -> impl Strategy<Value = String> {
         })
 }
 
-/// The bytes that it stands for.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

@@ -33,7 +33,7 @@ fn cases(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Of a connection that was opened at `START`.
+/// The timers of a connection that was opened at `START`.
 fn opened(config: &KeepaliveConfig) -> Keepalive {
     let mut keepalive = Keepalive::new(config, START);
     keepalive.record_opened(START);
@@ -235,7 +235,7 @@ fn never_is_a_duration() {
     let mut keepalive = opened(&CONFIG.ping_interval(Duration::MAX));
     assert_eq!(keepalive.deadline(), None);
     assert_eq!(keepalive.tick(START + secs(1 << 30)), Ok(Action::Wait));
-    // One on demand, and then none.
+    // One Ping on demand, and then none.
     let now = START + secs(1 << 31);
     keepalive.ping_at(now, now);
     let payload = keepalive.pings(now);
@@ -386,7 +386,7 @@ fn a_peer_gets_another_chance_after_a_sleep() {
     let mut late = keepalive.clone();
     assert_eq!(late.tick(sent + hour * 2), Err(Expired::Ping));
 
-    // A peer that uses it gets another one.
+    // A peer that replies in time gets another chance.
     assert_eq!(
         keepalive.record_pong(&fresh, sent + hour + secs(1)),
         Some(secs(1)),
@@ -470,7 +470,7 @@ enum Call {
     Opened,
     PingAt,
     Activity,
-    /// With the payload of the last Ping, or another.
+    /// A Pong with the payload of the last Ping, or with another.
     Pong {
         matches: bool,
     },
@@ -506,8 +506,8 @@ fn duration() -> impl Strategy<Value = Duration> {
 proptest! {
     #![proptest_config(cases(if cfg!(miri) { 4 } else { 500 }))]
 
-    // Whatever the calls and the clock do: no panic, one step for each tick, nothing is postponed for longer than its own time,
-    // and no peer is given up without a chance.
+    // For any calls and any clock: no panic, one step for each tick, no action is postponed for longer than its own duration, and no
+    // peer is given up without a chance to reply.
     #[test]
     fn timeouts_are_fair_for_any_clock_and_any_order_of_calls(
         [open, interval, timeout, close] in [duration(), duration(), duration(), duration()],
@@ -602,9 +602,9 @@ mod beside {
         end: Connection,
         keepalive: Keepalive,
         peer: Connection,
-        /// What the peer does unprompted, and when.
+        /// The peer's unsolicited actions, with their times.
         plan: BTreeMap<(Duration, usize), Act>,
-        /// What it does for each Ping, and how long after it; after the last entry it does nothing more.
+        /// The peer's replies to each Ping, with their delays. After the last entry, it does not reply.
         answers: VecDeque<Vec<(Duration, Answer)>>,
         pings_received: Vec<Vec<u8>>,
         delay: Duration,
@@ -640,7 +640,7 @@ mod beside {
         Ping(Vec<u8>),
         Rtt(Duration),
         Expired(Expired),
-        /// By the connection.
+        /// The connection ended.
         Ended,
     }
 
@@ -651,7 +651,7 @@ mod beside {
     }
 
     impl World {
-        /// Opens it at `START`.
+        /// Opens the connection at `START`.
         fn new(end: &End, config: &KeepaliveConfig) -> Self {
             let peer = End {
                 role: end.role.peer(),
@@ -924,12 +924,12 @@ mod beside {
                 Step::Ping(payload) => Some(payload.clone()),
                 _ => None,
             }).collect();
-            // One more than there were, so that one missing is detected.
+            // One more than were sent, so that a missing Ping is detected.
             let more = [payloads.clone(), vec![b"one more".to_vec()]].concat();
             let expected = expected(interval, timeout, &world.arrivals, &more, until);
             prop_assert_eq!(&world.trace, &expected);
 
-            // As documented.
+            // The bounds that the documentation promises.
             if let Some((time, _)) = world.expired() {
                 let last = world.arrivals.last().map_or(START, |(time, _)| *time);
                 prop_assert!(time >= last + timeout);
@@ -937,7 +937,7 @@ mod beside {
             }
         }
 
-        // A peer that replies within the timeout is never given up, whatever other traffic there is.
+        // A peer that replies within the timeout is never given up, with any other traffic.
         #[test]
         fn a_live_peer_is_never_dropped(
             is_server in any::<bool>(),
@@ -949,14 +949,14 @@ mod beside {
         ) {
             let end = if is_server { common::server() } else { common::client() };
             let mut world = World::new(&end, &CONFIG.ping_interval(interval).ping_timeout(timeout));
-            // Both directions and the peer's own time are at most the timeout.
+            // The delays of both directions and of the peer are at most the timeout together.
             world.delay = timeout.mul_f64(share / 2.0);
             let spare = timeout - world.delay * 2;
             for delay in delays {
                 let pong = Answer::Pong(usize::from(older));
                 world.answers.push_back(vec![(spare.mul_f64(delay), pong)]);
             }
-            // At the earliest at the time of the Ping without a reply.
+            // Ends before a Ping without a reply can expire.
             world.run(START + interval * 20);
             prop_assert_eq!(world.expired(), None);
         }

@@ -1,5 +1,5 @@
-//! The kernels, each against its naive twin: masking (RFC 6455 section 5.3) and the validation of UTF-8 (section 8.1). What is
-//! fast on a machine is reached here by default; the loops for all other machines, by `--no-default-features`.
+//! The kernels, each compared with a naive implementation: masking (RFC 6455 section 5.3) and UTF-8 validation (section 8.1). By
+//! default, this tests the kernels that are fast on this machine; `--no-default-features` tests the portable loops.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use websocket_proto::utf8::validate;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Every length around the borders of the kernels, which are at powers of two from 4 to 512 bytes, and some long ones.
+/// Every length around the boundaries of the kernels, which are powers of two from 4 to 512 bytes, and some long ones.
 fn lengths() -> impl Iterator<Item = usize> {
     (0..=700).chain([2047, 2048, 2049, 2175, 4095, 4096, 65_535, 65_539])
 }
@@ -18,7 +18,7 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8).collect()
 }
 
-/// RFC 6455 section 5.3, by the letter.
+/// A literal implementation of RFC 6455 section 5.3.
 fn masked(bytes: &[u8], phase: usize) -> Vec<u8> {
     let each = bytes.iter().enumerate();
     each.map(|(i, byte)| byte ^ KEY[(i + phase) % 4]).collect()
@@ -55,7 +55,7 @@ fn mask_appends_what_the_byte_loop_makes_for_every_length_phase_and_offset() {
         for offset in 0..=32 {
             let plain = &source[offset..][..len];
             let before = &[0xee; 8][..offset / 4];
-            // With too little room, with as much as it takes, and with more.
+            // With too little reserved capacity, with exactly enough, and with more.
             for room in [0, len, len + 7] {
                 let mut out = Vec::with_capacity(before.len() + room);
                 out.extend_from_slice(before);
@@ -88,7 +88,7 @@ fn mask_is_its_own_inverse_for_any_split() {
     assert_eq!(whole, plain);
 }
 
-/// The standard library is the twin; it is the kernel too, for what is short.
+/// Compares with the standard library, which the kernel itself uses for short inputs.
 fn agrees_with_the_standard_library(bytes: &[u8]) {
     assert_eq!(
         validate(bytes).ok(),
@@ -101,7 +101,7 @@ fn agrees_with_the_standard_library(bytes: &[u8]) {
 // RFC 6455 section 8.1: 6455-8.1-02
 #[test]
 fn validation_equals_the_standard_library_for_every_length_and_position_of_an_error() {
-    // What only its last byte tells from a character, and what comes one byte short at the end.
+    // Sequences that only their last byte distinguishes from a character, and that are one byte short at the end.
     let faults: [&[u8]; 6] = [
         b"\xff",
         b"\xc3",

@@ -303,7 +303,7 @@ fn client_accepts_a_101_in_http_1_0_by_leniency_only() {
     for (way, result) in answer(&HTTP_1_0(Config::new()), "HTTP/1.0", "\r\n", &[]) {
         assert!(result.is_ok(), "{way}");
     }
-    // Another major version is another syntax, and a server upgrades no request in HTTP/1.0.
+    // Another major version has another syntax, and a server does not upgrade HTTP/1.0 requests.
     let (_, result) = answer(&HTTP_1_0(Config::new()), "HTTP/2.0", "\r\n", &[]).remove(0);
     assert_eq!(
         result.err(),
@@ -385,9 +385,9 @@ fn client_accepts_no_bare_line_feed_between_chunks() {
     assert_eq!(read.result, Some(Ok(b"no!".to_vec())));
 }
 
-// ---- the ways in --------------------------------------------------------------------------------------------------------
+// ---- entry points --------------------------------------------------------------------------------------------------------
 
-/// What a server is asked.
+/// A request to a server.
 #[derive(Clone)]
 struct Asked {
     host: &'static str,
@@ -395,7 +395,7 @@ struct Asked {
     fields: Vec<Field>,
 }
 
-/// What it reads from the request.
+/// What the server reads from the request.
 struct Seen {
     authority: String,
     protocols: Vec<String>,

@@ -334,7 +334,7 @@ fn fragments() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
     vec(message, 1..5).prop_map(|messages| messages.concat())
 }
 
-/// Predicts from the headers alone where the limits, each in force from its place on, fail the stream, and by which size.
+/// Predicts from the headers at which byte the limits, each of which applies from its place on, fail the stream, and with which size.
 fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
     // Each data frame: where its length is known, where its header ends, where it ends; the message up to its end.
     let (mut frames, mut at, mut size) = (Vec::new(), 0, 0);
@@ -351,7 +351,7 @@ fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
     let mut limits = limits.iter().copied().peekable();
     let mut limit = u64::MAX;
     for came in 0..=wire.len() {
-        // With this many bytes: a header may be complete up to its length. Inside the key, it is parsed again.
+        // After this many bytes, a header may be complete up to its length. It is parsed again with each byte of the key.
         for (known, header, _, announced, _) in &frames {
             if came > 0 && (*known..=*header).contains(&came) && *announced > limit {
                 return Some((came, limit, *announced));
@@ -359,7 +359,7 @@ fn oracle(wire: &[u8], limits: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
         }
         while let Some((_, new)) = limits.next_if(|(place, _)| *place == came) {
             limit = new;
-            // What has begun: the last frame whose header is there, unless it ended its message.
+            // A changed limit applies to the last frame whose header is complete, unless it has ended its message.
             let begun = frames.iter().rev().find(|(_, header, ..)| *header <= came);
             if let Some((_, _, end, announced, fin)) = begun {
                 if (*end > came || !fin) && *announced > limit {
@@ -413,7 +413,7 @@ proptest! {
                 };
                 let error = expected.map(|(_, limit, size)| Error::MessageTooBig { limit: clamped(limit), size });
                 prop_assert_eq!(found, error, "{:?}", delivery);
-                // What was complete before it is handed out.
+                // Messages that were complete before the error are delivered.
                 let before = &wire[..expected.map_or(wire.len(), |(came, ..)| came)];
                 let rules = naive::Rules::strict(end.role, u64::MAX);
                 prop_assert_eq!(&events.seen, &naive::receive(&rules, before).events);

@@ -439,7 +439,7 @@ fn prepared_message_exposes_its_kind_and_payload() {
     assert_eq!(prepared.frame(), frame(0x82, None, &[3; 126]));
 }
 
-// `Delivery::InPlace`: a partial payload is not consumed, and the connection says how long the input has to be
+// `Delivery::InPlace`: a partial payload is not consumed, and the connection reports how long the input has to be
 #[test]
 fn in_place_leaves_a_partial_payload_in_the_input_and_reports_what_is_missing() {
     for end in both_with(Config::new().delivery(Delivery::InPlace)) {

@@ -295,13 +295,13 @@ fn text_that_spans_reads_is_validated() {
     }
 }
 
-// ---- answers and the end ------------------------------------------------------------------------------------------------
+// ---- replies and the end ------------------------------------------------------------------------------------------------
 
-/// A peer that sends and does not read.
+/// A peer that sends but does not read.
 #[test]
 fn output_is_bounded_by_input() {
     for end in both() {
-        // For each frame, the reply is as large as the frame, give or take the mask.
+        // Each reply is as large as its frame, except for the masking key.
         let mut wire = end.incoming(0x89, b"").repeat(10_000);
         wire.extend(end.incoming(0x89, &[7; 125]).repeat(100));
         let (_, heap) = measure(|| drive(&mut end.open(), &wire, &[]).out.len());
@@ -309,13 +309,13 @@ fn output_is_bounded_by_input() {
         assert!(run.out.len() <= wire.len() + 4 * 10_100, "{}", run.out.len());
         assert_eq!(run.state, State::Open);
         assert!(heap.held == 0, "{heap:?}");
-        // An error gets one reply, however much follows it.
+        // An error gets only one reply, even if more frames follow it.
         let run = end.receive(&[end.incoming(0x83, b""), wire].concat());
         assert!(run.out.len() <= 131, "{}", run.out.len());
     }
 }
 
-/// If the caller writes `out`, nothing else grows: no replies are kept inside.
+/// If the caller writes `out`, memory does not grow, because replies are not queued internally.
 #[test]
 fn pongs_are_not_queued() {
     for end in both() {
@@ -442,7 +442,7 @@ fn chunk_extensions_are_limited() {
 
 // ---- faults of 2025 and 2026 ---------------------------------------------------------------------------------------------
 
-/// If all frames had the same key, whoever chooses the data could choose what is on the wire (RFC 6455 section 10.3).
+/// If all frames had the same key, an attacker who chooses the data could choose the bytes on the wire (RFC 6455 section 10.3).
 #[test]
 fn each_frame_has_a_mask_key_of_its_own() {
     let mut drawn = 0_u32;
@@ -616,12 +616,12 @@ fn text_that_was_split_is_validated() {
     }
 }
 
-/// What one connection compresses must not be revealed by the size of what another compresses: the attack of RFC 7692 section 8,
-/// without the secret in the attacker's own window.
+/// The size of one connection's compressed messages must not reveal another's text: the attack of RFC 7692 section 8, although the
+/// secret is not in the attacker's own window.
 ///
-/// An engine used by two connections in turn hashes what the first one left after the end of the second one's history. The
-/// attacker has the server repeat words of any size that end in a marker, and then the marker with each letter: the letter that
-/// followed it is not found again, and takes one byte more.
+/// An engine used by two connections alternately hashes the data that the first one left after the end of the second one's history.
+/// The attacker has the server repeat words that end in a marker, and then the marker with each letter: the letter that follows the
+/// marker in the secret is not found again, and takes one more byte.
 // D47
 #[cfg(feature = "deflate")]
 #[test]

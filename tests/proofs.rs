@@ -26,7 +26,7 @@ fn rules(switches: u8, max_payload: u64) -> Rules {
         .accept_rsv1_on_control(is_on(4))
 }
 
-/// A parsed header encodes to the same or a shorter form, and longer input changes nothing.
+/// A parsed header encodes to the same or a shorter form, and longer input does not change the result.
 fn parse_and_encode_are_inverse(bytes: [u8; 14], size: usize, rules: Rules) {
     let front = &bytes[..size % 15];
     match Header::parse(front, &rules) {
@@ -78,8 +78,8 @@ fn encode_and_parse_are_inverse(first: u8, key: Option<[u8; 4]>, payload_len: u6
     assert_eq!(parsed, Ok(Some((header, encoded.len()))));
 }
 
-/// Advancing a key is a rotation: in several steps or in one, the result is the same, and for each byte it is what section 5.3
-/// says.
+/// Advancing a key is a rotation: the result is the same in several steps as in one, and for each byte it is as section 5.3
+/// specifies.
 fn advance_is_a_rotation(key: [u8; 4], first: usize, second: usize, place: usize) {
     let advanced = mask::advance(key, first);
     assert_eq!(advanced[place % 4], key[(first % 4 + place % 4) % 4]);
@@ -89,7 +89,7 @@ fn advance_is_a_rotation(key: [u8; 4], first: usize, second: usize, place: usize
     );
 }
 
-/// Byte `i` is XORed with byte `i mod 4` of the key, in parts as in one piece.
+/// Byte `i` is XORed with byte `i mod 4` of the key, both in parts and in one piece.
 fn mask_is_by_the_letter(plain: [u8; 24], split: usize, key: [u8; 4], place: usize) {
     let mut masked = plain;
     let (front, back) = masked.split_at_mut(split % 25);

@@ -43,7 +43,7 @@ fn any_bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..12), vec(any::<u8>(), 0..max)]
 }
 
-/// What a peer does at a time.
+/// A part of what a peer sends.
 #[derive(Clone, Debug)]
 enum Part {
     /// A message in fragments, split at these places, with Pings in between where `pings` says so.

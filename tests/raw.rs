@@ -12,7 +12,7 @@ use websocket_proto::frame::raw::{Decoder, Header, Item};
 /// Header, payload, and whether it is complete.
 type Frame = (Header, Vec<u8>, bool);
 
-/// The frames, and the bytes as a relay writes them.
+/// Returns the frames, and the bytes that a relay writes.
 fn relay(wire: &[u8], cuts: &[usize]) -> (Vec<Frame>, Vec<u8>) {
     let (mut decoder, mut frames, mut relayed) = (Decoder::new(), Vec::new(), Vec::new());
     let mut start = 0;
@@ -42,7 +42,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     // RFC 6455 section 5.2: any bytes, however they are split, are relayed unchanged (except an incomplete header at the end),
-    // and mean what they mean to the naive reader
+    // and are parsed as by the naive reader
     #[test]
     fn relayed_bytes_are_unchanged(
         frames in vec((any::<u8>(), any::<Option<[u8; 4]>>(), vec(any::<u8>(), 0..300)), 0..5),

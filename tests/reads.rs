@@ -1,4 +1,4 @@
-//! Reads that are sized by what is missing of a payload: the next frame then begins with a read.
+//! Reads that end with a partial payload, so that the next frame begins at the start of a read.
 #![cfg(feature = "alloc")]
 
 mod common;
@@ -9,10 +9,10 @@ use common::{open, server};
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, ReadBuffer, Step};
 use websocket_proto::{Config, Delivery, Event, Role};
 
-/// 16 KiB, and a header.
+/// The maximum size of a read: 16 KiB and a header.
 const READ: usize = 16 * 1024 + 128;
 
-/// What of it lies in the input.
+/// The number of reads, and of payloads borrowed from the input and owned.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Run {
     reads: usize,
@@ -32,7 +32,7 @@ impl Run {
     }
 }
 
-/// As much as there is space for, from a transport that has all.
+/// Reads as much as there is space for, from a transport that has everything.
 fn read(wire: &mut &[u8], space: &mut [u8]) -> usize {
     assert!(!space.is_empty());
     std::io::Read::read(wire, space).unwrap()
@@ -83,7 +83,7 @@ fn messages(size: usize, times: usize) -> Vec<u8> {
     server().incoming(0x82, &vec![7; size]).repeat(times)
 }
 
-/// Of twenty messages, behind a hundred after which the buffer has grown and the reads end where they will.
+/// Measures twenty messages, after a hundred during which the buffer has grown and the reads have settled.
 fn assert_run(size: usize, delivery: Delivery, reads: usize, borrowed: usize) {
     let expected = Run {
         reads,
@@ -126,7 +126,7 @@ fn small_messages_fill_the_reads() {
     let wire = messages(1000, 1000);
     for run in [by_endpoint, by_connection] {
         let reads = run(&wire, Delivery::Whole).reads;
-        // Two or three for the buffer to grow.
+        // Two or three additional reads while the buffer grows.
         assert!(
             (wire.len() / READ..wire.len() / READ + 5).contains(&reads),
             "{reads}"

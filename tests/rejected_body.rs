@@ -30,7 +30,7 @@ fn assert_body(head: &[u8], bytes: &[u8], body: &[u8], rest: usize) {
     assert_eq!(bytes.len() - read.used, rest, "what follows stays in the input");
 }
 
-/// Fails with the last of `bytes`, not earlier.
+/// Asserts that the body fails with the last of `bytes`, not earlier.
 #[track_caller]
 fn assert_fails(config: &Config, head: &[u8], bytes: &[u8], error: BodyError) -> BodyRead {
     let (_, before) = bytes.split_last().expect("a byte");
@@ -40,7 +40,7 @@ fn assert_fails(config: &Config, head: &[u8], bytes: &[u8], error: BodyError) ->
     read
 }
 
-/// Fails by the head alone.
+/// Asserts that the body fails because of its head.
 #[track_caller]
 fn assert_refused(head: &[u8], error: BodyError) {
     let read = read(head, b"3\r\nabc\r\n0\r\n\r\n");
@@ -414,7 +414,7 @@ proptest! {
     }
 }
 
-/// Mostly one way to say a length, sometimes none or several.
+/// Mostly one field that declares a length, sometimes none or several.
 fn framed() -> impl Strategy<Value = Framed> {
     let line = select(vec![
         ("Transfer-Encoding", "chunked"),

@@ -39,7 +39,7 @@ fn every_requirement_has_its_proof() {
     assert!(faults.is_empty(), "REQUIREMENTS.md:\n  {}", faults.join("\n  "));
 }
 
-/// Each row of `THREAT_MODEL.md` names what holds the guarantee: tests, `fuzz/TARGET` and scripts. Each fuzz target is in a row.
+/// Each row of `THREAT_MODEL.md` names what verifies the guarantee: tests, `fuzz/TARGET` and scripts. Each fuzz target is in a row.
 #[test]
 #[cfg_attr(miri, ignore = "reads files")]
 fn every_threat_has_its_proof() {

@@ -139,7 +139,7 @@ fn errors_print_what_is_wrong() {
             &Error::InvalidCloseCode(CloseCode(1004)),
             &validate(b"\xff").unwrap_err(),
         ],
-        // Not those that are passed on, but that of `utf8`.
+        // Without the variants that wrap other errors, and with the error of `utf8`.
         variants(include_str!("../src/error.rs"), "Error") - 1,
         &[1001, 1002, 1003, 1004],
     );
@@ -189,7 +189,7 @@ fn errors_of_bodies_print_what_is_wrong() {
             &BodyError::Trailers(HandshakeError::HeadTooLarge { limit: 1004 }),
             &BodyError::Trailers(HandshakeError::TooManyFields { limit: 1005 }),
         ],
-        // Three texts for one of them.
+        // One variant has three texts.
         variants(include_str!("../src/handshake/body/error.rs"), "BodyError") + 2,
         &[1001, 1002, 1003, 1004, 1005],
     );

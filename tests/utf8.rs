@@ -1,4 +1,4 @@
-//! UTF-8 of messages (RFC 6455 section 8) and the incremental validator behind it.
+//! UTF-8 of messages (RFC 6455 section 8), and its incremental validator.
 #![cfg(feature = "alloc")]
 
 mod common;

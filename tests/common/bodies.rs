@@ -34,7 +34,7 @@ pub fn rejected(config: &Config, head: &[u8], tail: &[u8]) -> (Response, Vec<u8>
 #[track_caller]
 pub fn read_body(config: &Config, head: &[u8], bytes: &[u8], cuts: &[usize]) -> BodyRead {
     let (response, rest) = rejected(config, head, bytes);
-    assert_eq!(rest, bytes, "what follows the head is left in the input");
+    assert_eq!(rest, bytes, "bytes after the head stay in the input");
     let whole = read_parts(config, &response, &[bytes]);
     assert_eq!(read_parts(config, &response, &parts(bytes, cuts)), whole);
     assert_eq!(
@@ -59,7 +59,7 @@ fn read_parts(config: &Config, response: &Response, parts: &[&[u8]]) -> BodyRead
         match received {
             Ok(None) => assert!(input.is_empty(), "incomplete bodies consume all input"),
             Ok(Some(bytes)) => {
-                assert_eq!(body.received(), b"", "it was returned");
+                assert_eq!(body.received(), b"", "the body was returned");
                 assert_eq!(body.receive(&mut input), Err(BodyError::Finished));
                 assert_eq!(body.receive_eof(), Err(BodyError::Finished));
                 result = Some(Ok(bytes));

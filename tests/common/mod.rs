@@ -218,7 +218,7 @@ impl End {
         assert_eq!((before.error, before.out.len()), (None, 0), "failed too early");
         self.receive(&bytes[..size]).fails(error);
         let run = self.receive(bytes).fails(error);
-        assert_eq!(run.consumed, size, "what follows stays in the input");
+        assert_eq!(run.consumed, size, "later bytes stay in the input");
     }
 }
 

@@ -350,7 +350,7 @@ impl End {
         assert_eq!(std::mem::take(&mut self.received.seen), expected);
         if self.model.is_receiving() {
             let held = self.model.setup.hold && self.connection().payload_remaining() > left as u64;
-            assert!(left == 0 || held, "total consumption");
+            assert!(left == 0 || held, "the input is consumed");
             self.buffer = buffer.split_off(buffer.len() - left);
         }
         self.emits(&out, &answers);

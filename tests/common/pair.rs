@@ -291,7 +291,7 @@ impl Pair {
                     side.endpoint.read_blocked();
                 } else {
                     let space = side.endpoint.read_space();
-                    assert!(!space.is_empty(), "there is space to read to");
+                    assert!(!space.is_empty(), "there is space for a read");
                     let size = space.len().min(link.chunk).min(pipe.under_way.len());
                     for (byte, read) in space.iter_mut().zip(pipe.under_way.drain(..size)) {
                         *byte = read;
@@ -303,7 +303,7 @@ impl Pair {
                 assert!(!is_over, "a second shutdown");
                 assert!(side.endpoint.output().is_empty(), "output is lost");
                 let pipe = &mut self.pipes[place];
-                assert!(pipe.unflushed.is_empty(), "what was written is not flushed");
+                assert!(pipe.unflushed.is_empty(), "everything written is flushed");
                 pipe.is_ended = true;
                 side.shut_down_at = Some(self.now);
                 side.endpoint.shut_down();
@@ -323,7 +323,7 @@ impl Pair {
     fn check(&self, place: usize) {
         let side = &self.sides[place];
         let (waiting, most) = (side.endpoint.output().len(), self.setup.max_waiting(self.pings));
-        assert!(waiting <= most, "{waiting} bytes wait, over {most}");
+        assert!(waiting <= most, "{waiting} bytes are buffered, over {most}");
         // The output's buffers may be four times as large as the output. In addition, there are bytes from a read or a held message.
         assert!(
             side.endpoint.capacity() <= 4 * most + MAX_MESSAGE + 256,
@@ -396,7 +396,7 @@ impl Pair {
             self.now = self.now.max(next);
             self.settle();
         }
-        panic!("not done after a bounded number of deadlines");
+        panic!("an end has not ended after a bounded number of deadlines");
     }
 
     /// Checks the invariants after both ends have finished.

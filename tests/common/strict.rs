@@ -104,7 +104,7 @@ impl Strict {
             return Some(self.control(frame));
         }
         if frame.opcode == 0 {
-            assert_eq!(frame.rsv, 0, "RSV1 is for the first fragment");
+            assert_eq!(frame.rsv, 0, "RSV1 is only for the first fragment");
             let message = self.message.as_mut().expect("a message to continue");
             message.payload.extend(&frame.payload);
         } else {
@@ -175,6 +175,6 @@ impl Strict {
 
     #[cfg(not(feature = "deflate"))]
     fn inflate(&mut self, _: &[u8]) -> Vec<u8> {
-        panic!("nothing is compressed")
+        panic!("compression is not available")
     }
 }

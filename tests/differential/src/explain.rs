@@ -12,7 +12,7 @@ use Trait as T;
 pub enum Does {
     /// Does not detect an error, and continues.
     Takes,
-    /// Rejects what is valid.
+    /// Rejects valid input.
     Refuses,
     /// Fails with another close code.
     Code(u16),
