@@ -28,10 +28,15 @@ impl Backoff {
 
     /// Returns the next delay: between half of the current one and all of it.
     pub fn delay(&mut self) -> Duration {
+        self.delay_from(&mut OsEntropy)
+    }
+
+    /// Same as [`delay`](Self::delay), randomized by another source.
+    pub fn delay_from(&mut self, entropy: &mut impl Entropy) -> Duration {
         let due = self.next;
         self.next = due.saturating_mul(2).min(self.longest);
         let mut random = [0; 2];
-        OsEntropy.fill(&mut random);
+        entropy.fill(&mut random);
         due / 2 + due / 2 * u32::from(u16::from_ne_bytes(random)) / u32::from(u16::MAX)
     }
 }

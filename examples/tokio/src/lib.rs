@@ -56,7 +56,7 @@ pub use backoff::Backoff;
 pub use message::Message;
 #[cfg(feature = "tls")]
 pub use open::connect_tls;
-pub use open::{Incoming, OpenError, accept, client, connect};
+pub use open::{Incoming, OpenError, accept, client, client_with, connect};
 use split::{Half, Wakers};
 pub use split::{Reader, Writer};
 #[cfg(feature = "tls")]

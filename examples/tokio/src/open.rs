@@ -6,8 +6,8 @@ use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use websocket_proto::OsEntropy;
 use websocket_proto::handshake::{ClientRequest, HandshakeMisuse, Request, Response, Upgrade};
+use websocket_proto::{Entropy, OsEntropy};
 
 use crate::{End, Endpoint, EndpointConfig, Step, WebSocket};
 
@@ -79,7 +79,21 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     request: ClientRequest,
     config: &EndpointConfig,
 ) -> Result<(WebSocket<S>, Response), OpenError> {
-    let mut socket = WebSocket::new(stream, |now| Endpoint::client(config, request, OsEntropy, now));
+    client_with(stream, request, config, OsEntropy).await
+}
+
+/// Same as [`client`], with another source of nonces and mask keys: see [`Endpoint::client`].
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn client_with<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: ClientRequest,
+    config: &EndpointConfig,
+    entropy: impl Entropy + 'static,
+) -> Result<(WebSocket<S>, Response), OpenError> {
+    let mut socket = WebSocket::new(stream, |now| Endpoint::client(config, request, entropy, now));
     let _ = poll_fn(|cx| socket.poll_drive(cx)).await;
     match socket.endpoint.take_response() {
         Some(response) if response.status() == 101 => Ok((socket, response)),
