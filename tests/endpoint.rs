@@ -649,10 +649,93 @@ fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
                 assert_eq!(end.is_clean(), is_sent, "{end} {left:?} {ours_first} {fails}");
                 let closed = end.closed().unwrap();
                 assert_eq!(closed.code_sent().is_some(), is_sent);
+                assert_eq!(closed.code_unsent(), (!is_sent).then_some(CloseCode::NORMAL));
                 assert_eq!(closed.code_received(), Some(CloseCode::NORMAL));
                 assert_eq!(end.into_result().is_ok(), is_sent);
             }
         }
+    }
+}
+
+// RFC 6455 section 7.1.4, D92: a slow reader is closed with 1013: the end says whether that was written, and whether it was answered
+#[test]
+fn end_shows_the_close_for_a_slow_reader() {
+    #[derive(Clone, Copy, Debug)]
+    enum Peer {
+        Answers,
+        ReadsOnly,
+        ReadsNothing,
+        Resets,
+    }
+    for (peer, end, code_sent) in [
+        (
+            Peer::Answers,
+            "closed locally, clean, sent 1013, received 1013",
+            true,
+        ),
+        (
+            Peer::ReadsOnly,
+            "closed locally, not clean, sent 1013, received none (closing handshake took too long)",
+            true,
+        ),
+        (
+            Peer::ReadsNothing,
+            "peer did not read, not clean, 1013 not written",
+            false,
+        ),
+        (
+            Peer::Resets,
+            "transport failed: reset, not clean, 1013 not written",
+            false,
+        ),
+    ] {
+        let mut endpoint = opened(
+            Role::Server,
+            &EndpointConfig::new().max_buffered(100),
+            Config::new(),
+        );
+        let now = Duration::ZERO;
+        endpoint.sender().send_binary(&[7; 200]).unwrap();
+        assert!(matches!(
+            endpoint.sender().send_text("x"),
+            Err(SendError::Full { .. })
+        ));
+        endpoint
+            .sender()
+            .close(CloseCode::TRY_AGAIN_LATER, "too slow")
+            .unwrap();
+        match peer {
+            Peer::Answers => {
+                write_all(&mut endpoint, now);
+                feed(&mut endpoint, now, &server().incoming(0x88, b"\x03\xf5"));
+                assert_eq!(events(&mut endpoint, now), [close(1013, "")]);
+                shut_down(&mut endpoint, now);
+            }
+            Peer::ReadsOnly => {
+                write_all(&mut endpoint, now);
+                assert_eq!(endpoint.step(now), Step::Read);
+                endpoint.read_blocked();
+                assert_eq!(endpoint.step(now), Step::Wait(Interest::Readable));
+                assert_eq!(endpoint.step(seconds(10)), Step::Done);
+            }
+            Peer::ReadsNothing => {
+                assert_eq!(endpoint.step(now), Step::Write);
+                endpoint.written(150); // of the message
+                endpoint.write_blocked();
+                assert_eq!(endpoint.step(now), Step::Read);
+                endpoint.read_blocked();
+                assert_eq!(endpoint.step(now), Step::Wait(Interest::Both));
+                assert_eq!(endpoint.step(seconds(10)), Step::Done);
+            }
+            Peer::Resets => endpoint.read_failed("reset"),
+        }
+        let ended = endpoint.into_end();
+        assert_eq!(ended.to_string(), end, "{peer:?}");
+        let closed = ended.closed().unwrap();
+        let code = Some(CloseCode::TRY_AGAIN_LATER);
+        assert_eq!(closed.code_sent(), code.filter(|_| code_sent), "{peer:?}");
+        assert_eq!(closed.code_unsent(), code.filter(|_| !code_sent), "{peer:?}");
+        assert_eq!(ended.is_clean(), matches!(peer, Peer::Answers));
     }
 }
 

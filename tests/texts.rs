@@ -388,7 +388,7 @@ fn debug_form_of_the_end_hides_the_reason() {
     assert_eq!(
         format!("{closed:?}"),
         "Closed { by: Peer, code: CloseCode(1001), code_sent: Some(CloseCode(1001)), \
-         code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
+         code_unsent: None, code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
     );
 }
 

@@ -85,6 +85,8 @@ pub enum ClosedBy {
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Closed {
     send: SendState,
+    /// Our Close, if it was queued and never written; otherwise [`SendState::Open`].
+    unsent: SendState,
     receive: ReceiveState,
 }
 
@@ -324,6 +326,7 @@ impl Closed {
     pub(super) fn at_the_end(sending: &Sending, receiving: &Receiving) -> Self {
         Self {
             send: sending.own,
+            unsent: SendState::Open,
             receive: receiving.0.clone().at_the_end(),
         }
     }
@@ -332,6 +335,7 @@ impl Closed {
     pub(crate) fn without_our_close(self) -> Self {
         Self {
             send: SendState::Open,
+            unsent: self.send,
             ..self
         }
     }
@@ -346,6 +350,14 @@ impl Closed {
     /// Returns the code of the Close frame that was sent, 1005 if it had none; `None` if none was sent.
     pub fn code_sent(&self) -> Option<CloseCode> {
         self.send.code()
+    }
+
+    /// Returns the code of a Close frame that was queued but not sent, 1005 if it had none. An
+    /// [`Endpoint`](crate::endpoint::Endpoint) reports it if the transport ended before the Close was written and flushed:
+    /// for example 1013 for a peer that reads so slowly that the Close never got that far. [`code_sent`](Self::code_sent) is
+    /// then `None`. Always `None` without an endpoint, because only an endpoint knows what was written.
+    pub fn code_unsent(&self) -> Option<CloseCode> {
+        self.unsent.code()
     }
 
     /// Returns the code of the Close frame that was received, 1005 if it had none; `None` if none was received.
@@ -387,6 +399,7 @@ impl fmt::Debug for Closed {
             .field("by", &self.by())
             .field("code", &self.code())
             .field("code_sent", &self.code_sent())
+            .field("code_unsent", &self.code_unsent())
             .field("code_received", &self.code_received())
             .field("is_clean", &self.is_clean())
             .field("reason_len", &self.reason().len())
@@ -414,6 +427,9 @@ impl fmt::Display for Closed {
                 Some(code) => write!(f, ", {what} {}", code.0)?,
                 None => write!(f, ", {what} none")?,
             }
+        }
+        if let Some(code) = self.code_unsent() {
+            write!(f, ", {} not written", code.0)?;
         }
         match self.reason() {
             "" => Ok(()),

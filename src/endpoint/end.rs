@@ -12,6 +12,21 @@ pub type TransportError = Box<dyn Error + Send + Sync>;
 
 /// A summary of how an endpoint ended. [`Display`](fmt::Display) gives one line for the log.
 ///
+/// # After a Close to a peer that reads too slowly
+///
+/// A Close is queued behind the output that waits, such as that of a broadcast. A server that answers
+/// [`SendError::Full`] with a Close 1013 gets one of these ends:
+///
+/// | the peer | the end | `code_sent` | `code_unsent` |
+/// |---|---|---|---|
+/// | reads everything, and replies | `closed locally, clean, sent 1013, received 1013` | 1013 | |
+/// | reads everything, and does not reply | `closed locally, not clean, sent 1013, received none (closing handshake took too long)` | 1013 | |
+/// | reads nothing for the [write timeout](super::EndpointConfig::write_timeout) | `peer did not read, not clean, 1013 not written` | | 1013 |
+/// | leaves before the Close is written | `transport failed: connection reset, not clean, 1013 not written` | | 1013 |
+///
+/// In the first two rows, the transport has accepted the Close; only a reply shows that the peer has read it.
+/// [`Closed::code_sent`] and [`Closed::code_unsent`] return the codes.
+///
 /// It is an [`Error`] for programs that use `?` to leave at any end that is not clean: see
 /// [`into_result`](Self::into_result).
 #[derive(Debug)]
@@ -125,7 +140,7 @@ impl End {
 
     /// Returns whether the closing handshake was complete (RFC 6455 section 7.1.4; `wasClean` in browsers): the peer's
     /// Close was received, and this side's was written and flushed. A Close that still waited to be written counts as
-    /// not sent.
+    /// not sent: [`Closed::code_unsent`] has its code.
     pub fn is_clean(&self) -> bool {
         self.closed().is_some_and(Closed::is_clean)
     }
@@ -144,7 +159,11 @@ impl fmt::Display for End {
         match (&self.outcome, &self.interruption) {
             // Its text is "transport ended", without further detail.
             (Outcome::Closed(closed), Some(interruption)) if closed.by() == ClosedBy::Transport => {
-                write!(f, "{interruption}, not clean")
+                write!(f, "{interruption}, not clean")?;
+                match closed.code_unsent() {
+                    Some(code) => write!(f, ", {} not written", code.0),
+                    None => Ok(()),
+                }
             }
             (outcome, None) => outcome.fmt(f),
             // Its text says so itself.
