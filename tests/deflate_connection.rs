@@ -6,7 +6,9 @@ use common::naive_deflate::Naive;
 use common::windows::window;
 use common::{KEY, frame};
 use proptest::prelude::*;
+use std::time::Duration;
 use websocket_proto::deflate::{self, DeflateConfig, Parameters, Window};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig};
 use websocket_proto::frame::Violation;
 use websocket_proto::{
     CloseCode, Compression, Config, Connection, Delivery, Error, Event, Fin, MessageKind, Misuse, Prepared,
@@ -479,6 +481,27 @@ fn frames_of(mut wire: &[u8]) -> Vec<&[u8]> {
         wire = rest;
     }
     frames
+}
+
+// RFC 7692 section 6: a message may be sent uncompressed whatever was negotiated, which is what vectored writes do
+#[test]
+fn sender_says_whether_large_messages_are_compressed() {
+    let now = Duration::ZERO;
+    let [agreed, _] = both();
+    let plain = open_plain(Role::Server, &Config::new());
+    for (connection, compresses) in [(agreed, true), (plain, false)] {
+        let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, &[], now);
+        let mut sender = endpoint.sender();
+        for (setting, expected) in [(Compression::On, compresses), (Compression::Off, false)] {
+            sender.set_compression(setting);
+            assert_eq!(sender.compresses(), expected);
+        }
+    }
+    assert!(
+        !Endpoint::server(&EndpointConfig::new(), now)
+            .sender()
+            .compresses()
+    );
 }
 
 // RFC 7692 section 6: 7692-6-02, 7692-6-04: RSV1 of the first fragment applies to all

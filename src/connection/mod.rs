@@ -154,6 +154,11 @@ impl Connection {
         self.sender.set_compression(compression);
     }
 
+    /// Same as [`Sender::compresses`](crate::endpoint::Sender::compresses).
+    pub(crate) fn compresses(&self) -> bool {
+        self.sender.compresses()
+    }
+
     /// Changes the limit of [`Config::max_message_size`] from now on, also for the message that is being received.
     ///
     /// Use it, for example, to allow larger messages once a user has logged in. The limit applies as if it had been set

@@ -189,6 +189,11 @@ impl SendHalf {
         self.compression = compression;
     }
 
+    /// Returns whether messages are compressed that are large enough to be worth it.
+    pub(super) fn compresses(&self) -> bool {
+        self.compression == Compression::On && !self.deflating.is_off()
+    }
+
     /// Returns whether messages can be sent: no Close was sent, and no reply reported the peer's Close or the end.
     pub fn is_open(&self) -> bool {
         self.state() == State::Open

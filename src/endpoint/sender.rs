@@ -143,6 +143,14 @@ impl Sender<'_> {
         }
     }
 
+    /// Returns whether a large message would be compressed: compression was negotiated, and is
+    /// [on](Self::set_compression). For a choice between [`send_binary`](Self::send_binary) and
+    /// [`send_binary_vectored`](Self::send_binary_vectored), which does not compress.
+    pub fn compresses(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.compresses())
+    }
+
     /// Returns a message's buffer for reuse, like [`Connection::recycle`].
     #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
