@@ -8,17 +8,16 @@ use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use websocket_proto::handshake::{Answer, ClientRequest, extended};
-use websocket_proto::{CloseCode, Config, Connection, Event, OsEntropy};
+use websocket_proto::{Config, Connection, OsEntropy};
 
+use crate::echo::Echo;
 use crate::stream::{self, Stream, carry};
 use crate::{Failure, HANDSHAKE_TIME, MAX_STREAMS, WINDOW_SIZE, tls};
 
 const CONFIG: Config = Config::new();
-/// How many bytes may be in flight, unless it is a single message.
-const IN_FLIGHT: usize = 32 * 1024;
 
 /// Sends `messages` messages of `size` bytes.
 pub async fn run(url: &str, certificate: Option<&Path>, messages: usize, size: usize) -> Result<(), Failure> {
@@ -79,42 +78,18 @@ async fn open(
     }
 }
 
-/// Keeps as many messages in flight as allowed, until all have been echoed.
+/// Echoes all messages over one connection, and closes it.
 async fn echo(
     connection: Connection,
     stream: Stream,
     messages: usize,
     size: usize,
 ) -> Result<String, Failure> {
-    let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
     let (mut endpoint, clock) = stream::open(connection);
-    let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
-    for number in 0..sent {
-        endpoint.sender().send_binary(&message(number))?;
-    }
-    let (mut received, mut wrong) = (0, 0);
-    let began = Instant::now();
-    carry(&mut endpoint, clock, stream, |event, mut sender| {
-        let Event::Binary(payload) = event else {
-            return;
-        };
-        wrong += usize::from(payload != message(received));
-        received += 1;
-        // A message that could not be sent is not echoed, which is noticed at the end.
-        if sent < messages {
-            sent += 1;
-            _ = sender.send_binary(&message(sent - 1));
-        } else if received == messages {
-            _ = sender.close(CloseCode::NORMAL, "");
-        }
+    let mut echo = Echo::begin(endpoint.sender(), messages, size)?;
+    carry(&mut endpoint, clock, stream, |event, sender| {
+        echo.react(event, sender)
     })
     .await;
-    let time = began.elapsed().as_millis();
-    let end = endpoint.into_end();
-    if wrong > 0 || received < messages || !end.is_clean() {
-        return Err(format!("{received} of {messages} messages echoed, {wrong} of them wrong; {end}").into());
-    }
-    Ok(format!(
-        "{messages} messages of {size} bytes echoed in {time} ms, {end}"
-    ))
+    Ok(echo.result(&endpoint.into_end())?)
 }

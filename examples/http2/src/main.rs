@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod client;
+mod echo;
 mod server;
 mod stream;
 mod tls;

@@ -7,15 +7,14 @@ use quiche::h3::{self, Header, NameValue, WireErrorCode};
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 use websocket_proto::handshake::{Answer, ClientRequest};
-use websocket_proto::{CloseCode, Config, Event, OsEntropy};
+use websocket_proto::{Config, OsEntropy};
 
+use crate::echo::Echo;
 use crate::stream::Stream;
 use crate::{Failure, udp};
 
 const CONFIG: Config = Config::new();
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How many bytes may be in flight, unless it is a single message.
-const IN_FLIGHT: usize = 32 * 1024;
 
 /// Sends `messages` messages of `size` bytes.
 pub async fn run(url: &str, certificate: &str, messages: usize, size: usize) -> Result<(), Failure> {
@@ -90,7 +89,7 @@ impl Client {
         }
     }
 
-    /// Keeps as many messages in flight as allowed, until all have been echoed.
+    /// Echoes all messages over one connection, and closes it.
     async fn echo(
         &mut self,
         http: &mut h3::Connection,
@@ -98,47 +97,15 @@ impl Client {
         messages: usize,
         size: usize,
     ) -> Result<String, Failure> {
-        let message = |number: usize| -> Vec<u8> { (0..size).map(|at| (number + at) as u8).collect() };
-        let mut sent = messages.min(1.max(IN_FLIGHT / size.max(1)));
-        for number in 0..sent {
-            stream.endpoint.sender().send_binary(&message(number))?;
-        }
-        let (mut received, mut wrong) = (0, 0);
-        let began = Instant::now();
-        loop {
-            let is_done = stream.turn(http, &mut self.quic, |event, mut sender| {
-                let Event::Binary(payload) = event else {
-                    return;
-                };
-                wrong += usize::from(payload != message(received));
-                received += 1;
-                // A message that could not be sent is not echoed, which is noticed at the end.
-                if sent < messages {
-                    sent += 1;
-                    _ = sender.send_binary(&message(sent - 1));
-                } else if received == messages {
-                    _ = sender.close(CloseCode::NORMAL, "");
-                }
-            });
-            if is_done {
-                break;
-            }
+        let mut echo = Echo::begin(stream.endpoint.sender(), messages, size)?;
+        while !stream.turn(http, &mut self.quic, |event, sender| echo.react(event, sender)) {
             match self.poll(http)? {
                 Some(event) => stream.take(&event),
                 None => self.wait(stream.deadline()).await?,
             }
         }
         udp::send(&self.socket, &mut self.quic).await?; // a QUIC connection that is closed sends no FIN
-        let time = began.elapsed().as_millis();
-        let end = stream.into_end(&mut self.quic);
-        if wrong > 0 || received < messages || !end.is_clean() {
-            return Err(
-                format!("{received} of {messages} messages echoed, {wrong} of them wrong; {end}").into(),
-            );
-        }
-        Ok(format!(
-            "{messages} messages of {size} bytes echoed in {time} ms, {end}"
-        ))
+        Ok(echo.result(&stream.into_end(&mut self.quic))?)
     }
 
     /// The next event of the only stream, if something has arrived.

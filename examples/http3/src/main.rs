@@ -17,6 +17,8 @@ use std::num::NonZero;
 use std::path::Path;
 
 mod client;
+#[path = "../../http2/src/echo.rs"]
+mod echo;
 mod peer;
 mod server;
 mod stream;
