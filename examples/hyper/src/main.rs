@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use embedding_tokio::{Config, EndpointConfig, Event, WebSocket};
+use embedding_tokio::{Config, EndpointConfig, Event, Upgrade, WebSocket};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::{self, Method, Request, Response, header};
@@ -23,7 +23,6 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use websocket_proto::handshake::Upgrade;
 
 /// The timeout of a request. After that, the endpoint's deadlines apply.
 const REQUEST_TIME: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@
 //! use embedding_tokio::{ClientRequest, EndpointConfig, Event, connect};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let request = ClientRequest::from_url("ws://localhost:9001/chat")?;
+//! let request = ClientRequest::from_url("ws://localhost:9001/chat")?; // or `wss:`
 //! let (mut socket, _response) = connect(request, &EndpointConfig::new()).await?;
 //! socket.send("Hello").await?;
 //! while let Some(event) = socket.next().await {
@@ -35,14 +35,21 @@
 //! - **The end is a value.** After `None`, [`end`](WebSocket::end) reports how the connection ended, including
 //!   transport errors, missed deadlines and protocol violations.
 //! - **Dropping the socket does not close it.** Await [`close`](WebSocket::close), or the peer sees 1006.
+//! - **Events are received, messages are sent.** [`Message::try_from`] converts one to the other without a copy.
+//!
+//! Everything that a program needs is exported here, so one `use embedding_tokio::{..}` suffices; what is rarely needed is in
+//! [`websocket_proto`].
 
 mod backoff;
 mod message;
 mod open;
 mod split;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -55,17 +62,28 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub use backoff::Backoff;
 pub use message::Message;
 #[cfg(feature = "tls")]
-pub use open::connect_tls;
+pub use open::connect_with_tls;
 pub use open::{Incoming, OpenError, accept, client, client_with, connect};
 use split::{Half, Wakers};
-pub use split::{Reader, Writer};
+pub use split::{Messages, Reader, Writer};
+pub use stream::ClientStream;
+#[cfg(feature = "tls")]
+pub use tls::tls_config;
 #[cfg(feature = "tls")]
 pub use tokio_rustls;
 pub use websocket_proto;
 pub use websocket_proto::connection::{Close, Prepared};
-pub use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, SendError, Sender, Step};
-pub use websocket_proto::handshake::ClientRequest;
-pub use websocket_proto::{CloseCode, Config, Connection, Event, IntoCloseCode, Misuse};
+#[cfg(feature = "deflate")]
+pub use websocket_proto::deflate::DeflateConfig;
+pub use websocket_proto::endpoint::{
+    End, Endpoint, EndpointConfig, Interruption, Outcome, SendError, Sender, Step, Timeout,
+};
+pub use websocket_proto::handshake::{ClientRequest, Request, Response, Upgrade};
+pub use websocket_proto::keepalive::KeepaliveConfig;
+pub use websocket_proto::{
+    CloseCode, Closed, ClosedBy, Config, Connection, Delivery, Event, Fin, IntoCloseCode, MessageKind,
+    Misuse, Payload, Text,
+};
 
 /// One end of a WebSocket connection, and the transport under it.
 pub struct WebSocket<S> {
@@ -137,7 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Sends a message: waits while too much output is buffered, queues the message, and writes what the transport
-    /// accepts immediately. The rest is written while [`next`](Self::next), [`flush`](Self::flush) or
+    /// accepts immediately. A server's message of 16 KiB or more that is not compressed is written without being copied, as
+    /// far as the transport accepts it. The rest is written while [`next`](Self::next), [`flush`](Self::flush) or
     /// [`close`](Self::close) is awaited. A future that is dropped has not sent the message.
     ///
     /// # Errors
@@ -155,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Same as [`Sender::send_text`]; [`SendError::Full`] if too much output is buffered.
     pub fn try_send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        let sent = message.into().send(self.endpoint.sender());
+        let sent = self.queue(&message.into());
         self.write_now();
         sent
     }
@@ -177,10 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Same as [`Sender::close`] for an invalid code or reason.
     pub async fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<&End, SendError> {
-        match self.endpoint.sender().close(code, reason) {
-            Ok(()) | Err(SendError::NotOpen) => {}
-            Err(error) => return Err(error),
-        }
+        self.begin_close(code, reason)?;
         while self.ready().await {
             while self.next_event().is_some() {}
         }
@@ -209,7 +225,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Splits the socket for two tasks, one that reads and one that writes.
     ///
-    /// `split` of the crate `futures` works as well: either way, each half has its own waker.
+    /// `split` of the crate `futures` works as well: either way, each half has its own waker. But its sink holds a message
+    /// back until the next call, so a message sent just before the peer's Close is received may be lost with
+    /// [`SendError::NotOpen`].
     pub fn split(self) -> (Reader<S>, Writer<S>) {
         split::split(self)
     }
@@ -339,6 +357,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_output(cx, |_| false))
     }
 
+    /// Sends a Close, unless one was sent before or the connection has ended.
+    fn begin_close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<(), SendError> {
+        message::send_close(&mut self.endpoint.sender(), code, reason)?;
+        self.write_now();
+        Ok(())
+    }
+
+    /// Waits until the Close that was sent is written and flushed.
+    fn poll_close_sent(&mut self, cx: &Context<'_>) -> Poll<Result<(), SendError>> {
+        let flushed = ready!(self.poll_flushed(cx));
+        let closed = self.end().and_then(End::closed);
+        Poll::Ready(match closed.and_then(Closed::code_sent) {
+            Some(_) => Ok(()), // and the connection has ended since
+            None => flushed,
+        })
+    }
+
+    /// Queues a message. If nothing waits before it and the transport has vectored writes, a large one is written from
+    /// where it is, and only what the transport does not accept is copied. No future is awaited in between, so none can
+    /// be dropped with a part of the message.
+    fn queue(&mut self, message: &Message<'_>) -> Result<(), SendError> {
+        let waits = self.endpoint.flush_step(self.clock.elapsed()).is_some();
+        let mut sender = self.endpoint.sender();
+        if waits || !self.stream.is_write_vectored() || sender.compresses() {
+            return message.send(&mut sender);
+        }
+        let Some(write) = message.send_large(&mut sender) else {
+            return message.send(&mut sender);
+        };
+        let (mut write, mut cx) = (write?, Context::from_waker(&self.waker));
+        loop {
+            let slices = write.slices().map(IoSlice::new);
+            if slices.iter().all(|slice| slice.is_empty()) {
+                return Ok(());
+            }
+            match Pin::new(&mut self.stream).poll_write_vectored(&mut cx, &slices) {
+                Poll::Ready(Ok(0)) => write.write_failed(io::Error::from(io::ErrorKind::WriteZero)),
+                Poll::Ready(Ok(size)) => {
+                    write.written(size);
+                    continue;
+                }
+                Poll::Ready(Err(error)) => write.write_failed(error),
+                Poll::Pending => write.write_blocked(),
+            }
+            return Ok(());
+        }
+    }
+
     /// Writes what the transport accepts. Wakes the tasks that wait for the socket, so that they wait for the rest.
     fn write_now(&mut self) {
         let waker = self.waker.clone();
@@ -370,7 +436,7 @@ impl<'m, S: AsyncRead + AsyncWrite + Unpin> Sink<Message<'m>> for WebSocket<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'m>) -> Result<(), SendError> {
-        message.send(self.get_mut().endpoint.sender())
+        self.get_mut().queue(&message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -379,9 +445,8 @@ impl<'m, S: AsyncRead + AsyncWrite + Unpin> Sink<Message<'m>> for WebSocket<S> {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let socket = self.get_mut();
-        // It is closing already when this is polled again.
-        _ = socket.endpoint.sender().close(CloseCode::NORMAL, "");
-        socket.poll_flushed(cx)
+        socket.begin_close(CloseCode::NORMAL, "")?;
+        socket.poll_close_sent(cx)
     }
 }
 
@@ -393,6 +458,11 @@ impl<S> std::fmt::Debug for WebSocket<S> {
             .finish_non_exhaustive()
     }
 }
+
+/// Compiles and runs the code of the guide's chapter on migrating.
+#[cfg(all(doctest, feature = "axum", feature = "tls"))]
+#[doc = include_str!("../../../src/guide/migrating.md")]
+struct Migrating;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::future::poll_fn;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,14 +11,14 @@ use tokio::net::TcpStream;
 use websocket_proto::handshake::{ClientRequest, HandshakeMisuse, Request, Response, Upgrade};
 use websocket_proto::{Entropy, OsEntropy};
 
-use crate::{End, Endpoint, EndpointConfig, Step, WebSocket};
+use crate::{ClientStream, End, Endpoint, EndpointConfig, Step, WebSocket};
 
 /// Why there is no connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is no transport: the name does not resolve, TCP or TLS failed, or the URL's scheme is for the other
-    /// function.
+    /// There is no transport: the name does not resolve, TCP or TLS failed, or the URL is `wss:` and the feature `tls` is
+    /// off.
     Io(io::Error),
     /// The server rejected the request. The response has the status and the header fields.
     Rejected(Box<Response>),
@@ -24,7 +26,10 @@ pub enum OpenError {
     Failed(Box<End>),
 }
 
-/// Connects to a `ws:` URL.
+/// Connects to a `ws:` or `wss:` URL, and opens a connection as a client.
+///
+/// For `wss:`, the feature `tls` is needed. The server's certificate is checked against the host of the URL, and has to
+/// be issued under one of Mozilla's root certificates; [`connect_with_tls`] has settings of your own.
 ///
 /// Only the opening handshake has a deadline; to limit the whole call, wrap the future in `tokio::time::timeout`.
 ///
@@ -34,32 +39,44 @@ pub enum OpenError {
 pub async fn connect(
     request: ClientRequest,
     config: &EndpointConfig,
-) -> Result<(WebSocket<TcpStream>, Response), OpenError> {
-    if request.is_secure() {
-        let error = "a `wss:` URL needs TLS: call `connect_tls`";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, error).into());
+) -> Result<(WebSocket<ClientStream>, Response), OpenError> {
+    #[cfg(feature = "tls")]
+    return connect_with_tls(request, config, &crate::tls::MOZILLA).await;
+    #[cfg(not(feature = "tls"))]
+    match request.is_secure() {
+        true => {
+            let error = "a `wss:` URL needs the feature `tls` of embedding-tokio";
+            Err(io::Error::new(io::ErrorKind::Unsupported, error).into())
+        }
+        false => {
+            let stream = ClientStream::Tcp(tcp(&request).await?);
+            client(stream, request, config).await
+        }
     }
-    client(tcp(&request).await?, request, config).await
 }
 
-/// Connects to a `wss:` URL. The certificate is checked against the host of the URL.
+/// Same as [`connect`], with TLS settings of your own: see [`tls_config`](crate::tls_config). A `ws:` URL does not use
+/// them, so if a URL has to be `wss:`, check [`ClientRequest::is_secure`].
 ///
 /// # Errors
 ///
 /// See [`OpenError`].
 #[cfg(feature = "tls")]
-pub async fn connect_tls(
+pub async fn connect_with_tls(
     request: ClientRequest,
     config: &EndpointConfig,
-    tls: std::sync::Arc<tokio_rustls::rustls::ClientConfig>,
-) -> Result<(WebSocket<tokio_rustls::client::TlsStream<TcpStream>>, Response), OpenError> {
+    tls: &Arc<tokio_rustls::rustls::ClientConfig>,
+) -> Result<(WebSocket<ClientStream>, Response), OpenError> {
     use tokio_rustls::rustls::pki_types::ServerName;
-    let host = ServerName::try_from(request.host().to_owned());
-    let host = host.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let stream = tcp(&request).await?;
-    let stream = tokio_rustls::TlsConnector::from(tls)
-        .connect(host, stream)
-        .await?;
+    let stream = match request.is_secure() {
+        true => {
+            let host = ServerName::try_from(request.host().to_owned());
+            let host = host.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            let tls = tokio_rustls::TlsConnector::from(tls.clone());
+            ClientStream::Tls(Box::new(tls.connect(host, tcp(&request).await?).await?))
+        }
+        false => ClientStream::Tcp(tcp(&request).await?),
+    };
     client(stream, request, config).await
 }
 

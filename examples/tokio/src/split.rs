@@ -3,13 +3,13 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Event, Message, SendError, WebSocket};
+use crate::{Event, IntoCloseCode, Message, SendError, WebSocket};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Half {
@@ -101,9 +101,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         poll_fn(|cx| lock(&self.0).poll_event(cx)).await
     }
 
+    /// Returns the messages to send on, for `forward` of the crate `futures`: an echo is
+    /// `reader.messages().forward(writer)`, and a relay sends to the writer of another socket. Pings and Pongs are left
+    /// out, see [`Message`](enum.Message.html#impl-TryFrom<Event<'m>>-for-Message<'m>).
+    ///
+    /// It has a type of its own, because the same chain of closures makes a future that the compiler does not accept in
+    /// `tokio::spawn` ("implementation of `FnOnce` is not general enough").
+    pub fn messages(self) -> Messages<S> {
+        Messages(self)
+    }
+
     /// Gives access to the socket, such as to its [`end`](WebSocket::end).
-    pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
+    pub fn with_socket<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         look(&mut lock(&self.0))
+    }
+}
+
+/// The messages to send on, from [`Reader::messages`]. The items are never errors; `forward` needs the type.
+#[derive(Debug)]
+pub struct Messages<S>(Reader<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
+    type Item = Result<Message<'static>, SendError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match ready!(Pin::new(&mut self.0).poll_next(cx)).map(Message::try_from) {
+                Some(Ok(message)) => return Poll::Ready(Some(Ok(message))),
+                Some(Err(_control)) => {}
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }
 
@@ -137,6 +165,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         poll_fn(|cx| lock(&self.0).poll_flushed(cx)).await
     }
 
+    /// Sends a Close, and waits until it is written and flushed. The reader then returns what still arrives, the peer's
+    /// Close, and `None`; keep it going until then. If a Close was sent before, by either half, this waits for that one.
+    ///
+    /// A future that is dropped has sent the Close: the reader writes what is left of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] if no Close could be written, because the transport failed before; same as [`Sender::close`] for
+    /// an invalid code or reason.
+    ///
+    /// [`Sender::close`]: crate::Sender::close
+    pub async fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<(), SendError> {
+        lock(&self.0).begin_close(code, reason)?;
+        poll_fn(|cx| lock(&self.0).poll_close_sent(cx)).await
+    }
+
     /// Ends the connection immediately, without a Close: the reader gets `None`.
     pub fn abort(&self) {
         let mut socket = lock(&self.0);
@@ -146,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// Gives access to the socket, such as to its [`end`](WebSocket::end), or to its [`endpoint`](WebSocket::endpoint),
     /// whose output the reader then writes.
-    pub fn with<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
+    pub fn with_socket<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         let mut socket = lock(&self.0);
         let looked = look(&mut socket);
         socket.waker.wake_by_ref();

@@ -31,6 +31,8 @@ struct Reluctant {
     output: Vec<u8>,
     size: usize,
     is_ready: bool,
+    /// Whether it has vectored writes, and how many bytes were written by them.
+    vectored: Option<usize>,
 }
 
 const SIZES: [usize; 5] = [1, 2, 7, 1000, usize::MAX];
@@ -52,27 +54,54 @@ async fn futures_that_are_dropped_at_every_await_lose_nothing() {
     }
 }
 
-/// A `send` that is dropped has sent nothing, and one that completes has sent its message once.
+/// A `send` that is dropped has sent nothing, and one that completes has sent its message once, also if it is large and
+/// the transport takes a part of it by a vectored write.
 #[tokio::test]
 async fn sends_that_are_dropped_at_every_await_send_once() {
     let texts: Vec<_> = (0..20u32)
         .map(|number| format!("{number} {}", "x".repeat(100 * number as usize)))
+        .chain([40_000, 5, 30_000, 20_000].map(|size| "y".repeat(size)))
         .collect();
-    for size in SIZES {
+    for (size, vectored) in SIZES.into_iter().flat_map(|size| [(size, None), (size, Some(0))]) {
         let config = EndpointConfig::new().max_buffered(64);
-        let mut socket = server(Reluctant::new(b"\x88\x80\0\0\0\0".into(), size), &config);
+        let mut stream = Reluctant::new(b"\x88\x80\0\0\0\0".into(), size);
+        stream.vectored = vectored;
+        let mut socket = server(stream, &config);
         for text in &texts {
+            if text.len() > 16 * 1024 {
+                dropped_at_every_await!(socket.flush()).expect("it is open"); // a vectored write needs that nothing waits
+                socket.stream.is_ready = true; // and now the next write is accepted
+            }
             dropped_at_every_await!(socket.send(&text[..])).expect("it is open");
         }
         dropped_at_every_await!(socket.flush()).expect("it is open");
         while dropped_at_every_await!(socket.next()).is_some() {}
+        assert!(
+            vectored.is_none() || socket.stream.vectored > Some(0),
+            "{size} bytes at a time"
+        );
         let mut client = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7)));
         let (mut output, mut got, mut out) = (socket.stream.output, Vec::new(), Vec::new());
         let mut input = &mut output[..];
         while let Ok(Some(Event::Text(text))) = client.receive(&mut input, &mut out) {
             got.push(text.into_owned());
         }
-        assert_eq!(got, texts, "{size} bytes at a time");
+        assert_eq!(got, texts, "{size} bytes at a time, vectored: {vectored:?}");
+    }
+}
+
+/// A large message that the transport accepts at once is not copied into the output; one that has to wait is.
+#[tokio::test]
+async fn large_message_is_copied_only_if_it_has_to_wait() {
+    for accepted in [usize::MAX, 1000] {
+        let mut stream = Reluctant::new(Vec::new(), accepted);
+        (stream.vectored, stream.is_ready) = (Some(0), true);
+        let mut socket = server(stream, &EndpointConfig::new());
+        socket.send(vec![7; 100_000]).await.expect("it is open");
+        let waiting = socket.endpoint.output().len();
+        assert_eq!(socket.stream.output.len() + waiting, 100_000 + 10);
+        let is_copied = socket.endpoint.capacity() >= 50_000;
+        assert_eq!((waiting > 0, is_copied), (accepted == 1000, accepted == 1000));
     }
 }
 
@@ -124,7 +153,143 @@ async fn both_halves_of_a_socket_that_futures_splits_are_woken() {
     assert_eq!(both_halves_are_woken(futures).await, Ok(()));
 }
 
-/// If the socket is polled with the waker of the task, only the last waker is kept. The test above has to find this.
+/// The writer closes while the transport is full and the reader was polled last. Then the peer reads: the writer has to
+/// be woken. The Close is written by then, so that its deadline begins: the reader has to be woken to wait for it.
+#[tokio::test(start_paused = true)]
+async fn close_of_the_writer_wakes_both_halves() {
+    for answers in [true, false] {
+        let (stream, mut peer) = duplex(1000);
+        let (mut reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+        writer.send(vec![7; 10_000]).await.expect("it is open");
+        let closing = tokio::spawn(async move {
+            let closed = writer.close(CloseCode::GOING_AWAY, "bye").await;
+            (closed, writer.close(CloseCode::NORMAL, "again").await)
+        });
+        tokio::task::yield_now().await; // the writer waits for the transport
+        let reading = tokio::spawn(async move {
+            let mut events = Vec::new();
+            while let Some(event) = reader.next().await {
+                events.push(event);
+            }
+            (
+                events,
+                reader.with_socket(|socket| socket.end().map(End::to_string)),
+            )
+        });
+        tokio::task::yield_now().await; // and now the reader waits
+        let mut wire = vec![0; 10_004 + 7];
+        let read = timeout(Duration::from_secs(1), peer.read_exact(&mut wire)).await;
+        read.expect("all is written").expect("the transport is good");
+        assert!(wire.ends_with(b"\x88\x05\x03\xe9bye"));
+        let closed = timeout(Duration::from_secs(1), closing).await;
+        assert_eq!(
+            closed.expect("the writer is woken").expect("no panic"),
+            (Ok(()), Ok(()))
+        );
+        let began = Instant::now();
+        if answers {
+            peer.write_all(b"\x88\x82\0\0\0\0\x03\xe9")
+                .await
+                .expect("the transport is good");
+            drop(peer);
+            let (events, end) = reading.await.expect("no panic");
+            assert_eq!(events, [Event::Close(Close::new(CloseCode::GOING_AWAY, ""))]);
+            assert_eq!(
+                end.as_deref(),
+                Some("closed locally, clean, sent 1001, received 1001")
+            );
+        } else {
+            let (events, end) = reading.await.expect("no panic");
+            assert_eq!(
+                (events, began.elapsed().as_secs()),
+                (vec![], 10),
+                "the closing deadline"
+            );
+            let end = end.expect("it has ended");
+            assert!(
+                end.ends_with("sent 1001, received none (closing handshake took too long)"),
+                "{end}"
+            );
+        }
+    }
+}
+
+/// `close` reports whether a Close could be written, and an invalid code.
+#[tokio::test]
+async fn close_of_the_writer_reports_what_became_of_it() {
+    let (stream, peer) = duplex(1000);
+    let (mut reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+    let invalid = writer.close(CloseCode::NO_STATUS, "").await;
+    assert!(matches!(invalid, Err(SendError::Misuse(_))), "{invalid:?}");
+    drop(peer);
+    assert_eq!(reader.next().await, None);
+    assert_eq!(writer.close(CloseCode::NORMAL, "").await, Err(SendError::NotOpen));
+}
+
+/// A relay of all events to the same socket ends without an error: the peer's Close is answered once.
+#[tokio::test]
+async fn forwarded_events_are_an_echo() {
+    use futures_util::StreamExt;
+    let (stream, mut peer) = duplex(1000);
+    let (reader, writer) = server(stream, &EndpointConfig::new()).split();
+    let echo = tokio::spawn(reader.messages().forward(writer));
+    let sent = b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x82\x81\0\0\0\0\x07\x88\x82\0\0\0\0\x03\xe8";
+    peer.write_all(sent).await.expect("the transport is good");
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received)
+        .await
+        .expect("the transport is good");
+    assert_eq!(received, b"\x81\x02hi\x8a\x00\x82\x01\x07\x88\x02\x03\xe8");
+    drop(peer);
+    assert_eq!(echo.await.expect("no panic"), Ok(()));
+}
+
+/// What converts to a message is moved, not copied; Pings and Pongs do not convert.
+#[test]
+fn events_convert_to_messages_without_a_copy() {
+    let owned = vec![7; 100];
+    let place = owned.as_ptr();
+    match Message::try_from(Event::Binary(owned.into())).map(Message::into_owned) {
+        Ok(Message::Binary(payload)) => assert_eq!(payload.as_slice().as_ptr(), place),
+        other => panic!("{other:?}"),
+    }
+    let lent = "lent".to_owned();
+    let message = Message::try_from(Event::Text(lent.as_str().into()));
+    match message {
+        Ok(Message::Text(text)) => assert!(text.is_borrowed() && text.as_ptr() == lent.as_ptr()),
+        other => panic!("{other:?}"),
+    }
+    let chunks = [
+        (
+            Event::TextChunk("ü".into(), Fin::More),
+            MessageKind::Text,
+            Fin::More,
+        ),
+        (
+            Event::BinaryChunk("ü".as_bytes().into(), Fin::Last),
+            MessageKind::Binary,
+            Fin::Last,
+        ),
+    ];
+    for (event, kind, fin) in chunks {
+        match Message::try_from(event).map(Message::into_owned) {
+            Ok(Message::Fragment(k, payload, f)) => {
+                assert_eq!((k, f, &*payload), (kind, fin, "ü".as_bytes()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let close = Close::new(CloseCode(4000), "done");
+    assert!(matches!(Message::try_from(Event::Close(close.clone())), Ok(Message::Close(c)) if c == close));
+    for event in [Event::Ping(b"1".into()), Event::Pong(b"2".into())] {
+        assert_eq!(
+            Message::try_from(event.clone()).expect_err("it is control"),
+            event
+        );
+    }
+}
+
+/// If the socket is polled with the waker of the task, only the last waker is kept. The tests above have to find this.
 #[tokio::test(start_paused = true)]
 async fn naive_adapter_loses_a_waker() {
     let naive: Split = |socket| {
@@ -160,7 +325,7 @@ impl Sink<Message<'static>> for Naive {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message<'static>) -> Result<(), SendError> {
-        message.send(self.0.endpoint.sender())
+        message.send(&mut self.0.endpoint.sender())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -221,7 +386,9 @@ async fn writer_alone_gives_up_a_peer_that_does_not_read() {
     assert_eq!(writer.flush().await, Err(SendError::NotOpen));
     assert_eq!(began.elapsed().as_secs(), 10);
     assert_eq!(
-        writer.with(|socket| socket.end().map(End::to_string)).as_deref(),
+        writer
+            .with_socket(|socket| socket.end().map(End::to_string))
+            .as_deref(),
         Some("peer did not read, not clean")
     );
 }
@@ -306,6 +473,7 @@ impl Reluctant {
             output: Vec::new(),
             size,
             is_ready: false,
+            vectored: None,
         }
     }
 
@@ -341,6 +509,21 @@ impl AsyncWrite for Reluctant {
         let size = stream.size.min(bytes.len());
         stream.output.extend_from_slice(&bytes[..size]);
         Poll::Ready(Ok(size))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes: Vec<_> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let size = ready!(self.as_mut().poll_write(cx, &bytes))?;
+        self.vectored = self.vectored.map(|written| written + size);
+        Poll::Ready(Ok(size))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.vectored.is_some()
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use embedding_tokio::{
-    ClientRequest, CloseCode, Config, End, EndpointConfig, Event, Incoming, OpenError, WebSocket, accept,
-    client, connect,
+    ClientRequest, ClientStream, CloseCode, ClosedBy, Config, End, EndpointConfig, Event, Incoming,
+    Interruption, Message, OpenError, WebSocket, accept, client, connect, connect_with_tls, tls_config,
 };
 use rcgen::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,8 +15,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use websocket_proto::ClosedBy;
-use websocket_proto::endpoint::Interruption;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -169,17 +167,79 @@ async fn request_is_looked_at_before_it_is_accepted() -> Result {
         page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\nok\n"),
         "{page}"
     );
-
-    let request = ClientRequest::from_url(&format!("wss://{address}/chat"))?;
-    assert!(
-        matches!(
-            connect(request, &EndpointConfig::new()).await,
-            Err(OpenError::Io(_))
-        ),
-        "TLS is not there"
-    );
     serving.abort();
     Ok(())
+}
+
+/// One call and one type for both schemes. A certificate has to be issued under a trusted root (RFC 6455 section 4.1).
+#[tokio::test]
+async fn client_follows_a_url_of_either_scheme() -> Result {
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()])?;
+    let file = std::env::temp_dir().join(format!("embedding-tokio-{}.pem", std::process::id()));
+    let missing = tls_config([&file]).expect_err("it does not exist").to_string();
+    assert!(missing.contains(".pem: "), "{missing}");
+    std::fs::write(&file, "")?;
+    let empty = tls_config([&file]).expect_err("it is empty").to_string();
+    assert!(empty.contains(".pem: "), "{empty}");
+    std::fs::write(&file, cert.pem())?;
+    let tls = tls_config([&file])?;
+    std::fs::remove_file(file)?;
+
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.into()], key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let serving = tokio::spawn(async move {
+        let config = EndpointConfig::new();
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await?;
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            if let Ok(mut socket) = accept(stream, &config).await {
+                while let Some(event) = socket.next().await {
+                    if let Ok(message) = Message::try_from(event) {
+                        _ = socket.send(message).await;
+                    }
+                }
+            }
+        }
+        let (stream, _) = listener.accept().await?;
+        if let Ok(mut socket) = accept(stream, &config).await {
+            while socket.next().await.is_some() {}
+        }
+        std::io::Result::Ok(())
+    });
+    let config = EndpointConfig::new();
+    let untrusted = connect(
+        ClientRequest::from_url(&format!("wss://localhost:{port}/"))?,
+        &config,
+    )
+    .await;
+    assert!(matches!(untrusted, Err(OpenError::Io(error)) if error.to_string().contains("certificate")));
+    let mut sockets: Vec<WebSocket<ClientStream>> = Vec::new();
+    for scheme in ["wss", "ws"] {
+        let request = ClientRequest::from_url(&format!("{scheme}://localhost:{port}/"))?;
+        let (mut socket, _) = connect_with_tls(request, &config, &tls).await?;
+        assert_eq!(socket.stream().is_tls(), scheme == "wss");
+        assert_eq!(socket.stream().tcp().peer_addr()?.port(), port);
+        if scheme == "wss" {
+            let large = vec![7; 1_000_000]; // over what TLS buffers
+            socket.send(&large[..]).await?;
+            assert_eq!(socket.next().await, Some(Event::Binary(large.into())));
+        }
+        socket.close(CloseCode::NORMAL, "").await?;
+        sockets.push(socket);
+    }
+    assert!(
+        sockets
+            .iter()
+            .all(|socket| socket.end().is_some_and(End::is_clean))
+    );
+    Ok(serving.await??)
 }
 
 /// A client and a server that have opened a connection.

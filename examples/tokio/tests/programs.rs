@@ -7,9 +7,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use embedding_tokio::{ClientRequest, CloseCode, Config, EndpointConfig, Event, WebSocket, accept, connect};
+use embedding_tokio::{
+    ClientRequest, ClientStream, CloseCode, Config, EndpointConfig, Event, WebSocket, accept, client, connect,
+};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -85,12 +87,13 @@ async fn feed_reconnects_with_backoff() -> Result {
 #[tokio::test(flavor = "multi_thread")]
 async fn room_drops_a_slow_reader_and_closes_all() -> Result {
     let (mut room, address) = start(ROOM, &["127.0.0.1:0"]).await?;
+    let mut log = room.stderr.take().ok_or("no log")?;
     let (mut speaker, mut listener) = (enter(address).await?, enter(address).await?);
-    let mut slow = enter(address).await?; // does not read until it is too late
-    let _dead = enter(address).await?; // never reads, and the room ends all the same
+    let mut slow = enter_with_little_space(address).await?; // does not read until it is too late
+    let _dead = enter_with_little_space(address).await?; // never reads, and the room ends all the same
     let message = vec![7; 100_000];
     // More than fits in the sockets and the output limit.
-    for _ in 0..200 {
+    for _ in 0..80 {
         speaker.send(&message[..]).await?;
         for client in [&mut speaker, &mut listener] {
             let event = timeout(PATIENCE, client.next()).await?;
@@ -107,7 +110,8 @@ async fn room_drops_a_slow_reader_and_closes_all() -> Result {
         }
     };
     assert_eq!(code, Some(CloseCode::TRY_AGAIN_LATER));
-    assert!(events < 200, "{events} of 200 messages");
+    assert!(events < 80, "{events} of 80 messages");
+    assert_eq!(timeout(PATIENCE, slow.next()).await?, None); // its reply is written
 
     let pid = room.id().ok_or("it has ended")?.to_string();
     Command::new("kill").args(["-INT", &pid]).status().await?;
@@ -120,6 +124,13 @@ async fn room_drops_a_slow_reader_and_closes_all() -> Result {
         assert!(client.into_end().is_clean());
     }
     assert!(timeout(PATIENCE, room.wait()).await??.success());
+    // The server saw which of the two got its 1013.
+    let mut ends = String::new();
+    log.read_to_string(&mut ends).await?;
+    let ends: Vec<_> = ends.lines().collect();
+    let slow = "closed locally, clean, sent 1013, received 1013";
+    let dead = "peer did not read, not clean, 1013 not written";
+    assert!(ends.contains(&slow) && ends.contains(&dead), "{ends:?}");
     Ok(())
 }
 
@@ -216,11 +227,65 @@ async fn tunnel_passes_a_reset_on() -> Result {
     Ok(())
 }
 
+/// The lengths that the documentation states, without comments and empty lines; and one import line for all types.
+#[test]
+fn programs_are_as_short_as_the_documentation_says() {
+    for (program, most) in [
+        (include_str!("../src/bin/feed.rs"), 40),
+        (include_str!("../src/bin/room.rs"), 110),
+    ] {
+        let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+        let lines = program.lines().filter(is_code).count();
+        assert!(lines <= most, "{lines} lines, of {most}");
+        assert_eq!(program.matches("use embedding_tokio").count(), 1);
+        assert!(!program.contains("websocket_proto"));
+    }
+}
+
+/// The code in the right column of the chapter on migrating is in one of its blocks, which are compiled and run as
+/// doctests of this package. Links are checked by rustdoc.
+#[test]
+fn code_in_the_tables_of_the_guide_is_compiled() {
+    let chapter = include_str!("../../../src/guide/migrating.md");
+    let (_, chapter) = chapter
+        .split_once("# From tokio-tungstenite")
+        .expect("it has this section");
+    let mut parts = chapter.split("```"); // text and code by turns
+    let (mut text, mut code) = (String::new(), String::new());
+    while let Some(part) = parts.next() {
+        text += part;
+        code += parts.next().unwrap_or_default();
+    }
+    let mut found = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
+        let here = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or_default();
+        let mut spans = here.split('`').skip(1).step_by(2);
+        let links: Vec<_> = here
+            .split("[`")
+            .skip(1)
+            .filter_map(|link| link.split('`').next())
+            .collect();
+        for span in spans.by_ref().filter(|span| !links.contains(span)) {
+            assert!(
+                code.contains(span),
+                "no block has {span:?}, which is in the row {row}"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 20, "the rows are found: {found}");
+}
+
 /// Starts a program, and waits until it listens.
 async fn start(program: &str, args: &[&str]) -> Result<(Child, SocketAddr)> {
     let mut child = Command::new(program)
         .args(args)
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
     let mut line = String::new();
@@ -233,10 +298,19 @@ async fn start(program: &str, args: &[&str]) -> Result<(Child, SocketAddr)> {
     Ok((child, address.parse()?))
 }
 
-async fn enter(address: SocketAddr) -> Result<WebSocket<TcpStream>> {
+async fn enter(address: SocketAddr) -> Result<WebSocket<ClientStream>> {
     let config = EndpointConfig::new().connection(Config::new());
     let request = ClientRequest::from_url(&format!("ws://{address}/"))?;
     Ok(connect(request, &config).await?.0)
+}
+
+/// Enters with a socket that holds little of what it does not read, so that little has to be sent until it is full.
+async fn enter_with_little_space(address: SocketAddr) -> Result<WebSocket<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(64 * 1024)?;
+    let request = ClientRequest::from_url(&format!("ws://{address}/"))?;
+    let stream = socket.connect(address).await?;
+    Ok(client(stream, request, &EndpointConfig::new()).await?.0)
 }
 
 /// The most memory that a process has used, in KiB.

@@ -1,31 +1,25 @@
-//! Prints the texts of a `wss` feed, and reconnects whenever the connection ends.
+//! Prints the texts of a feed, and reconnects whenever the connection ends.
 //!
 //!     cargo run --release -p embedding-tokio --bin embedding-feed -- URL [CA_FILE]
+//!
+//! The URL may be `wss:` or `ws:`. `CA_FILE` has further root certificates, in PEM.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
-use embedding_tokio::tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
-use embedding_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use embedding_tokio::{Backoff, ClientRequest, EndpointConfig, Event, OpenError, connect_tls};
+use embedding_tokio::{
+    Backoff, ClientRequest, EndpointConfig, Event, OpenError, connect_with_tls, tls_config,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let url = args.next().ok_or("usage: embedding-feed URL [CA_FILE]")?;
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(file) = args.next() {
-        roots.add(CertificateDer::from_pem_file(file)?)?;
-    }
-    let tls = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let (tls, config) = (Arc::new(tls), EndpointConfig::new());
+    let (tls, config) = (tls_config(args.next())?, EndpointConfig::new());
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
     loop {
         let request = ClientRequest::from_url(&url)?.with_subprotocol("feed.v1")?;
-        match connect_tls(request, &config, tls.clone()).await {
+        match connect_with_tls(request, &config, &tls).await {
             Ok((mut socket, _response)) => {
                 while let Some(event) = socket.next().await {
                     if let Event::Text(text) = event {

@@ -17,13 +17,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use embedding_tokio::{
-    Close, CloseCode, Config, End, EndpointConfig, Event, Message, Prepared, SendError, WebSocket, Writer,
+    Close, CloseCode, Config, End, EndpointConfig, Event, Message, Prepared, SendError, Upgrade, WebSocket,
+    Writer,
 };
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use websocket_proto::handshake::Upgrade;
 
 const CONFIG: Config = Config::new();
 
@@ -102,7 +102,7 @@ impl Room {
         }
         self.clients().as_mut().and_then(|clients| clients.remove(&id));
         reader
-            .with(|socket| socket.end().map(End::to_string))
+            .with_socket(|socket| socket.end().map(End::to_string))
             .unwrap_or_default()
     }
 

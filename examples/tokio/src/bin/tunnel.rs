@@ -15,14 +15,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use embedding_tokio::{
-    ClientRequest, Close, CloseCode, Config, EndpointConfig, Event, Incoming, Message, Reader, WebSocket,
-    Writer, connect,
+    ClientRequest, CloseCode, Config, Delivery, EndpointConfig, Event, Fin, Incoming, KeepaliveConfig,
+    Message, MessageKind, Payload, Reader, WebSocket, Writer, connect,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use websocket_proto::keepalive::KeepaliveConfig;
-use websocket_proto::{Delivery, Fin, MessageKind, Payload};
 
 /// How much is read at a time, and how much may be buffered.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -138,8 +136,7 @@ where
             .send(Message::Fragment(MessageKind::Binary, bytes, fin))
             .await?;
         if size == 0 {
-            writer.send(Close::new(CloseCode::NORMAL, "")).await?;
-            return Ok(writer.flush().await?);
+            return Ok(writer.close(CloseCode::NORMAL, "").await?);
         }
     }
 }
@@ -155,7 +152,7 @@ where
             _ => {}
         }
     }
-    reader.with(|socket| match socket.end() {
+    reader.with_socket(|socket| match socket.end() {
         Some(end) if end.is_clean() => Ok(()),
         end => Err(end.map(|end| end.to_string()).unwrap_or_default().into()),
     })
