@@ -1,15 +1,17 @@
-"""Lets the tests meet every break of the library, and sums up what they see of them.
+"""Runs the tests against every mutant of the library, and reports which mutants they catch.
 
-    cargo mutants --list --json | python3 meet.py FOLDER [PATTERN]
+    cargo mutants --list --json | python3 meet.py DIRECTORY [PATTERN]
 
-All breaks are woven into one copy of the sources (see weave.py), so that each costs the tests that reach it and nothing else;
-the few that cannot be woven are built one by one. Exit status 0: whatever no test sees is explained in `explained.txt`.
+All mutants are woven into one copy of the sources (see weave.py), and each is run with the tests that reach its function, one
+process for each test; the few that cannot be woven are built one by one. Outcomes are kept in DIRECTORY, so a run continues where
+the last one was stopped. Exit status 0: every mutant that no test catches is in `explained.txt`, and nothing else is in there.
 
-A break is named by its file, by what is replaced and by the line that it is in, so that a name lasts as long as the line.
+In `explained.txt` a mutant is named by its file, what is replaced, and the text of its line, so a name is valid until the line changes.
 """
 
 import collections
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -19,11 +21,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from weave import Weave, put
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import explained as exceptions  # noqa: E402
+
 # With all features first; mutants that are missed there may be in code that replaces a feature.
 FEATURES = [["--all-features"], [], ["--no-default-features", "--features", "alloc,deflate"]]
 JOBS = int(os.environ.get("JOBS", os.cpu_count()))
@@ -32,21 +38,29 @@ VARIABLES = {
     "PROPTEST_RNG_SEED": "1",
     "PROPTEST_CASES": os.environ.get("PROPTEST_CASES", "96"),
     "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "true",
+    # The first failure is enough.
+    "PROPTEST_MAX_SHRINK_ITERS": "0",
     "RUST_BACKTRACE": "0",
     "CARGO_TERM_COLOR": "never",
     # What is built is built once.
     "CARGO_INCREMENTAL": "0",
     "CARGO_PROFILE_DEV_DEBUG": "0",
-    "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
-    "RUSTFLAGS": "--cap-lints allow",
+    "CARGO_PROFILE_DEV_OPT_LEVEL": os.environ.get("OPT_LEVEL", "1"),
+    # Mutants have unused variables and unreachable code.
+    "RUSTC_WORKSPACE_WRAPPER": str(HERE / "rustc"),
 }
+# How much the tests let other programs go first.
+NICE = int(os.environ.get("NICE", 10))
 # A mutant may allocate without bound.
-MEMORY = 12 << 30
+MEMORY = 4 << 30
+# In seconds of wall time: a mutant may wait for ever. One that computes for ever is stopped earlier.
+PATIENCE = 120
 OUTCOMES = ["caught", "timeout", "unviable", "explained", "missed"]
+TITLES = ["caught", "by not ending", "does not compile", "explained", "missed"]
 
 
 def cargo(root, *arguments, timeout=None):
-    """Runs cargo. Gives whether it succeeded, the test programs that it made, and the compiler's errors."""
+    """Runs cargo. Returns whether it succeeded, the test programs that it made, and the compiler's errors."""
     environment = os.environ | VARIABLES | {"CARGO_TARGET_DIR": str(root / "target")}
     process = subprocess.Popen(
         ["cargo", *arguments, "--quiet", "--message-format=json"],
@@ -73,94 +87,136 @@ def cargo(root, *arguments, timeout=None):
     return process.returncode == 0, programs, [error for error in errors if error["level"] == "error"]
 
 
-def build(weave, features):
-    """Builds what compiles of the breaks."""
-    # The tests have constants of their own that call the library.
-    for target in ("--lib", "--tests"):
+def build(weave, features, kept):
+    """Builds the mutants that compile."""
+    # The tests have constants of their own that call the library, so mutants are taken out there too.
+    for command in (["check", "--lib"], ["check", "--tests", "--keep-going"], ["test", "--no-run", "--tests"]):
         while True:
             weave.write()
-            succeeded, _, errors = cargo(weave.root, "check", target, *features)
+            succeeded, programs, errors = cargo(weave.root, *command, *features)
             if succeeded:
                 break
             if not weave.take_out(errors):
                 sys.exit("\n".join(error["rendered"] or error["message"] for error in errors))
-    return cargo(weave.root, "test", "--no-run", "--tests", *features)[1]
+            kept.keep_woven()
+            print(f"{len(weave.unviable)} mutants do not compile, {len(weave.unwoven)} cannot be woven", flush=True)
+    return programs
+
+
+class Test:
+    """One test of a program, how long it takes, and which functions it reaches."""
+
+    def __init__(self, program, name, seconds, reached):
+        self.program, self.name, self.seconds, self.reached = program, name, seconds, frozenset(reached)
 
 
 class Suite:
-    """The test programs of a build, how long each takes, and which functions it reaches."""
+    """The tests of a build."""
 
-    def __init__(self, weave, features):
-        self.weave, self.features, self.times, self.reached = weave, features, {}, {}
-        self.programs = build(weave, features)
+    def __init__(self, weave, features, kept, directory):
+        self.weave, self.features = weave, features
+        self.programs = build(weave, features, kept)
         self.caught = collections.defaultdict(collections.Counter)
-        for name, program in sorted(self.programs.items()):
-            reached = weave.root / "reached"
-            reached.unlink(missing_ok=True)
-            self.run(program, 900, REACHED=str(reached))
-            began = time.monotonic()
-            if self.run(program, 900) != 0:
-                print(f"{name} fails without a break, and is left out", flush=True)
-                continue
-            self.times[name] = time.monotonic() - began
-            self.reached[name] = {int(line) for line in reached.read_text().split()} if reached.exists() else set()
+        self.tests = list(self.measure(directory / "tests.json"))
 
-    def run(self, program, timeout, **variables):
-        """How a program ends: its exit status, or None if it does not."""
+    def measure(self, path):
+        """Runs each test without a mutant. What is known of an unchanged program is kept in a file."""
+        known, kept = json.loads(path.read_text()) if path.exists() else {}, {}
+        for program, executable in sorted(self.programs.items()):
+            digest = digest_of(pathlib.Path(executable).read_bytes() + VARIABLES["PROPTEST_CASES"].encode())
+            kept[digest] = known.get(digest) or dict(self.measure_each(executable))
+            put(path, json.dumps(known | kept))
+            for name, (seconds, reached) in kept[digest].items():
+                if seconds is None:
+                    print(f"{program} {name} fails without a mutant, and is left out", flush=True)
+                else:
+                    yield Test(program, name, seconds, reached)
+
+    def measure_each(self, executable):
+        listed = subprocess.run([executable, "--list", "--format=terse"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
+        reached = self.weave.root / "reached"
+        for name in names:
+            reached.unlink(missing_ok=True)
+            began = resource.getrusage(resource.RUSAGE_CHILDREN)
+            failed = self.run(executable, name, 900, REACHED=str(reached)) != 0
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+            yield name, (None if failed else seconds, sorted(map(int, reached.read_text().split())) if reached.exists() else [])
+
+    def run(self, executable, test, seconds, **variables):
+        """How a test ends within so many seconds of CPU time: the exit status, or None if it does not."""
         environment = os.environ | VARIABLES | {"CARGO_MANIFEST_DIR": str(self.weave.root)} | variables
+
+        def limit():
+            os.nice(NICE)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
         process = subprocess.Popen(
-            [program, "--quiet", "--test-threads=1"],
+            [executable, "--quiet", "--test-threads=1", "--exact", test],
             cwd=self.weave.root,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+            preexec_fn=limit,
         )
         try:
-            return process.wait(timeout)
+            status = process.wait(PATIENCE + 2 * seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             return None
+        return None if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
 
     def meet(self, number):
-        """What becomes of a break that is woven in."""
-        function = next(function for function in self.weave.functions if number in function.breaks)
-        names = [name for name, reached in self.reached.items() if function.number in reached]
-        return self.try_all(names, self.programs, function.file, BREAK=str(number))
+        """The outcome of a mutant that is woven in, and the test that decides it."""
+        function = self.weave.function_of[number]
+        return self.try_all([test for test in self.tests if function.number in test.reached], self.programs, function.file, MUTANT=str(number))
 
     def meet_alone(self, number):
-        """What becomes of a break that needs a build of its own."""
-        self.weave.write(alone=number)
+        """The outcome of a mutant that needs a build of its own, and the test that decides it."""
+        root = self.weave.root.with_name("alone")
+        copy_sources(root)
+        self.weave.write_alone(root, number)
         # Evaluating a constant may never end.
-        if not cargo(self.weave.root, "check", "--lib", *self.features, timeout=300)[0]:
-            return "unviable"
-        file = self.weave.breaks[number]["file"]
+        if not cargo(root, "check", "--lib", *self.features, timeout=300)[0]:
+            return "unviable", ""
+        file = self.weave.mutants[number]["file"]
         near = {function.number for function in self.weave.functions if function.file == file}
-        names = self.promising([name for name, reached in self.reached.items() if reached & near], file)
-        outcome = "missed"
-        # The first few find most mutants, and building a program takes longer than running it.
-        for some in (names[:3], names[3:]):
-            if outcome == "missed" and some:
-                chosen = [f"--test={name}" for name in some if name != "websocket_proto"]
-                chosen += ["--lib"] if "websocket_proto" in some else []
-                succeeded, programs, _ = cargo(self.weave.root, "test", "--no-run", *self.features, *chosen)
-                outcome = self.try_all(some, programs, file) if succeeded else "caught"
-        return outcome
+        # A constant may be used elsewhere, when its own file has no function that a test reaches.
+        tests = self.promising([test for test in self.tests if test.reached & near] or self.tests, file)
+        names = list(dict.fromkeys(test.program for test in tests))
+        # The first few catch most mutants, and building a program takes longer than running it.
+        for some in filter(None, (names[:2], names[2:])):
+            chosen = [f"--test={name}" for name in some if name != "websocket_proto"]
+            chosen += ["--lib"] if "websocket_proto" in some else []
+            succeeded, programs, _ = cargo(root, "test", "--no-run", *self.features, *chosen)
+            if not succeeded:
+                return "caught", "the compiler"
+            outcome, by = self.try_all([test for test in tests if test.program in some], programs, file)
+            if outcome != "missed":
+                return outcome, by
+        return "missed", ""
 
-    def promising(self, names, file):
-        """Those first that catch most breaks of a file for their time."""
+    def promising(self, tests, file):
+        """Those first that catch most mutants of a file for their time."""
         caught = self.caught[file]
-        return sorted(names, key=lambda name: (self.times[name] + 0.1) / (1 + caught[name]))
+        return sorted(tests, key=lambda test: (test.seconds + 0.02) / (1 + caught[test]))
 
-    def try_all(self, names, programs, file, **variables):
-        for name in self.promising(names, file):
-            status = self.run(programs[name], 20 + 5 * self.times[name], **variables)
+    def try_all(self, tests, programs, file, **variables):
+        for test in self.promising(tests, file):
+            status = self.run(programs[test.program], test.name, 3 + int(5 * test.seconds), **variables)
             if status != 0:
-                self.caught[file][name] += 1
-                return "timeout" if status is None else "caught"
-        return "missed"
+                self.caught[file][test] += 1
+                return "timeout" if status is None else "caught", f"{test.program} {test.name}"
+        return "missed", ""
+
+
+def digest_of(data):
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def copy_sources(root):
@@ -168,57 +224,86 @@ def copy_sources(root):
     for file in map(pathlib.Path, files):
         if file.is_file():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
-            if file.parts[0] == "src":
+            if file.parts[0] == "src" and file.suffix == ".rs":
                 put(root / file, file.read_text())
-            else:
-                shutil.copy2(file, root / file)
+            elif not (root / file).exists() or (root / file).read_bytes() != file.read_bytes():
+                shutil.copy(file, root / file)
 
 
-def meet_all(weave, wanted):
-    """The outcome of each break."""
-    outcomes, left = {}, wanted
+class Kept:
+    """The outcomes of earlier runs. One holds until the mutant's file changes; a missed mutant is tried again each time."""
+
+    def __init__(self, path, weave):
+        self.path, self.weave, self.lock = path, weave, threading.Lock()
+        self.outcomes = json.loads(path.read_text()) if path.exists() else {}
+        self.unwoven = path.with_name("unwoven.json")
+        self.digests = {file: digest_of(text.encode()) for file, text in weave.texts.items()}
+
+    def find(self, number):
+        one = self.weave.mutants[number]
+        digest, outcome, _ = self.outcomes.get(one["name"], ("", "", ""))
+        return outcome if digest == self.digests[one["file"]] else ""
+
+    def keep(self, number, outcome, by=""):
+        one = self.weave.mutants[number]
+        with self.lock:
+            self.outcomes[one["name"]] = self.digests[one["file"]], outcome, by
+            self.write()
+        if outcome in ("missed", "timeout"):
+            print(f"{outcome}: {one['name']} {by}", flush=True)
+
+    def start(self):
+        """Takes out what was taken out in the last run, so that the sources are the same, and nothing is built again."""
+        alone = json.loads(self.unwoven.read_text()) if self.unwoven.exists() else {}
+        for number, one in self.weave.mutants.items():
+            if self.find(number) == "unviable":
+                self.weave.unviable.add(number)
+            if alone.get(one["name"]) == self.digests[one["file"]]:
+                self.weave.unwoven.add(number)
+
+    def keep_woven(self):
+        for number in (n for n in self.weave.unviable if self.find(n) in ("", "missed")):
+            one = self.weave.mutants[number]
+            self.outcomes[one["name"]] = self.digests[one["file"]], "unviable", ""
+        ones = [self.weave.mutants[number] for number in self.weave.unwoven]
+        put(self.unwoven, json.dumps({one["name"]: self.digests[one["file"]] for one in ones}))
+        self.write()
+
+    def write(self):
+        written = self.path.with_suffix(".new")
+        written.write_text(json.dumps(self.outcomes, indent=0))
+        written.replace(self.path)
+
+
+def order(numbers, weave):
+    """Those last that are expected to run every test."""
+    names = set(exceptions.explained(HERE / "explained.txt"))
+    return sorted(numbers, key=lambda number: (name_of(weave.mutants[number]) in names, number))
+
+
+def meet_all(weave, wanted, kept, directory):
+    """Decides each mutant that is wanted and not yet decided."""
+    kept.start()
+    left = {number for number in wanted if kept.find(number) in ("", "missed")}
     for features in FEATURES:
+        if not left:
+            return
         began = time.monotonic()
-        suite = Suite(weave, features)
-        seconds = sum(suite.times.values())
+        suite = Suite(weave, features, kept, directory)
         print(
-            f"== {' '.join(features) or 'default features'}: built in {time.monotonic() - began - seconds:.0f} s; "
-            f"{len(suite.programs)} programs, {seconds:.0f} s; {len(weave.unviable)} breaks do not compile, "
-            f"{len(weave.unwoven)} are not woven",
+            f"== {' '.join(features) or 'default features'}: {len(left)} mutants, {len(left & weave.unwoven)} of them not woven; "
+            f"{len(suite.tests)} tests, {sum(test.seconds for test in suite.tests):.0f} s; ready after {time.monotonic() - began:.0f} s",
             flush=True,
         )
-        outcomes |= dict.fromkeys(weave.unviable & left, "unviable")
-        woven = sorted(left - weave.unviable - weave.unwoven)
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            woven = order(left - weave.unviable - weave.unwoven, weave)
             for number, outcome in zip(woven, pool.map(suite.meet, woven)):
-                tell(weave.breaks[number], outcome)
-                outcomes[number] = outcome
-        for number in sorted(weave.unwoven & left):
-            outcomes[number] = suite.meet_alone(number)
-            tell(weave.breaks[number], outcomes[number])
-        left = {number for number in left if outcomes[number] == "missed"}
+                kept.keep(number, *outcome)
+        for number in order(weave.unwoven & left - weave.unviable, weave):
+            if not os.environ.get("WOVEN"):
+                kept.keep(number, *suite.meet_alone(number))
+        left = {number for number in left if kept.find(number) in ("", "missed")}
         print(f"== {time.monotonic() - began:.0f} s", flush=True)
-        if not left:
-            break
-    return outcomes
-
-
-def tell(one, outcome):
-    if outcome in ("missed", "timeout"):
-        print(f"{outcome}: {one['name']}", flush=True)
-
-
-def explanations():
-    reason = None
-    for number, line in enumerate((HERE / "explained.txt").read_text().splitlines(), 1):
-        if line.startswith("#"):
-            reason = line
-        elif not line.strip():
-            reason = None
-        elif reason:
-            yield line.strip()
-        else:
-            sys.exit(f"explained.txt:{number}: without a reason")
 
 
 def name_of(one):
@@ -227,48 +312,52 @@ def name_of(one):
     return f"{one['file']}: {what} | {line.strip()}"
 
 
-def room_of(one):
+def module_of(one):
     parts = pathlib.Path(one["file"]).parts[1:]
     return "/".join(part.removesuffix(".rs") for part in parts[: 2 if len(parts) > 2 else 1])
 
 
-def report(weave, outcomes):
-    explained, used, missed = set(explanations()), set(), []
+def report(weave, wanted, kept):
+    """Prints the table of outcomes, and what is not as it should be. Returns whether all is."""
+    explained, used, missed, untried = set(exceptions.explained(HERE / "explained.txt")), set(), [], 0
     counts = collections.defaultdict(collections.Counter)
-    for number, outcome in sorted(outcomes.items()):
-        one = weave.breaks[number]
-        name = name_of(one)
+    for number in sorted(wanted):
+        name, outcome = name_of(weave.mutants[number]), kept.find(number)
         if outcome == "missed" and name in explained:
             used.add(name)
             outcome = "explained"
         elif outcome == "missed":
             missed.append(name)
-        counts[room_of(one)][outcome] += 1
+        untried += outcome == ""
+        counts[module_of(weave.mutants[number])][outcome] += 1
     counts = dict(sorted(counts.items()))
     counts["total"] = sum(counts.values(), collections.Counter())
-    print(f"\n{'':20}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
-    for room, count in counts.items():
-        print(f"{room:20}" + "".join(f"{count[outcome]:11}" for outcome in OUTCOMES))
-    met = {name_of(weave.breaks[number]) for number in outcomes}
-    everything = {name_of(one) for one in weave.breaks.values()}
-    stale = sorted(name for name in explained - used if name in met or name not in everything)
+    print("\n| module | mutants |", " | ".join(TITLES), "|\n|---|", "--:|" * (1 + len(TITLES)), sep="")
+    for module, count in counts.items():
+        print(f"| {module} | {count.total()} |", " | ".join(str(count[outcome]) for outcome in OUTCOMES), "|")
+    everything = {name_of(one) for one in weave.mutants.values()}
+    tried = {name_of(weave.mutants[number]) for number in wanted if kept.find(number)}
+    stale = sorted(name for name in explained - used if name in tried or name not in everything)
     for title, names in (("missed, and not explained:", missed), ("explained, but not missed:", stale)):
         if names:
             print(f"\n{title}", *names, sep="\n  ")
-    return not missed and not stale
+    if untried:
+        print(f"\nnot tried: {untried}")
+    return not missed and not stale and not untried
 
 
 def main():
-    folder, pattern = pathlib.Path(sys.argv[1]), re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
-    root = folder / "tree"
+    directory, pattern = pathlib.Path(sys.argv[1]), re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
+    root = directory / "tree"
     root.mkdir(parents=True, exist_ok=True)
     copy_sources(root)
     weave = Weave(root, json.load(sys.stdin))
-    wanted = {number for number, one in weave.breaks.items() if pattern.search(one["name"])}
-    print(f"{len(weave.breaks)} breaks in {len(weave.functions)} functions, {len(wanted)} of them to be met", flush=True)
-    outcomes = meet_all(weave, wanted)
-    (folder / "outcomes.json").write_text(json.dumps({weave.breaks[n]["name"]: o for n, o in outcomes.items()}, indent=1))
-    sys.exit(not report(weave, outcomes))
+    kept = Kept(directory / "outcomes.json", weave)
+    wanted = {number for number, one in weave.mutants.items() if pattern.search(one["name"])}
+    print(f"{len(weave.mutants)} mutants in {len(weave.functions)} functions, {len(wanted)} of them wanted", flush=True)
+    meet_all(weave, wanted, kept, directory)
+    sys.exit(not report(weave, wanted, kept))
 
 
-main()
+if __name__ == "__main__":
+    main()

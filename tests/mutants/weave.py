@@ -1,7 +1,7 @@
-"""Weaves breaks of the library into one copy of its sources.
+"""Weaves mutants of the library into one copy of its sources.
 
-A function that can be broken in n ways becomes a choice between n + 1 bodies, by a number that a test program finds in the
-variable `BREAK`. So all is built once. Breaks that do not compile are taken out again, by the lines that the compiler names.
+A function with n mutants becomes a choice between n + 1 bodies, by a number that a test program finds in the variable `MUTANT`.
+So all are built once. Mutants that do not compile are taken out again, by the lines that the compiler names.
 """
 
 import collections
@@ -9,8 +9,8 @@ import pathlib
 import re
 
 CHOICE = """
-/// Which break is chosen, and which functions are reached.
-pub(crate) mod breaks {
+/// Which mutant is chosen, and which functions are reached.
+pub(crate) mod mutants {
     extern crate std;
     use std::io::Write;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -21,7 +21,7 @@ pub(crate) mod breaks {
 
     pub(crate) fn chosen(function: usize) -> u32 {
         if CHOSEN.load(Relaxed) == UNKNOWN {
-            let number = std::env::var("BREAK").ok().and_then(|number| number.parse().ok());
+            let number = std::env::var("MUTANT").ok().and_then(|number| number.parse().ok());
             CHOSEN.store(number.unwrap_or(0), Relaxed);
         }
         if !REACHED[function].swap(true, Relaxed) {
@@ -82,7 +82,7 @@ class Function:
 
     def __init__(self, number, name, file, text, start, end):
         self.number, self.name, self.file, self.start, self.end = number, name, file, start, end
-        self.breaks = []
+        self.mutants = []
         depth, at = 0, start
         while text[at] != "{" or depth > 0:
             depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[at], 0)
@@ -100,20 +100,20 @@ class Function:
 
 
 class Weave:
-    """The breaks, the functions that they are in, and how both come into a copy of the sources."""
+    """The mutants, the functions that they are in, and how both come into a copy of the sources."""
 
-    def __init__(self, root, breaks):
+    def __init__(self, root, mutants):
         self.root, self.functions, self.texts = root, [], {}
-        self.breaks = dict(enumerate(breaks, 1))
+        self.mutants = dict(enumerate(mutants, 1))
         # What does not compile; and what needs a build of its own, as a constant is made with it.
         self.unviable, self.unwoven = set(), set()
         self.texts["src/lib.rs"] = pathlib.Path("src/lib.rs").read_text()
-        for number, one in self.breaks.items():
+        for number, one in self.mutants.items():
             one["number"], one["place"] = number, self.place(one["file"], one["span"])
         for file in sorted(self.texts):
             self.find_functions(file)
-        inside = {number for function in self.functions for number in function.breaks}
-        self.unwoven.update(self.breaks.keys() - inside)
+        self.function_of = {number: function for function in self.functions for number in function.mutants}
+        self.unwoven.update(self.mutants.keys() - self.function_of.keys())
 
     def place(self, file, span):
         """A span of lines and columns as one of characters."""
@@ -122,7 +122,7 @@ class Weave:
         return tuple(starts[span[end]["line"] - 1] + span[end]["column"] - 1 for end in ("start", "end"))
 
     def find_functions(self, file):
-        here = [one for one in self.breaks.values() if one["file"] == file and one["function"]]
+        here = [one for one in self.mutants.values() if one["file"] == file and one["function"]]
         names = {self.place(file, one["function"]["span"]): one["function"]["function_name"] for one in here}
         end = 0
         for start, stop in sorted(names, key=lambda span: (span[0], -span[1])):
@@ -131,27 +131,30 @@ class Weave:
                 continue
             end = stop
             function = Function(len(self.functions), names[start, stop], file, self.texts[file], start, end)
-            function.breaks = [one["number"] for one in here if start <= one["place"][0] < end]
+            function.mutants = [one["number"] for one in here if start <= one["place"][0] < end]
             self.functions.append(function)
             if function.is_iterator():
                 values = {one["number"] for one in here if one["genre"] == "FnValue"}
-                self.unwoven.update(set(function.breaks) - values)
+                self.unwoven.update(set(function.mutants) - values)
 
-    def write(self, alone=None):
-        """Writes the sources with all breaks in them, or with one alone, for good."""
+    def write_alone(self, root, number):
+        """Writes the one file that a mutant changes."""
+        one = self.mutants[number]
+        text, (start, end) = self.texts[one["file"]], one["place"]
+        put(root / one["file"], text[:start] + one["replacement"] + text[end:])
+
+    def write(self):
+        """Writes the sources with all mutants in them."""
         self.lines = collections.defaultdict(list)
         for file, text in self.texts.items():
             pieces, at, line = [], 0, 1
-            changes = [(f.start, f.end, f) for f in self.functions if f.file == file and alone is None]
-            if alone is not None and self.breaks[alone]["file"] == file:
-                changes = [(*self.breaks[alone]["place"], self.breaks[alone]["replacement"])]
-            for start, end, change in sorted(changes, key=lambda change: change[0]):
-                before = text[at:start]
+            for function in sorted((f for f in self.functions if f.file == file), key=lambda f: f.start):
+                before = text[at : function.start]
                 line += before.count("\n")
-                woven = change if isinstance(change, str) else self.choice(change, line)
+                woven = self.choice(function, line)
                 line += woven.count("\n")
                 pieces += [before, woven]
-                at = end
+                at = function.end
             pieces.append(text[at:])
             if file == "src/lib.rs":
                 pieces.append(CHOICE.replace("COUNT", str(len(self.functions))))
@@ -160,17 +163,17 @@ class Weave:
     def choice(self, function, line):
         text = self.texts[function.file]
         begin, end = function.body
-        numbers = [n for n in function.breaks if n not in self.unviable and n not in self.unwoven]
+        numbers = [n for n in function.mutants if n not in self.unviable and n not in self.unwoven]
         if not numbers:
             return text[function.start : function.end]
         signature = re.sub(r"\bconst (unsafe )?fn\b", r"\1fn", function.signature)
-        pieces = [f"{signature}{{ match crate::breaks::chosen({function.number}) {{\n"]
+        pieces = [f"{signature}{{ match crate::mutants::chosen({function.number}) {{\n"]
         line += pieces[0].count("\n")
         broken, whole = "{}", "{}"
         if function.is_iterator():
-            broken, whole = "crate::breaks::Woven::Broken({})", "crate::breaks::Woven::Whole({})"
+            broken, whole = "crate::mutants::Woven::Broken({})", "crate::mutants::Woven::Whole({})"
         for number in numbers:
-            start, stop = self.breaks[number]["place"]
+            start, stop = self.mutants[number]["place"]
             body = f"{{{text[begin:start]} {self.replacement(number, function)} {text[stop:end]}}}"
             pieces.append(f"{number} => {broken.format(body)},\n")
             self.lines[function.file].append((line, line + pieces[-1].count("\n"), number))
@@ -180,11 +183,11 @@ class Weave:
         return "".join(pieces)
 
     def replacement(self, number, function):
-        replacement = self.breaks[number]["replacement"]
+        replacement = self.mutants[number]["replacement"]
         if not function.is_iterator():
             return replacement
         items = re.fullmatch(r"::std::iter::(?:empty\(\)|once\((.*)\))", replacement, re.S)[1] or ""
-        items = items.replace("Vec::leak", "crate::breaks::leak")
+        items = items.replace("Vec::leak", "crate::mutants::leak")
         return f"::std::vec![{items}].into_iter()"
 
     def take_out(self, errors):
@@ -195,7 +198,7 @@ class Weave:
             # A function that is no longer constant, called where it has to be.
             if code == "E0015":
                 path = re.search(r"`(.*)`", error["message"])[1]
-                self.unwoven.update(n for f in self.functions if f.is_constant(path) for n in f.breaks)
+                self.unwoven.update(n for f in self.functions if f.is_constant(path) for n in f.mutants)
                 continue
             for span in error["spans"]:
                 for first, end, number in self.lines[span["file_name"]]:
