@@ -737,6 +737,22 @@ fn both_hand_out_events_that_can_be_kept() {
     }
 }
 
+// `Payload::as_slice`, `Text::as_str`: the same bytes, borrowed or owned
+#[test]
+fn payloads_and_texts_are_slices() {
+    for content in ["", "a", "\u{20ac}uro"] {
+        for (payload, text) in [
+            (Payload::from(content.as_bytes()), Text::from(content)),
+            (
+                Payload::from(content.as_bytes().to_vec()),
+                Text::from(content.to_owned()),
+            ),
+        ] {
+            assert_eq!((payload.as_slice(), text.as_str()), (content.as_bytes(), content));
+        }
+    }
+}
+
 // Neither the peer's data nor the masking key is shown.
 #[test]
 fn debug_shows_no_payload() {
