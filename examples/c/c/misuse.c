@@ -44,7 +44,7 @@ static bool is_text(wsp_bytes got, const char *expected) {
 }
 
 /* Of all endpoints below. Small, to reach it soon. */
-static const wsp_config config = {.max_buffered = 400000};
+static wsp_config config = {.max_buffered = 400000};
 
 static wsp_endpoint new_server(void) {
   wsp_endpoint server;
@@ -298,6 +298,11 @@ static void lengths(void) {
   EXPECT(WSP_CODE_SIZE_TOO_LARGE, wsp_received(pair.server, 1));
   OK(wsp_read_space(pair.server, &space));
   EXPECT(WSP_CODE_SIZE_TOO_LARGE, wsp_received(pair.server, space.len + 1));
+  OK(wsp_ready(pair.server));
+  EXPECT(WSP_CODE_SIZE_TOO_LARGE, wsp_received(pair.server, 1));
+  /* It is valid over a send. */
+  OK(wsp_read_space(pair.server, &space));
+  OK(wsp_send_text(pair.server, wsp_string("meanwhile")));
   memcpy(space.data, "\x89\x80\1\2\3\4", 6);
   OK(wsp_received(pair.server, 6));
   EXPECT(WSP_CODE_SIZE_TOO_LARGE, wsp_received(pair.server, 1));
@@ -531,6 +536,48 @@ static void held_events(void) {
   free(message);
 }
 
+/* Messages by each delivery, and with compression. */
+static void deliveries(void) {
+  static char message[50000];
+  for (size_t i = 0; i < sizeof message; i++) message[i] = (char)('a' + i % 26);
+  for (config.deflate = 0; config.deflate < 2; config.deflate++) {
+    for (config.delivery = 0; config.delivery < 3; config.delivery++) {
+      struct pair pair = open_pair(NULL);
+      OK(wsp_send_text(pair.client, bytes(message, sizeof message)));
+      wsp_bytes output;
+      OK(wsp_output(pair.client, &output));
+      THAT(config.deflate ? output.len < 5000 : output.len > sizeof message);
+      size_t received = 0;
+      int events = 0;
+      bool is_complete = false;
+      while (output.len > 0) {
+        wsp_space space;
+        wsp_event event;
+        OK(wsp_read_space(pair.server, &space));
+        size_t size = output.len < 3000 ? output.len : 3000;
+        if (size > space.len) size = space.len;
+        memcpy(space.data, output.data, size);
+        OK(wsp_received(pair.server, size));
+        output = bytes(output.data + size, output.len - size);
+        for (;;) {
+          OK(wsp_next_event(pair.server, &event));
+          if (event.kind == WSP_EVENT_KIND_NONE) break;
+          bool is_chunk = config.delivery == WSP_DELIVERY_CHUNKS;
+          THAT(!is_complete && event.kind == (is_chunk ? WSP_EVENT_KIND_TEXT_CHUNK : WSP_EVENT_KIND_TEXT));
+          THAT(memcmp(event.data.data, message + received, event.data.len) == 0);
+          received += event.data.len;
+          is_complete = event.is_last || !is_chunk;
+          events++;
+        }
+      }
+      THAT(is_complete && received == sizeof message);
+      THAT(config.delivery == WSP_DELIVERY_CHUNKS ? events > 1 : events == 1);
+      free_pair(pair);
+    }
+  }
+  config.deflate = config.delivery = 0;
+}
+
 /* Messages that nothing causes are refused over the limit; replies are not, but then no more events are returned. */
 static void full(void) {
   struct pair pair = open_pair(NULL);
@@ -680,6 +727,7 @@ int main(int argc, char **argv) {
     wrong_order();
     rejections();
     held_events();
+    deliveries();
     full();
     failing_entropy();
     calls_from_the_callback();

@@ -58,7 +58,7 @@ typedef enum wsp_code {
   WSP_CODE_TOO_MANY_ENDPOINTS = 7,
   // A length that no memory can have, or a number that is not in its enumeration.
   WSP_CODE_INVALID_ARGUMENT = 8,
-  // `wsp_received` reports more than the space that was lent last, or `wsp_written` more than the output.
+  // `wsp_received` reports more than the space that is lent, or `wsp_written` more than the output.
   WSP_CODE_SIZE_TOO_LARGE = 9,
   // No connection is open, or one that is closing. It can happen in a correct program.
   WSP_CODE_NOT_OPEN = 10,
@@ -463,8 +463,9 @@ enum wsp_code wsp_next_step(struct wsp_endpoint endpoint,
 enum wsp_code wsp_read_space(struct wsp_endpoint endpoint,
                              struct wsp_space *space);
 
-// Records that `size` bytes were read into the space that `wsp_read_space` lent last. 0 is the end of the transport, as for read(2).
-// Each space is reported once.
+// Records that `size` bytes were read into the space that `wsp_read_space` lends. 0 is the end of the transport, as for read(2).
+//
+// `WSP_CODE_SIZE_TOO_LARGE` if the space is smaller, or is no longer lent.
 enum wsp_code wsp_received(struct wsp_endpoint endpoint,
                            size_t size);
 

@@ -28,7 +28,7 @@ pub enum wsp_code {
     TooManyEndpoints = 7,
     /// A length that no memory can have, or a number that is not in its enumeration.
     InvalidArgument = 8,
-    /// `wsp_received` reports more than the space that was lent last, or `wsp_written` more than the output.
+    /// `wsp_received` reports more than the space that is lent, or `wsp_written` more than the output.
     SizeTooLarge = 9,
     /// No connection is open, or one that is closing. It can happen in a correct program.
     NotOpen = 10,

@@ -20,8 +20,6 @@ use crate::table::{self, wsp_endpoint};
 pub struct Entry {
     pub owner: Owner,
     pub opening: Opening,
-    /// The size of the space to read into that was lent last.
-    pub space: usize,
     /// The text of the end, once it was asked for.
     pub end: Option<String>,
 }
@@ -120,7 +118,6 @@ pub fn insert(endpoint: Endpoint, address: Option<Address>) -> Result<wsp_endpoi
     table::insert(Box::new(Entry {
         owner: Owner::new(endpoint),
         opening: Opening::new(address),
-        space: 0,
         end: None,
     }))
 }

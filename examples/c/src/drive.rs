@@ -91,21 +91,22 @@ pub extern "C" fn wsp_read_space(
     enter(endpoint, |entry| {
         let space = out(space)?;
         let lent = entry.owner.endpoint().read_space();
-        entry.space = lent.len();
+        let size = lent.len();
         space.write(wsp_space::lend(lent));
+        entry.owner.space = size;
         Ok(())
     })
 }
 
-/// Records that `size` bytes were read into the space that `wsp_read_space` lent last. 0 is the end of the transport, as for read(2).
-/// Each space is reported once.
+/// Records that `size` bytes were read into the space that `wsp_read_space` lends. 0 is the end of the transport, as for read(2).
+///
+/// `WSP_CODE_SIZE_TOO_LARGE` if the space is smaller, or is no longer lent.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsp_received(endpoint: wsp_endpoint, size: usize) -> wsp_code {
     enter(endpoint, |entry| {
-        if size > entry.space {
+        if size > entry.owner.space {
             return Err(wsp_code::SizeTooLarge);
         }
-        entry.space = 0;
         entry.owner.endpoint().received(size);
         Ok(())
     })
@@ -119,7 +120,6 @@ pub extern "C" fn wsp_received(endpoint: wsp_endpoint, size: usize) -> wsp_code 
 pub extern "C" fn wsp_receive(endpoint: wsp_endpoint, data: wsp_bytes) -> wsp_code {
     enter(endpoint, |entry| {
         let data = data.as_slice()?;
-        entry.space = 0;
         entry.owner.endpoint().receive(data);
         Ok(())
     })

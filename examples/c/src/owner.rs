@@ -5,13 +5,15 @@ use std::ptr::NonNull;
 use websocket_proto::Event;
 use websocket_proto::endpoint::{Endpoint, Sender};
 
-/// Owns an endpoint and the event that it returned last. Sending leaves the event as it is, as in Rust, where an event comes with its
-/// `Sender`; any other use of the endpoint ends it.
+/// Owns an endpoint, and the event and the space to read into that are lent. Sending leaves them as they are, as in Rust, where an
+/// event comes with its `Sender`; any other use of the endpoint ends them.
 pub struct Owner {
     /// From `Box::leak`.
     endpoint: NonNull<Endpoint>,
     /// Borrowed from the endpoint, which is not used while this is there.
     held: Option<(Event<'static>, Sender<'static>)>,
+    /// The size of the space to read into, while it is lent.
+    pub space: usize,
 }
 
 const _: fn() = || {
@@ -27,12 +29,19 @@ impl Owner {
         Self {
             endpoint: Box::leak(Box::new(endpoint)).into(),
             held: None,
+            space: 0,
         }
     }
 
-    /// Returns the endpoint, after the event that was held.
+    /// Returns the endpoint, after everything that is lent has ended.
     pub fn endpoint(&mut self) -> &mut Endpoint {
         self.release();
+        self.unborrowed()
+    }
+
+    /// Returns the endpoint. Only while no event is held.
+    fn unborrowed(&mut self) -> &mut Endpoint {
+        assert!(self.held.is_none(), "the endpoint is borrowed");
         // SAFETY: it comes from `Box::leak` and is freed in `drop`. `held` is `None`, so that the only borrow is that of `self`.
         unsafe { self.endpoint.as_mut() }
     }
@@ -51,12 +60,13 @@ impl Owner {
     pub fn send<R>(&mut self, send: impl FnOnce(&mut Sender<'_>) -> R) -> R {
         match &mut self.held {
             Some((_, sender)) => send(sender),
-            None => send(&mut self.endpoint().sender()),
+            None => send(&mut self.unborrowed().sender()),
         }
     }
 
-    /// Ends the event that is held. Its buffer is used for the next message that arrives in pieces.
+    /// Ends everything that is lent. The buffer of an event is used for the next message that arrives in pieces.
     fn release(&mut self) {
+        self.space = 0;
         match self.held.take() {
             Some((Event::Text(text), mut sender)) => sender.recycle(text),
             Some((Event::Binary(payload), mut sender)) => sender.recycle(payload),
