@@ -7,6 +7,7 @@ mod heap;
 
 use common::*;
 use heap::{Heap, measure};
+use websocket_proto::endpoint::ReadBuffer;
 use websocket_proto::handshake::{Answer, ClientRequest, Response, ServerHandshake};
 use websocket_proto::{Config, Connection, Error, Event, Misuse, Role, entropy};
 
@@ -565,6 +566,21 @@ fn a_rejected_body_takes_the_memory_of_its_bytes() {
     let (result, heap) = measure(|| body.receive(&mut &mut read[..]));
     assert_eq!((result, body.received().len()), (Ok(None), 10_000));
     assert!(heap.peak <= 20_000, "{heap:?}");
+}
+
+// Section 10.4: work is linear, also if a driver passes on much more than one read
+#[test]
+fn bytes_read_elsewhere_grow_the_read_buffer_in_few_steps() {
+    for size in [100_000, 300_000, 1_000_000, 8_000_000] {
+        let (bytes, mut buffer) = (vec![7; size], ReadBuffer::new(64 * 1024));
+        for total in [size, 2 * size] {
+            let (_, heap) = measure(|| buffer.extend(&bytes));
+            assert!(heap.calls <= 16, "{size} bytes: {heap:?}");
+            assert_eq!(buffer.len(), total);
+            assert!(buffer.capacity() <= 2 * total, "{size} bytes: {buffer:?}");
+        }
+        assert!(buffer.unread().iter().all(|&byte| byte == 7));
+    }
 }
 
 // Section 10.4: a transport that is open and silent costs no memory

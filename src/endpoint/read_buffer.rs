@@ -115,7 +115,8 @@ impl ReadBuffer {
     pub fn extend(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         while !bytes.is_empty() {
-            let space = self.space(bytes.len() as u64);
+            let expected = self.len().saturating_add(bytes.len());
+            let space = self.space(expected as u64);
             let (now, later) = bytes.split_at(bytes.len().min(space.len()));
             if let Some(space) = space.get_mut(..now.len()) {
                 space.copy_from_slice(now);
