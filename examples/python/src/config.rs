@@ -9,6 +9,13 @@ use websocket_proto::keepalive::KeepaliveConfig;
 
 use crate::error::misuse;
 
+/// Limits and timeouts, in bytes and seconds. A timeout of ``None`` never passes.
+///
+/// ``max_message_size`` bounds a received message, all its fragments together and inflated: a longer one fails the connection with
+/// 1009. ``max_buffered`` bounds the output that waits, see :class:`OutputFull`. ``max_read_size`` is the largest single read.
+/// ``compression`` offers and accepts permessage-deflate (RFC 7692). ``open_timeout`` and ``close_timeout`` are for the two
+/// handshakes, ``ping_interval`` for the time between Pings, ``ping_timeout`` for silence after a Ping, ``write_timeout`` for output
+/// that the transport does not accept, ``linger_timeout`` for the drain after the last byte.
 #[pyclass(frozen, module = "websocket_proto")]
 #[derive(Default)]
 pub struct Config {
@@ -30,7 +37,8 @@ impl Config {
         close_timeout = Some(10.0),
         write_timeout = Some(10.0),
         linger_timeout = Some(2.0),
-    ))]
+    ), text_signature = "(*, max_message_size=1048576, max_buffered=1048576, max_read_size=65536, compression=False, \
+        open_timeout=10.0, ping_interval=20.0, ping_timeout=20.0, close_timeout=10.0, write_timeout=10.0, linger_timeout=2.0)")]
     #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         max_message_size: u64,

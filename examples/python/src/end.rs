@@ -4,15 +4,21 @@ use pyo3::prelude::*;
 use websocket_proto::ClosedBy;
 use websocket_proto::endpoint::{self, Outcome, Timeout};
 
+/// How an endpoint ended. ``str(end)`` is one line for the log.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct End {
+    /// The close code: 1005 if the Close had none, 1006 if there was none, ``None`` if the connection never opened.
     code: Option<u16>,
     reason: String,
     code_sent: Option<u16>,
     code_received: Option<u16>,
+    /// Whether both Closes were sent (RFC 6455 section 7.1.4).
     is_clean: bool,
+    /// ``local``, ``peer``, ``failure`` (the peer broke a rule), ``transport``, or ``None`` if the connection never opened.
     closed_by: Option<&'static str>,
+    /// The deadline that was missed: ``opening``, ``ping``, ``write`` or ``closing``.
     timeout: Option<&'static str>,
+    /// The status of the response, if it opened no connection.
     status: Option<u16>,
     text: String,
 }

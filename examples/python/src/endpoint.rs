@@ -20,6 +20,13 @@ use crate::handshake::{ClientRequest, Headers, Request, Response, encoded};
 use crate::message::{Message, bytes_of};
 use crate::read_space;
 
+/// One end of one transport, without the transport and without a clock.
+///
+/// It is a writable buffer, the space for the next read: ``endpoint.received(sock.recv_into(endpoint))``. While a ``memoryview`` of it
+/// exists, every call raises :class:`Misuse`, so release it first.
+///
+/// An endpoint is used by one thread at a time. A call that finds it in use by another, which only a free-threaded interpreter makes
+/// possible, raises :class:`Misuse` and changes nothing.
 #[pyclass(frozen, module = "websocket_proto")]
 pub struct Endpoint {
     state: Mutex<State>,
@@ -33,6 +40,7 @@ pub struct State {
     pub is_exported: bool,
 }
 
+/// The one thing to do next for an :class:`Endpoint`. Compare with ``is``.
 #[pyclass(
     frozen,
     eq,
@@ -55,6 +63,7 @@ pub enum Step {
 
 #[pymethods]
 impl Endpoint {
+    /// The server's end of a transport on which a client is about to send its request.
     #[staticmethod]
     #[pyo3(signature = (config = None, *, now = 0.0))]
     fn server(config: Option<&Config>, now: f64) -> PyResult<Self> {
@@ -62,6 +71,7 @@ impl Endpoint {
         Ok(Self::new(endpoint::Endpoint::server(&or_default(config), now)))
     }
 
+    /// The client's end of a transport that is connected, TLS included. It sends the request.
     #[staticmethod]
     #[pyo3(signature = (request, config = None, *, now = 0.0))]
     fn client(request: &ClientRequest, config: Option<&Config>, now: f64) -> PyResult<Self> {
@@ -74,16 +84,19 @@ impl Endpoint {
         )))
     }
 
+    /// Returns the next thing to do. Events come before output, and output before input.
     fn step(&self, py: Python<'_>, now: f64) -> PyResult<Py<Step>> {
         let step = self.lock()?.endpoint.step(seconds(now)?);
         steps::object(py, step)
     }
 
+    /// Returns the next thing to do to get the output written, even while events wait. ``None``: all of it is written.
     fn flush_step(&self, py: Python<'_>, now: f64) -> PyResult<Option<Py<Step>>> {
         let step = self.lock()?.endpoint.flush_step(seconds(now)?);
         step.map(|step| steps::object(py, step)).transpose()
     }
 
+    /// The latest time for the next call of :meth:`step`. ``None`` is never.
     #[getter]
     fn deadline(&self) -> PyResult<Option<f64>> {
         Ok(self
@@ -95,6 +108,7 @@ impl Endpoint {
 
     // The opening handshake.
 
+    /// Returns the request that :attr:`Step.REQUEST` announces. Nothing is read until it is answered.
     fn take_request(&self) -> PyResult<Option<Request>> {
         let mut state = self.lock()?;
         let Some(request) = state.endpoint.take_request() else {
@@ -105,7 +119,12 @@ impl Endpoint {
         Ok(Some(seen))
     }
 
-    #[pyo3(signature = (*, subprotocol = None, headers = Vec::new()))]
+    /// Accepts the request: sends the 101. ``False``: it breaks a rule, and the response that says so is sent instead: a 426
+    /// to a request that does not ask for WebSocket, a 400 to most others (RFC 6455 section 4.2).
+    #[pyo3(
+        signature = (*, subprotocol = None, headers = Vec::new()),
+        text_signature = "($self, *, subprotocol=None, headers=())"
+    )]
     fn accept(&self, subprotocol: Option<&str>, headers: Headers) -> PyResult<bool> {
         let headers = fields(&headers)?;
         let mut state = self.lock()?;
@@ -125,7 +144,11 @@ impl Endpoint {
         Ok(true)
     }
 
-    #[pyo3(signature = (status, body = None, *, headers = Vec::new()))]
+    /// Answers the request with any other response, after which the endpoint ends.
+    #[pyo3(
+        signature = (status, body = None, *, headers = Vec::new()),
+        text_signature = "($self, status, body=None, *, headers=())"
+    )]
     fn respond(&self, status: u16, body: Option<&Bound<'_, PyAny>>, headers: Headers) -> PyResult<()> {
         let body = body.map(bytes_of).transpose()?.unwrap_or_default();
         let headers = fields(&headers)?;
@@ -139,6 +162,7 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Returns the response that :attr:`Step.RESPONSE` announces. With status 101, the connection is now open.
     fn take_response(&self, py: Python<'_>) -> PyResult<Option<Response>> {
         let mut state = self.lock()?;
         let body = state.endpoint.response_body().to_vec();
@@ -148,11 +172,13 @@ impl Endpoint {
 
     // The transport.
 
+    /// Records that the transport read ``size`` bytes into the endpoint. 0 is the end of the transport.
     fn received(&self, size: usize) -> PyResult<()> {
         self.lock()?.endpoint.received(size);
         Ok(())
     }
 
+    /// Copies bytes that the transport read elsewhere. Empty data is the end of the transport.
     fn receive(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let data = bytes_of(data)?;
         self.lock()?.endpoint.receive(&data);
@@ -174,17 +200,20 @@ impl Endpoint {
         self.end_export();
     }
 
+    /// Records that the transport has nothing to read now.
     fn read_blocked(&self) -> PyResult<()> {
         self.lock()?.endpoint.read_blocked();
         Ok(())
     }
 
+    /// Records that the transport could not be read; the text of ``error`` goes into the :class:`End`.
     fn read_failed(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let error = error.str()?.to_string_lossy().into_owned();
         self.lock()?.endpoint.read_failed(error);
         Ok(())
     }
 
+    /// Returns the first bytes that wait to be written.
     #[pyo3(signature = (max_size = usize::MAX))]
     fn output<'py>(&self, py: Python<'py>, max_size: usize) -> PyResult<Bound<'py, PyBytes>> {
         let state = self.lock()?;
@@ -192,32 +221,38 @@ impl Endpoint {
         Ok(PyBytes::new(py, output.get(..max_size).unwrap_or(output)))
     }
 
+    /// Records that the transport accepted the first ``size`` bytes of the output.
     fn written(&self, size: usize) -> PyResult<()> {
         self.lock()?.endpoint.written(size);
         Ok(())
     }
 
+    /// Records that the transport accepts no output now, or could not be flushed or shut down completely.
     fn write_blocked(&self) -> PyResult<()> {
         self.lock()?.endpoint.write_blocked();
         Ok(())
     }
 
+    /// Records that the transport could not be written; the text of ``error`` goes into the :class:`End`.
     fn write_failed(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let error = error.str()?.to_string_lossy().into_owned();
         self.lock()?.endpoint.write_failed(error);
         Ok(())
     }
 
+    /// Records that everything written is flushed.
     fn flushed(&self) -> PyResult<()> {
         self.lock()?.endpoint.flushed();
         Ok(())
     }
 
+    /// Records that writing is shut down.
     fn shut_down(&self) -> PyResult<()> {
         self.lock()?.endpoint.shut_down();
         Ok(())
     }
 
+    /// Records that the transport may be ready again, or that the deadline has passed.
     fn ready(&self) -> PyResult<()> {
         self.lock()?.endpoint.ready();
         Ok(())
@@ -225,6 +260,7 @@ impl Endpoint {
 
     // Messages.
 
+    /// Returns the next event: a text message as ``str``, a binary one as ``bytes``. ``None``: there are no more now.
     fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut state = self.lock()?;
         let Some((event, mut sender)) = state.endpoint.next_event() else {
@@ -233,6 +269,9 @@ impl Endpoint {
         event::to_python(py, event, &mut sender).map(Some)
     }
 
+    /// Sends a message: ``str`` as text, a buffer of bytes as binary.
+    ///
+    /// Raises :class:`ConnectionClosed`, :class:`OutputFull`, or :class:`Misuse` inside a fragmented message.
     fn send(&self, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let message = Message::of(message)?;
         self.lock()?.send(|sender| match &message {
@@ -242,6 +281,7 @@ impl Endpoint {
         })
     }
 
+    /// Sends the next fragment of a message, and begins the message if none is being sent. Raises the same as :meth:`send`.
     #[pyo3(signature = (fragment, *, last))]
     fn send_fragment(&self, fragment: &Bound<'_, PyAny>, last: bool) -> PyResult<()> {
         let message = Message::of(fragment)?;
@@ -251,24 +291,30 @@ impl Endpoint {
             .send(|sender| sender.send_fragment(kind, payload, fin))
     }
 
+    /// Sends a Ping of at most 125 bytes. Raises :class:`ConnectionClosed` or :class:`Misuse`.
     #[pyo3(signature = (payload = None))]
     fn ping(&self, payload: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let payload = payload.map(bytes_of).transpose()?.unwrap_or_default();
         self.lock()?.send(|sender| sender.send_ping(&payload))
     }
 
+    /// Sends a Pong of at most 125 bytes. Those that answer Pings are sent automatically.
     #[pyo3(signature = (payload = None))]
     fn pong(&self, payload: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let payload = payload.map(bytes_of).transpose()?.unwrap_or_default();
         self.lock()?.send(|sender| sender.send_pong(&payload))
     }
 
-    #[pyo3(signature = (code = Some(1000), reason = ""))]
+    /// Starts the closing handshake. Raises :class:`ConnectionClosed`, or :class:`Misuse` for a code or a reason that must not be
+    /// sent (RFC 6455 section 7.4; a reason has at most 123 bytes).
+    #[pyo3(signature = (code = Some(1000), reason = ""), text_signature = "($self, code=1000, reason='')")]
     fn close(&self, code: Option<u16>, reason: &str) -> PyResult<()> {
         self.lock()?
             .send(|sender| sender.close(code.map(CloseCode), reason))
     }
 
+    /// Sets whether messages are compressed from now on, if compression was negotiated. Do not compress a secret together with
+    /// text that an attacker chooses (RFC 7692 section 8).
     fn set_compression(&self, compress: bool) -> PyResult<()> {
         let compression = if compress {
             Compression::On
@@ -279,21 +325,25 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Whether messages can be sent.
     #[getter]
     fn is_open(&self) -> PyResult<bool> {
         Ok(self.lock()?.endpoint.sender().is_open())
     }
 
+    /// Whether so much output waits that a message would be refused.
     #[getter]
     fn is_full(&self) -> PyResult<bool> {
         Ok(self.lock()?.endpoint.sender().is_full())
     }
 
+    /// How many bytes wait to be written.
     #[getter]
     fn buffered_amount(&self) -> PyResult<usize> {
         Ok(self.lock()?.endpoint.sender().buffered_amount())
     }
 
+    /// The round-trip time of the last automatic Ping that was answered.
     #[getter]
     fn last_rtt(&self) -> PyResult<Option<f64>> {
         Ok(self.lock()?.endpoint.last_rtt().map(|rtt| rtt.as_secs_f64()))
@@ -301,11 +351,13 @@ impl Endpoint {
 
     // The end.
 
+    /// How the endpoint ended, after :attr:`Step.DONE`.
     #[getter]
     fn end(&self) -> PyResult<Option<End>> {
         Ok(self.lock()?.endpoint.end().map(End::from))
     }
 
+    /// Ends the endpoint now: the next step is :attr:`Step.DONE`.
     fn abort(&self) -> PyResult<()> {
         self.lock()?.endpoint.abort();
         Ok(())

@@ -5,16 +5,19 @@ use pyo3::types::{PyBytes, PyString};
 use websocket_proto::endpoint::Sender;
 use websocket_proto::{Event, Payload};
 
+/// A Ping, which is answered already.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct Ping {
     payload: Py<PyBytes>,
 }
 
+/// A Pong.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct Pong {
     payload: Py<PyBytes>,
 }
 
+/// The peer's Close, which is answered already. ``code`` is ``None`` if it has none.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct Close {
     code: Option<u16>,

@@ -9,13 +9,17 @@ use crate::error::misuse;
 /// Header fields, in order.
 pub type Headers = Vec<(String, String)>;
 
+/// A request to a ``ws`` or ``wss`` URL. User information in the URL becomes an Authorization header.
 #[pyclass(frozen, module = "websocket_proto")]
 pub struct ClientRequest(pub handshake::ClientRequest);
 
 #[pymethods]
 impl ClientRequest {
     #[new]
-    #[pyo3(signature = (url, *, subprotocols = Vec::new(), headers = Vec::new(), origin = None))]
+    #[pyo3(
+        signature = (url, *, subprotocols = Vec::new(), headers = Vec::new(), origin = None),
+        text_signature = "(url, *, subprotocols=(), headers=(), origin=None)"
+    )]
     fn new(url: &str, subprotocols: Vec<String>, headers: Headers, origin: Option<&str>) -> PyResult<Self> {
         let mut request = handshake::ClientRequest::from_url_with_credentials(url).map_err(misuse)?;
         for subprotocol in &subprotocols {
@@ -40,12 +44,14 @@ impl ClientRequest {
         self.0.port()
     }
 
+    /// Whether the URL is a ``wss`` one, so that TLS comes first.
     #[getter]
     fn is_secure(&self) -> bool {
         self.0.is_secure()
     }
 }
 
+/// The request of a client. Header values are decoded as ISO-8859-1.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct Request {
     method: String,
@@ -53,8 +59,11 @@ pub struct Request {
     path: String,
     query: Option<String>,
     headers: Headers,
+    /// The subprotocols that the client offers, in its order of preference.
     subprotocols: Vec<String>,
+    /// Whether it is a valid WebSocket request, which :meth:`Endpoint.accept` accepts.
     is_websocket: bool,
+    /// Whether it comes from a page of this server. ``False`` without an Origin, which only browsers send.
     is_same_origin: bool,
 }
 
@@ -81,11 +90,13 @@ impl Request {
 
 #[pymethods]
 impl Request {
+    /// The value of the first header with this name, whatever its case.
     fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name)
     }
 }
 
+/// The response of a server. ``body`` is that of a rejection.
 #[pyclass(frozen, get_all, module = "websocket_proto")]
 pub struct Response {
     status: u16,
@@ -107,6 +118,7 @@ impl Response {
 
 #[pymethods]
 impl Response {
+    /// The value of the first header with this name, whatever its case.
     fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name)
     }

@@ -9,6 +9,7 @@ use websocket_proto::MessageKind;
 
 use crate::error::misuse;
 
+/// A message that is encoded once, for a broadcast.
 #[pyclass(frozen, module = "websocket_proto")]
 pub struct Prepared(pub websocket_proto::Prepared);
 

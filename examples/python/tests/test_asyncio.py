@@ -415,9 +415,8 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             connecting.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await asyncio.wait_for(connecting, 5)
-        for writer in silent:
-            writer.close()
-
+            for writer in silent:
+                writer.close()
     async def test_programs(self):
         program = await asyncio.create_subprocess_exec(
             sys.executable, FOLDER / "chat.py", "127.0.0.1:0", stdout=asyncio.subprocess.PIPE

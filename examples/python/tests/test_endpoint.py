@@ -4,16 +4,23 @@ A `PanicException` of the extension is a `BaseException`, which no `assertRaises
 """
 
 import array
+import ast
 import copy
 import gc
+import inspect
 import itertools
 import math
 import pickle
 import random
+import socket
 import sys
+import textwrap
 import threading
+import time
 import unittest
+from pathlib import Path
 
+import websocket_proto
 from websocket_proto import (
     ClientRequest,
     Close,
@@ -27,6 +34,7 @@ from websocket_proto import (
     Prepared,
     Step,
     WebSocketError,
+    _core,
 )
 
 # The opening handshake of RFC 6455 section 1.3.
@@ -671,6 +679,33 @@ class Threads(unittest.TestCase):
             sys.setswitchinterval(interval)
         self.assertEqual(wrong, [])
         self.assertEqual(len(server.output()), sum(sent))
+
+
+class Documentation(unittest.TestCase):
+    def test_the_stub_and_the_classes_say_the_same(self):
+        stub = ast.parse(Path(_core.__file__).with_name("_core.pyi").read_text())
+        compared = 0
+        for described in (node for node in stub.body if isinstance(node, ast.ClassDef)):
+            real = getattr(_core, described.name)
+            self.assertEqual(inspect.cleandoc(real.__doc__), ast.get_docstring(described), described.name)
+            for member in (node for node in described.body if isinstance(node, ast.FunctionDef)):
+                if text := ast.get_docstring(member):
+                    compared += 1
+                    self.assertEqual(inspect.cleandoc(getattr(real, member.name).__doc__), text, member.name)
+        self.assertGreater(compared, 40)
+
+    def test_the_driver_of_the_package(self):
+        """The echo server on a blocking socket that the documentation of the package has."""
+        code = textwrap.dedent(websocket_proto.__doc__.partition("::\n\n")[2].partition("\n\n:mod:")[0])
+        names = {**vars(websocket_proto), "time": time, "socket": socket}
+        exec(code, names)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(HEAD + b"\r\n" + masked(b"\x81\x02hi") + masked(b"\x88\x02\x03\xe8"))
+            theirs.shutdown(socket.SHUT_WR)
+            end = names["serve"](ours)
+            self.assertTrue(theirs.recv(4096).endswith(b"\r\n\r\n\x81\x02hi\x88\x02\x03\xe8"))
+        self.assertEqual((end.code, end.is_clean), (1000, True))
 
 
 class Anything(unittest.TestCase):

@@ -2,10 +2,10 @@
 
     throughput.py [SECONDS]
 
-A blocking client on a raw socket, the same for all, sends binary messages to one server after the other, in turns: one at a time, and
-up to 32 (256 KiB) before it reads the echoes. Prints the processor time of the server for a message, and its ratio to that of this package: below 1 is faster than
-this package. Processor time is used because it depends less than elapsed time on what else the machine does. Of the turns, the fastest
-counts.
+A blocking client on a raw socket, the same for all, sends binary messages to one server after the other, in turns: one at a time, and up to
+32 (256 KiB) before it reads the echoes. Prints the processor time of the server for a message, and its ratio to that of this package: below
+1 is faster than this package. Processor time is used because it depends less than elapsed time on what else the machine does. Of the turns,
+the fastest counts.
 """
 
 import asyncio
@@ -158,7 +158,10 @@ def frame(payload):
     """A binary message of a client, masked with a key of its own."""
     key = struct.pack("<I", 0x9A3C5E71)
     size = len(payload)
-    head = bytes([0x82, 0x80 | size]) if size < 126 else struct.pack("!BBH", 0x82, 0xFE, size) if size < 65536 else struct.pack("!BBQ", 0x82, 0xFF, size)
+    if size < 126:
+        head = bytes([0x82, 0x80 | size])
+    else:
+        head = struct.pack("!BBH", 0x82, 0xFE, size) if size < 65536 else struct.pack("!BBQ", 0x82, 0xFF, size)
     mask = int.from_bytes(key * (size // 4 + 1), "big") >> 8 * (4 - size % 4)
     return head + key + (int.from_bytes(payload, "big") ^ mask).to_bytes(size, "big")
 
@@ -166,7 +169,7 @@ def frame(payload):
 def measure(seconds):
     clients = {name: Client(name) for name in SERVERS}
     names = list(clients)
-    print(f"CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
+    print(f"CPython {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
     for size, window in [(size, window) for size in SIZES for window in (1, min(32, (256 << 10) // size)) if window > 0]:
         slowest = max(client.turn(size, window, 3 * window) for client in clients.values())
         count = max(2 * window, int(seconds * 1e9 / ROUNDS / 7 / len(names) / slowest))
@@ -177,7 +180,7 @@ def measure(seconds):
         print(f"{size} bytes, {window} at a time, {ROUNDS} turns of {count} messages:")
         for name in names:
             ratios = [f"{least[name] / least[ours]:.2f}" for ours in names[:2]]
-            print(f"  {name:28} {least[name] / 1000:>9.1f} us   {ratios[0]:>6} of coroutines, {ratios[1]:>6} of callbacks", flush=True)
+            print(f"  {name:28} {least[name] / 1000:>9.1f} us   {ratios[0]:>6} of coroutines, {ratios[1]:>6} of callbacks")
     print(f"load {os.getloadavg()[0]:.1f} at the end")
     for client in clients.values():
         client.end()

@@ -1,7 +1,23 @@
 """The classes of the extension module. All times are in seconds since any fixed origin, such as ``time.monotonic()``."""
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Final, final
+
+from typing_extensions import Buffer
+
+__all__ = [
+    "ClientRequest",
+    "Close",
+    "Config",
+    "End",
+    "Endpoint",
+    "Ping",
+    "Pong",
+    "Prepared",
+    "Request",
+    "Response",
+    "Step",
+]
 
 @final
 class Config:
@@ -21,12 +37,12 @@ class Config:
         max_buffered: int = 1048576,
         max_read_size: int = 65536,
         compression: bool = False,
-        open_timeout: float | None = 10,
-        ping_interval: float | None = 20,
-        ping_timeout: float | None = 20,
-        close_timeout: float | None = 10,
-        write_timeout: float | None = 10,
-        linger_timeout: float | None = 2,
+        open_timeout: float | None = 10.0,
+        ping_interval: float | None = 20.0,
+        ping_timeout: float | None = 20.0,
+        close_timeout: float | None = 10.0,
+        write_timeout: float | None = 10.0,
+        linger_timeout: float | None = 2.0,
     ) -> Config: ...
 
 @final
@@ -64,11 +80,11 @@ class Endpoint:
     """
 
     @staticmethod
-    def server(config: Config | None = None, *, now: float = 0) -> Endpoint:
+    def server(config: Config | None = None, *, now: float = 0.0) -> Endpoint:
         """The server's end of a transport on which a client is about to send its request."""
 
     @staticmethod
-    def client(request: ClientRequest, config: Config | None = None, *, now: float = 0) -> Endpoint:
+    def client(request: ClientRequest, config: Config | None = None, *, now: float = 0.0) -> Endpoint:
         """The client's end of a transport that is connected, TLS included. It sends the request."""
 
     def step(self, now: float) -> Step:

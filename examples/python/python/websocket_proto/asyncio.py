@@ -38,6 +38,7 @@ logger = logging.getLogger("websocket_proto")
 
 # What the transport gets at a time. While it holds any of it, the rest waits in the endpoint, whose limits and deadlines apply.
 WRITE_SIZE = 256 * 1024
+READ_SIZE = 64 * 1024
 # How many messages wait for `recv` before nothing more is read.
 MOST_MESSAGES = 16
 
@@ -57,6 +58,8 @@ class Protocol(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._space: memoryview | None = None
+        # Other loops, such as uvloop, keep the buffer while they report what was read into it, so they get one of their own.
+        self._copied = None if isinstance(self._loop, asyncio.BaseEventLoop) else memoryview(bytearray(READ_SIZE))
         self._timer: asyncio.TimerHandle | None = None
         self._is_driving = False
         self._is_blocked = False  # the transport still has some of what it got
@@ -245,12 +248,17 @@ class Protocol(asyncio.BufferedProtocol):
         self.drive()
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        if self._copied is not None:
+            return self._copied
         if self._space is None:
             self._space = memoryview(self._endpoint)
         return self._space
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.endpoint.received(nbytes)
+        if self._copied is not None:
+            self._endpoint.receive(self._copied[:nbytes])
+        else:
+            self.endpoint.received(nbytes)
         if self._is_paused:
             self._set_reading(False)
         self.drive()
@@ -392,7 +400,8 @@ class WebSocket(Protocol):
             self.endpoint.ping(payload)
         except ConnectionClosed:
             raise self._closed() from None
-        pong = self._pings[payload] = self._loop.create_future()
+        pong: asyncio.Future[float] = self._loop.create_future()
+        self._pings[payload] = pong
         sent = self._loop.time()
         self.drive()
         try:
@@ -557,6 +566,7 @@ class Server:
         self._options = options
         self._connections: set[ServerWebSocket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     @property
     def sockets(self) -> Sequence[Any]:
@@ -569,6 +579,7 @@ class Server:
 
     async def close(self, code: int = 1001, reason: str = "") -> None:
         """Stops listening, closes all connections with this code, and waits for their ends and for the handlers."""
+        self._is_closing = True
         self._server.close()
         for connection in list(self._connections):
             if connection not in self.websockets:
@@ -632,6 +643,9 @@ class ServerWebSocket(WebSocket):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._server._is_closing:  # it was accepted just before
+            cast(asyncio.Transport, transport).abort()
+            return
         self._server._connections.add(self)
         super().connection_made(transport)
 
