@@ -54,6 +54,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
 
     async def asyncSetUp(self):
         self.errors = []
+        asyncio.get_running_loop().set_debug(False)  # which takes most of the time otherwise
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.errors.append(context))
 
     async def asyncTearDown(self):
