@@ -37,6 +37,16 @@
 //! - **Dropping the socket does not close it.** Await [`close`](WebSocket::close), or the peer sees 1006.
 //! - **Events are received, messages are sent.** [`Message::try_from`] converts one to the other without a copy.
 //!
+//! # Features
+//!
+//! | feature | default | provides |
+//! |---|---|---|
+//! | `tls` | yes | `wss:` URLs in [`connect`], `connect_with_tls`, `tls_config` |
+//! | `axum` | yes | the handshake in the types of the crate `http`, such as `Upgrade::from_http`, for programs on axum or hyper; the program `embedding-room` |
+//! | `deflate` | no | compression, where `Config::deflate` asks for it |
+//!
+//! # Imports
+//!
 //! Everything that a program needs is exported here, so one `use embedding_tokio::{..}` suffices; what is rarely needed is in
 //! [`websocket_proto`].
 

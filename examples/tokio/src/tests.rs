@@ -214,6 +214,30 @@ async fn close_of_the_writer_wakes_both_halves() {
     }
 }
 
+/// A Close that is written at once, while the reader waits for the next Ping: its deadline is earlier, so the reader has
+/// to be woken, however the writer closes.
+#[tokio::test(start_paused = true)]
+async fn reader_waits_for_the_deadline_of_a_close_that_is_written_at_once() {
+    use futures_util::SinkExt;
+    for way in 0..3 {
+        let (stream, _peer) = duplex(1000);
+        let (mut reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+        let began = Instant::now();
+        let reading = tokio::spawn(async move {
+            let event = reader.next().await;
+            (event, began.elapsed().as_secs())
+        });
+        tokio::task::yield_now().await; // the reader waits
+        let closed = match way {
+            0 => writer.close(CloseCode::NORMAL, "").await,
+            1 => SinkExt::close(&mut writer).await,
+            _ => SinkExt::send(&mut writer, Close::new(CloseCode::NORMAL, "").into()).await,
+        };
+        assert_eq!(closed, Ok(()));
+        assert_eq!(reading.await.expect("no panic"), (None, 10), "way {way}");
+    }
+}
+
 /// `close` reports whether a Close could be written, and an invalid code.
 #[tokio::test]
 async fn close_of_the_writer_reports_what_became_of_it() {
