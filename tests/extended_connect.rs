@@ -163,7 +163,7 @@ fn server_compares_host_with_the_authority() {
     for host in ["example.com", "EXAMPLE.com", "example.com:443", "example.com:"] {
         assert_eq!(accepted(&with(&[("host", host)])).authority(), "example.com");
     }
-    for host in ["example.org", "example.com:80", ""] {
+    for host in ["example.org", "example.com:80", "[::1]", ""] {
         assert_malformed(&with(&[("host", host)]), HandshakeError::ConflictingHost);
     }
     let plain = [changed(":scheme", "http"), vec![("host", "example.com:80")]].concat();
