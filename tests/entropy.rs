@@ -19,6 +19,14 @@ fn key(mut source: impl Entropy) -> [u8; 4] {
     key
 }
 
+// A source may hold the state of a generator, from which the next keys follow.
+#[test]
+fn debug_of_a_source_shows_nothing_of_its_state() {
+    let secret = 0x5ec2_e700_u32;
+    let source = entropy::from_fn(move |bytes| bytes.fill(secret.to_be_bytes()[0]));
+    assert_eq!(format!("{source:?}"), "FromFn { .. }");
+}
+
 // RFC 6455 section 5.3: 6455-5.3-01: the keys are those of the source, however it is passed
 #[test]
 fn sources_can_be_borrowed_and_boxed() {

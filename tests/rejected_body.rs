@@ -491,3 +491,32 @@ fn body_bytes() -> impl Strategy<Value = Vec<u8>> {
         bytes
     })
 }
+
+// "Does not show the bytes, which may be confidential": in every framing, and after an error; the state and the size are shown.
+#[test]
+fn debug_of_a_body_shows_no_byte_of_it() {
+    let length = &b"HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\n"[..];
+    let none = &b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"[..];
+    for (head, bytes, state, received) in [
+        (length, &b"secret"[..], "\"length\"", 6),
+        (CHUNKED, b"6\r\nsecret\r\n", "\"chunked\"", 6),
+        (TO_END, b"secret", "\"to the end\"", 6),
+        (none, b"", "\"complete\"", 0),
+        (CHUNKED, b"6\r\nsecret\r\nx", "\"failed\"", 6),
+    ] {
+        let config = Config::new();
+        let mut body = rejected(&config, head, b"").0.body_reader(&config);
+        let result = body.receive(&mut &mut bytes.to_vec()[..]);
+        let shown = format!("{body:?}");
+        assert!(
+            shown.contains(&format!("state: {state}, received: {received}")),
+            "{shown}"
+        );
+        assert_eq!(result.is_err(), shown.contains("error: Some"), "{shown}");
+        let numbers = format!("{:?}", b"secret");
+        assert!(
+            !shown.contains("secret") && !shown.contains(numbers.trim_matches(['[', ']'])),
+            "{shown}"
+        );
+    }
+}
