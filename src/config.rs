@@ -40,7 +40,8 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Complete messages. A message split across reads is copied and reassembled.
+    /// Complete messages. A message split across reads is copied and reassembled, except for bytes that were read into
+    /// it ([`payload_space`](crate::Connection::payload_space)).
     #[default]
     Whole,
     /// Complete messages. A partial frame stays in the caller's buffer until it is complete.

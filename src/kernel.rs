@@ -7,6 +7,8 @@
 //! behind the feature `simd`; without the feature, slower safe code replaces them.
 
 mod blocks;
+#[cfg(feature = "alloc")]
+mod buffer;
 mod words;
 
 #[cfg(feature = "alloc")]
@@ -20,8 +22,12 @@ use core::mem::MaybeUninit;
 use crate::frame::mask::NO_KEY;
 use crate::frame::mask::advance;
 #[cfg(feature = "alloc")]
-use crate::utf8::{InvalidUtf8, Validator, validate};
+use crate::utf8::{InvalidUtf8, Validator, validate, validate_front};
 use blocks::Pass;
+#[cfg(feature = "alloc")]
+pub(crate) use buffer::Buffer;
+#[cfg(feature = "alloc")]
+use buffer::Content;
 use words::{pass_bytes, pass_words};
 
 /// How many bytes are checked and, if necessary, validated at once: small enough for the first-level cache, and a
@@ -104,69 +110,81 @@ pub(crate) fn unmask_piece_of_text(
     Ok(())
 }
 
-/// A text that is being assembled, and validated as it grows.
 #[cfg(feature = "alloc")]
-pub(crate) struct TextBuffer {
-    /// Every byte appended is passed to `utf8` right after, and bytes are only ever removed all at once.
-    bytes: Vec<u8>,
-    utf8: Validator,
-}
-
-#[cfg(feature = "alloc")]
-impl TextBuffer {
-    /// Creates an empty text, in this memory.
-    pub(crate) fn new(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self {
-            bytes: buffer,
-            utf8: Validator::new(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-
-    pub(crate) fn reserve_exact(&mut self, more: usize) {
-        self.bytes.reserve_exact(more);
-    }
-
-    /// Unmasks the next piece on its way into the text.
+impl Buffer {
+    /// Unmasks the next piece on its way into the message.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] if no continuation makes it valid; the text is then empty.
+    /// [`InvalidUtf8`] if no continuation makes the text valid; it is then empty.
     pub(crate) fn append(&mut self, piece: &[u8], key: [u8; 4]) -> Result<(), InvalidUtf8> {
+        if let Content::Bytes = self.content {
+            self.append_unmasked::<BLIND>(piece, key);
+            return Ok(());
+        }
         for piece in piece.chunks(PIECE) {
-            let start = self.bytes.len();
-            let is_ascii = run::<LOOKING>(Work::Append(&mut self.bytes, piece), key);
-            let appended = self.bytes.get(start..).unwrap_or_default();
-            if let Err(error) = self.utf8.push_seen(appended, is_ascii) {
-                *self = Self::new(Vec::new());
-                return Err(error);
+            let is_ascii = self.append_unmasked::<LOOKING>(piece, key);
+            if !is_ascii || self.cut() > 0 {
+                self.validate_last(piece.len())?;
             }
         }
         Ok(())
+    }
+
+    /// Unmasks what was read into the space, and makes it a part of the message.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`append`](Self::append).
+    pub(crate) fn unmask_read(&mut self, key: Option<[u8; 4]>) -> Result<(), InvalidUtf8> {
+        if let Content::Bytes = self.content {
+            let read = self.take_read(usize::MAX);
+            key.into_iter().for_each(|key| mask(read, key));
+            return Ok(());
+        }
+        while self.read() > 0 {
+            let piece = self.take_read(PIECE);
+            let (size, is_ascii) = (piece.len(), unmask(piece, key));
+            if !is_ascii || self.cut() > 0 {
+                self.validate_last(size)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Validates the last `added` bytes of a text, from the beginning of the code point that they continue.
+    #[inline(never)]
+    fn validate_last(&mut self, added: usize) -> Result<(), InvalidUtf8> {
+        let size = added.saturating_add(self.cut());
+        match validate_front(self.last(size)) {
+            Ok(cut) => {
+                self.content = Content::Text { cut };
+                Ok(())
+            }
+            Err(error) => {
+                *self = Self::text(Vec::new());
+                Err(error)
+            }
+        }
     }
 
     /// Ends the text.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] if it ends inside a code point.
-    pub(crate) fn finish(self) -> Result<String, InvalidUtf8> {
-        self.utf8.finish()?;
+    /// [`InvalidUtf8`] if it ends inside a code point, or is not a text.
+    pub(crate) fn into_text(self) -> Result<String, InvalidUtf8> {
+        let Content::Text { cut: 0 } = self.content else {
+            return Err(InvalidUtf8);
+        };
+        let bytes = self.into_vec();
         #[cfg(feature = "simd")]
         #[allow(unsafe_code, reason = "the bytes were looked at")]
-        // SAFETY: the validator has seen all bytes in their order, as the fields say, and found them to be UTF-8 up to the end.
-        // After an error there are none.
-        return Ok(unsafe { String::from_utf8_unchecked(self.bytes) });
+        // SAFETY: all bytes of the text were validated in their order, as the type's documentation says, each time from the start of
+        // a code point on; and as `cut` is 0, the last code point is complete.
+        return Ok(unsafe { String::from_utf8_unchecked(bytes) });
         #[cfg(not(feature = "simd"))]
-        String::from_utf8(self.bytes).map_err(|_| InvalidUtf8)
+        String::from_utf8(bytes).map_err(|_| InvalidUtf8)
     }
 }
 
@@ -178,6 +196,9 @@ enum Work<'a> {
     Look(&'a [u8]),
     #[cfg(feature = "alloc")]
     Append(&'a mut Vec<u8>, &'a [u8]),
+    /// To a place of the same size.
+    #[cfg(feature = "alloc")]
+    Copy(&'a mut [u8], &'a [u8]),
 }
 
 impl Work<'_> {
@@ -188,7 +209,7 @@ impl Work<'_> {
             #[cfg(feature = "alloc")]
             Self::Look(bytes) => bytes.len(),
             #[cfg(feature = "alloc")]
-            Self::Append(_, bytes) => bytes.len(),
+            Self::Append(_, bytes) | Self::Copy(_, bytes) => bytes.len(),
         }
     }
 }
@@ -198,13 +219,10 @@ impl Work<'_> {
 const LOOKING: bool = true;
 const BLIND: bool = false;
 
-/// Where the blocks of a pass begin: at the first byte, or at the first aligned address, so that each load or store is
-/// within one cache line.
-#[derive(Clone, Copy)]
-enum Blocks {
-    FromStart,
-    FromBorder,
-}
+/// Whether the blocks of a pass begin at the first aligned address, so that each load or store is within one cache line. A
+/// parameter of the type, so that passes over what is short do without the instructions for it.
+const ALIGNED: bool = true;
+const UNALIGNED: bool = false;
 
 #[inline(always)]
 fn run<const LOOKS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
@@ -212,16 +230,16 @@ fn run<const LOOKS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
         0..4 => pass_bytes(work, key),
         4..8 => pass_words::<4, u32>(work, key),
         8..16 => pass_words::<8, u64>(work, key),
-        16..64 => pass::<16, LOOKS>(work, key, Blocks::FromStart),
-        64..LARGE => pass::<64, LOOKS>(work, key, Blocks::FromStart),
-        LARGE..LONG => run_large::<LOOKS>(work, key, Blocks::FromStart),
-        _ => run_large::<LOOKS>(work, key, Blocks::FromBorder),
+        16..64 => pass::<16, LOOKS, UNALIGNED>(work, key),
+        64..LARGE => pass::<64, LOOKS, UNALIGNED>(work, key),
+        LARGE..LONG => run_large::<LOOKS, UNALIGNED>(work, key),
+        _ => run_large::<LOOKS, ALIGNED>(work, key),
     }
 }
 
 /// Uses AVX2 if the processor has it, which the standard library detects once.
 #[inline(never)]
-fn run_large<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
+fn run_large<const LOOKS: bool, const ALIGNS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
     #[cfg(all(
         feature = "simd",
         feature = "std",
@@ -233,44 +251,44 @@ fn run_large<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) ->
     )]
     {
         #[target_feature(enable = "avx2")]
-        unsafe fn pass_by_avx2<const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
-            pass::<128, LOOKS>(work, key, blocks)
+        unsafe fn pass_by_avx2<const LOOKS: bool, const ALIGNS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
+            pass::<128, LOOKS, ALIGNS>(work, key)
         }
 
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            return unsafe { pass_by_avx2::<LOOKS>(work, key, blocks) };
+            return unsafe { pass_by_avx2::<LOOKS, ALIGNS>(work, key) };
         }
     }
-    pass::<64, LOOKS>(work, key, blocks)
+    pass::<64, LOOKS, ALIGNS>(work, key)
 }
 
 /// The kernel: processes at least one block. Always inlined, so that it is compiled for the instructions of its caller.
 /// The last block overlaps the one before if the rest is less than a block; and if blocks are aligned, the first one
 /// overlaps the next.
 #[inline(always)]
-fn pass<const BLOCK: usize, const LOOKS: bool>(work: Work<'_>, key: [u8; 4], blocks: Blocks) -> bool {
+fn pass<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(work: Work<'_>, key: [u8; 4]) -> bool {
     match work {
-        Work::InPlace(bytes) => pass_in_place::<BLOCK, LOOKS>(bytes, key, blocks),
+        Work::InPlace(bytes) => pass_in_place::<BLOCK, LOOKS, ALIGNS>(bytes, key),
         #[cfg(feature = "alloc")]
-        Work::Look(bytes) => look::<BLOCK>(bytes, blocks),
+        Work::Look(bytes) => look::<BLOCK, ALIGNS>(bytes),
         #[cfg(feature = "alloc")]
-        Work::Append(out, bytes) => pass_append::<BLOCK, LOOKS>(out, bytes, key, blocks),
+        Work::Append(out, bytes) => pass_append::<BLOCK, LOOKS, ALIGNS>(out, bytes, key),
+        #[cfg(feature = "alloc")]
+        Work::Copy(to, bytes) => pass_copy::<BLOCK, LOOKS, ALIGNS, u8>(to, bytes, key).unwrap_or(true),
     }
 }
 
-impl Blocks {
-    /// Returns how many bytes come before the first block: less than a block.
-    #[inline(always)]
-    fn skip<const BLOCK: usize, T>(self, at: *const T) -> usize {
-        match self {
-            Self::FromStart => 0,
-            Self::FromBorder => match at.align_offset(BORDER) {
-                skip if skip < BLOCK => skip,
-                // Not reached: every slice has an aligned address.
-                _ => 0,
-            },
-        }
+/// Returns how many bytes come before the first block: less than a block.
+#[inline(always)]
+fn before_blocks<const BLOCK: usize, const ALIGNS: bool, T>(at: *const T) -> usize {
+    if !ALIGNS {
+        return 0;
+    }
+    match at.align_offset(BORDER) {
+        skip if skip < BLOCK => skip,
+        // Not reached: every slice has an aligned address.
+        _ => 0,
     }
 }
 
@@ -278,12 +296,11 @@ impl Blocks {
 const BORDER: usize = 32;
 
 #[inline(always)]
-fn pass_in_place<const BLOCK: usize, const LOOKS: bool>(
+fn pass_in_place<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
     bytes: &mut [u8],
     key: [u8; 4],
-    blocks: Blocks,
 ) -> bool {
-    let skip = blocks.skip::<BLOCK, _>(bytes.as_ptr());
+    let skip = before_blocks::<BLOCK, ALIGNS, _>(bytes.as_ptr());
     let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
     // Masked before the others, which also mask the overlap, and stored after them.
     let first = pass.first(bytes, key, skip);
@@ -304,8 +321,8 @@ fn pass_in_place<const BLOCK: usize, const LOOKS: bool>(
 
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn look<const BLOCK: usize>(bytes: &[u8], blocks: Blocks) -> bool {
-    let skip = blocks.skip::<BLOCK, _>(bytes.as_ptr());
+fn look<const BLOCK: usize, const ALIGNS: bool>(bytes: &[u8]) -> bool {
+    let skip = before_blocks::<BLOCK, ALIGNS, _>(bytes.as_ptr());
     let mut pass = Pass::<BLOCK, LOOKING>::new(NO_KEY);
     pass.first(bytes, NO_KEY, skip);
     pass.last(bytes, NO_KEY);
@@ -320,66 +337,93 @@ fn look<const BLOCK: usize>(bytes: &[u8], blocks: Blocks) -> bool {
 /// Appends to memory that is reserved once.
 #[cfg(all(feature = "alloc", feature = "simd"))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize, const LOOKS: bool>(
+fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
     out: &mut Vec<u8>,
     bytes: &[u8],
     key: [u8; 4],
-    blocks: Blocks,
 ) -> bool {
     out.reserve(bytes.len());
     let end = out.len().saturating_add(bytes.len());
     let Some(free) = out.spare_capacity_mut().get_mut(..bytes.len()) else {
         return true;
     };
-    let skip = blocks.skip::<BLOCK, _>(free.as_ptr());
-    let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
-    let first = pass.first(bytes, key, skip);
-    let Some(last) = pass.last(bytes, key) else {
+    let Some(is_ascii) = pass_copy::<BLOCK, LOOKS, ALIGNS, MaybeUninit<u8>>(free, bytes, key) else {
         return true;
     };
-    if let (Some(first), Some(place)) = (first, free.first_chunk_mut()) {
-        write(place, &first);
-    }
-    let (Some(mut rest), Some(mut to)) = (bytes.get(skip..), free.get_mut(skip..)) else {
-        return true;
-    };
-    while let Some((block, after)) = rest.split_first_chunk() {
-        let Some((place, behind)) = to.split_first_chunk_mut() else {
-            break;
-        };
-        write(place, &pass.masked(block));
-        (rest, to) = (after, behind);
-    }
-    if let Some(place) = free.last_chunk_mut() {
-        write(place, &last);
-    }
     #[allow(unsafe_code, reason = "the bytes were written")]
-    // SAFETY: `free` is the `bytes.len()` bytes behind the `out.len()` that there are, so `end` is within the capacity. As
-    // `last` is there, `bytes` has at least `BLOCK` bytes, and so has `free`, whose length is the same. If `skip` is not 0, the
-    // first `BLOCK` bytes were written, which are more than `skip`. From there on the loop has written blocks, one behind the
-    // other, until less than one was left, and then the last `BLOCK` bytes were: so all.
+    // SAFETY: `free` is the `bytes.len()` bytes behind the `out.len()` that there are, so `end` is within the capacity; and
+    // `pass_copy` has written all of `free`, which is as long as `bytes`.
     unsafe {
         out.set_len(end);
     }
-    pass.is_ascii()
+    is_ascii
+}
+
+/// Copies to `to`, which is as long as `bytes`. Returns whether the copied bytes are ASCII; `None` if they are less than a block.
+/// All of `to` is written, otherwise: `bytes` has at least `BLOCK` bytes, and so has `to`. If `skip` is not 0, the first `BLOCK`
+/// bytes are written, which are more than `skip`. From there on the loop writes blocks, one behind the other, until less than
+/// one is left, and then the last `BLOCK` bytes are.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn pass_copy<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, P: Place>(
+    to: &mut [P],
+    bytes: &[u8],
+    key: [u8; 4],
+) -> Option<bool> {
+    let skip = before_blocks::<BLOCK, ALIGNS, _>(to.as_ptr());
+    let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
+    let first = pass.first(bytes, key, skip);
+    let last = pass.last(bytes, key)?;
+    if let Some(first) = first {
+        write(to.first_chunk_mut()?, &first);
+    }
+    let (mut rest, mut free) = (bytes.get(skip..)?, to.get_mut(skip..)?);
+    while let Some((block, after)) = rest.split_first_chunk() {
+        let (place, behind) = free.split_first_chunk_mut()?;
+        write(place, &pass.masked(block));
+        (rest, free) = (after, behind);
+    }
+    write(to.last_chunk_mut()?, &last);
+    Some(pass.is_ascii())
+}
+
+/// Where a byte is copied to, initialized or not.
+#[cfg(feature = "alloc")]
+trait Place {
+    fn set(&mut self, byte: u8);
+}
+
+#[cfg(feature = "alloc")]
+impl Place for u8 {
+    #[inline(always)]
+    fn set(&mut self, byte: u8) {
+        *self = byte;
+    }
 }
 
 #[cfg(all(feature = "alloc", feature = "simd"))]
+impl Place for MaybeUninit<u8> {
+    #[inline(always)]
+    fn set(&mut self, byte: u8) {
+        self.write(byte);
+    }
+}
+
+#[cfg(feature = "alloc")]
 #[inline(always)]
-fn write<const BLOCK: usize>(place: &mut [MaybeUninit<u8>; BLOCK], block: &[u8; BLOCK]) {
-    for (place, byte) in place.iter_mut().zip(block) {
-        place.write(*byte);
+fn write<const BLOCK: usize, P: Place>(places: &mut [P; BLOCK], block: &[u8; BLOCK]) {
+    for (place, byte) in places.iter_mut().zip(block) {
+        place.set(*byte);
     }
 }
 
 /// Every append has a fixed size, which compiles to a few stores instead of a call.
 #[cfg(all(feature = "alloc", not(feature = "simd")))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize, const LOOKS: bool>(
+fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
     out: &mut Vec<u8>,
     bytes: &[u8],
     key: [u8; 4],
-    _: Blocks,
 ) -> bool {
     let mut pass = Pass::<BLOCK, LOOKS>::new(key);
     out.reserve(bytes.len());

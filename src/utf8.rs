@@ -148,6 +148,22 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
+/// Validates a text that begins with a code point and may continue. Returns how many bytes at its end begin a code point
+/// that is not complete: at most three.
+///
+/// # Errors
+///
+/// [`InvalidUtf8`] if no continuation makes it valid.
+#[cfg(feature = "alloc")]
+pub(crate) fn validate_front(bytes: &[u8]) -> Result<u8, InvalidUtf8> {
+    let whole = bytes.len().saturating_sub(cut_tail(bytes));
+    let (whole, cut) = bytes.split_at_checked(whole).unwrap_or((bytes, &[]));
+    validate(whole)?;
+    let mut tail = Validator::new();
+    tail.carry(cut)?;
+    Ok(tail.carried)
+}
+
 /// Returns how many bytes at the end begin a code point that, by its first byte, is longer than they are.
 #[inline]
 fn cut_tail(bytes: &[u8]) -> usize {

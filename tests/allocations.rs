@@ -196,6 +196,53 @@ fn large_declared_length_allocates_at_most_twice_the_bytes_received() {
     }
 }
 
+// Contract, clause 2, and section 10.4: the space that is lent follows the bytes received as well
+#[test]
+fn lent_space_allocates_at_most_twice_the_bytes_received() {
+    const READ: usize = 40_000;
+    for role in ROLES {
+        for first in [0x82, 0x81, 0x02, 0x01] {
+            let end = if role == Role::Server { server() } else { client() };
+            let mut connection = open(role, &Config::new().max_message_size(1 << 30));
+            let (mut wire, mut out) = (end.incoming_header(first, 1 << 30), Vec::new());
+            assert_eq!(connection.payload_space(READ), None);
+            receive(&mut connection, &mut wire, &mut out).unwrap();
+            let (mut came, mut held, mut direct) = (0, 0, 0);
+            while came < 1_000_000 {
+                let (lent, heap) = measure(|| connection.payload_space(READ).map_or(0, |space| space.len()));
+                assert!(
+                    held + heap.peak <= 2 * came,
+                    "{role:?} {first:#x} {came}: {heap:?}"
+                );
+                held += heap.held;
+                direct += lent;
+                let size = if lent == 0 { READ } else { lent };
+                let mut part: Vec<u8> = (0..size).map(|i| masked(role, came as usize + i)).collect();
+                let (_, heap) = measure(|| match lent {
+                    0 => receive(&mut connection, &mut part, &mut out).unwrap(),
+                    _ => {
+                        connection.payload_space(READ).unwrap().copy_from_slice(&part);
+                        connection.payload_filled(size);
+                        receive(&mut connection, &mut [], &mut out).unwrap()
+                    }
+                });
+                came += size as i64;
+                held += heap.held;
+                assert!(held <= 2 * came, "{role:?} {first:#x} {came}: {heap:?}");
+            }
+            assert!(direct > 700_000, "{direct}");
+        }
+    }
+}
+
+/// The byte `x` at this place of a payload, as it is on the wire.
+fn masked(role: Role, place: usize) -> u8 {
+    match role {
+        Role::Server => b'x' ^ KEY[place % 4],
+        Role::Client => b'x',
+    }
+}
+
 // Section 10.4: a header over the limit allocates its Close and nothing else
 #[test]
 fn header_over_the_limit_allocates_nothing() {

@@ -222,6 +222,22 @@ proptest! {
         whole.assert_same(&drive(&mut open(role, &config), &bytes, &cuts(&shares, bytes.len())));
     }
 
+    // Requirements section 18, 1, for a transport that reads into messages
+    #[test]
+    fn reads_into_messages_show_the_same(
+        (role, bytes) in stream(),
+        shares in vec(any::<u8>(), 0..6),
+        max_read_size in 0..12usize,
+    ) {
+        let config = Config::new().max_message_size(LIMIT);
+        let whole = drive(&mut open(role, &config), &bytes, &[]);
+        let cuts = cuts(&shares, bytes.len());
+        for cuts in [&cuts[..], &[]] {
+            whole.assert_same(&drive_into_messages(&mut open(role, &config), &bytes, cuts, max_read_size));
+        }
+        whole.assert_same(&drive_into_messages(&mut open(role, &config).split(), &bytes, &cuts, max_read_size));
+    }
+
     // Requirements section 18, 1, for `Delivery::InPlace`: what is held is not consumed, and nothing else differs from copying.
     #[test]
     fn held_input_shows_the_same_whatever_the_reads(

@@ -1,7 +1,7 @@
 //! Open connections that receive any bytes: the result is the same for any split, and the same as the naive receiver's.
 
 use super::common::naive::Outcome;
-use super::common::{Run, Seen, drive, drive_held, every_cut, frame, naive};
+use super::common::{Run, Seen, drive, drive_held, drive_into_messages, every_cut, frame, naive};
 use super::ends::Settings;
 use super::input::Input;
 use websocket_proto::{Config, Connection, Delivery, Error, Role, entropy};
@@ -23,6 +23,9 @@ fn connection(role: Role, bytes: &[u8]) {
     let whole = drive(&mut open(), bytes, &[]);
     whole.assert_same(&drive(&mut open(), bytes, &every));
     whole.assert_same(&drive(&mut open(), bytes, &cuts));
+    for max_read_size in [1, bytes.len() % 16] {
+        whole.assert_same(&drive_into_messages(&mut open(), bytes, &cuts, max_read_size));
+    }
 
     let hold = settings.config().delivery(Delivery::InPlace);
     let open = || settings.open_with(role, &hold);

@@ -58,6 +58,13 @@ fn frames(role: Role, mut input: Input) {
         came += part.len() as u64;
         let mut receive = || {
             let mut rest = &mut part[..];
+            // Into the message, where that is possible.
+            if let Some(space) = connection.payload_space(rest.len()) {
+                let (now, later) = rest.split_at_mut(space.len());
+                space.copy_from_slice(now);
+                connection.payload_filled(now.len());
+                rest = later;
+            }
             loop {
                 match connection.receive(&mut rest, &mut out) {
                     // Delivered payloads belong to the caller.

@@ -11,6 +11,8 @@ pub(super) struct Flow {
     pub(super) keepalive: Keepalive,
     pub(super) reading: Reading,
     pub(super) writing: Writing,
+    /// Whether the read buffer, or what was read into a message, may hold an event.
+    pub(super) has_input: bool,
     /// The first error of the transport.
     pub(super) failure: Option<Box<TransportError>>,
     pub(super) limits: Limits,
@@ -78,6 +80,7 @@ impl Flow {
             keepalive: Keepalive::new(&config.keepalive, now),
             reading: Reading::Ready,
             writing: Writing::Ready,
+            has_input: false,
             failure: None,
             limits: Limits::new(config),
             progress_due: NEVER,

@@ -159,8 +159,6 @@ pub struct Endpoint {
     phase: Phase,
     flow: Flow,
     buffers: Option<Box<Buffers>>,
-    /// Whether the read buffer may hold an event.
-    has_input: bool,
 }
 
 /// The buffers of an endpoint, while it is busy.
@@ -219,7 +217,7 @@ impl Endpoint {
         endpoint.flow.keepalive.record_opened(now);
         if !read.is_empty() {
             endpoint.buffers().read.extend(read);
-            endpoint.has_input = true;
+            endpoint.flow.has_input = true;
         }
         endpoint
     }
@@ -229,7 +227,6 @@ impl Endpoint {
             phase,
             flow: Flow::new(config, now),
             buffers: None,
-            has_input: false,
         }
     }
 
@@ -240,12 +237,7 @@ impl Endpoint {
     /// the error.
     #[inline]
     pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
-        let Self {
-            phase,
-            flow,
-            buffers,
-            has_input,
-        } = self;
+        let Self { phase, flow, buffers } = self;
         let Phase::Open(connection) = phase else {
             return None;
         };
@@ -260,7 +252,7 @@ impl Endpoint {
         }
         let event = next_of_any(connection, &mut input, output, flow);
         consumed.all_but(input.len());
-        *has_input = event.is_some();
+        flow.has_input = event.is_some();
         Some((event?, Sender::beside_event(connection, output, flow)))
     }
 

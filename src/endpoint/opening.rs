@@ -201,6 +201,6 @@ impl Endpoint {
         self.phase = Phase::Open(connection);
         let now = self.flow.now();
         self.flow.keepalive.record_opened(now);
-        self.has_input = true;
+        self.flow.has_input = true;
     }
 }

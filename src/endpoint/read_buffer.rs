@@ -148,6 +148,10 @@ impl ReadBuffer {
         self.start >= self.end
     }
 
+    pub(super) fn max_read_size(&self) -> usize {
+        self.max_read_size
+    }
+
     /// Returns how many bytes the buffer has allocated.
     pub fn capacity(&self) -> usize {
         self.storage.capacity()

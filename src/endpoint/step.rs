@@ -100,7 +100,7 @@ impl Endpoint {
             self.drop_output();
         }
         // A peer is not silent while its bytes wait for the caller.
-        if self.has_input {
+        if self.flow.has_input {
             self.flow.keepalive.record_activity();
         }
         // The time for a Close behind a large message starts once it is written.
@@ -131,19 +131,33 @@ impl Endpoint {
         }
     }
 
-    /// Returns the space to read into, which is never empty.
+    /// Returns the space to read into, which is never empty: in the read buffer, or in a large message that is being
+    /// received, which is then not copied.
     pub fn read_space(&mut self) -> &mut [u8] {
-        let remaining = self
-            .phase
-            .connection()
-            .map_or(0, |connection| connection.payload_remaining());
-        self.buffers().read.space(remaining)
+        let Self {
+            phase, flow, buffers, ..
+        } = self;
+        let read = &mut Buffers::of(buffers, flow.limits.max_read_size).read;
+        let Some(connection) = phase.connection() else {
+            return read.space(0);
+        };
+        let remaining = connection.payload_remaining();
+        if read.is_empty() {
+            if let Some(space) = connection.payload_space(read.max_read_size()) {
+                return space;
+            }
+        }
+        read.space(remaining)
     }
 
     /// Records that the transport read `size` bytes into [`read_space`](Self::read_space). 0 means the end of the
     /// transport, as for `Read::read`.
     pub fn received(&mut self, size: usize) {
-        self.buffers().read.filled(size);
+        let read = &mut Buffers::of(&mut self.buffers, self.flow.limits.max_read_size).read;
+        match self.phase.connection() {
+            Some(connection) if connection.awaits_payload() => connection.payload_filled(size),
+            _ => read.filled(size),
+        }
         self.has_received(size);
     }
 
@@ -158,7 +172,7 @@ impl Endpoint {
     }
 
     fn has_received(&mut self, size: usize) {
-        self.has_input = true;
+        self.flow.has_input = true;
         if size == 0 {
             self.flow.reading = Reading::Ended;
             return;
@@ -332,7 +346,7 @@ impl Endpoint {
         let unwritten = self.buffers.as_ref().map(|buffers| &buffers.output);
         self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;
-        self.has_input = false;
+        self.flow.has_input = false;
         self.flow.progress_due = NEVER;
     }
 
@@ -347,8 +361,8 @@ impl Endpoint {
 
     #[inline(never)]
     fn handshake_step(&mut self) -> Option<Step> {
-        if self.has_input && self.phase.reads_handshake() {
-            self.has_input = false;
+        if self.flow.has_input && self.phase.reads_handshake() {
+            self.flow.has_input = false;
             let Buffers { read, output } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
             let role = self.phase.role();
             self.phase.read_handshake(read, output);
@@ -370,7 +384,7 @@ impl Endpoint {
 
     /// Returns whether [`next_event`](Self::next_event) may return an event.
     fn has_events(&mut self) -> bool {
-        if !self.has_input || !matches!(self.phase, Phase::Open(_)) {
+        if !self.flow.has_input || !matches!(self.phase, Phase::Open(_)) {
             return false;
         }
         // For the end of a transport on which nothing was received.

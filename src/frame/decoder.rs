@@ -247,10 +247,17 @@ impl Decoder {
         // A length beyond the address space also exceeds the input's.
         let size = usize::try_from(*remaining).unwrap_or(usize::MAX).min(max);
         let chunk = take(input, size);
-        *remaining = remaining.saturating_sub(chunk.len() as u64);
-        let first = *key;
-        *key = first.map(|key| mask::advance(key, chunk.len()));
+        let first = pass(remaining, key, chunk.len());
         (chunk, first)
+    }
+
+    /// Passes over `size` bytes of the payload, which are not in an input. Returns the key of the first of them.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn pass_payload(&mut self, size: usize) -> Option<[u8; 4]> {
+        match &mut self.state {
+            State::Payload { remaining, key } => pass(remaining, key, size),
+            State::Header { .. } | State::Failed(_) => None,
+        }
     }
 
     /// Continues with the next header, if the payload is complete.
@@ -262,6 +269,15 @@ impl Decoder {
         }
         complete
     }
+}
+
+/// Moves forward by `size` bytes of a payload. Returns the key of the first of them.
+#[inline]
+fn pass(remaining: &mut u64, key: &mut Option<[u8; 4]>, size: usize) -> Option<[u8; 4]> {
+    *remaining = remaining.saturating_sub(size as u64);
+    let first = *key;
+    *key = first.map(|key| mask::advance(key, size));
+    first
 }
 
 /// Does not show the payload.

@@ -10,12 +10,8 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0xbd];
 type Run = fn(Work<'_>, [u8; 4]) -> bool;
 const ALL: [(usize, Run); 3] = [
     (0, run::<LOOKING>),
-    (128, |work, key| {
-        run_large::<LOOKING>(work, key, Blocks::FromStart)
-    }),
-    (128, |work, key| {
-        run_large::<LOOKING>(work, key, Blocks::FromBorder)
-    }),
+    (128, |work, key| run_large::<LOOKING, UNALIGNED>(work, key)),
+    (128, |work, key| run_large::<LOOKING, ALIGNED>(work, key)),
 ];
 
 fn masked(plain: &[u8], key: [u8; 4]) -> Vec<u8> {
@@ -64,6 +60,14 @@ fn assert_pass(len: usize, high: Option<usize>, offset: usize, phase: usize) {
         );
         assert_eq!(out[..offset], [0xee; 64][..offset], "{}", case());
         assert_eq!(out[offset..], plain, "{}", case());
+
+        memory.fill(0xee);
+        let copied = run(Work::Copy(&mut memory[start..][..len], &source), key);
+        assert_eq!(copied, high.is_none(), "{}", case());
+        assert_eq!(memory[start..][..len], plain, "{}", case());
+        let (front, back) = (&memory[..start], &memory[start + len..]);
+        assert_eq!(front, &[0xee; 128][..front.len()], "{}", case());
+        assert_eq!(back, &[0xee; 128][..back.len()], "{}", case());
     }
 }
 
@@ -101,12 +105,21 @@ fn assert_text(plain: &[u8], cuts: impl Iterator<Item = usize>) {
     assert_eq!(unmask_text(&mut plain.to_vec(), 0, None).ok(), expected);
     for cut in cuts {
         let (first, second) = source.split_at(cut);
-        let mut text = TextBuffer::new(vec![0xff; 3]);
-        let fed = text
-            .append(first, KEY)
-            .and_then(|()| text.append(second, advance(KEY, cut)));
-        let text = fed.and_then(|()| text.finish()).ok();
-        assert_eq!(text.as_deref(), expected, "{} bytes at {cut}", plain.len());
+        // In memory with no, some or all of the initialized bytes that it takes; the second piece copied, or read there.
+        let memory = [0, cut + 3, plain.len() + 1][(cut + plain.len()) % 3];
+        for reads in [false, true] {
+            let mut text = Buffer::text(vec![0xff; memory]);
+            let mut fed = text.append(first, KEY);
+            if reads && fed.is_ok() {
+                text.space(second.len() as u32).copy_from_slice(second);
+                text.record_read(second.len());
+                fed = text.unmask_read(Some(advance(KEY, cut)));
+            } else {
+                fed = fed.and_then(|()| text.append(second, advance(KEY, cut)));
+            }
+            let text = fed.and_then(|()| text.into_text()).ok();
+            assert_eq!(text.as_deref(), expected, "{} bytes at {cut}", plain.len());
+        }
 
         let (mut bytes, mut utf8) = (source.clone(), Validator::new());
         let (first, second) = bytes.split_at_mut(cut);
@@ -163,7 +176,7 @@ fn texts_equal_the_standard_library_where_pieces_meet() {
 // RFC 6455 section 8.1: 6455-8.1-04. ASCII is not skipped where a code point waits for its rest.
 #[test]
 fn ascii_in_a_divided_code_point_fails_at_once() {
-    let mut text = TextBuffer::new(Vec::new());
+    let mut text = Buffer::text(Vec::new());
     assert!(text.append(b"\xc3", NO_KEY).is_ok());
     assert!(text.append(b"x", NO_KEY).is_err());
     let mut utf8 = Validator::new();
@@ -174,8 +187,41 @@ fn ascii_in_a_divided_code_point_fails_at_once() {
 /// After an error nothing is left that is not text, so that what follows is text.
 #[test]
 fn text_that_failed_is_empty() {
-    let mut text = TextBuffer::new(Vec::new());
+    let mut text = Buffer::text(Vec::new());
     assert!(text.append(b"abc\xff", NO_KEY).is_err());
     assert_eq!(text.len(), 0);
-    assert_eq!(text.finish().as_deref(), Ok(""));
+    assert_eq!(text.into_text().as_deref(), Ok(""));
+}
+
+/// What is not validated is not text, even if it is ASCII.
+#[test]
+fn binary_message_is_no_text() {
+    let mut binary = Buffer::binary(Vec::new());
+    assert!(binary.append(b"abc", NO_KEY).is_ok());
+    assert!(binary.into_text().is_err());
+}
+
+/// Only what was reported as read becomes a part of the message, in the order of the calls.
+#[test]
+fn buffer_shows_nothing_but_what_was_received() {
+    let mut buffer = Buffer::binary(b"of an earlier message".to_vec());
+    buffer.append(&masked(b"ab", KEY), KEY).unwrap();
+    assert_eq!(
+        buffer.space(4),
+        b" an ",
+        "this is the caller's: it recycled the memory"
+    );
+    buffer.record_read(9);
+    assert_eq!((buffer.len(), buffer.read()), (2, 4), "no more than was lent");
+    buffer.unmask_read(None).unwrap();
+    buffer.record_read(3);
+    assert_eq!((buffer.len(), buffer.read()), (6, 0), "nothing is lent");
+    assert_eq!(buffer.space(3).len(), 3);
+    buffer.append(b"cd", NO_KEY).unwrap();
+    buffer.record_read(3);
+    assert_eq!((buffer.len(), buffer.read()), (8, 0), "the space was withdrawn");
+    buffer.space(40)[..2].copy_from_slice(b"ef");
+    buffer.record_read(2);
+    buffer.unmask_read(None).unwrap();
+    assert_eq!(buffer.into_vec(), b"ab an cdef");
 }

@@ -25,6 +25,13 @@ pub(super) fn pass_bytes(work: Work<'_>, key: [u8; 4]) -> bool {
                 out.push(key ^ byte);
             }
         }
+        #[cfg(feature = "alloc")]
+        Work::Copy(to, bytes) => {
+            for ((place, byte), key) in to.iter_mut().zip(bytes).zip(key) {
+                *place = key ^ byte;
+                seen |= *place;
+            }
+        }
     }
     seen < 0x80
 }
@@ -65,6 +72,20 @@ pub(super) fn pass_words<const SIZE: usize, W: Word<SIZE>>(work: Work<'_>, key: 
             out.extend_from_slice(&first.bytes());
             out.truncate(end.saturating_sub(SIZE));
             out.extend_from_slice(&last.bytes());
+            first.is_ascii() && last.is_ascii()
+        }
+        #[cfg(feature = "alloc")]
+        Work::Copy(to, bytes) => {
+            let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+                return true;
+            };
+            let (first, last) = (W::masked(*first, key), W::masked(*last, last_key));
+            to.first_chunk_mut()
+                .into_iter()
+                .for_each(|word| *word = first.bytes());
+            to.last_chunk_mut()
+                .into_iter()
+                .for_each(|word| *word = last.bytes());
             first.is_ascii() && last.is_ascii()
         }
     }

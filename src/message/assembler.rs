@@ -4,17 +4,15 @@ use alloc::vec::Vec;
 
 use super::{Content, MessageKind};
 use crate::growth::growth;
-use crate::kernel::{self, TextBuffer};
+use crate::kernel::Buffer;
 use crate::utf8::InvalidUtf8;
 
 /// The message being received. Text is validated as it arrives.
 pub(crate) enum Assembler {
-    /// Between messages. The buffer is empty, but may have the capacity of a recycled one.
+    /// Between messages. The memory may be that of a recycled message, which the next one overwrites.
     Idle { spare: Vec<u8> },
-    /// Inside a text message.
-    Text { text: TextBuffer },
-    /// Inside a binary message.
-    Binary { bytes: Vec<u8> },
+    /// Inside a message.
+    Active(Buffer),
 }
 
 impl Assembler {
@@ -22,6 +20,7 @@ impl Assembler {
         Self::Idle { spare: Vec::new() }
     }
 
+    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle { .. })
     }
@@ -30,48 +29,97 @@ impl Assembler {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Idle { .. } => 0,
-            Self::Text { text } => text.len(),
-            Self::Binary { bytes } => bytes.len(),
+            Self::Active(buffer) => buffer.len(),
         }
     }
 
     /// Begins a message. Drops an unfinished one: the caller has checked the order of the fragments.
     pub(crate) fn begin(&mut self, kind: MessageKind) {
         let spare = self.take_spare();
-        *self = match kind {
-            MessageKind::Text => Self::Text {
-                text: TextBuffer::new(spare),
-            },
-            MessageKind::Binary => Self::Binary { bytes: spare },
-        };
+        *self = Self::Active(match kind {
+            MessageKind::Text => Buffer::text(spare),
+            MessageKind::Binary => Buffer::binary(spare),
+        });
     }
 
     /// Unmasks a chunk on its way into the message. The memory grows with the bytes received, and never beyond `end`,
     /// the largest size that the message can reach.
-    pub(crate) fn push(&mut self, chunk: &[u8], key: [u8; 4], end: u64) -> Result<(), InvalidUtf8> {
-        match self {
-            Self::Idle { .. } => {}
-            Self::Text { text } => {
-                text.reserve_exact(growth(text.len(), text.capacity(), chunk.len(), end));
-                text.append(chunk, key)?;
-            }
-            Self::Binary { bytes } => {
-                bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), chunk.len(), end));
-                kernel::append(bytes, chunk, key);
-            }
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        chunk: &[u8],
+        key: [u8; 4],
+        end: impl FnOnce(usize) -> u64,
+    ) -> Result<(), InvalidUtf8> {
+        let Self::Active(buffer) = self else {
+            return Ok(());
+        };
+        let (len, capacity) = (buffer.len(), buffer.capacity());
+        if capacity.saturating_sub(len) < chunk.len() {
+            buffer.reserve_exact(growth(len, capacity, chunk.len(), end(len)));
         }
-        Ok(())
+        buffer.append(chunk, key)
+    }
+
+    /// Lends space for the transport to read `wanted` bytes of the message into. The memory grows as with
+    /// [`push`](Self::push), with the bytes received before; `None` if that leaves less than half of what is wanted.
+    pub(crate) fn space(&mut self, wanted: usize, end: u64) -> Option<&mut [u8]> {
+        let Self::Active(buffer) = self else {
+            return None;
+        };
+        let (len, capacity) = (buffer.len(), buffer.capacity());
+        let free = match capacity.saturating_sub(len) {
+            0 => growth(len, capacity, 1, end),
+            free => free,
+        };
+        if wanted == 0 || free < wanted / 2 || buffer.read() > 0 {
+            return None;
+        }
+        buffer.reserve_exact(free);
+        Some(buffer.space(u32::try_from(wanted.min(free)).unwrap_or(u32::MAX)))
+    }
+
+    /// Returns whether space was lent since the message last changed.
+    pub(crate) fn is_lent(&self) -> bool {
+        match self {
+            Self::Idle { .. } => false,
+            Self::Active(buffer) => buffer.is_lent(),
+        }
+    }
+
+    /// Records that the transport read the first `size` bytes of the space that was lent.
+    pub(crate) fn record_read(&mut self, size: usize) {
+        if let Self::Active(buffer) = self {
+            buffer.record_read(size);
+        }
+    }
+
+    /// Returns how many bytes were read into the space, and are not a part of the message yet.
+    #[inline]
+    pub(crate) fn read(&self) -> usize {
+        match self {
+            Self::Idle { .. } => 0,
+            Self::Active(buffer) => buffer.read(),
+        }
+    }
+
+    /// Unmasks what was read into the space, and makes it a part of the message.
+    pub(crate) fn unmask_read(&mut self, key: Option<[u8; 4]>) -> Result<(), InvalidUtf8> {
+        match self {
+            Self::Idle { .. } => Ok(()),
+            Self::Active(buffer) => buffer.unmask_read(key),
+        }
     }
 
     /// Ends the message and moves it out; `None` if none was begun.
     pub(crate) fn finish(&mut self) -> Result<Option<Content<'static>>, InvalidUtf8> {
+        if self.is_idle() {
+            return Ok(None);
+        }
         match core::mem::replace(self, Self::new()) {
-            idle @ Self::Idle { .. } => {
-                *self = idle;
-                Ok(None)
-            }
-            Self::Text { text } => Ok(Some(Content::Text(text.finish()?.into()))),
-            Self::Binary { bytes } => Ok(Some(Content::Binary(bytes.into()))),
+            Self::Idle { .. } => Ok(None),
+            Self::Active(buffer) if buffer.is_text() => Ok(Some(Content::Text(buffer.into_text()?.into()))),
+            Self::Active(buffer) => Ok(Some(Content::Binary(buffer.into_vec().into()))),
         }
     }
 
@@ -79,15 +127,15 @@ impl Assembler {
     pub(crate) fn take_spare(&mut self) -> Vec<u8> {
         match self {
             Self::Idle { spare } => core::mem::take(spare),
-            Self::Text { .. } | Self::Binary { .. } => Vec::new(),
+            Self::Active(_) => Vec::new(),
         }
     }
 
-    /// Stores a buffer for the next message, unless one is in use or a larger one is stored.
-    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+    /// Stores a buffer for the next message, unless one is in use or a larger one is stored. Its content remains as
+    /// initialized memory.
+    pub(crate) fn recycle(&mut self, buffer: Vec<u8>) {
         if let Self::Idle { spare } = self {
             if spare.capacity() < buffer.capacity() {
-                buffer.clear();
                 *spare = buffer;
             }
         }
@@ -105,8 +153,8 @@ mod tests {
             let mut message = Assembler::new();
             message.begin(MessageKind::Binary);
             for size in 1..=limit.min(1000) as usize {
-                message.push(b"x", NO_KEY, limit).unwrap();
-                let Assembler::Binary { bytes } = &message else {
+                message.push(b"x", NO_KEY, |_| limit).unwrap();
+                let Assembler::Active(bytes) = &message else {
                     panic!()
                 };
                 assert_eq!(bytes.len(), size);

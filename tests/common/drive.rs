@@ -176,6 +176,10 @@ pub trait Receiver {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error>;
 
+    fn payload_space(&mut self, max_read_size: usize) -> Option<&mut [u8]>;
+
+    fn payload_filled(&mut self, size: usize);
+
     fn status(&self) -> (Role, State, TransportAdvice);
 }
 
@@ -186,6 +190,14 @@ impl Receiver for Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         self.receive(input, out)
+    }
+
+    fn payload_space(&mut self, max_read_size: usize) -> Option<&mut [u8]> {
+        self.payload_space(max_read_size)
+    }
+
+    fn payload_filled(&mut self, size: usize) {
+        self.payload_filled(size);
     }
 
     fn status(&self) -> (Role, State, TransportAdvice) {
@@ -205,6 +217,14 @@ impl Receiver for (ReceiveHalf, SendHalf) {
         self.1.reply(reply, out);
         assert!(!is_none || out.len() == before, "output without a reply");
         result
+    }
+
+    fn payload_space(&mut self, max_read_size: usize) -> Option<&mut [u8]> {
+        self.0.payload_space(max_read_size)
+    }
+
+    fn payload_filled(&mut self, size: usize) {
+        self.0.payload_filled(size);
     }
 
     fn status(&self) -> (Role, State, TransportAdvice) {
@@ -291,6 +311,69 @@ pub fn drive(connection: &mut impl Receiver, bytes: &[u8], cuts: &[usize]) -> Ru
             }
         }
         consumed += size - input.len();
+    }
+    Run::new(connection.status(), events, out, error, consumed)
+}
+
+/// Same as [`drive`], for a transport that reads into messages where that is possible: the bytes up to a cut are read in parts of at
+/// most `max_read_size` bytes.
+#[track_caller]
+pub fn drive_into_messages(
+    connection: &mut impl Receiver,
+    bytes: &[u8],
+    cuts: &[usize],
+    max_read_size: usize,
+) -> Run {
+    let mut out = Vec::new();
+    let mut events = Events::default();
+    let mut error = None;
+    let mut consumed = 0;
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let mut rest = &bytes[start..end];
+        start = end;
+        while !rest.is_empty() {
+            let mut buffer = Vec::new();
+            let size = match connection.payload_space(max_read_size) {
+                Some(space) => {
+                    assert!(!space.is_empty() && space.len() <= max_read_size);
+                    let size = rest.len().min(space.len());
+                    space[..size].copy_from_slice(&rest[..size]);
+                    // Never shown: more than was read.
+                    space[size..].fill(0xff);
+                    connection.payload_filled(size);
+                    assert_eq!(
+                        connection.payload_space(max_read_size),
+                        None,
+                        "before they are received"
+                    );
+                    size
+                }
+                None => {
+                    let size = rest.len().min(max_read_size.max(1));
+                    buffer.extend(&rest[..size]);
+                    size
+                }
+            };
+            rest = &rest[size..];
+            let mut input = &mut buffer[..];
+            loop {
+                match connection.receive(&mut input, &mut out) {
+                    Ok(Some(event)) => events.take(event),
+                    Ok(None) => break,
+                    Err(found) => {
+                        error = Some(found);
+                        break;
+                    }
+                }
+            }
+            consumed += size - input.len();
+            if error.is_some() || matches!(events.seen.last(), Some(Seen::Close(..))) {
+                assert_eq!(connection.payload_space(max_read_size), None, "after the end");
+                return Run::new(connection.status(), events, out, error, consumed);
+            }
+            assert!(input.is_empty(), "total consumption");
+        }
     }
     Run::new(connection.status(), events, out, error, consumed)
 }

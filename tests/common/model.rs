@@ -329,8 +329,20 @@ impl End {
         let bytes = bytes.min(peer.wire.len() - self.delivered);
         let mut out = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend(&peer.wire[self.delivered..][..bytes]);
+        let mut arrived = &peer.wire[self.delivered..][..bytes];
         self.delivered += bytes;
+        // Every other read goes into the message, where that is possible.
+        let connection = self.connection.as_mut().expect("in one piece");
+        if let (true, Some(space)) = (
+            bytes % 2 == 0 && buffer.is_empty(),
+            connection.payload_space(bytes),
+        ) {
+            let (now, later) = arrived.split_at(space.len());
+            space.copy_from_slice(now);
+            connection.payload_filled(now.len());
+            arrived = later;
+        }
+        buffer.extend(arrived);
         let mut input = &mut buffer[..];
         let result: Result<(), Error> = loop {
             match self.receive(&mut input, &mut out) {

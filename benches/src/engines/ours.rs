@@ -9,7 +9,7 @@ use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy};
 use super::{Contestant, Engine, LARGE, Side};
 use crate::outcome::{Kind, Outcome, Sent};
 use crate::scenario::Message;
-use crate::wire::{Input, READ_SIZE, Role, WRITE_SIZE};
+use crate::wire::{Input, READ_SIZE, Reader, Role, WRITE_SIZE};
 
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
@@ -164,14 +164,22 @@ impl Shared {
         }
     }
 
-    /// The space to read to, as the documentation of `Connection::payload_remaining` recommends.
-    fn space(&mut self) -> &mut [u8] {
-        let missing = self.ours.connection.payload_remaining() as usize;
+    /// Reads as the documentation of `Connection::payload_space` and `payload_remaining` recommends: into a large message, or into
+    /// the buffer. Returns how many bytes were read, and how many of them are in the buffer.
+    fn read(&mut self, reader: &mut Reader) -> (usize, usize) {
+        let connection = &mut self.ours.connection;
+        if let Some(space) = connection.payload_space(READ_SIZE) {
+            let size = reader.read(space);
+            connection.payload_filled(size);
+            return (size, 0);
+        }
+        let missing = connection.payload_remaining() as usize;
         let size = match missing >= READ_SIZE / 2 {
             true => missing.min(READ_SIZE),
             false => READ_SIZE,
         };
-        &mut self.buffer[..size]
+        let size = reader.read(&mut self.buffer[..size]);
+        (size, size)
     }
 }
 
@@ -179,11 +187,11 @@ impl Engine for Shared {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
         let mut reader = input.reader();
         loop {
-            let size = reader.read(self.space());
+            let (size, buffered) = self.read(&mut reader);
             if size == 0 {
                 break;
             }
-            self.ours.events(&mut self.buffer[..size], echo, outcome);
+            self.ours.events(&mut self.buffer[..buffered], echo, outcome);
         }
     }
 

@@ -29,7 +29,7 @@ impl Inflate for Inflating {
     fn push(&mut self, compressed: &[u8], message: &mut Assembler, limit: u64) -> Result<(), Error> {
         match self.active() {
             Some(active) => active.decompressor.push(compressed, limit, |chunk| {
-                message.push(chunk, NO_KEY, limit).map_err(Error::not_utf8)
+                message.push(chunk, NO_KEY, |_| limit).map_err(Error::not_utf8)
             }),
             // Not reached: without an agreement no frame counts as compressed.
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! The receiving half: bytes in, events out.
 
 mod in_place;
+mod into_message;
 mod limit;
 mod stream;
 
@@ -254,6 +255,11 @@ impl ReceiveHalf {
     }
 
     fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        if self.message.read() > 0 {
+            if let Some(event) = self.take_read()? {
+                return Ok(Some(event));
+            }
+        }
         loop {
             let frame = match self.frame {
                 Some(frame) => frame,
@@ -377,6 +383,11 @@ impl ReceiveHalf {
                     .push(chunk.unmask(), &mut self.message, self.max_message_size)?
             }
         }
+        self.end_chunk(fin, complete)
+    }
+
+    /// Ends the frame, if it is complete, and with the last one the message.
+    fn end_chunk<'i>(&mut self, fin: Fin, complete: bool) -> Result<Option<Event<'i>>, Error> {
         let event = match fin {
             Fin::Last if complete => self.finish_message()?,
             Fin::Last | Fin::More => None,
@@ -395,16 +406,15 @@ impl ReceiveHalf {
         Ok(message.map(Event::whole))
     }
 
-    /// Stores a chunk of the message. Its last frame determines the length of the message; until then only the limit is
-    /// known.
+    /// Stores a chunk of the message.
     fn push(&mut self, chunk: Masked<'_>, fin: Fin) -> Result<(), Error> {
-        let known = self.size().saturating_add(chunk.bytes.len() as u64);
-        let end = match fin {
-            Fin::Last => known.saturating_add(self.payload_remaining()),
-            Fin::More => self.max_message_size,
-        };
-        let key = chunk.key.unwrap_or(NO_KEY);
-        self.message.push(chunk.bytes, key, end).map_err(Error::not_utf8)
+        let Masked { bytes, key } = chunk;
+        let (limit, remaining) = (self.max_message_size, self.payload_remaining());
+        let known = |size: usize| (size as u64).saturating_add(bytes.len() as u64);
+        let end = |size| largest_size(known(size), fin, remaining, limit);
+        self.message
+            .push(bytes, key.unwrap_or(NO_KEY), end)
+            .map_err(Error::not_utf8)
     }
 
     fn control_chunk<'i>(
@@ -430,6 +440,15 @@ impl ReceiveHalf {
             Control::Ping => Event::Ping(payload),
             Control::Pong => Event::Pong(payload),
         }))
+    }
+}
+
+/// Returns the largest size that a message can reach, of which so much is known and so much of the current frame remains. Its
+/// last frame determines that; until then only the limit is known.
+fn largest_size(known: u64, fin: Fin, remaining: u64, limit: u64) -> u64 {
+    match fin {
+        Fin::Last => known.saturating_add(remaining),
+        Fin::More => limit,
     }
 }
 
