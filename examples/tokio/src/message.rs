@@ -11,8 +11,8 @@ use crate::{SendError, Sender};
 /// From this size on, a vectored write costs less than copying the payload.
 const LARGE_SIZE: usize = 16 * 1024;
 
-/// A message to send, borrowed or owned. Converts from a string, from bytes, or from a prepared message, and
-/// [from an event](#impl-TryFrom<Event<'m>>-for-Message<'m>).
+/// A message to send, borrowed or owned. Converts from a string, from bytes, or from a prepared message, and by
+/// `Message::try_from` from an [`Event`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message<'m> {

@@ -103,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
 
     /// Returns the messages to send on, for `forward` of the crate `futures`: an echo is
     /// `reader.messages().forward(writer)`, and a relay sends to the writer of another socket. Pings and Pongs are left
-    /// out, see [`Message`](enum.Message.html#impl-TryFrom<Event<'m>>-for-Message<'m>).
+    /// out.
     ///
     /// It has a type of its own, because the same chain of closures makes a future that the compiler does not accept in
     /// `tokio::spawn` ("implementation of `FnOnce` is not general enough").

@@ -15,9 +15,9 @@ pub(crate) static MOZILLA: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| Arc::n
 /// Returns TLS settings that trust Mozilla's root certificates and those in PEM files, such as the one of a company's or
 /// a test's own authority.
 ///
-/// `ca_files` may be an array, a `Vec`, or the `Option` of a command line's argument. Create the settings once, and use them for every connection: they also hold the sessions that can be resumed. For anything
-/// else, such as client certificates or the roots of the operating system (`rustls-native-certs`), create a
-/// [`ClientConfig`] with `rustls`.
+/// `ca_files` may be an array, a `Vec`, or the `Option` of a command line's argument. Create the settings once, and use
+/// them for every connection: they also hold the sessions that can be resumed. For anything else, such as client
+/// certificates or the roots of the operating system (`rustls-native-certs`), create a [`ClientConfig`] with `rustls`.
 ///
 /// ```no_run
 /// # use embedding_tokio::{ClientRequest, EndpointConfig, connect_with_tls, tls_config};
