@@ -166,8 +166,18 @@ def frame(payload):
     return head + key + (int.from_bytes(payload, "big") ^ mask).to_bytes(size, "big")
 
 
-def measure(seconds):
-    clients = {name: Client(name) for name in SERVERS}
+def main(seconds):
+    clients = {}
+    try:
+        for name in SERVERS:
+            clients[name] = Client(name)
+        measure(clients, seconds)
+    finally:
+        for client in clients.values():
+            client.end()
+
+
+def measure(clients, seconds):
     names = list(clients)
     print(f"CPython {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
     for size, window in [(size, window) for size in SIZES for window in (1, min(32, (256 << 10) // size)) if window > 0]:
@@ -182,11 +192,9 @@ def measure(seconds):
             ratios = [f"{least[name] / least[ours]:.2f}" for ours in names[:2]]
             print(f"  {name:28} {least[name] / 1000:>9.1f} us   {ratios[0]:>6} of coroutines, {ratios[1]:>6} of callbacks")
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    for client in clients.values():
-        client.end()
 
 
 if sys.argv[1:2] == ["serve"]:
     asyncio.run(SERVERS[sys.argv[2]]())
 else:
-    measure(float(sys.argv[1]) if sys.argv[1:] else 20)
+    main(float(sys.argv[1]) if sys.argv[1:] else 20)
