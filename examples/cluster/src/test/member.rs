@@ -161,6 +161,7 @@ impl Task {
                     Command::Read(read) => reads = read,
                     Command::Say(size) => self.say(&mut socket, size).await,
                 },
+                else => return "not read until the end".into(),
             }
         }
     }
