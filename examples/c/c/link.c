@@ -95,11 +95,12 @@ wsp_step_kind link_step(struct link *link, int epoll, bool *has_read) {
     switch (step.kind) {
       case WSP_STEP_KIND_READ:
         if (*has_read) {
-          watch_for(link, epoll, EPOLLIN);
-          return WSP_STEP_KIND_WAIT;
+          /* What is left to read makes epoll return at once, and the endpoint may wait for output to be accepted as well. */
+          check(wsp_read_blocked(link->endpoint));
+        } else {
+          *has_read = true;
+          read_socket(link);
         }
-        *has_read = true;
-        read_socket(link);
         break;
       case WSP_STEP_KIND_WRITE: write_socket(link); break;
       case WSP_STEP_KIND_FLUSH: check(wsp_flushed(link->endpoint)); break;
