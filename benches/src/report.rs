@@ -245,6 +245,7 @@ pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Mea
         "ours / best",
         "held / best",
         "endpoint / ours",
+        "endpoint / buffered",
     ];
     report.head(&head.map(String::from));
     let groups = Group::ALL.map(Some).into_iter().chain([None]);
@@ -267,16 +268,19 @@ pub fn print_groups(report: &mut Report, contestants: &[Contestant], rows: &[Mea
                 Some(row.of(contestants, side)?.ratio(best.cost))
             }
         };
-        let endpoint = |row: &Measured| {
-            let ours = row.of(contestants, Side::Ours)?;
-            Some(row.of(contestants, Side::OursEndpoint)?.ratio(ours))
+        let endpoint_by = |side| {
+            move |row: &Measured| {
+                let other = row.of(contestants, side)?;
+                Some(row.of(contestants, Side::OursEndpoint)?.ratio(other))
+            }
         };
         report.row(&[
             group.map_or("all", Group::name).into(),
             members.len().to_string(),
             mean_of(&by_best(Side::Ours)),
             mean_of(&by_best(Side::OursHeld)),
-            mean_of(&endpoint),
+            mean_of(&endpoint_by(Side::Ours)),
+            mean_of(&endpoint_by(Side::OursBuffered)),
         ]);
     }
 }
@@ -352,7 +356,10 @@ pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measu
     let peers = || {
         let all = contestants.iter().enumerate();
         all.filter(|(_, contestant)| {
-            matches!(contestant.side, Side::OursEndpoint | Side::OursRand | Side::Peer)
+            matches!(
+                contestant.side,
+                Side::OursEndpoint | Side::OursBuffered | Side::OursRand | Side::Peer
+            )
         })
     };
     let mut head = vec!["ours / other".to_string()];
@@ -394,7 +401,7 @@ pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     report.head(&["idle connection".into(), "bytes".into()]);
     for contestant in contestants
         .iter()
-        .filter(|contestant| !matches!(contestant.side, Side::Bound | Side::OursRand))
+        .filter(|contestant| !matches!(contestant.side, Side::Bound | Side::OursBuffered | Side::OursRand))
     {
         let connect = || {
             let mut engine = (contestant.connect)(Role::Server);

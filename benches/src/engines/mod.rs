@@ -1,6 +1,7 @@
 //! The contestants.
 
 mod bound;
+mod buffered;
 mod endpoint;
 mod held;
 mod ours;
@@ -36,6 +37,8 @@ pub enum Side {
     OursHeld,
     /// Ours as an endpoint.
     OursEndpoint,
+    /// Ours with what an endpoint adds, in the smallest loop.
+    OursBuffered,
     /// Ours with keys from `rand`, which differs only in sending as a client.
     OursRand,
     Peer,
@@ -48,7 +51,12 @@ const LARGE: usize = 4 * 1024;
 
 /// The others are compared with the first one.
 pub fn all() -> Vec<Contestant> {
-    let mut all = vec![ours::CONTESTANT, held::CONTESTANT, endpoint::CONTESTANT];
+    let mut all = vec![
+        ours::CONTESTANT,
+        held::CONTESTANT,
+        endpoint::CONTESTANT,
+        buffered::CONTESTANT,
+    ];
     #[cfg(feature = "peers")]
     {
         all.push(ours::RAND);
