@@ -900,3 +900,80 @@ fn memory_stays_within_the_stated_sum() {
         );
     }
 }
+
+// RFC 6455 section 7.1.4: the end of the transport is noticed in the next step, although it brings no bytes
+#[test]
+fn end_of_the_transport_is_noticed_without_input() {
+    let now = Duration::ZERO;
+    for before in [&[][..], &server().incoming(0x81, b"Hello"), b"\x81\x85"] {
+        let mut endpoint = server_endpoint();
+        feed(&mut endpoint, now, before);
+        if !before.is_empty() {
+            events(&mut endpoint, now);
+        }
+        assert_eq!(endpoint.step(now), Step::Read);
+        endpoint.received(0);
+        assert_eq!(events(&mut endpoint, now), []);
+        assert_eq!(endpoint.step(now), Step::Shutdown);
+        endpoint.shut_down();
+        assert_eq!(endpoint.step(now), Step::Done);
+        let end = endpoint.into_end();
+        assert_eq!(
+            end.to_string(),
+            "transport ended, not clean, sent none, received none"
+        );
+    }
+}
+
+// RFC 6455 section 10.4, D75: what was received is over the new limit, which needs no further bytes to be noticed
+#[test]
+fn message_over_a_changed_limit_is_refused_without_input() {
+    let now = Duration::ZERO;
+    let mut endpoint = server_endpoint();
+    feed(&mut endpoint, now, &server().incoming(0x81, b"Hello")[..8]);
+    assert_eq!(events(&mut endpoint, now), []);
+    endpoint.set_max_message_size(1);
+    assert!(endpoint.next_event().is_none());
+    assert_eq!(write_all(&mut endpoint, now)[2..4], [0x03, 0xf1]);
+}
+
+// RFC 6455 section 5.5.3: the answer to the endpoint's Ping, and no other, gives the round-trip time
+#[test]
+fn pong_gives_the_round_trip_time() {
+    let mut endpoint = server_endpoint();
+    let now = endpoint.deadline().expect("the first Ping is due");
+    let ping = write_all(&mut endpoint, now);
+    assert_eq!(ping[..2], [0x89, 8]);
+    let later = now + Duration::from_millis(30);
+    for (payload, rtt) in [(&b"other"[..], None), (&ping[2..], Some(later - now))] {
+        feed(&mut endpoint, later, &server().incoming(0x8a, payload));
+        assert_eq!(events(&mut endpoint, later), [Seen::Pong(payload.to_vec())]);
+        assert_eq!(endpoint.last_rtt(), rtt);
+    }
+}
+
+// RFC 7692 section 6.2: one read has a compressed message of many chunks, and they are all returned before the next read
+#[cfg(feature = "deflate")]
+#[test]
+fn chunks_of_consumed_input_need_no_further_input() {
+    use websocket_proto::deflate::{DeflateConfig, Parameters};
+    let now = Duration::ZERO;
+    let deflated = |role, config: &Config| {
+        open(role, config).with_deflate(Parameters::default(), &DeflateConfig::new().threshold(0))
+    };
+    let (size, mut sent) = (1024 * 1024, Vec::new());
+    deflated(Role::Client, &Config::new())
+        .send_binary(&vec![7; size], &mut sent)
+        .unwrap();
+    let connection = deflated(Role::Server, &Config::new().delivery(Delivery::Chunks));
+    let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, &sent, now);
+    assert_eq!(endpoint.step(now), Step::Event);
+    let mut received = 0;
+    while let Some((event, _)) = endpoint.next_event() {
+        let Event::BinaryChunk(chunk, _) = event else {
+            panic!("{event:?}");
+        };
+        received += chunk.len();
+    }
+    assert_eq!(received, size);
+}

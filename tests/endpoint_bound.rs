@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use std::time::Duration;
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError};
-use websocket_proto::{Config, Event, Role};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Step};
+use websocket_proto::handshake::ClientRequest;
+use websocket_proto::{Config, Event, Role, entropy};
 
 const LIMIT: usize = 24;
 const DEPTH: u32 = 5;
@@ -126,4 +127,62 @@ fn bound_holds_in_every_order_of_acts() {
         }
         (0..4).for_each(|_| counted.act(Act::Take));
     }
+}
+
+/// Sends messages until one is refused, and returns how many were accepted and the error.
+fn fill(endpoint: &mut Endpoint) -> (usize, SendError) {
+    let mut sender = endpoint.sender();
+    for accepted in 0..100 {
+        if let Err(error) = sender.send_binary(PAYLOAD) {
+            return (accepted, error);
+        }
+    }
+    panic!("a hundred messages were accepted");
+}
+
+fn opened(max_buffered: usize) -> Endpoint {
+    let config = EndpointConfig::new().max_buffered(max_buffered);
+    Endpoint::from_connection(&config, open(Role::Server, &Config::new()), &[], Duration::ZERO)
+}
+
+// D88: the bound is that of the endpoint, whose ever the buffers were
+#[test]
+fn bound_does_not_come_with_lent_buffers() {
+    for of_lender in [1, LIMIT, 1024 * 1024] {
+        let (mut lender, mut endpoint) = (opened(of_lender), opened(LIMIT));
+        assert!(!lender.sender().is_full(), "now it has buffers");
+        let buffers = lender.take_buffers().expect("they hold nothing");
+        endpoint.lend_buffers(buffers);
+        let (waiting, limit) = (LIMIT, LIMIT);
+        assert_eq!(fill(&mut endpoint), (2, SendError::Full { waiting, limit }));
+    }
+}
+
+// D88: a client's endpoint has its bound, although its output began with the request
+#[test]
+fn bound_holds_for_a_client() {
+    let config = EndpointConfig::new().max_buffered(LIMIT);
+    let request = ClientRequest::from_url("ws://h/").expect("well-formed");
+    let nonce = entropy::from_fn(|nonce| nonce.fill(0));
+    let mut endpoint = Endpoint::client(&config, request, nonce, Duration::ZERO);
+    assert!(endpoint.sender().is_full(), "of the request");
+    endpoint.written(endpoint.output().len());
+    endpoint.receive(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n",
+    );
+    assert_eq!(endpoint.step(Duration::ZERO), Step::Response);
+    endpoint.take_response().expect("it has arrived");
+    // With the mask keys, two frames are over the limit.
+    let waiting = 2 * (FRAME + 4);
+    assert_eq!(
+        fill(&mut endpoint),
+        (
+            2,
+            SendError::Full {
+                waiting,
+                limit: LIMIT
+            }
+        )
+    );
 }

@@ -238,6 +238,20 @@ proptest! {
         whole.assert_same(&drive_into_messages(&mut open(role, &config).split(), &bytes, &cuts, max_read_size));
     }
 
+    // Contract, clause 2: `None` asks for more input, and a call without any changes nothing. An endpoint leaves it out
+    #[test]
+    fn empty_reads_change_nothing((role, bytes) in stream()) {
+        let config = Config::new().max_message_size(LIMIT);
+        let every = every_cut(bytes.len());
+        let twice: Vec<_> = every.iter().flat_map(|cut| [*cut; 2]).collect();
+        let run = drive(&mut open(role, &config), &bytes, &every);
+        run.assert_same(&drive(&mut open(role, &config), &bytes, &twice));
+
+        let hold = config.delivery(Delivery::InPlace);
+        let run = drive_held(&mut open(role, &hold), &bytes, &every);
+        run.assert_same(&drive_held(&mut open(role, &hold), &bytes, &twice));
+    }
+
     // Requirements section 18, 1, for `Delivery::InPlace`: what is held is not consumed, and nothing else differs from copying.
     #[test]
     fn held_input_shows_the_same_whatever_the_reads(

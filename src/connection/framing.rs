@@ -22,8 +22,9 @@ impl Masking {
         }
     }
 
-    /// Writes a frame, with one reservation.
-    #[inline]
+    /// Writes a frame, with one reservation. Always inlined, because reading the header from memory would take longer than
+    /// encoding it.
+    #[inline(always)]
     pub(super) fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
         let Some(key) = self.next_key() else {
             return unmasked_frame(header, payload, out);
@@ -58,19 +59,22 @@ impl Masking {
     }
 }
 
+/// Writes a server's frame.
 #[inline]
-fn unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
-    let Some(header) = header.short() else {
-        return long_frame(header, payload, out);
-    };
-    out.reserve(payload.len().saturating_add(header.len()));
-    out.extend_from_slice(&header);
-    out.extend_from_slice(payload);
+pub(super) fn unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
+    let free = out.capacity().wrapping_sub(out.len());
+    match header.short() {
+        Some(header) if payload.len().saturating_add(header.len()) <= free => {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(payload);
+        }
+        _ => any_unmasked_frame(header, payload, out),
+    }
 }
 
 /// Not inlined, so that what is short finds less to go around.
 #[inline(never)]
-fn long_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
+fn any_unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
     header.encode().append_to(out);
     out.extend_from_slice(payload);

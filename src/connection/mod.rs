@@ -456,6 +456,12 @@ impl Connection {
         self.receiver.is_open()
     }
 
+    /// Returns whether [`receive`](Self::receive) returns no event and changes nothing if its input is empty.
+    #[inline]
+    pub(crate) fn needs_input(&self) -> bool {
+        self.receiver.needs_input()
+    }
+
     /// Returns how many bytes of the next input belong to the current frame's payload; 0 between frames and once the
     /// connection is closed.
     ///

@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 use super::compression::{Deflate, Deflating};
 use super::control::ControlPayload;
-use super::framing::{Masking, begin_frame, deflated, finish_frame};
+use super::framing::{Masking, begin_frame, deflated, finish_frame, unmasked_frame};
 use super::prepared::Prepared;
 use super::reply::{Reply, ReplyKind};
 use super::state::{Incoming, Sending, State, TransportAdvice};
@@ -271,12 +271,29 @@ impl SendHalf {
 
     #[inline]
     fn send_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
+        match self.masking {
+            Masking::Server if self.deflating.is_off() => {
+                self.check_new_message()?;
+                unmasked_frame(Header::new(kind.opcode(), payload.len() as u64), payload, out);
+                Ok(())
+            }
+            Masking::Server | Masking::Client(_) => self.send_transformed(kind, payload, out),
+        }
+    }
+
+    /// Sends a message that is masked, or may be compressed. Not inlined, so that the other messages need few registers.
+    #[inline(never)]
+    fn send_transformed(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
         self.check_new_message()?;
         let header = Header::new(kind.opcode(), payload.len() as u64);
-        if !self.deflating.is_off() && self.compressed_message(header, payload, out) {
-            return Ok(());
+        if self.deflating.is_off() || !self.compressed_message(header, payload, out) {
+            self.masking.frame(header, payload, out);
         }
-        self.masking.frame(header, payload, out);
         Ok(())
     }
 

@@ -44,10 +44,9 @@ pub(super) enum Writing {
 }
 
 /// The configuration that is needed after the opening handshake, in few bytes.
-#[derive(Clone, Copy)]
 pub(super) struct Limits {
     max_buffered: u32,
-    pub(super) max_read_size: u32,
+    max_read_size: u32,
     pub(super) write_timeout: u32,
     pub(super) linger_timeout: u32,
 }
@@ -68,9 +67,12 @@ impl Limits {
         }
     }
 
-    #[inline]
-    pub(super) fn max_buffered(self) -> usize {
+    pub(super) fn max_buffered(&self) -> usize {
         usize::try_from(self.max_buffered).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn max_read_size(&self) -> usize {
+        usize::try_from(self.max_read_size).unwrap_or(usize::MAX)
     }
 }
 

@@ -139,7 +139,7 @@ use core::time::Duration;
 
 pub use config::EndpointConfig;
 pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
-use flow::{Flow, Reading};
+use flow::{Flow, Limits, Reading};
 #[cfg(feature = "std")]
 pub use io::ShutdownWrite;
 pub use output::Output;
@@ -151,7 +151,7 @@ pub use step::{Interest, Step};
 pub use vectored::VectoredWrite;
 
 use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
-use crate::{Connection, Entropy, Event};
+use crate::{Connection, Entropy, Error, Event};
 
 /// Manages one end of a transport for its whole life. See the [module](self).
 #[must_use = "an endpoint does nothing but by `step`"]
@@ -201,6 +201,7 @@ impl Endpoint {
             config: config.connection.clone(),
         };
         let mut endpoint = Self::new(Phase::AwaitingResponse(Box::new(asked)), config, now);
+        output.set_limit(endpoint.flow.limits.max_buffered());
         endpoint.buffers().output = output;
         endpoint
     }
@@ -242,7 +243,7 @@ impl Endpoint {
             return None;
         };
         let Buffers { read, output } = &mut **buffers.as_mut()?;
-        if output.replies() >= flow.limits.max_buffered() {
+        if output.is_full_of_replies() {
             return None;
         }
         let (mut input, consumed) = read.cursor()?;
@@ -250,19 +251,22 @@ impl Endpoint {
             consumed.all_but(input.len());
             return Some((message, Sender::beside_event(connection, output, flow)));
         }
-        let event = next_of_any(connection, &mut input, output, flow);
+        let received = receive_any(connection, &mut input, output, flow);
         consumed.all_but(input.len());
-        flow.has_input = event.is_some();
-        Some((event?, Sender::beside_event(connection, output, flow)))
+        let Ok(Some(event)) = received else {
+            flow.has_input = false;
+            return None;
+        };
+        flow.has_input = true;
+        Some((event, Sender::beside_event(connection, output, flow)))
     }
 
     /// Returns a handle to send with.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
-        let max_read_size = self.flow.limits.max_read_size;
         Sender {
             connection: self.phase.connection(),
-            output: &mut Buffers::of(&mut self.buffers, max_read_size).output,
+            output: &mut Buffers::of(&mut self.buffers, &self.flow.limits).output,
             flow: &mut self.flow,
             cause: Cause::Caller,
         }
@@ -320,6 +324,7 @@ impl Endpoint {
     pub fn lend_buffers(&mut self, mut buffers: Box<Buffers>) {
         buffers.read.wipe();
         buffers.output.clear();
+        buffers.output.set_limit(self.flow.limits.max_buffered());
         if self.buffers.is_none() || self.take_buffers().is_some() {
             self.buffers = Some(buffers);
         }
@@ -334,7 +339,7 @@ impl Endpoint {
 
     #[inline]
     fn buffers(&mut self) -> &mut Buffers {
-        Buffers::of(&mut self.buffers, self.flow.limits.max_read_size)
+        Buffers::of(&mut self.buffers, &self.flow.limits)
     }
 }
 
@@ -353,43 +358,43 @@ impl Buffers {
     }
 
     #[inline]
-    fn of(buffers: &mut Option<Box<Self>>, max_read_size: u32) -> &mut Self {
-        let max_read_size = usize::try_from(max_read_size).unwrap_or(usize::MAX);
-        buffers.get_or_insert_with(|| Box::new(Self::new(max_read_size)))
+    fn of<'b>(buffers: &'b mut Option<Box<Self>>, limits: &Limits) -> &'b mut Self {
+        buffers.get_or_insert_with(|| Self::within(limits))
+    }
+
+    #[cold]
+    fn within(limits: &Limits) -> Box<Self> {
+        let mut buffers = Self::new(limits.max_read_size());
+        buffers.output.set_limit(limits.max_buffered());
+        Box::new(buffers)
     }
 }
 
-/// Returns the next event that is not a complete message, with its reply in the output. Not inlined, as in
-/// [`Connection::receive`].
+/// Receives anything except a complete message, with its reply in the output. Not inlined, as in [`Connection::receive`];
+/// what that returns is returned as it is, because moving it would take longer than receiving a Ping.
 #[inline(never)]
-fn next_of_any<'i>(
+fn receive_any<'i>(
     connection: &mut Connection,
     input: &mut &'i mut [u8],
     output: &mut Output,
     flow: &mut Flow,
-) -> Option<Event<'i>> {
+) -> Result<Option<Event<'i>>, Error> {
+    // How nearly every read ends.
+    if input.is_empty() && flow.reading != Reading::Ended && connection.needs_input() {
+        return Ok(None);
+    }
     let before = output.len();
     let received = connection.receive_any(input, output.buffer());
-    // A Close or an error is replied to with a Close and nothing else.
-    if let Ok(Some(Event::Close(_))) | Err(_) = &received {
-        if output.len() > before {
-            output.ends_with_close();
-        }
+    match &received {
+        Ok(Some(Event::Pong(payload))) => _ = flow.keepalive.record_pong(payload, flow.now()),
+        // A Close or an error is replied to with a Close and nothing else.
+        Ok(Some(Event::Close(_))) | Err(_) if output.len() > before => output.ends_with_close(),
+        Ok(_) | Err(_) => {}
     }
-    match received {
-        Ok(Some(event)) => {
-            if let Event::Pong(payload) = &event {
-                flow.keepalive.record_pong(payload, flow.now());
-            }
-            Some(event)
-        }
-        Ok(None) | Err(_) => {
-            if flow.reading == Reading::Ended {
-                connection.receive_eof();
-            }
-            None
-        }
+    if let (Ok(None) | Err(_), Reading::Ended) = (&received, flow.reading) {
+        connection.receive_eof();
     }
+    received
 }
 
 /// Does not show what the peer sent.

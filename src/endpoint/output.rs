@@ -19,13 +19,14 @@ use core::fmt;
 /// assert_eq!(output.waiting(), b"ello");
 /// # Ok::<(), websocket_proto::Misuse>(())
 /// ```
-#[derive(Default)]
 pub struct Output {
     bytes: Vec<u8>,
     /// How many of the bytes are written.
     written: usize,
     /// How many of the bytes are written, or wait and are not replies to the peer: a part of them, at least what is written.
     not_replies: usize,
+    /// How many bytes may wait before the output is full.
+    limit: usize,
     /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet,
     /// or is flushed.
     close: Option<usize>,
@@ -41,8 +42,14 @@ impl Output {
             bytes: Vec::new(),
             written: 0,
             not_replies: 0,
+            limit: usize::MAX,
             close: None,
         }
+    }
+
+    /// Sets how many bytes may wait before the output is full.
+    pub(super) fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
     }
 
     /// Returns the buffer to pass as `out` to this crate's methods. Append only.
@@ -74,6 +81,23 @@ impl Output {
     #[inline]
     pub(super) fn replies(&self) -> usize {
         self.bytes.len().wrapping_sub(self.not_replies)
+    }
+
+    /// Returns how many bytes may wait before the output is full.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Returns whether as many bytes wait as the limit allows, or more.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.total() >= self.limit
+    }
+
+    /// Returns whether as many replies wait as the limit allows, or more.
+    #[inline]
+    pub(super) fn is_full_of_replies(&self) -> bool {
+        self.replies() >= self.limit
     }
 
     /// Records that the last `size` bytes are not replies to the peer.
@@ -161,6 +185,12 @@ impl Output {
         self.written = 0;
         self.not_replies = 0;
         self.close = None;
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

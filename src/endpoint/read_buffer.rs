@@ -74,26 +74,47 @@ impl ReadBuffer {
     /// the beginning of a read and is usually complete in it. If less is missing, the extra read would cost more than
     /// it saves.
     pub fn space(&mut self, remaining: u64) -> &mut [u8] {
-        let unread = self.len();
-        let missing = usize::try_from(remaining)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(unread);
-        let was_filled = self.end == self.storage.len();
-        let behind = self.storage.len().saturating_sub(self.end);
-        if self.start > 0 && (was_filled || unread == 0 || missing > behind) {
-            self.storage.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, unread);
-        }
-        // A read that fills a small buffer shows that more arrives at a time; and kept bytes need space after them.
-        let free = self.storage.len().saturating_sub(unread);
-        if was_filled && (self.storage.len() < self.max_read_size || free <= unread) {
-            self.grow(remaining);
+        let missing = self.missing(remaining);
+        match self.is_empty() && !self.grows() {
+            true => (self.start, self.end) = (0, 0),
+            false => self.make_space(remaining),
         }
         let end = self
             .end
             .saturating_add(self.read_size(missing))
             .min(self.storage.len());
         self.storage.get_mut(self.end..end).unwrap_or_default()
+    }
+
+    fn missing(&self, remaining: u64) -> usize {
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        remaining.saturating_sub(self.len())
+    }
+
+    fn was_filled(&self) -> bool {
+        self.end == self.storage.len()
+    }
+
+    /// Returns whether the last read filled a small buffer, which shows that more arrives at a time.
+    fn grows(&self) -> bool {
+        self.was_filled() && self.storage.len() < self.max_read_size
+    }
+
+    /// Not inlined, because most reads are consumed completely.
+    #[inline(never)]
+    fn make_space(&mut self, remaining: u64) {
+        let unread = self.len();
+        let behind = self.storage.len().saturating_sub(self.end);
+        // Kept bytes need space after them.
+        let free = self.storage.len().saturating_sub(unread);
+        let grows = self.grows() || self.was_filled() && free <= unread;
+        if self.start > 0 && (self.was_filled() || unread == 0 || self.missing(remaining) > behind) {
+            self.storage.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
+        }
+        if grows {
+            self.grow(remaining);
+        }
     }
 
     /// How much to read at most: what is missing of a payload, unless that is little.
@@ -106,6 +127,7 @@ impl ReadBuffer {
 
     /// Marks the first `size` bytes of the space as read. A read that fills the space makes the buffer grow, up to the
     /// largest size of a read.
+    #[inline]
     pub fn filled(&mut self, size: usize) {
         self.end = self.end.saturating_add(size).min(self.storage.len());
         self.used = self.used.max(self.end);

@@ -169,7 +169,10 @@ impl Sender<'_> {
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.counted() >= self.flow.limits.max_buffered()
+        match self.cause {
+            Cause::Event => self.output.is_full_of_replies(),
+            Cause::Caller => self.output.is_full(),
+        }
     }
 
     /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
@@ -203,12 +206,15 @@ impl Sender<'_> {
         }
     }
 
-    /// Returns how many of the waiting bytes the limit applies to.
-    #[inline]
-    fn counted(&self) -> usize {
-        match self.cause {
-            Cause::Event => self.output.replies(),
-            Cause::Caller => self.output.total(),
+    #[cold]
+    fn full(&self) -> SendError {
+        SendError::Full {
+            // Those that the limit applies to.
+            waiting: match self.cause {
+                Cause::Event => self.output.replies(),
+                Cause::Caller => self.output.total(),
+            },
+            limit: self.output.limit(),
         }
     }
 
@@ -217,9 +223,8 @@ impl Sender<'_> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
     ) -> Result<(), SendError> {
-        let (waiting, limit) = (self.counted(), self.flow.limits.max_buffered());
-        if waiting >= limit {
-            return Err(SendError::Full { waiting, limit });
+        if self.is_full() {
+            return Err(self.full());
         }
         let Some(connection) = &mut self.connection else {
             return Err(SendError::NotOpen);

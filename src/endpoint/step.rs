@@ -87,7 +87,7 @@ impl Endpoint {
             _ if self.end().is_some() => Some(Step::Done),
             Writing::Failed => Some(Step::Done),
             Writing::ShutDown => None,
-            Writing::Ready | Writing::Blocked if self.output().is_empty() => None,
+            Writing::Ready | Writing::Blocked if !self.has_output() => None,
             _ => self.output_step().or(Some(Step::Wait(Interest::Writable))),
         }
     }
@@ -104,7 +104,7 @@ impl Endpoint {
             self.flow.keepalive.record_activity();
         }
         // The time for a Close behind a large message starts once it is written.
-        if self.phase.is_closing() && self.output().is_empty() {
+        if self.phase.is_closing() && !self.has_output() {
             self.flow.keepalive.record_closing(self.flow.now());
         }
         if self.flow.keepalive.is_due(self.flow.now) && self.is_timed() {
@@ -133,11 +133,12 @@ impl Endpoint {
 
     /// Returns the space to read into, which is never empty: in the read buffer, or in a large message that is being
     /// received, which is then not copied.
+    #[inline]
     pub fn read_space(&mut self) -> &mut [u8] {
         let Self {
             phase, flow, buffers, ..
         } = self;
-        let read = &mut Buffers::of(buffers, flow.limits.max_read_size).read;
+        let read = &mut Buffers::of(buffers, &flow.limits).read;
         let Some(connection) = phase.connection() else {
             return read.space(0);
         };
@@ -152,8 +153,9 @@ impl Endpoint {
 
     /// Records that the transport read `size` bytes into [`read_space`](Self::read_space). 0 means the end of the
     /// transport, as for `Read::read`.
+    #[inline]
     pub fn received(&mut self, size: usize) {
-        let read = &mut Buffers::of(&mut self.buffers, self.flow.limits.max_read_size).read;
+        let read = &mut Buffers::of(&mut self.buffers, &self.flow.limits).read;
         match self.phase.connection() {
             Some(connection) if connection.awaits_payload() => connection.payload_filled(size),
             _ => read.filled(size),
@@ -171,6 +173,7 @@ impl Endpoint {
         self.has_received(bytes.len());
     }
 
+    #[inline]
     fn has_received(&mut self, size: usize) {
         self.flow.has_input = true;
         if size == 0 {
@@ -324,7 +327,7 @@ impl Endpoint {
 
     fn opening_timed_out(&mut self) {
         let role = self.phase.role();
-        let Buffers { output, .. } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
+        let Buffers { output, .. } = Buffers::of(&mut self.buffers, &self.flow.limits);
         self.phase.opening_timed_out(output);
         // A server still writes its response, and a client still returns a truncated body to its caller.
         if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
@@ -363,7 +366,7 @@ impl Endpoint {
     fn handshake_step(&mut self) -> Option<Step> {
         if self.flow.has_input && self.phase.reads_handshake() {
             self.flow.has_input = false;
-            let Buffers { read, output } = Buffers::of(&mut self.buffers, self.flow.limits.max_read_size);
+            let Buffers { read, output } = Buffers::of(&mut self.buffers, &self.flow.limits);
             let role = self.phase.role();
             self.phase.read_handshake(read, output);
             if self.flow.reading == Reading::Ended {
@@ -387,21 +390,23 @@ impl Endpoint {
         if !self.flow.has_input || !matches!(self.phase, Phase::Open(_)) {
             return false;
         }
-        // For the end of a transport on which nothing was received.
-        self.buffers();
-        !self.is_full()
+        // Created for the end of a transport on which nothing was received.
+        !self.buffers().output.is_full_of_replies()
     }
 
+    /// Returns whether so many replies wait that nothing is read.
     fn is_full(&self) -> bool {
-        let replies = self
-            .buffers
-            .as_ref()
-            .map_or(0, |buffers| buffers.output.replies());
-        replies >= self.flow.limits.max_buffered()
+        let buffers = self.buffers.as_ref();
+        buffers.is_some_and(|buffers| buffers.output.is_full_of_replies())
+    }
+
+    fn has_output(&self) -> bool {
+        let buffers = self.buffers.as_ref();
+        buffers.is_some_and(|buffers| !buffers.output.is_empty())
     }
 
     fn output_step(&mut self) -> Option<Step> {
-        let is_empty = self.output().is_empty();
+        let is_empty = !self.has_output();
         let step = match self.flow.writing {
             Writing::Ready | Writing::Blocked if is_empty && !self.phase.is_finishing() => {
                 self.flow.progress_due = NEVER;

@@ -169,6 +169,13 @@ impl ReceiveHalf {
         }
     }
 
+    /// Returns whether an empty input yields no event and changes nothing.
+    #[inline]
+    pub(super) fn needs_input(&self) -> bool {
+        // A payload that was read where it stays may be complete, and a chunk be inflated from one that is consumed.
+        self.state.is_open() && self.frame.is_none() && self.delivery != Delivery::Chunks
+    }
+
     fn recycle_owned(&mut self, buffer: Vec<u8>) {
         if self.state.is_open() {
             self.message.recycle(buffer);
