@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use embedding_tokio::websocket_proto::{Fin, Role};
-use embedding_tokio::{End, EndpointConfig, Event, Incoming, Sender, WebSocket};
+use embedding_tokio::{End, EndpointConfig, Event, Incoming, SendError, Sender, WebSocket};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::checks::{self, Side};
-use crate::config::{self, PING_TIMEOUT};
+use crate::config::{self, MAX_BUFFERED, PING_TIMEOUT};
 use crate::ledger::Shared;
 use crate::link::{Link, Times};
 use crate::message::{Id, Message};
@@ -149,18 +149,25 @@ impl Server {
             Some(Plant::SwappedEchoes) if number == 5 => Message::numbered(ledger.seed, id, 6),
             _ => message,
         };
-        // Echoed differently than it was sent: what was in fragments in one frame, and the reverse.
+        // Echoed differently than it was sent: what was in fragments in one frame, and the reverse. The first reply to an
+        // event is always accepted, and a second one only below the limit.
+        let has_space = sender.buffered_amount() + message.payload.len() + 14 < MAX_BUFFERED;
         let sent = match (message.split, event) {
-            (None, _) => {
+            (None, _) if has_space => {
                 let (first, rest) = message.payload.split_at(message.payload.len() / 3);
                 let first = sender.send_fragment(message.kind, first, Fin::More);
                 first.and_then(|()| sender.send_fragment(message.kind, rest, Fin::Last))
             }
-            (Some(_), Event::Text(text)) => sender.send_text(text),
-            (Some(_), _) => sender.send_binary(&message.payload),
+            (_, Event::Text(text)) => sender.send_text(text),
+            _ => sender.send_binary(&message.payload),
         };
-        // It may have failed meanwhile; its end will say so.
-        _ = sent;
+        match sent {
+            // Its end will say why.
+            Ok(()) | Err(SendError::NotOpen) => {}
+            Err(error) => ledger.fault(format!(
+                "the server cannot echo message {number} of {id:?}: {error}"
+            )),
+        }
         1
     }
 }
