@@ -20,8 +20,8 @@ use crate::link::Times;
 use crate::message::Id;
 use crate::plan::Host;
 
-/// How late a timer of the simulation may be.
-const SLACK: Duration = TICK.saturating_mul(2);
+/// How late a deadline may be that follows from two timers, each of them and the check up to one step of the simulation.
+const SLACK: Duration = TICK.saturating_mul(3);
 
 /// How long after a fault a connection may still end because of it: segments are missing or late.
 const AFTERMATH: Duration = LONGEST_SILENCE
