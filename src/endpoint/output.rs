@@ -88,12 +88,6 @@ impl Output {
         self.limit
     }
 
-    /// Returns whether as many bytes wait as the limit allows, or more.
-    #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.total() >= self.limit
-    }
-
     /// Returns whether as many replies wait as the limit allows, or more.
     #[inline]
     pub(super) fn is_full_of_replies(&self) -> bool {

@@ -169,10 +169,7 @@ impl Sender<'_> {
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        match self.cause {
-            Cause::Event => self.output.is_full_of_replies(),
-            Cause::Caller => self.output.is_full(),
-        }
+        self.counted() >= self.output.limit()
     }
 
     /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
@@ -206,14 +203,19 @@ impl Sender<'_> {
         }
     }
 
+    /// Returns how many of the waiting bytes the limit applies to.
+    #[inline]
+    fn counted(&self) -> usize {
+        match self.cause {
+            Cause::Event => self.output.replies(),
+            Cause::Caller => self.output.total(),
+        }
+    }
+
     #[cold]
     fn full(&self) -> SendError {
         SendError::Full {
-            // Those that the limit applies to.
-            waiting: match self.cause {
-                Cause::Event => self.output.replies(),
-                Cause::Caller => self.output.total(),
-            },
+            waiting: self.counted(),
             limit: self.output.limit(),
         }
     }
