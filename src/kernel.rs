@@ -275,7 +275,8 @@ fn pass<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(work: Work<'_
         #[cfg(feature = "alloc")]
         Work::Append(out, bytes) => pass_append::<BLOCK, LOOKS, ALIGNS>(out, bytes, key),
         #[cfg(feature = "alloc")]
-        Work::Copy(to, bytes) => pass_copy::<BLOCK, LOOKS, ALIGNS, u8>(to, bytes, key).unwrap_or(true),
+        // Not `None`, as the caller has chosen the size of the blocks. If it were, what was there before would have to be validated.
+        Work::Copy(to, bytes) => pass_copy::<BLOCK, LOOKS, ALIGNS, u8>(to, bytes, key).unwrap_or(false),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn pass_words<const SIZE: usize, W: Word<SIZE>>(work: Work<'_>, key: 
         #[cfg(feature = "alloc")]
         Work::Copy(to, bytes) => {
             let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
-                return true;
+                return false;
             };
             let (first, last) = (W::masked(*first, key), W::masked(*last, last_key));
             to.first_chunk_mut()
