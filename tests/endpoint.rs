@@ -5,6 +5,7 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap;
 
+use common::endpoints::{feed, write_all};
 use common::pair::{Act, Link, Pair, Setup};
 use common::*;
 use std::time::Duration;
@@ -32,18 +33,6 @@ fn server_endpoint() -> Endpoint {
     opened(Role::Server, &EndpointConfig::new(), Config::new())
 }
 
-/// Bytes from the peer arrive.
-fn feed(endpoint: &mut Endpoint, now: Duration, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        assert_eq!(endpoint.step(now), Step::Read);
-        let space = endpoint.read_space();
-        let size = space.len().min(bytes.len());
-        space[..size].copy_from_slice(&bytes[..size]);
-        endpoint.received(size);
-        bytes = &bytes[size..];
-    }
-}
-
 fn events(endpoint: &mut Endpoint, now: Duration) -> Vec<Seen> {
     assert_eq!(endpoint.step(now), Step::Event);
     let mut seen = Vec::new();
@@ -51,16 +40,6 @@ fn events(endpoint: &mut Endpoint, now: Duration) -> Vec<Seen> {
         seen.push(event.into());
     }
     seen
-}
-
-/// Writes and flushes all output.
-fn write_all(endpoint: &mut Endpoint, now: Duration) -> Vec<u8> {
-    assert_eq!(endpoint.step(now), Step::Write);
-    let output = endpoint.output().to_vec();
-    endpoint.written(output.len());
-    assert_eq!(endpoint.step(now), Step::Flush);
-    endpoint.flushed();
-    output
 }
 
 /// The normal end: nothing is buffered, so writing is shut down, and the peer ends its direction.

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::endpoints::{feed, write_all};
 use common::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -34,24 +35,8 @@ fn client_endpoint() -> Endpoint {
         entropy::from_fn(|bytes| bytes.fill(7)),
         NOW,
     );
-    write_all(&mut endpoint);
+    write_all(&mut endpoint, NOW);
     endpoint
-}
-
-fn write_all(endpoint: &mut Endpoint) -> Vec<u8> {
-    assert_eq!(endpoint.step(NOW), Step::Write);
-    let output = endpoint.output().to_vec();
-    endpoint.written(output.len());
-    assert_eq!(endpoint.step(NOW), Step::Flush);
-    endpoint.flushed();
-    output
-}
-
-/// Bytes arrive at the time `now`.
-fn feed(endpoint: &mut Endpoint, now: Duration, bytes: &[u8]) {
-    assert_eq!(endpoint.step(now), Step::Read);
-    endpoint.read_space()[..bytes.len()].copy_from_slice(bytes);
-    endpoint.received(bytes.len());
 }
 
 /// A call of a sender, and the same call of a connection.
@@ -170,7 +155,7 @@ fn compression_is_switched_by_the_sender() {
     ] {
         endpoint.sender().set_compression(compression);
         endpoint.sender().send_text("text").unwrap();
-        assert_eq!(write_all(&mut endpoint)[0], first);
+        assert_eq!(write_all(&mut endpoint, NOW)[0], first);
     }
 }
 
@@ -273,7 +258,7 @@ fn debug_of_an_endpoint_shows_no_payload() {
         sender.contains("is_open: true") && sender.contains(&size),
         "{sender}"
     );
-    write_all(&mut endpoint);
+    write_all(&mut endpoint, NOW);
     feed(&mut endpoint, NOW, &client().incoming(0x01, b"secret"));
     let buffers = format!("{:?}", websocket_proto::endpoint::Buffers::new(4096));
     assert!(

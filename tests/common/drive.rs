@@ -240,6 +240,23 @@ pub struct Events {
 }
 
 impl Events {
+    /// Receives until nothing is left to receive. Returns the error that ended it.
+    #[track_caller]
+    fn take_all(
+        &mut self,
+        connection: &mut impl Receiver,
+        input: &mut &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Error> {
+        loop {
+            match connection.receive(input, out) {
+                Ok(Some(event)) => self.take(event),
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            }
+        }
+    }
+
     #[track_caller]
     pub fn take(&mut self, event: Event<'_>) {
         match event {
@@ -357,16 +374,7 @@ pub fn drive_into_messages(
             };
             rest = &rest[size..];
             let mut input = &mut buffer[..];
-            loop {
-                match connection.receive(&mut input, &mut out) {
-                    Ok(Some(event)) => events.take(event),
-                    Ok(None) => break,
-                    Err(found) => {
-                        error = Some(found);
-                        break;
-                    }
-                }
-            }
+            error = events.take_all(connection, &mut input, &mut out);
             consumed += size - input.len();
             if error.is_some() || matches!(events.seen.last(), Some(Seen::Close(..))) {
                 assert_eq!(connection.payload_space(max_read_size), None, "after the end");
@@ -393,16 +401,7 @@ pub fn drive_held(connection: &mut Connection, bytes: &[u8], cuts: &[usize]) -> 
         start = end;
         let size = buffer.len();
         let mut input = &mut buffer[..];
-        loop {
-            match connection.receive(&mut input, &mut out) {
-                Ok(Some(event)) => events.take(event),
-                Ok(None) => break,
-                Err(found) => {
-                    error = Some(found);
-                    break;
-                }
-            }
-        }
+        error = events.take_all(connection, &mut input, &mut out).or(error);
         let open = error.is_none() && !matches!(events.seen.last(), Some(Seen::Close(..)));
         if open && !input.is_empty() {
             assert!(

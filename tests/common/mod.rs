@@ -4,6 +4,7 @@
 
 pub mod bodies;
 mod drive;
+pub mod endpoints;
 pub mod handshakes;
 #[cfg(feature = "deflate")]
 pub mod isolation;
