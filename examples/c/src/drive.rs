@@ -8,7 +8,7 @@ use websocket_proto::endpoint::{Endpoint, Interest, Step};
 
 use crate::bytes::{wsp_bytes, wsp_space};
 use crate::code::wsp_code;
-use crate::edge::{enter, out};
+use crate::edge::{enter, enter_lending, out};
 use crate::table::wsp_endpoint;
 
 /// The one thing to do next.
@@ -149,10 +149,7 @@ pub extern "C" fn wsp_output(
     endpoint: wsp_endpoint,
     output: Option<&mut MaybeUninit<wsp_bytes>>,
 ) -> wsp_code {
-    enter(endpoint, |entry| {
-        out(output)?.write(wsp_bytes::lend(entry.owner.endpoint().output()));
-        Ok(())
-    })
+    enter_lending(endpoint, output, |entry| Ok(entry.owner.endpoint().output()))
 }
 
 /// Records that the transport accepted the first `size` bytes of `wsp_output`.

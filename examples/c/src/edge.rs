@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::bytes::wsp_bytes;
 use crate::code::wsp_code;
 use crate::create::Entry;
 use crate::entropy::EntropyFailed;
@@ -20,6 +21,19 @@ pub fn enter(endpoint: wsp_endpoint, work: impl FnOnce(&mut Entry) -> Result<(),
         }),
     });
     code(result.and_then(|result| result))
+}
+
+/// Makes a call on an endpoint that returns bytes of it, which `bytes` then lends.
+pub fn enter_lending(
+    endpoint: wsp_endpoint,
+    bytes: Option<&mut MaybeUninit<wsp_bytes>>,
+    find: impl FnOnce(&mut Entry) -> Result<&[u8], wsp_code>,
+) -> wsp_code {
+    enter(endpoint, |entry| {
+        let bytes = out(bytes)?;
+        bytes.write(wsp_bytes::lend(find(entry)?));
+        Ok(())
+    })
 }
 
 /// Makes a call that is on no endpoint.

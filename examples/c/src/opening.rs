@@ -8,7 +8,7 @@ use websocket_proto::handshake::{HandshakeError, Request, Response};
 use crate::bytes::{wsp_bytes, wsp_fields, wsp_list};
 use crate::code::wsp_code;
 use crate::create::Address;
-use crate::edge::{enter, out};
+use crate::edge::{enter, enter_lending, out};
 use crate::table::wsp_endpoint;
 
 /// What of the opening handshake is kept for the program.
@@ -129,12 +129,9 @@ pub extern "C" fn wsp_request_field(
     name: wsp_bytes,
     value: Option<&mut MaybeUninit<wsp_bytes>>,
 ) -> wsp_code {
-    enter(endpoint, |entry| {
-        let value = out(value)?;
+    enter_lending(endpoint, value, |entry| {
         let request = entry.opening.request(entry.owner.endpoint())?;
-        let field = request.field(name.as_text()?).ok_or(wsp_code::NotFound)?;
-        value.write(wsp_bytes::lend(field));
-        Ok(())
+        request.field(name.as_text()?).ok_or(wsp_code::NotFound)
     })
 }
 
@@ -148,15 +145,13 @@ pub extern "C" fn wsp_request_subprotocol(
     index: usize,
     name: Option<&mut MaybeUninit<wsp_bytes>>,
 ) -> wsp_code {
-    enter(endpoint, |entry| {
-        let name = out(name)?;
+    enter_lending(endpoint, name, |entry| {
         let request = entry.opening.request(entry.owner.endpoint())?;
         let upgrade = request
             .upgrade(&mut Vec::new())
             .map_err(|_| wsp_code::InvalidRequest)?;
         let subprotocol = upgrade.subprotocols().nth(index).ok_or(wsp_code::NotFound)?;
-        name.write(wsp_bytes::lend(subprotocol.as_bytes()));
-        Ok(())
+        Ok(subprotocol.as_bytes())
     })
 }
 
@@ -245,12 +240,9 @@ pub extern "C" fn wsp_response_field(
     name: wsp_bytes,
     value: Option<&mut MaybeUninit<wsp_bytes>>,
 ) -> wsp_code {
-    enter(endpoint, |entry| {
-        let value = out(value)?;
+    enter_lending(endpoint, value, |entry| {
         let (response, _) = entry.opening.response.as_ref().ok_or(wsp_code::NoResponse)?;
-        let field = response.field(name.as_text()?).ok_or(wsp_code::NotFound)?;
-        value.write(wsp_bytes::lend(field));
-        Ok(())
+        response.field(name.as_text()?).ok_or(wsp_code::NotFound)
     })
 }
 
@@ -262,10 +254,8 @@ pub extern "C" fn wsp_subprotocol(
     endpoint: wsp_endpoint,
     name: Option<&mut MaybeUninit<wsp_bytes>>,
 ) -> wsp_code {
-    enter(endpoint, |entry| {
-        let name = out(name)?;
+    enter_lending(endpoint, name, |entry| {
         let subprotocol = entry.opening.subprotocol.as_ref().ok_or(wsp_code::NotFound)?;
-        name.write(wsp_bytes::lend(subprotocol.as_bytes()));
-        Ok(())
+        Ok(subprotocol.as_bytes())
     })
 }
