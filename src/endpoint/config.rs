@@ -58,9 +58,10 @@ impl EndpointConfig {
     /// Sets how many bytes of output may wait to be written. Default: 1 MiB (1,048,576).
     ///
     /// Replies are automatic replies and output sent while an event is held. While this many bytes of replies wait, the
-    /// endpoint returns no event and reads nothing. A message sent without an event is refused with
-    /// [`SendError::Full`](super::SendError::Full) while this many bytes wait in total. The limit is checked before a
-    /// message is added, so the output is at most twice the limit plus two messages, in at most four times as much
+    /// endpoint returns no event and reads nothing. So the first reply to a message is always accepted; a further one is
+    /// refused with [`SendError::Full`](super::SendError::Full) once this many bytes of replies wait. A message sent
+    /// without an event is refused with the same error while this many bytes wait in total. The limit is checked before
+    /// a message is added, so the output is at most twice the limit plus two messages, in at most four times as much
     /// memory while it grows and is written; the [module](super#memory) gives the sum of all buffers. Control frames
     /// are always accepted.
     pub const fn max_buffered(mut self, bytes: usize) -> Self {
