@@ -1,0 +1,333 @@
+//! The operations of the kernel's ring. All that an operation needs stays here until its last completion: the bytes to send, the
+//! buffers to receive into, and the socket.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::mem::ManuallyDrop;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+use crate::buffers::{Buffers, Filled, GROUP};
+use crate::slots::{Key, Slots};
+
+pub struct Ring {
+    uring: IoUring,
+    /// The kernel receives into these.
+    buffers: ManuallyDrop<Buffers>,
+    /// Those whose last completion has not arrived.
+    operations: ManuallyDrop<Slots<Operation>>,
+    /// Operations that are not in the submission queue yet, which may be shorter.
+    pending: VecDeque<squeue::Entry>,
+    completed: VecDeque<cqueue::Entry>,
+    overflows: u64,
+}
+
+struct Operation {
+    /// The client that started it, which may have left since.
+    owner: Option<Key>,
+    /// Kept open until the last completion, so that the kernel cannot find another socket under this descriptor.
+    _socket: Option<Rc<dyn AsRawFd>>,
+    kind: Kind,
+}
+
+enum Kind {
+    Accept,
+    Receive,
+    /// The kernel reads these bytes.
+    Send(Outgoing),
+    Cancel,
+}
+
+/// Bytes to send, of which a part may be sent already.
+pub struct Outgoing {
+    pub bytes: Vec<u8>,
+    pub sent: usize,
+}
+
+/// What the kernel has done.
+pub enum Completion {
+    /// If not `is_armed`, no further connection is accepted.
+    Accepted {
+        stream: io::Result<TcpStream>,
+        is_armed: bool,
+    },
+    /// `Ok(None)` is the end of the transport. If not `is_armed`, nothing further is received.
+    Received {
+        owner: Key,
+        result: io::Result<Option<Filled>>,
+        is_armed: bool,
+    },
+    Sent {
+        owner: Key,
+        result: io::Result<usize>,
+        outgoing: Outgoing,
+    },
+}
+
+impl Ring {
+    /// # Errors
+    ///
+    /// The kernel has no io_uring, an older one than that of Linux 6.1, or does not allow it.
+    pub fn new(submissions: u32, completions: u32, buffers: Buffers) -> io::Result<Self> {
+        let uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun() // completions arrive when this thread asks for them
+            .setup_submit_all()
+            .setup_cqsize(completions.max(submissions))
+            .build(submissions)?;
+        let mut ring = Self {
+            uring,
+            buffers: ManuallyDrop::new(buffers),
+            operations: ManuallyDrop::new(Slots::new()),
+            pending: VecDeque::new(),
+            completed: VecDeque::new(),
+            overflows: 0,
+        };
+        // SAFETY: `drop` frees the buffers only when no operation is in progress.
+        unsafe { ring.buffers.register(&ring.uring.submitter())? };
+        Ok(ring)
+    }
+
+    /// Accepts connections until a completion says that it does not any more.
+    pub fn accept(&mut self, listener: &Rc<TcpListener>) {
+        const CLOSE_ON_EXEC: i32 = 0o2_000_000; // SOCK_CLOEXEC
+        let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(CLOSE_ON_EXEC);
+        self.start(None, Some(listener.clone()), Kind::Accept, accept.build());
+    }
+
+    /// Receives into the buffers until a completion says that it does not any more.
+    pub fn receive(&mut self, owner: Key, stream: &Rc<TcpStream>) -> Key {
+        let receive = opcode::RecvMulti::new(Fd(stream.as_raw_fd()), GROUP);
+        self.start(Some(owner), Some(stream.clone()), Kind::Receive, receive.build())
+    }
+
+    /// Cancels an operation, whose last completion still arrives.
+    pub fn cancel(&mut self, operation: Key) {
+        let cancel = opcode::AsyncCancel::new(operation.to_u64());
+        self.start(None, None, Kind::Cancel, cancel.build());
+    }
+
+    /// Cancels all operations on a socket, whose last completions still arrive.
+    pub fn cancel_all(&mut self, stream: &Rc<TcpStream>) {
+        let all = CancelBuilder::fd(Fd(stream.as_raw_fd())).all();
+        let cancel = opcode::AsyncCancel2::new(all);
+        self.start(None, Some(stream.clone()), Kind::Cancel, cancel.build());
+    }
+
+    /// Sends the bytes, or the first part of them.
+    pub fn send(&mut self, owner: Key, stream: &Rc<TcpStream>, outgoing: Outgoing) {
+        let waiting = &outgoing.bytes[outgoing.sent..];
+        let size = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+        // The bytes are on the heap, and stay there when `outgoing` is moved.
+        let send = opcode::Send::new(Fd(stream.as_raw_fd()), waiting.as_ptr(), size);
+        self.start(
+            Some(owner),
+            Some(stream.clone()),
+            Kind::Send(outgoing),
+            send.build(),
+        );
+    }
+
+    fn start(
+        &mut self,
+        owner: Option<Key>,
+        socket: Option<Rc<dyn AsRawFd>>,
+        kind: Kind,
+        entry: squeue::Entry,
+    ) -> Key {
+        let key = self.operations.insert(Operation {
+            owner,
+            _socket: socket,
+            kind,
+        });
+        self.pending.push_back(entry.user_data(key.to_u64()));
+        key
+    }
+
+    /// Starts all pending operations, and waits until one completes, or for `timeout`: one system call, unless more are pending
+    /// than the submission queue holds.
+    pub fn enter(&mut self, timeout: Duration) -> io::Result<()> {
+        while !self.queue() {
+            match self.uring.submit() {
+                Ok(_) => {}
+                Err(error) if is_passing(&error) => break, // completions have to be handled first
+                Err(error) => return Err(error),
+            }
+        }
+        let timeout = Timespec::from(timeout);
+        let arguments = SubmitArgs::new().timespec(&timeout);
+        match self.uring.submitter().submit_with_args(1, &arguments) {
+            Ok(_) => {}
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        // More completions than the queue holds: the kernel keeps the others, and ends multishot operations.
+        self.overflows += u64::from(self.uring.submission().cq_overflow());
+        self.completed.extend(self.uring.completion());
+        Ok(())
+    }
+
+    /// Moves pending operations to the submission queue. Returns whether none is left.
+    fn queue(&mut self) -> bool {
+        let mut submission = self.uring.submission();
+        while let Some(entry) = self.pending.front() {
+            // SAFETY: what the entry points to, and its socket, are in `operations` until its last completion.
+            if unsafe { submission.push(entry) }.is_err() {
+                return false;
+            }
+            self.pending.pop_front();
+        }
+        true
+    }
+
+    /// Returns the next completion of the last [`enter`](Self::enter).
+    pub fn next(&mut self) -> Option<Completion> {
+        while let Some(entry) = self.completed.pop_front() {
+            if let Some(completion) = self.complete(&entry) {
+                return Some(completion);
+            }
+        }
+        None
+    }
+
+    fn complete(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
+        let (key, is_armed) = (Key::from_u64(entry.user_data()), cqueue::more(entry.flags()));
+        let size = usize::try_from(entry.result());
+        let result = size.map_err(|_| io::Error::from_raw_os_error(-entry.result()));
+        let (owner, kind) = match is_armed {
+            true => {
+                let operation = self.operations.get_mut(key)?;
+                (operation.owner, operation.kind.repeated()?)
+            }
+            false => {
+                let operation = self.operations.remove(key)?;
+                (operation.owner, operation.kind)
+            }
+        };
+        match kind {
+            Kind::Accept => Some(Completion::Accepted {
+                stream: result.map(stream),
+                is_armed,
+            }),
+            Kind::Receive => Some(Completion::Received {
+                owner: owner?,
+                result: self.received(result, cqueue::buffer_select(entry.flags())),
+                is_armed,
+            }),
+            Kind::Send(outgoing) => Some(Completion::Sent {
+                owner: owner?,
+                result,
+                outgoing,
+            }),
+            Kind::Cancel => None, // the cancelled operation reports it
+        }
+    }
+
+    /// Takes over the buffer of a completion.
+    fn received(&mut self, result: io::Result<usize>, id: Option<u16>) -> io::Result<Option<Filled>> {
+        let size = *result.as_ref().unwrap_or(&0);
+        // SAFETY: the completion that is being handled named the buffer.
+        let filled = id.and_then(|id| unsafe { self.buffers.take(id, size) });
+        match (result, filled) {
+            (Ok(1..), filled @ Some(_)) => Ok(filled),
+            (Ok(1..), None) => Err(ErrorKind::InvalidData.into()),
+            (result, filled) => {
+                filled.into_iter().for_each(|filled| self.give_back(filled));
+                result.map(|_| None)
+            }
+        }
+    }
+
+    /// Returns the bytes in the buffer, where the kernel wrote them.
+    pub fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
+        self.buffers.bytes(filled)
+    }
+
+    pub fn give_back(&mut self, filled: Filled) {
+        self.buffers.give_back(filled);
+    }
+
+    pub fn buffer_count(&self) -> usize {
+        self.buffers.count().into()
+    }
+
+    /// Returns how many buffers the kernel does not have.
+    pub fn buffers_in_use(&self) -> usize {
+        self.buffers.in_use().into()
+    }
+
+    /// Returns how often completions did not fit the completion queue.
+    pub fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
+    /// Returns how many operations are in progress.
+    pub fn operations(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Ends all operations.
+    fn drain(&mut self) -> io::Result<()> {
+        const ATTEMPTS: usize = 100;
+        for _ in 0..ATTEMPTS {
+            self.enter(Duration::ZERO)?;
+            while self.next().is_some() {}
+            if self.operations.len() == 0 {
+                return Ok(());
+            }
+            let patience = Timespec::new().sec(1);
+            match self
+                .uring
+                .submitter()
+                .register_sync_cancel(Some(patience), CancelBuilder::any())
+            {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Err(ErrorKind::TimedOut.into())
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // Memory that the kernel may still use is leaked.
+        if self.drain().is_ok() {
+            // SAFETY: no operation is in progress, so the kernel uses neither, and this is the last use of both.
+            unsafe {
+                ManuallyDrop::drop(&mut self.operations);
+                ManuallyDrop::drop(&mut self.buffers);
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// Returns what an operation is that has completed and goes on.
+    fn repeated(&self) -> Option<Self> {
+        match self {
+            Self::Accept => Some(Self::Accept),
+            Self::Receive => Some(Self::Receive),
+            Self::Send(_) | Self::Cancel => None,
+        }
+    }
+}
+
+fn stream(descriptor: usize) -> TcpStream {
+    // SAFETY: the kernel has just created the descriptor for this completion, which is handled once.
+    unsafe { TcpStream::from_raw_fd(descriptor as i32) }
+}
+
+/// Whether the call works again later: the time is over, a signal arrived, or completions have to be handled first.
+fn is_passing(error: &io::Error) -> bool {
+    const TIMER_EXPIRED: i32 = 62; // ETIME
+    matches!(
+        error.kind(),
+        ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::ResourceBusy
+    ) || error.raw_os_error() == Some(TIMER_EXPIRED)
+}
