@@ -49,7 +49,7 @@ pub fn run(count: usize) -> Result<()> {
     let each = taken * 1024 / count.max(1) as u64;
     println!(
         "memory of the server: {before} KiB and {taken} KiB for the connections, {each} bytes each, {} of them in `Client`",
-        size_of::<crate::Client>(),
+        size_of::<embedding_epoll::Client>(),
     );
     for client in &mut clients {
         client.send_close()?;

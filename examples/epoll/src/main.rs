@@ -1,46 +1,35 @@
-//! An echo server on epoll (mio): one thread, and one pair of buffers for all connections.
+//! An echo server on epoll: see `lib.rs`.
 //!
 //!     cargo run --release -p embedding-epoll -- [ADDR]
 //!     cargo run --release -p embedding-epoll -- --clients N
 //!
 //! The second form starts the first as a separate process, holds N connections to it, exchanges messages on each, and
 //! prints how much memory the server uses for each.
-//!
-//! The buffers are lent to the client whose turn it is. A client keeps them only while its socket does not accept its
-//! output, or while it has sent part of a frame; an idle client has none. While too much output is buffered for a
-//! client, its endpoint does not read from it.
 
-mod client;
 mod load;
 
-use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::io;
 
-use client::Client;
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
-use slab::Slab;
-use websocket_proto::endpoint::{Buffers, Step};
-
-/// How often the deadlines are checked.
-const TICK: Duration = Duration::from_secs(1);
-
-const LISTENER: Token = Token(usize::MAX);
+use embedding_epoll::Server;
 
 fn main() -> Result<(), Box<dyn Error>> {
     raise_file_limit()?;
     let args: Vec<_> = env::args().skip(1).collect();
     match &args[..] {
-        [] => Server::bind("127.0.0.1:9001".parse()?)?.run()?,
+        [] => serve("127.0.0.1:9001")?,
         [option, count] if option == "--clients" => load::run(count.parse()?)?,
-        [address] => Server::bind(address.parse()?)?.run()?,
+        [address] => serve(address)?,
         _ => return Err("usage: embedding-epoll [ADDR | --clients N]".into()),
     }
     Ok(())
+}
+
+fn serve(address: &str) -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(address.parse()?, |end| eprintln!("{end}"))?;
+    println!("listening on ws://{}", server.address()?);
+    Ok(server.run()?)
 }
 
 /// Raises the limit of descriptors to the most that the system allows.
@@ -49,118 +38,4 @@ fn raise_file_limit() -> io::Result<()> {
     rlimit::Resource::NOFILE
         .set(MANY, MANY)
         .or_else(|_| rlimit::increase_nofile_limit(MANY).map(drop))
-}
-
-struct Server {
-    poll: Poll,
-    listener: TcpListener,
-    clients: Slab<Client>,
-    /// The clients that may have more to read.
-    unfinished: VecDeque<usize>,
-    /// Lent to the client whose turn it is.
-    buffers: Option<Box<Buffers>>,
-    /// The origin of all endpoints' time.
-    clock: Instant,
-}
-
-impl Server {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
-        let mut listener = TcpListener::bind(address)?;
-        let poll = Poll::new()?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
-        println!("listening on ws://{}", listener.local_addr()?);
-        Ok(Self {
-            poll,
-            listener,
-            clients: Slab::new(),
-            unfinished: VecDeque::new(),
-            buffers: None,
-            clock: Instant::now(),
-        })
-    }
-
-    fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
-        let mut tick = TICK;
-        loop {
-            let timeout = if self.unfinished.is_empty() {
-                TICK
-            } else {
-                Duration::ZERO
-            };
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            let now = self.clock.elapsed();
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.accept(now),
-                    Token(key) => self.turn(key, now),
-                }
-            }
-            for _ in 0..self.unfinished.len() {
-                if let Some(key) = self.unfinished.pop_front() {
-                    self.turn(key, now);
-                }
-            }
-            if now >= tick {
-                tick = now + TICK;
-                self.check_deadlines(now);
-                self.accept(now); // there may be descriptors again
-            }
-        }
-    }
-
-    fn accept(&mut self, now: Duration) {
-        loop {
-            let (mut stream, _) = match self.listener.accept() {
-                Ok(accepted) => accepted,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => return,
-                    ErrorKind::Interrupted => continue,
-                    _ => return eprintln!("accept: {error}"),
-                },
-            };
-            _ = stream.set_nodelay(true);
-            let entry = self.clients.vacant_entry();
-            let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
-            match self.poll.registry().register(&mut stream, token, both) {
-                Ok(()) => _ = entry.insert(Client::new(stream, now)),
-                Err(error) => eprintln!("register: {error}"),
-            }
-        }
-    }
-
-    /// Handles a client whose socket may be ready, or whose deadline has passed.
-    fn turn(&mut self, key: usize, now: Duration) {
-        let Some(client) = self.clients.get_mut(key) else {
-            return; // it left a moment ago
-        };
-        if let Some(buffers) = self.buffers.take() {
-            client.endpoint.lend_buffers(buffers);
-        }
-        let step = client.turn(now);
-        self.buffers = client.endpoint.take_buffers();
-        match step {
-            Step::Done => self.leave(key),
-            Step::Read => self.unfinished.push_back(key),
-            _ => {}
-        }
-    }
-
-    fn leave(&mut self, key: usize) {
-        let mut client = self.clients.remove(key);
-        _ = self.poll.registry().deregister(&mut client.socket.0);
-        eprintln!("{}", client.endpoint.into_end());
-    }
-
-    fn check_deadlines(&mut self, now: Duration) {
-        let is_due = |client: &Client| client.endpoint.deadline().is_some_and(|deadline| deadline <= now);
-        let due = self.clients.iter().filter(|(_, client)| is_due(client));
-        for key in due.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.turn(key, now);
-        }
-    }
 }

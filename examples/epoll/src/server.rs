@@ -1,0 +1,149 @@
+//! The loop: one thread, one poll, and the clients that are ready.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+use websocket_proto::endpoint::{Buffers, End, Step};
+
+use crate::Client;
+
+/// How often the deadlines are checked.
+const TICK: Duration = Duration::from_secs(1);
+
+const LISTENER: Token = Token(usize::MAX);
+
+/// The server with all its clients.
+pub struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    clients: Slab<Client>,
+    /// The clients that may have more to read.
+    unfinished: VecDeque<usize>,
+    /// Lent to the client whose turn it is.
+    buffers: Option<Box<Buffers>>,
+    /// The origin of all endpoints' time.
+    clock: Instant,
+    on_end: fn(&End),
+}
+
+impl Server {
+    /// Listens on an address. `on_end` is called when a client has left.
+    ///
+    /// # Errors
+    ///
+    /// The error of the socket.
+    pub fn bind(address: SocketAddr, on_end: fn(&End)) -> io::Result<Self> {
+        let mut listener = TcpListener::bind(address)?;
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            listener,
+            clients: Slab::new(),
+            unfinished: VecDeque::new(),
+            buffers: None,
+            clock: Instant::now(),
+            on_end,
+        })
+    }
+
+    /// Returns the address that the server listens on.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves clients.
+    ///
+    /// # Errors
+    ///
+    /// The poll does not work any more.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut tick = TICK;
+        loop {
+            let timeout = if self.unfinished.is_empty() {
+                TICK
+            } else {
+                Duration::ZERO
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            let now = self.clock.elapsed();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(now),
+                    Token(key) => self.turn(key, now),
+                }
+            }
+            for _ in 0..self.unfinished.len() {
+                if let Some(key) = self.unfinished.pop_front() {
+                    self.turn(key, now);
+                }
+            }
+            if now >= tick {
+                tick = now + TICK;
+                self.check_deadlines(now);
+                self.accept(now); // there may be descriptors again
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Duration) {
+        loop {
+            let (mut stream, _) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted => continue,
+                    _ => return eprintln!("accept: {error}"),
+                },
+            };
+            _ = stream.set_nodelay(true);
+            let entry = self.clients.vacant_entry();
+            let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
+            match self.poll.registry().register(&mut stream, token, both) {
+                Ok(()) => _ = entry.insert(Client::new(stream, now)),
+                Err(error) => eprintln!("register: {error}"),
+            }
+        }
+    }
+
+    /// Handles a client whose socket may be ready, or whose deadline has passed.
+    fn turn(&mut self, key: usize, now: Duration) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return; // it left a moment ago
+        };
+        if let Some(buffers) = self.buffers.take() {
+            client.endpoint.lend_buffers(buffers);
+        }
+        let step = client.turn(now);
+        self.buffers = client.endpoint.take_buffers();
+        match step {
+            Step::Done => self.leave(key),
+            Step::Read => self.unfinished.push_back(key),
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, key: usize) {
+        let mut client = self.clients.remove(key);
+        _ = self.poll.registry().deregister(&mut client.socket.0);
+        (self.on_end)(&client.endpoint.into_end());
+    }
+
+    fn check_deadlines(&mut self, now: Duration) {
+        let is_due = |client: &Client| client.endpoint.deadline().is_some_and(|deadline| deadline <= now);
+        let due = self.clients.iter().filter(|(_, client)| is_due(client));
+        for key in due.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.turn(key, now);
+        }
+    }
+}
