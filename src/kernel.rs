@@ -360,10 +360,10 @@ fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
     is_ascii
 }
 
-/// Copies to `to`, which is as long as `bytes`. Returns whether the copied bytes are ASCII; `None` if they are less than a block.
-/// All of `to` is written, otherwise: `bytes` has at least `BLOCK` bytes, and so has `to`. If `skip` is not 0, the first `BLOCK`
-/// bytes are written, which are more than `skip`. From there on the loop writes blocks, one behind the other, until less than
-/// one is left, and then the last `BLOCK` bytes are.
+/// Copies to the front of `to`. Returns whether the copied bytes are ASCII; `None` if they are less than a block, or more than `to`
+/// has. Otherwise, as many bytes of `to` are written as `bytes` has, which are at least `BLOCK`: if `skip` is not 0, the first `BLOCK`
+/// of them, which are more than `skip`; from there on the loop writes blocks, one behind the other, until less than one is left, and
+/// then the last `BLOCK` of them are.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 fn pass_copy<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, P: Place>(
@@ -371,6 +371,8 @@ fn pass_copy<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, P: Place
     bytes: &[u8],
     key: [u8; 4],
 ) -> Option<bool> {
+    // Of the same size, as the compiler sees: the loop needs one counter.
+    let to = to.get_mut(..bytes.len())?;
     let skip = before_blocks::<BLOCK, ALIGNS, _>(to.as_ptr());
     let mut pass = Pass::<BLOCK, LOOKS>::new(advance(key, skip));
     let first = pass.first(bytes, key, skip);
