@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use super::OpCode;
 use super::{Header, MAX_HEADER_SIZE, Rules, Violation, mask};
 use crate::cursor::take;
 
@@ -125,23 +127,22 @@ impl Decoder {
         self.rules = self.rules.permessage_deflate(true);
     }
 
-    /// Takes the payload of the next frame, if the frame is complete in `input`. `None` changes nothing; `header` finds
-    /// the reason.
+    /// Takes the payload of the next frame, if the frame is complete in `input`, whose first byte has this opcode and no reserved
+    /// bit. `None` changes nothing; `header` finds the reason.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn whole_frame<'i>(&self, input: &mut &'i mut [u8]) -> Option<Masked<'i>> {
+    pub(crate) fn whole_frame<'i>(&self, opcode: OpCode, input: &mut &'i mut [u8]) -> Option<Masked<'i>> {
         let State::Header { size: 0, .. } = self.state else {
             return None;
         };
-        let (header, size) = Header::parse(input, &self.rules).ok()??;
-        let len = usize::try_from(header.payload_len).ok()?;
-        if input.len().saturating_sub(size) < len {
+        let rest = self.rules.read_rest(opcode, false, input).ok()??;
+        let end = usize::try_from(rest.payload_len).ok()?.saturating_add(rest.size);
+        if input.len() < end {
             return None;
         }
-        take(input, size);
         Some(Masked {
-            bytes: take(input, len),
-            key: header.mask,
+            bytes: take(input, end).get_mut(rest.size..)?,
+            key: rest.mask,
         })
     }
 

@@ -125,24 +125,12 @@ impl Header {
     /// ```
     #[inline]
     pub fn parse(bytes: &[u8], rules: &Rules) -> Result<Option<(Self, usize)>, Violation> {
-        let Some((&first, rest)) = bytes.split_first() else {
+        let Some(&first) = bytes.first() else {
             return Ok(None);
         };
         let opcode = rules.check_first(first)?;
-        let Some((&second, rest)) = rest.split_first() else {
+        let Some(rest) = rules.read_rest(opcode, first & RSV1 != 0, bytes)? else {
             return Ok(None);
-        };
-        rules.check_second(opcode, second)?;
-        let Some((len, size)) = read_len(second & !MASK, rest) else {
-            return Ok(None);
-        };
-        rules.check_len(opcode, first & RSV1 != 0, len, size)?;
-        let (mask, size) = match second & MASK {
-            0 => (None, size),
-            _ => match bytes.get(size..).and_then(|rest| rest.first_chunk()) {
-                Some(key) => (Some(*key), size.saturating_add(4)),
-                None => return Ok(None),
-            },
         };
         let header = Self {
             fin: first & FIN != 0,
@@ -150,10 +138,10 @@ impl Header {
             rsv2: first & RSV2 != 0,
             rsv3: first & RSV3 != 0,
             opcode,
-            mask,
-            payload_len: len,
+            mask: rest.mask,
+            payload_len: rest.payload_len,
         };
-        Ok(Some((header, size)))
+        Ok(Some((header, rest.size)))
     }
 
     /// All of the header on the wire, if the payload is short and not masked: what servers send most.
@@ -272,6 +260,14 @@ pub struct Rules {
     accept_rsv1_on_control: bool,
 }
 
+/// What a header says after its first byte.
+pub(super) struct Rest {
+    pub(super) payload_len: u64,
+    pub(super) mask: Option<[u8; 4]>,
+    /// The size of the header, with its first byte.
+    pub(super) size: usize,
+}
+
 impl Rules {
     /// Creates the strict rules for headers that this role *receives*. Data frames have no limit except the 2^63 - 1
     /// bytes of the format.
@@ -316,6 +312,36 @@ impl Rules {
     pub const fn accept_rsv1_on_control(mut self, accept: bool) -> Self {
         self.accept_rsv1_on_control = accept;
         self
+    }
+
+    /// Reads the header that `bytes` begins with, except for its first byte, which is known.
+    #[inline]
+    pub(super) fn read_rest(
+        &self,
+        opcode: OpCode,
+        deflated: bool,
+        bytes: &[u8],
+    ) -> Result<Option<Rest>, Violation> {
+        let [_, second, rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        self.check_second(opcode, *second)?;
+        let Some((len, size)) = read_len(second & !MASK, rest) else {
+            return Ok(None);
+        };
+        self.check_len(opcode, deflated, len, size)?;
+        let (mask, size) = match second & MASK {
+            0 => (None, size),
+            _ => match bytes.get(size..).and_then(|rest| rest.first_chunk()) {
+                Some(key) => (Some(*key), size.saturating_add(4)),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Rest {
+            payload_len: len,
+            mask,
+            size,
+        }))
     }
 
     #[inline]

@@ -49,6 +49,9 @@ const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
 /// The first byte of a Ping; a control frame is always in one frame.
 const WHOLE_PING: u8 = 0x80 | OpCode::Ping.bits();
 const WHOLE_PONG: u8 = 0x80 | OpCode::Pong.bits();
+/// The first byte of a fragment that is not the first one of its message.
+const NEXT_FRAGMENT: u8 = OpCode::Continuation.bits();
+const LAST_FRAGMENT: u8 = 0x80 | OpCode::Continuation.bits();
 
 /// This many empty fragments are allowed whatever the limit for messages: some senders begin or end with one.
 const MIN_EMPTY_FRAGMENTS: u64 = 1024;
@@ -159,7 +162,7 @@ impl ReceiveHalf {
         if !self.state.is_open() || !self.message.is_idle() || self.delivery == Delivery::Chunks {
             return None;
         }
-        let payload = self.decoder.whole_frame(input)?;
+        let payload = self.decoder.whole_frame(kind.opcode(), input)?;
         match Content::lend(kind, payload, 0) {
             Ok(message) => Some(Event::whole(message)),
             Err(error) => {
@@ -207,15 +210,15 @@ impl ReceiveHalf {
     /// messages.
     #[inline]
     fn take_whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let event: fn(Payload<'i>) -> Event<'i> = match *input.first()? {
-            WHOLE_PING => Event::Ping,
-            WHOLE_PONG => Event::Pong,
+        let (opcode, event): (_, fn(Payload<'i>) -> Event<'i>) = match *input.first()? {
+            WHOLE_PING => (OpCode::Ping, Event::Ping),
+            WHOLE_PONG => (OpCode::Pong, Event::Pong),
             _ => return None,
         };
         if !self.state.is_open() {
             return None;
         }
-        let payload = self.decoder.whole_frame(input)?;
+        let payload = self.decoder.whole_frame(opcode, input)?;
         Some(event((&*payload.unmask()).into()))
     }
 
@@ -270,11 +273,16 @@ impl ReceiveHalf {
         loop {
             let frame = match self.frame {
                 Some(frame) => frame,
-                None => match self.decoder.header(input) {
-                    Ok(Some(header)) => self.begin(header)?,
-                    Ok(None) => return Ok(None),
-                    Err(violation) => return Err(self.violation(violation)),
-                },
+                None => {
+                    if let Some(message) = self.take_whole_fragments(input)? {
+                        return Ok(Some(message));
+                    }
+                    match self.decoder.header(input) {
+                        Ok(Some(header)) => self.begin(header)?,
+                        Ok(None) => return Ok(None),
+                        Err(violation) => return Err(self.violation(violation)),
+                    }
+                }
             };
             if self.delivery == Delivery::InPlace && self.stays_in_place(frame, input) {
                 self.frame = Some(frame);
@@ -311,6 +319,21 @@ impl ReceiveHalf {
                 return Ok(event);
             }
         }
+    }
+
+    /// Receives the fragments at the front of the input that are complete there, until the message is; as short a path as that of
+    /// messages in one frame.
+    fn take_whole_fragments<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        while let (false, Some(fin)) = (self.message.is_idle(), whole_fragment(input)) {
+            let Some(payload) = self.decoder.whole_frame(OpCode::Continuation, input) else {
+                break;
+            };
+            self.count_fragment(payload.bytes.len() as u64)?;
+            if let Some(message) = self.fragment_chunk(payload, fin, true)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
     }
 
     /// Checks the rule that needs more than one header: the order of fragments (RFC 6455 section 5.4).
@@ -350,16 +373,21 @@ impl ReceiveHalf {
         self.begin_fragment(header)
     }
 
-    /// RFC 6455 section 10.4: the limit counts the bytes of all fragments, so empty fragments are counted separately.
     fn begin_fragment(&mut self, header: Header) -> Result<Frame, Error> {
-        if header.payload_len == 0 {
+        self.count_fragment(header.payload_len)?;
+        Ok(Frame::Fragment(Fin::of(&header)))
+    }
+
+    /// RFC 6455 section 10.4: the limit counts the bytes of all fragments, so empty fragments are counted separately.
+    fn count_fragment(&mut self, payload_len: u64) -> Result<(), Error> {
+        if payload_len == 0 {
             let limit = self.max_message_size.max(MIN_EMPTY_FRAGMENTS);
             if self.empty_fragments >= limit {
                 return Err(Error::TooManyEmptyFragments { limit });
             }
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
-        Ok(Frame::Fragment(Fin::of(&header)))
+        Ok(())
     }
 
     /// Returns whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
@@ -447,6 +475,15 @@ impl ReceiveHalf {
             Control::Ping => Event::Ping(payload),
             Control::Pong => Event::Pong(payload),
         }))
+    }
+}
+
+/// Returns whether the input begins with the header of a further fragment, without reserved bits.
+fn whole_fragment(input: &[u8]) -> Option<Fin> {
+    match *input.first()? {
+        NEXT_FRAGMENT => Some(Fin::More),
+        LAST_FRAGMENT => Some(Fin::Last),
+        _ => None,
     }
 }
 
