@@ -14,7 +14,7 @@ use websocket_proto::handshake::{Answer, ClientRequest, ServerHandshake};
 use websocket_proto::{Config, Connection, Delivery, Entropy, Event, MessageKind, OsEntropy, entropy};
 use websocket_proto_benches::outcome::Kind;
 use websocket_proto_benches::scenario::{BROWSER_REQUEST, chinese, payload};
-use websocket_proto_benches::wire::{Role, SOCKET_READ_SIZE as READ_SIZE, Wire};
+use websocket_proto_benches::wire::{self, Role, SOCKET_READ_SIZE as READ_SIZE, Wire};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -27,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 23] = [
+const ALL: [Work; 32] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive_whole(Role::Server, &text(125), count, halves)
     }),
@@ -85,6 +85,61 @@ const ALL: [Work; 23] = [
             receive(wire, READ_SIZE, count, halves)
         },
     ),
+    (
+        "receive text 16 KiB by reads of 16 KiB, server",
+        40,
+        |count, halves| {
+            receive_by_reads(
+                messages(Role::Server, &text(16384), 16384, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "receive text 64 KiB by reads of 16 KiB, server",
+        20,
+        |count, halves| {
+            receive_by_reads(
+                messages(Role::Server, &text(65536), 65536, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "receive text 1 MiB by reads of 16 KiB, server",
+        4,
+        |count, halves| {
+            receive_by_reads(
+                messages(Role::Server, &text(1 << 20), 1 << 20, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "receive text 64 KiB by reads of 16 KiB, client",
+        20,
+        |count, halves| {
+            receive_by_reads(
+                messages(Role::Client, &text(65536), 65536, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "receive text 1 MiB by reads of 16 KiB, client",
+        4,
+        |count, halves| {
+            receive_by_reads(
+                messages(Role::Client, &text(1 << 20), 1 << 20, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
     ("send text 125 B, server", 4000, |count, halves| {
         send(server(), &text(125), count, halves)
     }),
@@ -110,10 +165,54 @@ const ALL: [Work; 23] = [
     }),
     ("endpoint, receive text 125 B, server", 4000, |count, halves| {
         let wire = messages(Role::Server, &text(125), 125, 2 * count);
-        drive_endpoint(wire, count, halves, |event, _| {
+        drive_endpoint(endpoint(), wire, count, halves, |event, _| {
             Ok(matches!(black_box(event), Event::Text(_)))
         })
     }),
+    (
+        "endpoint, receive text 16 KiB by reads of 16 KiB, server",
+        40,
+        |count, halves| {
+            receive_by_endpoint(
+                messages(Role::Server, &text(16384), 16384, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "endpoint, receive text 64 KiB by reads of 16 KiB, server",
+        20,
+        |count, halves| {
+            receive_by_endpoint(
+                messages(Role::Server, &text(65536), 65536, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "endpoint, receive text 1 MiB by reads of 16 KiB, server",
+        4,
+        |count, halves| {
+            receive_by_endpoint(
+                messages(Role::Server, &text(1 << 20), 1 << 20, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
+    (
+        "endpoint, receive text 1 MiB by reads of 16 KiB, client",
+        4,
+        |count, halves| {
+            receive_by_endpoint(
+                messages(Role::Client, &text(1 << 20), 1 << 20, 2 * count),
+                count,
+                halves,
+            )
+        },
+    ),
     ("endpoint, send text 125 B, server", 4000, |count, halves| {
         send_by_endpoint(&text(125), count, halves)
     }),
@@ -124,7 +223,7 @@ const ALL: [Work; 23] = [
     ),
     ("endpoint, echo text 125 B, server", 4000, |count, halves| {
         let wire = messages(Role::Server, &text(125), 125, 2 * count);
-        drive_endpoint(wire, count, halves, |event, sender| {
+        drive_endpoint(endpoint(), wire, count, halves, |event, sender| {
             let Event::Text(text) = event else {
                 return Ok(false);
             };
@@ -215,6 +314,44 @@ fn receive(wire: Wire, read_size: usize, count: usize, halves: Halves) -> Result
     check(seen, count, halves)
 }
 
+/// Receives with the loop that the documentation of `Connection::payload_space` and `payload_remaining` recommends, in reads that stay
+/// in the first-level cache.
+fn receive_by_reads(wire: Wire, count: usize, halves: Halves) -> Result {
+    let mut connection = match wire.role {
+        Role::Server => server(),
+        Role::Client => client(),
+    };
+    let (bytes, end) = take(&wire, halves);
+    let (mut seen, mut out, mut buffer) = (0, Vec::new(), vec![0; wire::READ_SIZE]);
+    let (mut source, mut rest) = bytes.split_at(end);
+    while !source.is_empty() {
+        let mut input = match connection.payload_space(buffer.len()) {
+            Some(space) => {
+                let size = read(&mut source, space)?;
+                connection.payload_filled(size);
+                &mut [][..]
+            }
+            None => {
+                let missing = connection.payload_remaining() as usize;
+                let size = match missing >= buffer.len() / 2 {
+                    true => missing.min(buffer.len()),
+                    false => buffer.len(),
+                };
+                let size = read(&mut source, &mut buffer[..size])?;
+                &mut buffer[..size]
+            }
+        };
+        while let Some(event) = connection.receive(&mut input, &mut out)? {
+            if let Event::Text(text) = black_box(event) {
+                seen += 1;
+                connection.recycle(text);
+            }
+        }
+    }
+    while read(&mut rest, &mut buffer)? > 0 {}
+    check(seen, count, halves)
+}
+
 /// Receives with a growing buffer, in which held bytes and the next read are contiguous.
 fn receive_in_place(wire: Wire, count: usize, halves: Halves) -> Result {
     let mut connection = Connection::server(&Config::new().delivery(Delivery::InPlace));
@@ -271,18 +408,38 @@ fn send_in_place(mut connection: Connection, mut payload: Vec<u8>, count: usize,
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint::from_connection(&EndpointConfig::new(), server(), &[], Duration::ZERO)
+    endpoint_of(server(), READ_SIZE)
+}
+
+fn endpoint_of(connection: Connection, read_size: usize) -> Endpoint {
+    let config = EndpointConfig::new().max_read_size(read_size);
+    Endpoint::from_connection(&config, connection, &[], Duration::ZERO)
+}
+
+fn receive_by_endpoint(wire: Wire, count: usize, halves: Halves) -> Result {
+    let connection = match wire.role {
+        Role::Server => server(),
+        Role::Client => client(),
+    };
+    let endpoint = endpoint_of(connection, wire::READ_SIZE);
+    drive_endpoint(endpoint, wire, count, halves, |event, sender| {
+        let Event::Text(text) = black_box(event) else {
+            return Ok(false);
+        };
+        sender.recycle(text);
+        Ok(true)
+    })
 }
 
 /// Like [`receive`] and [`echo`], with the loop of the endpoint's documentation. Here, the transport also copies the input. It copies
 /// the half that is not received as well, so that the copies cancel out in the difference.
 fn drive_endpoint(
+    mut endpoint: Endpoint,
     wire: Wire,
     count: usize,
     halves: Halves,
     mut is_message: impl FnMut(Event<'_>, &mut Sender<'_>) -> std::result::Result<bool, SendError>,
 ) -> Result {
-    let mut endpoint = endpoint();
     let (bytes, end) = take(&wire, halves);
     let (mut seen, (mut input, mut rest)) = (0, bytes.split_at(end));
     loop {
