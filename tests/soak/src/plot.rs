@@ -8,6 +8,8 @@ const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 60.0;
 const STEP: f64 = 200.0;
+/// The most points of a curve. If there are more samples, a point is the highest of as many as it takes, so that no peak is lost.
+const POINTS: usize = 430;
 
 /// A part of the plot: its name, and the figure of a sample that it shows.
 type Part = (&'static str, fn(&Sample) -> f64);
@@ -48,10 +50,12 @@ pub fn svg(servers: &[Server]) -> String {
             bottom + 14.0
         );
         for (server, color) in servers.iter().zip(["#0550ae", "#bc4c00"]) {
-            let points: Vec<String> = (server.samples().iter())
-                .map(|sample| {
-                    let x = LEFT + WIDTH * sample.at.as_secs_f64() / time;
-                    let y = bottom - HEIGHT * value(sample) / most;
+            let samples = server.samples();
+            let points: Vec<String> = samples
+                .chunks(samples.len().div_ceil(POINTS).max(1))
+                .map(|samples| {
+                    let x = LEFT + WIDTH * samples[0].at.as_secs_f64() / time;
+                    let y = bottom - HEIGHT * samples.iter().map(value).fold(0.0, f64::max) / most;
                     format!("{x:.1},{y:.1}")
                 })
                 .collect();
