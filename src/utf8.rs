@@ -112,7 +112,7 @@ impl Validator {
         Ok((None, rest))
     }
 
-    /// Stores a partial code point, if some completion makes it valid.
+    /// Stores a partial code point, which `cut` begins with, if some completion makes it valid.
     #[inline]
     fn carry(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
         if cut.is_empty() {
@@ -120,7 +120,7 @@ impl Validator {
         }
         match core::str::from_utf8(cut) {
             // Without `error_len` the text is valid so far and incomplete.
-            Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {}
+            Err(error) if error.error_len().is_none() => {}
             _ => return Err(InvalidUtf8),
         }
         let (Some(kept), Ok(carried)) = (self.carry.get_mut(..cut.len()), u8::try_from(cut.len())) else {

@@ -144,6 +144,23 @@ fn both_go_on_after_odd_messages() {
     );
 }
 
+// RFC 7692 section 7.2.3.4; RFC 6455 section 8.1. The engine stops after a final block with nothing but half of a code point: the
+// other half is in the same read, so no more bytes are needed.
+#[test]
+fn both_deliver_at_once_a_code_point_that_a_final_block_divides() {
+    for role in [Role::Server, Role::Client] {
+        let config = Config::new().delivery(Delivery::Chunks);
+        let mut connection = open(role, &config, Parameters::default());
+        let wire = incoming(
+            &connection,
+            0x41,
+            b"\x01\x01\x00\xfe\xff\xc3\x00\x01\x00\xfe\xff\xa9",
+        );
+        let events = receive(&mut connection, &wire, usize::MAX);
+        assert_eq!(events.unwrap(), [Event::TextChunk("é".into(), Fin::More)]);
+    }
+}
+
 // RFC 7692 section 6: 7692-6-03, 7692-6-01; decision D17
 #[test]
 fn both_fail_on_rsv1_where_it_means_nothing() {

@@ -629,6 +629,7 @@ fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
                 let closed = end.closed().unwrap();
                 assert_eq!(closed.code_sent().is_some(), is_sent);
                 assert_eq!(closed.code_unsent(), (!is_sent).then_some(CloseCode::NORMAL));
+                assert_eq!(closed.to_string().contains(", 1000 not written"), !is_sent);
                 assert_eq!(closed.code_received(), Some(CloseCode::NORMAL));
                 assert_eq!(end.into_result().is_ok(), is_sent);
             }

@@ -211,6 +211,15 @@ fn url() -> impl Strategy<Value = String> {
         })
 }
 
+// RFC 3986 sections 3.3 and 3.4: of a target that a `Uri` cannot represent, only what they do not allow is encoded
+#[test]
+fn only_forbidden_bytes_of_a_target_are_encoded() {
+    let request = ClientRequest::new("h", "/a-._~!$&'()*+,;=:@%41/`?/b?{\"}").unwrap();
+    let sent = request.start_upgrade(&Config::new(), key()).to_http().unwrap();
+    let path = sent.uri().path_and_query().unwrap().as_str();
+    assert_eq!(path, "/a-._~!$&'()*+,;=:@%41/%60?/b?%7B%22%7D");
+}
+
 /// Decodes percent-encoding.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -270,6 +270,8 @@ fn server_rejects_malformed_absolute_targets() {
         "http://u@h/",
         "http://h:x/",
         "http://:80/",
+        // RFC 6874 section 3: a zone is not sent.
+        "http://[fe80::1%25eth0]/",
         "http:/p",
         "://h/",
         "p",

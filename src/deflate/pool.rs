@@ -47,6 +47,22 @@ mod with_std {
         let run = |shelf: &RefCell<Shelf>| shelf.try_borrow_mut().ok().map(|mut shelf| work(&mut shelf));
         SHELF.try_with(run).ok().flatten()
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::super::super::history::History;
+        use super::*;
+
+        #[test]
+        fn full_pool_keeps_what_it_has() {
+            let given: Vec<_> = (0..=SIZE)
+                .map(|_| Inflater::begin(None, &mut History::new(0), true, 0))
+                .collect();
+            assert!(take().is_none(), "this thread has returned nothing");
+            given.into_iter().for_each(give);
+            assert!((0..SIZE).all(|_| take().is_some()) && take().is_none());
+        }
+    }
 }
 
 /// Without `std` there are no thread locals, so nothing is kept.

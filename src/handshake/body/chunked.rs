@@ -56,23 +56,23 @@ impl Chunked {
         input: &mut &mut [u8],
         collected: &mut Collected,
     ) -> Result<bool, BodyError> {
-        while !input.is_empty() {
+        loop {
             self.state = match self.state {
                 State::Trailers => {
                     let end = self.trailers.receive(input).map_err(BodyError::Trailers)?;
                     return Ok(end.is_some());
                 }
+                State::Data { .. } if input.is_empty() => return Ok(false),
                 State::Data { left } => match collected.take(input, left) {
                     0 => State::DataCr,
                     left => State::Data { left },
                 },
                 state => match take(input, 1) {
                     [byte] => self.turn(state, *byte, collected)?,
-                    _ => state,
+                    _ => return Ok(false),
                 },
             };
         }
-        Ok(false)
     }
 
     /// Returns the state after a byte that is not data.

@@ -210,17 +210,14 @@ impl<'a> Lines<'a> {
     fn push(&mut self, value: &'a [u8]) {
         match self {
             Self::None => *self = Self::One(value),
-            Self::One(_) | Self::Many(_) => self.push_further(value),
+            Self::One(first) => *self = Self::two(first, value),
+            Self::Many(values) => values.push(value),
         }
     }
 
     #[cold]
-    fn push_further(&mut self, value: &'a [u8]) {
-        match self {
-            Self::None => *self = Self::One(value),
-            Self::One(first) => *self = Self::Many(vec![first, value]),
-            Self::Many(values) => values.push(value),
-        }
+    fn two(first: &'a [u8], second: &'a [u8]) -> Self {
+        Self::Many(vec![first, second])
     }
 
     pub(crate) fn is_empty(&self) -> bool {
