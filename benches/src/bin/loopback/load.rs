@@ -38,7 +38,11 @@ impl Process {
         let stdout = child.stdout.take().ok_or("no output")?;
         BufReader::new(stdout).read_line(&mut address)?;
         let address = address.trim().to_string();
-        Ok(Self { child, address })
+        let process = Self { child, address };
+        match process.address.is_empty() {
+            true => Err(format!("{name} does not run here").into()),
+            false => Ok(process),
+        }
     }
 
     /// The nanoseconds that the threads have run, according to the scheduler's statistics, which are the most precise ones.

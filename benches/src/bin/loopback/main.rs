@@ -45,7 +45,7 @@ fn main() -> Result {
         rounds: 15,
         turn: Duration::from_millis(100),
     };
-    let (mut json, mut filters) = (None, Vec::new());
+    let (mut json, mut group, mut filters) = (None, None, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -56,6 +56,7 @@ fn main() -> Result {
                     turn: Duration::from_millis(30),
                 }
             }
+            "--group" => group = Some(arguments.next().ok_or("--group needs a name")?),
             "--json" => json = Some(arguments.next().ok_or("--json needs the name of a file")?),
             unknown if unknown.starts_with('-') => return Err(format!("what is {unknown}?").into()),
             _ => filters.push(argument),
@@ -66,9 +67,16 @@ fn main() -> Result {
         .into_iter()
         .filter(|scenario| wanted(&scenario.name()))
         .collect();
+    let mut styles = vec![Style::Threads, Style::Tokio, Style::Loops];
+    if let Some(group) = group {
+        styles.retain(|style| style.group() == group);
+        if styles.is_empty() {
+            return Err(format!("there is no group {group}: threads, tokio or loops").into());
+        }
+    }
     let mut report = Report::default();
     report.line(machine());
-    for style in [Style::Threads, Style::Tokio] {
+    for style in styles {
         compare(&mut report, style, &scenarios, effort)?;
     }
     if let Some(path) = json {
@@ -79,9 +87,21 @@ fn main() -> Result {
 
 /// The servers of one style, ours first.
 fn compare(report: &mut Report, style: Style, scenarios: &[Scenario], effort: Effort) -> Result {
-    let servers: Vec<_> = ALL.iter().filter(|server| server.style == style).collect();
-    let processes: Result<Vec<_>> = servers.iter().map(|server| Process::start(server.name)).collect();
-    let processes = processes?;
+    let (mut servers, mut processes) = (Vec::new(), Vec::new());
+    for server in ALL.iter().filter(|server| server.styles.contains(&style)) {
+        match Process::start(server.name) {
+            Ok(process) => {
+                servers.push(server);
+                processes.push(process);
+            }
+            // Where the kernel refuses io_uring, the others are still compared.
+            Err(error) if style == Style::Loops => eprintln!("{error}"),
+            Err(error) => return Err(error),
+        }
+    }
+    if servers.is_empty() {
+        return Err("no server runs here".into());
+    }
     let mut head = vec![style.name().to_string()];
     let names = servers.iter().map(|server| server.name);
     head.extend(names.clone().map(|name| format!("{name}, messages/s")));
@@ -107,12 +127,17 @@ fn compare(report: &mut Report, style: Style, scenarios: &[Scenario], effort: Ef
         report.row(&cells(scenario, &costs));
         for (server, cost) in servers.iter().zip(&costs) {
             report.record(
-                &format!("{} time", scenario.name()),
+                &format!("{}: {} time", style.name(), scenario.name()),
                 server.name,
                 &cost.time,
                 true,
             );
-            report.record(&format!("{} cpu", scenario.name()), server.name, &cost.cpu, true);
+            report.record(
+                &format!("{}: {} cpu", style.name(), scenario.name()),
+                server.name,
+                &cost.cpu,
+                true,
+            );
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The servers: each connection has a thread, or a task on tokio's single thread.
+//! The servers: each connection has a thread, or a task on tokio's single thread, or all share a loop of our own.
 //!
 //! This crate does all opening handshakes, so the peers do not need an HTTP implementation.
 
@@ -28,6 +28,7 @@ use super::shiguredo;
 pub enum Style {
     Threads,
     Tokio,
+    Loops,
 }
 
 impl Style {
@@ -35,21 +36,36 @@ impl Style {
         match self {
             Self::Threads => "a thread for each connection",
             Self::Tokio => "tokio, one thread",
+            Self::Loops => "a readiness or completion loop, one thread",
+        }
+    }
+
+    /// The name of the option `--group`.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Threads => "threads",
+            Self::Tokio => "tokio",
+            Self::Loops => "loops",
         }
     }
 }
 
 pub struct Server {
     pub name: &'static str,
-    pub style: Style,
+    /// The groups that it is compared in.
+    pub styles: &'static [Style],
     run: Run,
 }
 
-/// An accepted connection, from its opening handshake to its end.
 enum Run {
+    /// A server of `examples`, which prints its address.
+    Loop(fn() -> Result),
+    /// An accepted connection, from its opening handshake to its end.
     Blocking(fn(TcpStream, Connection) -> Result),
     Async(fn(TokioStream, Connection) -> Task),
 }
+
+const ADDRESS: &str = "127.0.0.1:0";
 
 type Task = Pin<Box<dyn Future<Output = Result>>>;
 
@@ -57,38 +73,48 @@ type Task = Pin<Box<dyn Future<Output = Result>>>;
 pub const ALL: &[Server] = &[
     Server {
         name: "ours",
-        style: Style::Threads,
+        styles: &[Style::Threads],
         run: Run::Blocking(ours),
     },
     Server {
         name: "tungstenite",
-        style: Style::Threads,
+        styles: &[Style::Threads],
         run: Run::Blocking(tungstenite),
     },
     Server {
         name: "nexus-web",
-        style: Style::Threads,
+        styles: &[Style::Threads],
         run: Run::Blocking(nexus_web),
     },
     #[cfg(feature = "shiguredo")]
     Server {
         name: "shiguredo_websocket",
-        style: Style::Threads,
+        styles: &[Style::Threads],
         run: Run::Blocking(shiguredo::serve),
     },
     Server {
+        name: "ours-io-uring",
+        styles: &[Style::Loops],
+        run: Run::Loop(serve_io_uring),
+    },
+    Server {
+        name: "ours-epoll",
+        styles: &[Style::Loops],
+        run: Run::Loop(serve_epoll),
+    },
+    Server {
         name: "ours-tokio",
-        style: Style::Tokio,
+        styles: &[Style::Tokio, Style::Loops],
         run: Run::Async(|stream, connection| Box::pin(ours_async(stream, connection))),
     },
     Server {
         name: "fastwebsockets",
-        style: Style::Tokio,
+        styles: &[Style::Tokio],
         run: Run::Async(|stream, _| Box::pin(fastwebsockets(stream))),
     },
     Server {
         name: "tokio-websockets",
-        style: Style::Tokio,
+        styles: &[Style::Tokio, Style::Loops],
         run: Run::Async(|stream, _| Box::pin(tokio_websockets(stream))),
     },
 ];
@@ -101,12 +127,36 @@ pub fn serve(name: &str) -> Result {
         _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", listener.local_addr()?);
     match server.run {
-        Run::Blocking(run) => serve_threads(listener, run),
-        Run::Async(run) => serve_tokio(listener, run),
+        Run::Loop(run) => run(),
+        Run::Blocking(run) => serve_threads(listen()?, run),
+        Run::Async(run) => serve_tokio(listen()?, run),
     }
+}
+
+fn listen() -> Result<TcpListener> {
+    let listener = TcpListener::bind(ADDRESS)?;
+    println!("{}", listener.local_addr()?);
+    Ok(listener)
+}
+
+/// Ends without an address if the kernel refuses io_uring.
+fn serve_io_uring() -> Result {
+    let config = embedding_io_uring_multishot::Config {
+        on_end: |_| {},
+        ..Default::default()
+    };
+    let mut server = embedding_io_uring_multishot::Server::bind(ADDRESS.parse()?, config)?;
+    println!("{}", server.address()?);
+    loop {
+        server.turn()?;
+    }
+}
+
+fn serve_epoll() -> Result {
+    let server = embedding_epoll::Server::bind(ADDRESS.parse()?, |_| {})?;
+    println!("{}", server.address()?);
+    Ok(server.run()?)
 }
 
 fn serve_threads(listener: TcpListener, run: fn(TcpStream, Connection) -> Result) -> Result {
