@@ -42,8 +42,8 @@ enum Reading {
     Off,
     /// The kernel receives, by this operation.
     Armed(Key),
-    /// The operation is being cancelled.
-    Stopping,
+    /// This operation is being cancelled.
+    Stopping(Key),
     /// There was no buffer.
     Starved,
     Ended,
@@ -204,12 +204,12 @@ impl Client {
         match self.reading {
             Reading::Off if wants_to_read => Step::Receive,
             Reading::Armed(operation) if !wants_to_read => {
-                self.reading = Reading::Stopping;
+                self.reading = Reading::Stopping(operation);
                 counters.stopped += 1;
                 Step::Stop(operation)
             }
             Reading::Ended if self.writing != Writing::Open => Step::Done,
-            Reading::Off | Reading::Armed(_) | Reading::Stopping | Reading::Starved | Reading::Ended => {
+            Reading::Off | Reading::Armed(_) | Reading::Stopping(_) | Reading::Starved | Reading::Ended => {
                 Step::Wait
             }
         }
@@ -272,6 +272,13 @@ impl Client {
             Stopped::Failed(error) => self.abort(Some(Interruption::Transport(error))),
         }
         self.reading == Reading::Starved
+    }
+
+    /// Records that the kernel did not cancel the operation, so that the next step tries again unless it has ended.
+    pub fn not_stopped(&mut self) {
+        if let Reading::Stopping(operation) = self.reading {
+            self.reading = Reading::Armed(operation);
+        }
     }
 
     /// Records that there are buffers again.
@@ -347,7 +354,7 @@ impl Client {
         match self.reading {
             Reading::Armed(_) => {}
             // A peer is not silent while nothing is received from it.
-            Reading::Off | Reading::Stopping | Reading::Starved | Reading::Ended => {
+            Reading::Off | Reading::Stopping(_) | Reading::Starved | Reading::Ended => {
                 self.keepalive.record_activity()
             }
         }
@@ -519,6 +526,26 @@ mod tests {
         assert!(matches!(driven.step(), Step::Done));
         let end = driven.client.into_end().to_string();
         assert_eq!(end, "closed by the peer, clean, sent 1005, received 1005");
+    }
+
+    #[test]
+    fn a_receive_that_could_not_be_cancelled_is_cancelled_again() {
+        let mut driven = Driven::new();
+        let operation = Key::from_u64(7);
+        driven.client.armed(operation);
+        driven.receive(&message(b'a'));
+        driven.send();
+        for _ in 0..2 {
+            assert!(matches!(driven.step(), Step::Stop(key) if key == operation));
+            assert!(matches!(driven.step(), Step::Wait));
+            driven.client.not_stopped();
+        }
+        // Once it has ended, there is nothing to cancel.
+        driven.client.stopped(Stopped::Cancelled);
+        driven.client.not_stopped();
+        assert!(matches!(driven.step(), Step::Wait));
+        driven.sent(3);
+        assert!(matches!(driven.step(), Step::Receive));
     }
 
     #[test]

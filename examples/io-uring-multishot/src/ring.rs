@@ -67,6 +67,8 @@ pub enum Completion {
         result: io::Result<usize>,
         outgoing: Outgoing,
     },
+    /// The operation that [`Ring::cancel`] names had already completed, or goes on.
+    NotCancelled { owner: Key },
 }
 
 impl Ring {
@@ -106,10 +108,10 @@ impl Ring {
         self.start(Some(owner), Some(stream.clone()), Kind::Receive, receive.build())
     }
 
-    /// Cancels an operation, whose last completion still arrives.
-    pub fn cancel(&mut self, operation: Key) {
+    /// Cancels an operation of its owner, whose last completion still arrives.
+    pub fn cancel(&mut self, owner: Key, operation: Key) {
         let cancel = opcode::AsyncCancel::new(operation.to_u64());
-        self.start(None, None, Kind::Cancel, cancel.build());
+        self.start(Some(owner), None, Kind::Cancel, cancel.build());
     }
 
     /// Cancels all operations on a socket, whose last completions still arrive.
@@ -224,7 +226,10 @@ impl Ring {
                 result,
                 outgoing,
             }),
-            Kind::Cancel => None, // the cancelled operation reports it
+            Kind::Cancel => match result {
+                Ok(_) => None, // the cancelled operation reports it
+                Err(_) => Some(Completion::NotCancelled { owner: owner? }),
+            },
         }
     }
 

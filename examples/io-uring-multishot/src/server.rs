@@ -140,6 +140,7 @@ impl Server {
                 result,
                 outgoing,
             } => self.sent(owner, result, outgoing, now),
+            Completion::NotCancelled { owner } => self.with_client(owner, Client::not_stopped),
         }
     }
 
@@ -239,7 +240,7 @@ impl Server {
         loop {
             match client.step(&self.config, now, &mut self.counters) {
                 Step::Receive => client.armed(self.ring.receive(key, stream)),
-                Step::Stop(operation) => self.ring.cancel(operation),
+                Step::Stop(operation) => self.ring.cancel(key, operation),
                 Step::Send(bytes) => self.ring.send(key, stream, Outgoing { bytes, sent: 0 }),
                 Step::Shutdown => match stream.shutdown(Shutdown::Write) {
                     Ok(()) => client.shut_down(&self.config, now),

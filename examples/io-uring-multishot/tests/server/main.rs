@@ -437,6 +437,26 @@ fn silent_clients_are_dropped_and_those_that_answer_pings_are_not() {
     alive.echo(TEXT, b"alive");
 }
 
+/// A Pong may have to wait behind a message, so anything received counts.
+#[test]
+fn a_client_that_sends_messages_instead_of_pongs_is_alive() {
+    let short = Duration::from_millis(100);
+    let keepalive = KeepaliveConfig::new().ping_interval(short).ping_timeout(short);
+    let server = Running::start(Config { keepalive, ..quiet() });
+    let mut client = Client::open(&server);
+    let began = Instant::now();
+    let mut pings = 0;
+    while began.elapsed() < 8 * short {
+        std::thread::sleep(short / 10);
+        client.send(TEXT, b"busy");
+        while client.read_frame().0 == PING {
+            pings += 1;
+        }
+    }
+    assert!(pings > 2, "{pings}");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+}
+
 #[test]
 fn a_violation_is_answered_with_a_close() {
     let server = Running::start(quiet());
