@@ -52,6 +52,29 @@ pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     run::<BLIND>(Work::Append(out, bytes), key);
 }
 
+/// Appends a header and the masked bytes, if they are 16 or more and the capacity suffices; otherwise, it returns `false` and
+/// changes nothing. For few bytes: it makes no call, so that its callers need not save registers.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) fn append_short<const HEADER: usize>(
+    out: &mut Vec<u8>,
+    header: &[u8; HEADER],
+    bytes: &[u8],
+    key: [u8; 4],
+) -> bool {
+    let free = out.capacity().wrapping_sub(out.len());
+    if HEADER.saturating_add(bytes.len()) > free {
+        return false;
+    }
+    let appended = match bytes.len() {
+        0..16 => None,
+        16..32 => pass_append::<16, BLIND, UNALIGNED, HEADER>(out, header, bytes, key),
+        32..64 => pass_append::<32, BLIND, UNALIGNED, HEADER>(out, header, bytes, key),
+        _ => pass_append::<64, BLIND, UNALIGNED, HEADER>(out, header, bytes, key),
+    };
+    appended.is_some()
+}
+
 /// Unmasks the payload of a frame, if it is masked. Returns whether it is ASCII.
 #[cfg(feature = "alloc")]
 #[inline]
@@ -273,7 +296,11 @@ fn pass<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(work: Work<'_
         #[cfg(feature = "alloc")]
         Work::Look(bytes) => look::<BLOCK, ALIGNS>(bytes),
         #[cfg(feature = "alloc")]
-        Work::Append(out, bytes) => pass_append::<BLOCK, LOOKS, ALIGNS>(out, bytes, key),
+        Work::Append(out, bytes) => {
+            out.reserve(bytes.len());
+            // Not `None`, as above, and there is space.
+            pass_append::<BLOCK, LOOKS, ALIGNS, 0>(out, &[], bytes, key).unwrap_or(true)
+        }
         #[cfg(feature = "alloc")]
         // Not `None`, as the caller has chosen the size of the blocks. If it were, what was there before would have to be validated.
         Work::Copy(to, bytes) => pass_copy::<BLOCK, LOOKS, ALIGNS, u8>(to, bytes, key).unwrap_or(false),
@@ -335,34 +362,34 @@ fn look<const BLOCK: usize, const ALIGNS: bool>(bytes: &[u8]) -> bool {
     pass.is_ascii()
 }
 
-/// Appends to memory that is reserved once.
+/// Appends a header as it is and the masked bytes, to memory that is reserved. Returns whether the masked bytes are ASCII; `None`
+/// if they are less than a block, or the memory is too small, and then nothing is appended.
 #[cfg(all(feature = "alloc", feature = "simd"))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
+fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, const HEADER: usize>(
     out: &mut Vec<u8>,
+    header: &[u8; HEADER],
     bytes: &[u8],
     key: [u8; 4],
-) -> bool {
-    out.reserve(bytes.len());
-    let end = out.len().saturating_add(bytes.len());
-    let Some(free) = out.spare_capacity_mut().get_mut(..bytes.len()) else {
-        return true;
-    };
-    let Some(is_ascii) = pass_copy::<BLOCK, LOOKS, ALIGNS, MaybeUninit<u8>>(free, bytes, key) else {
-        return true;
-    };
+) -> Option<bool> {
+    let size = HEADER.saturating_add(bytes.len());
+    let end = out.len().saturating_add(size);
+    let free = out.spare_capacity_mut().get_mut(..size)?;
+    let (place, free) = free.split_first_chunk_mut()?;
+    let is_ascii = pass_copy::<BLOCK, LOOKS, ALIGNS, MaybeUninit<u8>>(free, bytes, key)?;
+    write(place, header);
     #[allow(unsafe_code, reason = "the bytes were written")]
-    // SAFETY: `free` is the `bytes.len()` bytes behind the `out.len()` that there are, so `end` is within the capacity; and
-    // `pass_copy` has written all of `free`, which is as long as `bytes`.
+    // SAFETY: `place` and `free` are the `size` bytes behind the `out.len()` that there are, so `end` is within the capacity;
+    // `write` has written all of `place`, and `pass_copy` all of `free`, which is as long as `bytes`.
     unsafe {
         out.set_len(end);
     }
-    is_ascii
+    Some(is_ascii)
 }
 
 /// Copies to the front of `to`. Returns whether the copied bytes are ASCII; `None` if they are less than a block, or more than `to`
 /// has. Otherwise, as many bytes of `to` are written as `bytes` has, which are at least `BLOCK`: if `skip` is not 0, the first `BLOCK`
-/// of them, which are more than `skip`; from there on the loop writes blocks, one behind the other, until less than one is left, and
+/// of them, which are more than `skip`; from there on blocks, one behind the other, until less than one is left, and
 /// then the last `BLOCK` of them are.
 #[cfg(feature = "alloc")]
 #[inline(always)]
@@ -381,6 +408,11 @@ fn pass_copy<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, P: Place
         write(to.first_chunk_mut()?, &first);
     }
     let (mut rest, mut free) = (bytes.get(skip..)?, to.get_mut(skip..)?);
+    // Without a loop, if the compiler knows that there is one block.
+    if !ALIGNS && bytes.len() < BLOCK.saturating_mul(2) {
+        write(free.first_chunk_mut()?, &pass.masked(rest.first_chunk()?));
+        rest = &[];
+    }
     while let Some((block, after)) = rest.split_first_chunk() {
         let (place, behind) = free.split_first_chunk_mut()?;
         write(place, &pass.masked(block));
@@ -423,13 +455,14 @@ fn write<const BLOCK: usize, P: Place>(places: &mut [P; BLOCK], block: &[u8; BLO
 /// Every append has a fixed size, which compiles to a few stores instead of a call.
 #[cfg(all(feature = "alloc", not(feature = "simd")))]
 #[inline(always)]
-fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
+fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool, const HEADER: usize>(
     out: &mut Vec<u8>,
+    header: &[u8; HEADER],
     bytes: &[u8],
     key: [u8; 4],
-) -> bool {
+) -> Option<bool> {
     let mut pass = Pass::<BLOCK, LOOKS>::new(key);
-    out.reserve(bytes.len());
+    out.extend_from_slice(header);
     let end = out.len().saturating_add(bytes.len());
     let mut rest = bytes;
     while let Some((block, after)) = rest.split_first_chunk() {
@@ -440,7 +473,7 @@ fn pass_append<const BLOCK: usize, const LOOKS: bool, const ALIGNS: bool>(
         out.truncate(end.saturating_sub(BLOCK));
         out.extend_from_slice(&last);
     }
-    pass.is_ascii()
+    Some(pass.is_ascii())
 }
 
 #[cfg(all(test, feature = "alloc"))]

@@ -4,7 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::Entropy;
-use crate::frame::{EncodedHeader, Header, MAX_HEADER_SIZE, Role, mask};
+use crate::frame::mask::{self, NO_KEY};
+use crate::frame::{EncodedHeader, Header, MAX_HEADER_SIZE, Role};
+use crate::kernel;
+use crate::message::MessageKind;
 
 pub(super) enum Masking {
     /// RFC 6455 section 5.1: a server never masks.
@@ -22,17 +25,19 @@ impl Masking {
         }
     }
 
-    /// Writes a frame, with one reservation. Always inlined, because reading the header from memory would take longer than
-    /// encoding it.
-    #[inline(always)]
-    pub(super) fn frame(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) {
-        let Some(key) = self.next_key() else {
-            return unmasked_frame(header, payload, out);
-        };
-        header.mask = Some(key);
-        out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
-        header.encode().append_to(out);
-        mask::append(out, payload, key);
+    /// Writes a frame.
+    pub(super) fn frame(&mut self, header: Header, payload: &[u8], out: &mut Vec<u8>) {
+        let key = self.next_key();
+        write_frame(header, key, payload, out);
+    }
+
+    /// Writes a message in one frame. Not inlined, because drawing a key takes registers.
+    #[inline(never)]
+    pub(super) fn message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) {
+        let key = self.next_key();
+        if key.is_none_or(|key| !short_masked_message(kind, key, payload, out)) {
+            write_frame(header(kind, payload), key, payload, out);
+        }
     }
 
     /// Writes a header, and masks the payload in place, for the caller to send after the header.
@@ -59,25 +64,36 @@ impl Masking {
     }
 }
 
-/// Writes a server's frame.
-#[inline]
-pub(super) fn unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
-    let free = out.capacity().wrapping_sub(out.len());
-    match header.short() {
-        Some(header) if payload.len().saturating_add(header.len()) <= free => {
-            out.extend_from_slice(&header);
-            out.extend_from_slice(payload);
-        }
-        _ => any_unmasked_frame(header, payload, out),
+fn header(kind: MessageKind, payload: &[u8]) -> Header {
+    Header::new(kind.opcode(), payload.len() as u64)
+}
+
+/// Writes a message in one frame without a mask, if it is short and the capacity suffices. Returns whether it did.
+#[inline(always)]
+pub(super) fn short_message(kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    let header = header(kind, payload).short();
+    header.is_some_and(|header| kernel::append_short(out, &header, payload, NO_KEY))
+}
+
+/// Same as [`short_message`], with a mask.
+#[inline(always)]
+fn short_masked_message(kind: MessageKind, key: [u8; 4], payload: &[u8], out: &mut Vec<u8>) -> bool {
+    match header(kind, payload).short_masked(key) {
+        Some(header) => kernel::append_short(out, &header, payload, key),
+        None => false,
     }
 }
 
-/// Not inlined, so that what is short finds less to go around.
+/// Writes a frame, with one reservation.
 #[inline(never)]
-fn any_unmasked_frame(header: Header, payload: &[u8], out: &mut Vec<u8>) {
+fn write_frame(mut header: Header, key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
+    header.mask = key;
     out.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
     header.encode().append_to(out);
-    out.extend_from_slice(payload);
+    match key {
+        Some(key) => kernel::append(out, payload, key),
+        None => out.extend_from_slice(payload),
+    }
 }
 
 /// Leaves room for the header of a frame whose length is not known yet, and returns where the frame starts.

@@ -142,7 +142,8 @@ impl Connection {
         let role = self.role();
         if !self.receiver.has_agreement() {
             self.receiver.inflate(parameters.sender_window(role.peer()));
-            self.sender.deflating = compression::Deflating::new(parameters.sender_window(role), config);
+            let window = parameters.sender_window(role);
+            self.sender.deflate(compression::Deflating::new(window, config));
         }
         self
     }
@@ -272,6 +273,23 @@ impl Connection {
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
         self.sender.send_binary(payload, out)
+    }
+
+    /// Sends a message, unless it may be compressed or has to be refused, and returns whether it did: what sending tries
+    /// first.
+    #[inline(always)]
+    pub(crate) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        self.sender.send_uncompressed(kind, payload, out)
+    }
+
+    /// Sends a message that is not sent by [`send_uncompressed`](Self::send_uncompressed), or refuses it.
+    pub(crate) fn send_compressed(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        self.sender.send_compressed(kind, payload, out)
     }
 
     /// Appends the header of a text message, for a vectored write: write the text itself right after `out`, without

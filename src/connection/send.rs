@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 use super::compression::{Deflate, Deflating};
 use super::control::ControlPayload;
-use super::framing::{Masking, begin_frame, deflated, finish_frame, unmasked_frame};
+use super::framing::{Masking, begin_frame, deflated, finish_frame, short_message};
 use super::prepared::Prepared;
 use super::reply::{Reply, ReplyKind};
 use super::state::{Incoming, Sending, State, TransportAdvice};
@@ -25,8 +25,10 @@ use crate::{CloseCode, Config, Entropy, IntoCloseCode};
 /// It learns what the receiving half saw from the [`Reply`] values passed to
 /// [`reply`](Self::reply).
 pub struct SendHalf {
+    /// How the next message is sent.
+    route: Route,
     masking: Masking,
-    pub(super) deflating: Deflating,
+    deflating: Deflating,
     /// Whether the caller wants compression, if it was negotiated.
     compression: Compression,
     message: Option<Message>,
@@ -45,6 +47,17 @@ pub enum Compression {
     /// Messages are sent uncompressed: for content that is compressed already, and for secrets next to text that an
     /// attacker chooses (RFC 7692 section 8).
     Off,
+}
+
+/// How a message in one frame is sent now. It follows from the other fields of a [`SendHalf`], so that sending checks one
+/// byte instead of five.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Route {
+    /// As it is.
+    Unmasked,
+    Masked,
+    /// It may be compressed, or has to be refused.
+    Other,
 }
 
 /// The fragmented message that is being sent.
@@ -187,6 +200,7 @@ impl SendHalf {
     /// Same as [`Connection::set_compression`](super::Connection::set_compression).
     pub fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
+        self.update_route();
     }
 
     /// Returns whether messages are compressed that are large enough to be worth it.
@@ -226,7 +240,8 @@ impl SendHalf {
     }
 
     fn new(masking: Masking, config: &Config) -> Self {
-        Self {
+        let mut half = Self {
+            route: Route::Other,
             masking,
             deflating: Deflating::Off,
             compression: Compression::On,
@@ -234,7 +249,26 @@ impl SendHalf {
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
             state: Sending::OPEN,
-        }
+        };
+        half.update_route();
+        half
+    }
+
+    /// Sets how messages are compressed.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflate(&mut self, deflating: Deflating) {
+        self.deflating = deflating;
+        self.update_route();
+    }
+
+    /// To be called after each change of a field that the route follows from.
+    fn update_route(&mut self) {
+        self.route = match (&self.masking, self.check_new_message()) {
+            (_, Err(_)) => Route::Other,
+            (_, Ok(())) if self.compresses() => Route::Other,
+            (Masking::Server, Ok(())) => Route::Unmasked,
+            (Masking::Client(_), Ok(())) => Route::Masked,
+        };
     }
 
     /// Applies what was received to what is sent.
@@ -267,23 +301,37 @@ impl SendHalf {
             self.message = None;
             self.deflating = Deflating::Off;
         }
+        self.update_route();
     }
 
     #[inline]
     fn send_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        match self.masking {
-            Masking::Server if self.deflating.is_off() => {
-                self.check_new_message()?;
-                unmasked_frame(Header::new(kind.opcode(), payload.len() as u64), payload, out);
-                Ok(())
-            }
-            Masking::Server | Masking::Client(_) => self.send_transformed(kind, payload, out),
+        match self.call_send_uncompressed(kind, payload, out) {
+            true => Ok(()),
+            false => self.send_compressed(kind, payload, out),
         }
     }
 
-    /// Sends a message that is masked, or may be compressed. Not inlined, so that the other messages need few registers.
+    /// Not inlined into each caller of the library, where a call takes less space than the copies of all sizes.
     #[inline(never)]
-    fn send_transformed(
+    fn call_send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        self.send_uncompressed(kind, payload, out)
+    }
+
+    /// Sends a message, unless it may be compressed or has to be refused. Returns whether it did.
+    #[inline(always)]
+    pub(super) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        match self.route {
+            Route::Unmasked if short_message(kind, payload, out) => {}
+            Route::Unmasked | Route::Masked => self.masking.message(kind, payload, out),
+            Route::Other => return false,
+        }
+        true
+    }
+
+    /// Sends a message that may be compressed. Not inlined, so that the others need few registers.
+    #[inline(never)]
+    pub(super) fn send_compressed(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
@@ -291,7 +339,7 @@ impl SendHalf {
     ) -> Result<(), Misuse> {
         self.check_new_message()?;
         let header = Header::new(kind.opcode(), payload.len() as u64);
-        if self.deflating.is_off() || !self.compressed_message(header, payload, out) {
+        if !self.compressed_message(header, payload, out) {
             self.masking.frame(header, payload, out);
         }
         Ok(())
@@ -307,9 +355,7 @@ impl SendHalf {
         Ok(())
     }
 
-    /// Sends the message compressed, if it should be. Not inlined, so that it costs nothing if compression was not
-    /// negotiated.
-    #[inline(never)]
+    /// Sends the message compressed, if it should be.
     fn compressed_message(&mut self, mut header: Header, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let compressor = match self.compression {
             Compression::On => self.deflating.for_message(payload.len()),
@@ -372,6 +418,7 @@ impl SendHalf {
             Fin::More => Some(message),
             Fin::Last => None,
         };
+        self.update_route();
         Ok(())
     }
 

@@ -264,9 +264,10 @@ impl Endpoint {
     /// Returns a handle to send with.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
+        let output = &mut Buffers::of(&mut self.buffers, &self.flow.limits).output;
         Sender {
             connection: self.phase.connection(),
-            output: &mut Buffers::of(&mut self.buffers, &self.flow.limits).output,
+            output,
             flow: &mut self.flow,
             cause: Cause::Caller,
         }

@@ -34,6 +34,15 @@ pub(super) enum Cause {
 }
 
 impl Cause {
+    /// Returns how many of the waiting bytes the limit applies to.
+    #[inline]
+    fn counted(self, output: &Output) -> usize {
+        match self {
+            Self::Event => output.replies(),
+            Self::Caller => output.total(),
+        }
+    }
+
     /// Records that this caused the last `size` bytes of the output.
     #[inline]
     pub(super) fn account(self, size: usize, output: &mut Output) {
@@ -68,7 +77,7 @@ impl Sender<'_> {
     /// [`SendError::NotOpen`], [`SendError::Full`], or the [`Misuse`] of [`Connection::send_text`].
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.message(|connection, out| connection.send_text(text, out))
+        self.send(MessageKind::Text, text.as_bytes())
     }
 
     /// Sends a binary message in one frame.
@@ -78,7 +87,7 @@ impl Sender<'_> {
     /// Same as [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.message(|connection, out| connection.send_binary(payload, out))
+        self.send(MessageKind::Binary, payload)
     }
 
     /// Sends the next fragment of a message, and begins the message if none is being sent.
@@ -169,7 +178,7 @@ impl Sender<'_> {
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.counted() >= self.output.limit()
+        self.cause.counted(self.output) >= self.output.limit()
     }
 
     /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
@@ -203,21 +212,28 @@ impl Sender<'_> {
         }
     }
 
-    /// Returns how many of the waiting bytes the limit applies to.
-    #[inline]
-    fn counted(&self) -> usize {
-        match self.cause {
-            Cause::Event => self.output.replies(),
-            Cause::Caller => self.output.total(),
-        }
-    }
-
     #[cold]
     fn full(&self) -> SendError {
         SendError::Full {
-            waiting: self.counted(),
+            waiting: self.cause.counted(self.output),
             limit: self.output.limit(),
         }
+    }
+
+    /// Sends a message in one frame; a text is UTF-8.
+    #[inline]
+    fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
+        let connection = self.connection.as_deref_mut();
+        match send_uncompressed(connection, self.output, self.cause, kind, payload) {
+            true => Ok(()),
+            false => self.reborrow().send_compressed(kind, payload),
+        }
+    }
+
+    /// Not inlined, and by value, so that a sender need not be in memory for other messages.
+    #[inline(never)]
+    fn send_compressed(mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
+        self.message(|connection, out| connection.send_compressed(kind, payload, out))
     }
 
     #[inline]
@@ -238,6 +254,32 @@ impl Sender<'_> {
         self.cause.account(size, self.output);
         Ok(())
     }
+}
+
+/// Sends a message, unless it may be compressed or has to be refused. Returns whether it did. Takes the parts of a sender,
+/// so that they are in registers.
+#[inline(never)]
+fn send_uncompressed(
+    connection: Option<&mut Connection>,
+    output: &mut Output,
+    cause: Cause,
+    kind: MessageKind,
+    payload: &[u8],
+) -> bool {
+    let Some(connection) = connection else {
+        return false;
+    };
+    if cause.counted(output) >= output.limit() {
+        return false;
+    }
+    let out = output.buffer();
+    let before = out.len();
+    if !connection.send_uncompressed(kind, payload, out) {
+        return false;
+    }
+    let size = out.len().wrapping_sub(before);
+    cause.account(size, output);
+    true
 }
 
 impl fmt::Debug for Sender<'_> {

@@ -144,12 +144,22 @@ impl Header {
         Ok(Some((header, rest.size)))
     }
 
-    /// All of the header on the wire, if the payload is short and not masked: what servers send most.
+    /// Returns all of the header on the wire without a mask, if the length is in its second byte.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn short(&self) -> Option<[u8; 2]> {
-        match (u8::try_from(self.payload_len), self.mask) {
-            (Ok(len @ 0..=125), None) => Some([self.first(), len]),
+        match u8::try_from(self.payload_len) {
+            Ok(len @ 0..=125) => Some([self.first(), len]),
+            _ => None,
+        }
+    }
+
+    /// Same as [`short`](Self::short), with a mask.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn short_masked(&self, [a, b, c, d]: [u8; 4]) -> Option<[u8; 6]> {
+        match u8::try_from(self.payload_len) {
+            Ok(len @ 0..=125) => Some([self.first(), MASK | len, a, b, c, d]),
             _ => None,
         }
     }

@@ -131,6 +131,32 @@ fn every_length_alignment_and_phase_of_the_key() {
     }
 }
 
+fn assert_append_short<const HEADER: usize>(len: usize, key: [u8; 4]) {
+    let (header, bytes) = ([0x81; HEADER], plain(len, None));
+    let expected = [&[0xee; 3], &header[..], &masked(&bytes, key)].concat();
+    for missing in [0, 1] {
+        let mut out = Vec::with_capacity(expected.len() - missing);
+        out.extend([0xee; 3]);
+        let fits = out.capacity() >= expected.len() && len >= 16;
+        let case = || alloc::format!("{HEADER} and {len} bytes, {missing} missing, {key:?}");
+        assert_eq!(append_short(&mut out, &header, &bytes, key), fits, "{}", case());
+        let written = if fits { expected.len() } else { 3 };
+        assert_eq!(out, expected[..written], "{}", case());
+    }
+}
+
+// RFC 6455 section 5.3: 6455-5.3-02. A frame that does not fit is not begun.
+#[test]
+fn every_length_behind_a_header() {
+    for len in 0..=300 {
+        for key in [NO_KEY, advance(KEY, len)] {
+            assert_append_short::<0>(len, key);
+            assert_append_short::<2>(len, key);
+            assert_append_short::<6>(len, key);
+        }
+    }
+}
+
 /// The text in one, and in two pieces of every size.
 fn assert_text(plain: &[u8], cuts: impl Iterator<Item = usize>) {
     let expected = core::str::from_utf8(plain).ok();
