@@ -27,7 +27,7 @@ enum Halves {
     Both,
 }
 
-const ALL: [Work; 32] = [
+const ALL: [Work; 35] = [
     ("receive text 125 B, server", 4000, |count, halves| {
         receive_whole(Role::Server, &text(125), count, halves)
     }),
@@ -154,6 +154,9 @@ const ALL: [Work; 32] = [
             send(client, &text(125), count, halves)
         },
     ),
+    ("send text 64 KiB as a header, server", 400, |count, halves| {
+        send_header(&text(65536), count, halves)
+    }),
     ("send text 16 KiB, client", 100, |count, halves| {
         send(client(), &text(16384), count, halves)
     }),
@@ -214,8 +217,16 @@ const ALL: [Work; 32] = [
         },
     ),
     ("endpoint, send text 125 B, server", 4000, |count, halves| {
-        send_by_endpoint(&text(125), count, halves)
+        send_by_endpoint(server(), &text(125), count, halves)
     }),
+    ("endpoint, send text 125 B, client", 4000, |count, halves| {
+        send_by_endpoint(client(), &text(125), count, halves)
+    }),
+    (
+        "endpoint, send text 16 KiB vectored, server",
+        400,
+        |count, halves| send_vectored_by_endpoint(&text(16384), count, halves),
+    ),
     (
         "endpoint, send text 64 KiB vectored, server",
         400,
@@ -397,6 +408,17 @@ fn send(mut connection: Connection, payload: &[u8], count: usize, halves: Halves
     Ok(())
 }
 
+/// Sends a header for a vectored write, which counts as one write of everything.
+fn send_header(payload: &[u8], count: usize, halves: Halves) -> Result {
+    let text = std::str::from_utf8(payload)?;
+    let (mut connection, mut out) = (server(), Vec::new());
+    for _ in 0..times(count, halves) {
+        connection.send_text_header(black_box(text), &mut out)?;
+        black_box(&mut out).clear();
+    }
+    Ok(())
+}
+
 /// The masked payload can be sent again as text, because ASCII remains ASCII with this key.
 fn send_in_place(mut connection: Connection, mut payload: Vec<u8>, count: usize, halves: Halves) -> Result {
     let mut out = Vec::new();
@@ -473,9 +495,9 @@ fn read(input: &mut &[u8], space: &mut [u8]) -> Result<usize> {
     Ok(size)
 }
 
-fn send_by_endpoint(payload: &[u8], count: usize, halves: Halves) -> Result {
+fn send_by_endpoint(connection: Connection, payload: &[u8], count: usize, halves: Halves) -> Result {
     let text = std::str::from_utf8(payload)?;
-    let mut endpoint = endpoint();
+    let mut endpoint = endpoint_of(connection, READ_SIZE);
     for _ in 0..times(count, halves) {
         let mut sender = endpoint.sender();
         sender.send_text(black_box(text))?;
