@@ -31,7 +31,6 @@ export class Connection {
   #isFull = false; // so much output waits that another message would be refused
   #isClosing = false; // this side has closed, and no handler is called again, except `close`
   #isDriving = false;
-  #isWoken = false; // the stream may be ready again, or the deadline has passed
   #isScheduled = false;
   #drained = null;
   #end = null;
@@ -41,7 +40,7 @@ export class Connection {
     this.#server = server;
     this.#instance = instance;
     this.#stream = stream;
-    this.#handle = instance.open(performance.now());
+    this.#handle = this.#call(() => instance.open(performance.now()));
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve));
     if (input?.length) this.#input = input;
     stream.on("data", this.#onData);
@@ -153,9 +152,13 @@ export class Connection {
 
   #onWritten = () => this.#wake();
 
+  /** The stream may be ready again. While the endpoint is driven, what arrives is read before it waits, and what is written calls back. */
   #wake() {
-    this.#isWoken = true;
-    if (this.#end === null && !this.#isDriving) this.#attempt(() => this.#drive());
+    if (this.#end !== null || this.#isDriving) return;
+    this.#attempt(() => {
+      this.#instance.ready(this.#handle);
+      this.#drive();
+    });
   }
 
   /** Continues after the present turn of the event loop's queue, so that several messages are written at once. */
@@ -189,12 +192,7 @@ export class Connection {
   #drive() {
     this.#isDriving = true;
     try {
-      do {
-        if (this.#isWoken) this.#instance.ready(this.#handle);
-        this.#isWoken = false;
-        while (this.#end === null && this.#step());
-        // A stream may call back while it is written to.
-      } while (this.#end === null && this.#isWoken);
+      while (this.#end === null && this.#step());
     } finally {
       this.#isDriving = false;
     }

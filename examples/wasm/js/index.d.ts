@@ -173,7 +173,8 @@ export class WebSocketServer {
   readonly memorySize: number;
   /**
    * Serves a stream on which a client is about to send its request: a socket of `node:net` or `node:tls`, created with `allowHalfOpen`,
-   * or any other duplex stream of bytes. `head`: what was already read from it.
+   * or any other duplex stream of bytes. `head`: what was already read from it. Throws, and destroys the stream, if the memory is
+   * exhausted.
    */
   accept(stream: Duplex, head?: Uint8Array): Connection;
   /** Serves a request that `node:http` or `node:https` has parsed: the arguments of its event `upgrade`. */

@@ -61,10 +61,15 @@ export class WebSocketServer {
 
   accept(stream, head) {
     stream.setNoDelay?.(true);
-    const connection = new Connection(this, this.#instance, stream, head);
-    this.#connections.add(connection);
-    if (this.#isClosing) connection.abort();
-    return connection;
+    try {
+      const connection = new Connection(this, this.#instance, stream, head);
+      this.#connections.add(connection);
+      if (this.#isClosing) connection.abort();
+      return connection;
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
   }
 
   upgrade(request, stream, head = Buffer.alloc(0)) {
@@ -137,7 +142,8 @@ export class WebSocketServer {
     clearTimeout(this.#timer);
     const left = Math.min(Math.max(Math.ceil(deadline - performance.now()), RESOLUTION), 2 ** 31 - 1);
     this.#timerDue = performance.now() + left;
-    this.#timer = setTimeout(this.#tick, left).unref();
+    // After the sockets, which may have input from while the program was busy.
+    this.#timer = setTimeout(() => setImmediate(this.#tick), left).unref();
   }
 
   #tick = () => {
@@ -160,7 +166,13 @@ export async function serve(options) {
     ? createTlsServer({ handshakeTimeout: options.openTimeout ?? SETTINGS.openTimeout, ...tls, ...transport })
     : createServer(transport);
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
-  server.on(tls ? "secureConnection" : "connection", (stream) => webSockets.accept(stream));
+  server.on(tls ? "secureConnection" : "connection", (stream) => {
+    try {
+      webSockets.accept(stream);
+    } catch (error) {
+      webSockets.report(error, null);
+    }
+  });
   server.on("tlsClientError", () => {}); // node closes the socket
   await new Promise((resolve, reject) => {
     server.once("error", reject);

@@ -17,7 +17,8 @@ pub struct Table {
 struct Slot {
     /// The number of endpoints that this slot has had, with the present one. So no handle is 0.
     uses: u32,
-    entry: Option<Entry>,
+    /// Not in the slot, so that the table is small when it grows.
+    entry: Option<Box<Entry>>,
 }
 
 impl Table {
@@ -34,17 +35,17 @@ impl Table {
         let index = self.free.pop().map_or_else(|| self.new_slot(), Ok)?;
         let slot = self.slots.get_mut(index as usize).ok_or(Code::TooManyEndpoints)?;
         slot.uses = slot.uses.saturating_add(1);
-        slot.entry = Some(entry);
+        slot.entry = Some(Box::new(entry));
         self.live = self.live.saturating_add(1);
         Ok((u64::from(slot.uses) * SLOTS + u64::from(index)) as f64)
     }
 
     pub fn get(&mut self, handle: f64) -> Result<&mut Entry, Code> {
         let (slot, _) = self.slot(handle)?;
-        slot.entry.as_mut().ok_or(Code::StaleHandle)
+        slot.entry.as_deref_mut().ok_or(Code::StaleHandle)
     }
 
-    pub fn remove(&mut self, handle: f64) -> Result<Entry, Code> {
+    pub fn remove(&mut self, handle: f64) -> Result<Box<Entry>, Code> {
         let (slot, index) = self.slot(handle)?;
         let entry = slot.entry.take().ok_or(Code::StaleHandle)?;
         if slot.uses < u32::MAX {

@@ -205,7 +205,8 @@ test("answers that are malformed are refused, and the request still waits", () =
   const handle = calls.ws_open(0);
   assert.equal(calls.ws_accept(handle, put(parts(""))), -14, "no request yet");
   assert.equal(drive(instance, handle, HEAD).step, 0);
-  for (const list of [Buffer.alloc(0), Buffer.from([1]), Buffer.from([5, 0, 0, 0, 1]), Buffer.from([255, 255, 255, 255]), parts("", "name")]) {
+  const truncated = [[], [1], [5, 0, 0, 0, 1], [255, 255, 255, 255], [...parts(""), 1]].map((bytes) => Buffer.from(bytes));
+  for (const list of [...truncated, parts("", "name")]) {
     assert.equal(calls.ws_accept(handle, put(list)), -3);
     assert.equal(calls.ws_respond(handle, 200, put(list)), -3);
   }
@@ -275,6 +276,21 @@ test("no call traps, whatever its arguments", () => {
   assert.equal(calls.ws_count(), 0);
   calls.ws_configure(1024, 16384, 1024, 1e4, 1e4, 1e4, 1e4, 1e4, 1e4, 0);
   opened(instance);
+});
+
+test("an idle connection holds no buffers", () => {
+  const instance = instantiate();
+  const talk = () => {
+    const handle = opened(instance);
+    assert.deepEqual(drive(instance, handle, frame(2, Buffer.alloc(10_000))).events.length, 1);
+    instance.calls.ws_send_binary(handle, instance.put(Buffer.alloc(10_000)));
+    drive(instance, handle);
+  };
+  for (let i = 0; i < 100; i++) talk();
+  const before = instance.calls.memory.buffer.byteLength;
+  for (let i = 0; i < 4000; i++) talk();
+  const each = (instance.calls.memory.buffer.byteLength - before) / 4000;
+  assert.ok(each > 0 && each < 600, `${each} bytes`);
 });
 
 test("after a trap, every call is refused", async () => {

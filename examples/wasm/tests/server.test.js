@@ -17,7 +17,7 @@ import { FILE, random, withMaxMemory } from "./tools.js";
 
 const WebSocket = createRequire(import.meta.url)("ws");
 const module = await load();
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: 60_000 };
 const MIB = 1024 * 1024;
 
 /** Starts a server that ends with the test. What its handlers throw is in `errors`, how its connections ended in `ends`. */
@@ -55,7 +55,7 @@ async function echoed(socket, message) {
 
 /** Waits until a condition is true. */
 async function until(condition) {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 2000; i++) {
     if (condition()) return;
     await sleep(10);
   }
@@ -426,7 +426,7 @@ test("deadlines are kept", PATIENCE, async (t) => {
   const client = await RawClient.open(server.port);
   const impolite = await timed(() => [...server.webSockets.connections].forEach((connection) => connection.close()));
   assert.deepEqual([silent[0], deaf[0], impolite[0]], ["opening", "ping", "closing"]);
-  for (const [timeout, took] of [silent, deaf, impolite]) assert.ok(took >= 140 && took < 3000, `${timeout} after ${took} ms`);
+  for (const [timeout, took] of [silent, deaf, impolite]) assert.ok(took >= 140 && took < 10_000, `${timeout} after ${took} ms`);
   client.socket.destroy();
   const stuck = await start(t, { writeTimeout: 200 });
   const unread = await RawClient.open(stuck.port);
@@ -434,18 +434,18 @@ test("deadlines are kept", PATIENCE, async (t) => {
   const [connection] = stuck.webSockets.connections;
   while (connection.isOpen) {
     while (connection.isOpen && connection.send(Buffer.alloc(100_000)));
-    await Promise.race([connection.drained(), connection.ended]);
+    await connection.drained(); // resolves at the end too
   }
   assert.equal((await connection.ended).timeout, "write");
   unread.socket.destroy();
 });
 
 test("an idle client that answers Pings stays", PATIENCE, async (t) => {
-  const server = await start(t, { pingInterval: 50, pingTimeout: 200 });
+  const server = await start(t, { pingInterval: 50, pingTimeout: 800 });
   const socket = await open(server);
   let pings = 0;
   socket.on("ping", () => pings++);
-  await sleep(800);
+  await sleep(1500);
   assert.ok(pings >= 3, `${pings}`);
   await echoed(socket, "still there");
 });
@@ -518,6 +518,22 @@ test("a trap ends the connections of its instance, and later ones get a new inst
   await echoed(bystander, "another instance");
   await echoed(await open(server), "a new instance");
   client.socket.destroy();
+});
+
+test("memory that is exhausted when a connection is accepted is an error", PATIENCE, async () => {
+  const ends = [];
+  const small = await WebAssembly.compile(withMaxMemory(await readFile(FILE), 64 * 1024));
+  const server = new WebSocketServer(small, { close: (_, end) => ends.push(end), error: () => {} });
+  let accepted = 0;
+  assert.throws(() => {
+    for (; accepted < 10_000; accepted++) server.accept(pair()[1]);
+  }, WebAssembly.RuntimeError);
+  assert.equal(ends.length, accepted);
+  const [mine, theirs] = pair();
+  server.accept(theirs);
+  mine.write(HEAD);
+  assert.match(String((await once(mine, "data"))[0]), /^HTTP\/1\.1 101 /);
+  for (const connection of server.connections) connection.abort();
 });
 
 test("many connections in one instance", PATIENCE, async (t) => {
