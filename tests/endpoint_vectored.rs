@@ -275,3 +275,12 @@ fn transport_of_std_is_written_by_one_call() {
         assert_eq!(transport.1.len(), if kind.is_none() { 304 } else { 0 });
     }
 }
+
+// The payload is not shown; the sizes of the header and of the payload are.
+#[test]
+fn debug_of_a_write_shows_sizes_only() {
+    let mut endpoint = opened(Role::Server, &EndpointConfig::new());
+    let mut sender = endpoint.sender();
+    let write = sender.send_text_vectored("secret").unwrap();
+    assert_eq!(format!("{write:?}"), "VectoredWrite { sizes: [2, 6], .. }");
+}
