@@ -221,7 +221,10 @@ impl Client {
         }
         let mut held = mem::take(&mut self.held);
         let mut input = &mut held[..];
-        self.decode(&mut input, config, now, counters);
+        let mut counted = Counters::default();
+        self.decode(&mut input, config, now, &mut counted);
+        counters.copied += counted.in_place + counted.copied;
+        counters.most_waiting = counters.most_waiting.max(counted.most_waiting);
         let left = input.len();
         if left > 0 {
             held.drain(..held.len() - left);

@@ -84,8 +84,8 @@ pub struct Counters {
     pub buffers_in_use: usize,
     /// Messages that were lent from the buffer that the kernel filled.
     pub in_place: u64,
-    /// Messages that were assembled, because they were split over several buffers.
-    pub assembled: u64,
+    /// Messages that were copied, because they were split over several buffers, or held while too much output waited.
+    pub copied: u64,
     /// How often the kernel found no buffer.
     pub starved: u64,
     /// How often a receive was cancelled because too much output waited.
@@ -106,7 +106,7 @@ impl Counters {
     fn count_message(&mut self, is_in_place: bool) {
         match is_in_place {
             true => self.in_place += 1,
-            false => self.assembled += 1,
+            false => self.copied += 1,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use embedding_io_uring_multishot::Config;
-use running::{BINARY, CLOSE, Client, Counted, HEAD, PING, PONG, Running, TEXT, frame};
+use running::{BINARY, CLOSE, Client, Counted, HEAD, LINGER_TIMEOUT, PING, PONG, Running, TEXT, frame};
 use websocket_proto::keepalive::KeepaliveConfig;
 
 /// Logs nothing, and sends no Ping while a test lasts.
@@ -17,6 +17,7 @@ fn quiet() -> Config {
     Config {
         on_end: |_| {},
         keepalive: KeepaliveConfig::new().ping_interval(Duration::from_secs(60)),
+        linger_timeout: LINGER_TIMEOUT,
         ..Config::default()
     }
 }
@@ -44,7 +45,7 @@ fn complete_messages_are_lent_from_the_kernels_buffer_and_allocate_nothing() {
     let before = server.wait("warm", |counters| counters.in_place == 100);
     exchange(MESSAGES);
     let after = server.wait("all", |counters| counters.in_place >= 100 + MESSAGES);
-    assert_eq!((after.in_place, after.assembled), (100 + MESSAGES, 0));
+    assert_eq!((after.in_place, after.copied), (100 + MESSAGES, 0));
     assert_eq!(after.allocations - before.allocations, 0);
 }
 
@@ -59,8 +60,8 @@ fn many_complete_messages_in_one_buffer_are_all_lent() {
     for message in &messages {
         client.expect(TEXT, message);
     }
-    let counters = server.wait("all", |counters| counters.in_place + counters.assembled == 100);
-    assert_eq!(counters.assembled, 0);
+    let counters = server.wait("all", |counters| counters.in_place + counters.copied == 100);
+    assert_eq!(counters.copied, 0);
 }
 
 #[test]
@@ -75,8 +76,8 @@ fn messages_split_over_small_buffers_arrive_complete() {
         for size in [0, 1, 3, 20, 125, 126, 1000, 5000] {
             client.echo(BINARY, &payload(1, size, size));
         }
-        let counters = server.wait("all", |counters| counters.in_place + counters.assembled == 8);
-        assert!(counters.assembled > 0, "{counters:?}");
+        let counters = server.wait("all", |counters| counters.in_place + counters.copied == 8);
+        assert!(counters.copied > 0, "{counters:?}");
         assert!(buffer_size < 1000 || counters.in_place >= 6, "{counters:?}");
     }
 }
@@ -186,10 +187,7 @@ fn slow_readers_use_bounded_memory_and_get_everything() {
         write_timeout: Duration::from_secs(60),
         ..quiet()
     };
-    let (buffer_size, all_buffers) = (
-        config.buffer_size,
-        usize::from(config.buffers) * config.buffer_size,
-    );
+    let all_buffers = usize::from(config.buffers) * config.buffer_size;
     let server = Running::start(config);
     let mut slow: Vec<_> = (0..SLOW).map(|_| Client::open(&server)).collect();
     let floods: Vec<_> = slow
@@ -223,10 +221,6 @@ fn slow_readers_use_bounded_memory_and_get_everything() {
     }
     let counters = server.wait("end", Counted::is_idle);
     assert!(counters.most_waiting <= max_buffered + SIZE + 4, "{counters:?}");
-    assert!(
-        counters.in_place > counters.assembled,
-        "{counters:?}, {buffer_size}"
-    );
 }
 
 #[test]
@@ -258,7 +252,7 @@ fn a_large_message_is_sent_in_parts() {
     client.send(BINARY, &message);
     std::thread::sleep(Duration::from_millis(200));
     client.expect(BINARY, &message);
-    let counters = server.wait("all", |counters| counters.assembled == 1);
+    let counters = server.wait("all", |counters| counters.copied == 1);
     assert!(counters.partial_sends > 0, "{counters:?}");
 }
 
@@ -376,11 +370,11 @@ fn a_client_that_does_not_end_the_transport_is_dropped_after_the_linger_timeout(
         ..quiet()
     });
     let mut client = Client::open(&server);
+    let began = Instant::now();
     client.send(CLOSE, b"");
     client.expect(CLOSE, b"");
-    let began = Instant::now();
     server.wait("dropped", Counted::is_idle);
-    assert!(began.elapsed() > linger_timeout / 2);
+    assert!(began.elapsed() >= linger_timeout);
 }
 
 /// Clients that never end the transport, and so are dropped while completions for them wait behind a short queue.
@@ -409,7 +403,7 @@ fn no_buffer_is_lost_when_clients_leave() {
 
 #[test]
 fn silent_clients_are_dropped_and_those_that_answer_pings_are_not() {
-    let short = Duration::from_millis(200);
+    let short = Duration::from_millis(400);
     let keepalive = KeepaliveConfig::new()
         .open_timeout(short)
         .ping_interval(short)
@@ -424,7 +418,7 @@ fn silent_clients_are_dropped_and_those_that_answer_pings_are_not() {
     let mut unopened = TcpStream::connect(server.address).unwrap();
     unopened.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     let mut pings = 0;
-    while server.counters().clients > 1 || pings < 5 {
+    while server.counters().clients > 1 || pings < 3 {
         let (opcode, payload) = alive.read_frame();
         assert_eq!(opcode, PING);
         alive.send(PONG, &payload);
@@ -440,14 +434,16 @@ fn silent_clients_are_dropped_and_those_that_answer_pings_are_not() {
 /// A Pong may have to wait behind a message, so anything received counts.
 #[test]
 fn a_client_that_sends_messages_instead_of_pongs_is_alive() {
-    let short = Duration::from_millis(100);
-    let keepalive = KeepaliveConfig::new().ping_interval(short).ping_timeout(short);
+    let (interval, timeout) = (Duration::from_millis(100), Duration::from_millis(400));
+    let keepalive = KeepaliveConfig::new()
+        .ping_interval(interval)
+        .ping_timeout(timeout);
     let server = Running::start(Config { keepalive, ..quiet() });
     let mut client = Client::open(&server);
     let began = Instant::now();
     let mut pings = 0;
-    while began.elapsed() < 8 * short {
-        std::thread::sleep(short / 10);
+    while began.elapsed() < 4 * timeout {
+        std::thread::sleep(interval / 10);
         client.send(TEXT, b"busy");
         while client.read_frame().0 == PING {
             pings += 1;
@@ -482,7 +478,7 @@ fn dropping_the_server_ends_all_operations() {
     assert!(server.counters().operations >= 50);
     let began = Instant::now();
     server.stop();
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     for client in &mut clients {
         client.stream.set_nonblocking(false).unwrap();
         let mut rest = Vec::new();

@@ -21,6 +21,9 @@ pub const PONG: u8 = 0x8a;
 pub const HEAD: &str = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/// Longer than anything that a test waits for, unless it sets another one.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// After this time, a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -198,7 +201,7 @@ impl Client {
     pub fn expect_end(&mut self) {
         let began = Instant::now();
         assert_eq!(self.stream.read(&mut [0]).unwrap(), 0);
-        assert!(began.elapsed() < Config::default().linger_timeout / 2);
+        assert!(began.elapsed() < LINGER_TIMEOUT / 2);
     }
 
     pub fn close(mut self) {
