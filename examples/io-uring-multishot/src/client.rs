@@ -495,6 +495,8 @@ mod tests {
             driven.sent(3);
         }
         assert!(matches!(driven.step(), Step::Receive));
+        let Counters { in_place, copied, .. } = driven.counters;
+        assert_eq!((in_place, copied), (1, 2), "only the first was not held");
     }
 
     #[test]
