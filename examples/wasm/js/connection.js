@@ -1,7 +1,7 @@
 // One connection: drives an endpoint of the WebAssembly instance over a stream of node. The order of steps is that of the Rust crate's
 // `Endpoint`, whose documentation explains it.
 
-import { Kind, NOT_OPEN, Step, WebSocketError } from "./instance.js";
+import { Code, Kind, Step, WebSocketError } from "./instance.js";
 
 /** The largest write. The stream gets the next one when it has written this, so that what waits, waits in the endpoint. */
 const MAX_WRITE = 256 * 1024;
@@ -113,7 +113,7 @@ export class Connection {
   }
 
   #send(send) {
-    if (this.#end !== null) throw new WebSocketError(NOT_OPEN);
+    if (this.#end !== null) throw new WebSocketError(Code.NOT_OPEN);
     this.#isFull = this.#call(() => send(this.#instance, this.#handle));
     this.#schedule();
     return !this.#isFull;

@@ -22,39 +22,58 @@ export const Step = Object.freeze({
 /** The kind of an event, as of `ws_next_event`. */
 export const Kind = Object.freeze({ NONE: 0, TEXT: 1, BINARY: 2, PING: 3, PONG: 4, CLOSE: 5 });
 
-const CODES = {
-  1: ["STALE_HANDLE", "the connection has ended"],
-  2: ["POISONED", "an earlier call into the WebAssembly instance trapped"],
-  3: ["INVALID_ARGUMENT", "a number or a length is out of its range"],
-  4: ["TOO_MANY_ENDPOINTS", "there are too many connections"],
-  5: ["SIZE_TOO_LARGE", "more bytes are reported than were lent"],
-  6: ["NOT_OPEN", "the connection is not open"],
-  7: ["FULL", "the limit of waiting output is reached: wait for `drained()`"],
-  8: ["INVALID_UTF8", "text is not UTF-8"],
-  9: ["CONTROL_TOO_LONG", "the payload of a ping is over 125 bytes"],
-  10: ["UNFINISHED_MESSAGE", "a fragmented message is still being sent"],
-  11: ["INVALID_CLOSE_CODE", "the close code must not be sent"],
-  12: ["REASON_TOO_LONG", "the close reason is over 123 bytes"],
-  13: ["REASON_WITHOUT_CODE", "a close reason without a code"],
-  14: ["NO_REQUEST", "no request waits for an answer"],
-  15: ["INVALID_REQUEST", "the request is not a valid WebSocket request"],
-  16: ["INVALID_FIELD", "a header or a subprotocol is malformed, reserved, or was not offered"],
-  17: ["INVALID_STATUS", "the status cannot be that of this response"],
-  18: ["NOT_DONE", "the connection has not ended"],
-  19: ["NO_DEFLATE", "the module was built without compression"],
-  20: ["NO_MEMORY", "the WebAssembly memory is exhausted"],
-};
+/** Why a call is refused: the numbers of `Code` in Rust, and one more. */
+export const Code = Object.freeze({
+  STALE_HANDLE: 1,
+  POISONED: 2,
+  INVALID_ARGUMENT: 3,
+  TOO_MANY_ENDPOINTS: 4,
+  SIZE_TOO_LARGE: 5,
+  NOT_OPEN: 6,
+  FULL: 7,
+  INVALID_UTF8: 8,
+  CONTROL_TOO_LONG: 9,
+  UNFINISHED_MESSAGE: 10,
+  INVALID_CLOSE_CODE: 11,
+  REASON_TOO_LONG: 12,
+  REASON_WITHOUT_CODE: 13,
+  NO_REQUEST: 14,
+  INVALID_REQUEST: 15,
+  INVALID_FIELD: 16,
+  INVALID_STATUS: 17,
+  NOT_DONE: 18,
+  NO_DEFLATE: 19,
+  NO_MEMORY: 20,
+});
 
-/** The code of a send on a connection that is not open. */
-export const NOT_OPEN = 6;
-const INVALID_REQUEST = 15;
-const NOT_DONE = 18;
+const MESSAGES = {
+  STALE_HANDLE: "the connection has ended",
+  POISONED: "an earlier call into the WebAssembly instance trapped",
+  INVALID_ARGUMENT: "a number or a length is out of its range",
+  TOO_MANY_ENDPOINTS: "there are too many connections",
+  SIZE_TOO_LARGE: "more bytes are reported than were lent",
+  NOT_OPEN: "the connection is not open",
+  FULL: "the limit of waiting output is reached: wait for `drained()`",
+  INVALID_UTF8: "text is not UTF-8",
+  CONTROL_TOO_LONG: "the payload of a ping is over 125 bytes",
+  UNFINISHED_MESSAGE: "a fragmented message is still being sent",
+  INVALID_CLOSE_CODE: "the close code must not be sent",
+  REASON_TOO_LONG: "the close reason is over 123 bytes",
+  REASON_WITHOUT_CODE: "a close reason without a code",
+  NO_REQUEST: "no request waits for an answer",
+  INVALID_REQUEST: "the request is not a valid WebSocket request",
+  INVALID_FIELD: "a header or a subprotocol is malformed, reserved, or was not offered",
+  INVALID_STATUS: "the status cannot be that of this response",
+  NOT_DONE: "the connection has not ended",
+  NO_DEFLATE: "the module was built without compression",
+  NO_MEMORY: "the WebAssembly memory is exhausted",
+};
 
 /** A call that was refused. `code` says why. */
 export class WebSocketError extends Error {
   constructor(number) {
-    const [code, message] = CODES[number] ?? [`CODE_${number}`, "unknown code"];
-    super(message);
+    const code = Object.keys(Code).find((name) => Code[name] === number) ?? `CODE_${number}`;
+    super(MESSAGES[code] ?? "unknown code");
     this.name = "WebSocketError";
     this.code = code;
   }
@@ -228,7 +247,7 @@ export class Instance {
   /** Accepts the request. Returns false if it is not a valid one. */
   accept(handle, subprotocol, headers) {
     const result = this.#calls.ws_accept(handle, this.#putParts([subprotocol, ...headers.flat()]));
-    return result === -INVALID_REQUEST ? false : checked(result) === 0;
+    return result === -Code.INVALID_REQUEST ? false : checked(result) === 0;
   }
 
   respond(handle, status, headers, body) {
@@ -238,7 +257,7 @@ export class Instance {
   /** How the endpoint ended, or null if it has not. */
   end(handle) {
     const result = this.#calls.ws_end(handle);
-    if (result === -NOT_DONE) return null;
+    if (result === -Code.NOT_DONE) return null;
     const isClean = checked(result) === 1;
     const [code, reason, codeSent, codeReceived, closedBy, timeout, status, text] = this.#parts("utf8");
     const number = (decimal) => (decimal === "" ? null : Number(decimal));
@@ -295,7 +314,7 @@ export class Instance {
   #space(size) {
     const start = this.#calls.ws_argument(size);
     this.#refresh();
-    if (start === 0) throw new WebSocketError(20);
+    if (start === 0) throw new WebSocketError(Code.NO_MEMORY);
     return start;
   }
 
@@ -329,6 +348,6 @@ function checked(result) {
 }
 
 function latin1(text) {
-  if (/[^\0-\xff]/.test(text)) throw new WebSocketError(16);
+  if (/[^\0-\xff]/.test(text)) throw new WebSocketError(Code.INVALID_FIELD);
   return Buffer.from(text, "latin1");
 }
