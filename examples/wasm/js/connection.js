@@ -228,8 +228,7 @@ export class Connection {
         instance.shutDown(handle);
         return true;
       case Step.DONE:
-        this.#done();
-        return false;
+        return this.#done();
       default:
         this.#wait(step);
         return false;
@@ -243,13 +242,14 @@ export class Connection {
   #done() {
     const end = this.#instance.end(this.#handle);
     if (end === null) {
-      // The stream has failed, and events wait for the handler.
+      // The stream has failed, but events wait: for the handler, or because the output was full before it was dropped.
       this.#isFull = false;
       this.#resolveDrained();
-      return;
+      return !this.#holdsEvents;
     }
     this.#instance.free(this.#handle);
     this.#finish(end);
+    return false;
   }
 
   #read() {
@@ -317,7 +317,11 @@ export class Connection {
   #refuse = (error) => {
     if (this.#end !== null || error?.code === "NO_REQUEST") return;
     this.#server.report(error, this);
-    this.#attempt(() => this.#instance.respond(this.#handle, 500, [], Buffer.alloc(0)));
+    try {
+      this.#call(() => this.#instance.respond(this.#handle, 500, [], Buffer.alloc(0)));
+    } catch (refused) {
+      if (refused?.code !== "NO_REQUEST" && this.#end === null) this.#break(refused);
+    }
     this.#schedule();
   };
 

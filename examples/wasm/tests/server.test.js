@@ -128,10 +128,20 @@ test("an answer that fails is a 500, and the error is reported", PATIENCE, async
 });
 
 test("an answer that takes too long is a 503", PATIENCE, async (t) => {
-  const server = await start(t, { openTimeout: 100, request: () => sleep(400) });
-  await assert.rejects(open(server), /503/);
-  await sleep(500); // the answer comes
-  assert.deepEqual(server.errors, []);
+  const late = [() => ({}), () => ({ status: 200 }), () => Promise.reject(new Error("late"))];
+  let next = 0;
+  const server = await start(t, { openTimeout: 100, lingerTimeout: 1000, request: () => sleep(300).then(late[next++]) });
+  for (const _ of late) {
+    const client = await RawClient.connect(server.port);
+    client.socket.write(HEAD);
+    await until(() => client.isEnded);
+    assert.match(String(client.received), /^HTTP\/1\.1 503 /);
+    await sleep(300); // the answer comes while the server waits for the end of the stream
+    client.socket.end();
+  }
+  await until(() => server.ends.length === 3);
+  assert.deepEqual(server.ends.map(({ timeout }) => timeout), Array(3).fill("opening"));
+  assert.deepEqual(server.errors.map(({ message }) => message), ["late"]);
 });
 
 test("requests that node has parsed are upgraded", PATIENCE, async (t) => {
@@ -422,6 +432,17 @@ test("clients that vanish, and streams that fail, end their connection only", PA
     await until(() => server.ends.length === before + 1);
     assert.deepEqual([server.ends[before].code, server.ends[before].isClean], [1006, false]);
     client.socket.destroy();
+  }
+  // Also while the output is full, or a handler waits until it is not.
+  for (const waits of [false, true]) {
+    const client = await RawClient.open(server.port);
+    client.socket.pause();
+    const connection = [...server.webSockets.connections].at(-1);
+    while (connection.bufferedAmount < MIB) connection.send(Buffer.alloc(500_000));
+    const waiting = waits ? connection.drained() : null;
+    client.socket.resetAndDestroy();
+    assert.equal((await connection.ended).code, 1006);
+    await waiting;
   }
   await echoed(other, "still there");
   assert.deepEqual(server.errors, []);
