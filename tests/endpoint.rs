@@ -169,6 +169,33 @@ fn limit_for_messages_can_be_changed_while_the_connection_is_open() {
     assert_eq!(write_all(&mut endpoint, now)[2..4], [0x03, 0xf1]);
 }
 
+// RFC 6455 section 8.1: a read inside a payload yields no event and needs no step for one, unless its text is not UTF-8
+#[test]
+fn reads_inside_a_payload_are_received_without_a_step_for_events() {
+    let now = Duration::ZERO;
+    let valid = [b'x'; 1000];
+    let mut invalid = valid;
+    invalid[500] = 0xff;
+    for (payload, is_valid) in [(valid, true), (invalid, false)] {
+        let mut endpoint = server_endpoint();
+        let wire = server().all_incoming(&[(0x81, &payload)]);
+        let (start, rest) = wire.split_at(100);
+        feed(&mut endpoint, now, start);
+        assert_eq!(events(&mut endpoint, now), []);
+        let (inside, rest) = rest.split_at(8 + 500 - start.len());
+        feed(&mut endpoint, now, inside);
+        assert_eq!(endpoint.step(now), Step::Read);
+        feed(&mut endpoint, now, &rest[..1]);
+        if is_valid {
+            feed(&mut endpoint, now, &rest[1..]);
+            assert_eq!(events(&mut endpoint, now), [text(&"x".repeat(1000))]);
+        } else {
+            assert_eq!(events(&mut endpoint, now), []);
+            assert_eq!(write_all(&mut endpoint, now)[2..4], [0x03, 0xef]);
+        }
+    }
+}
+
 // D85: both roles end by their opening deadline in the same way, the server with a 408
 #[test]
 fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {

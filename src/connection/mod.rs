@@ -215,6 +215,12 @@ impl Connection {
         self.receiver.take_whole_message(input)
     }
 
+    /// Receives input that ends inside a payload, and yields no event; `false` leaves everything else to [`receive`](Self::receive).
+    #[inline]
+    pub(crate) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
+        self.receiver.take_inside_payload(input)
+    }
+
     /// Not inlined, so that `receive` builds a complete message where its caller wants it: moving the message would
     /// cost more than decoding it.
     #[inline(never)]
@@ -223,6 +229,9 @@ impl Connection {
         input: &mut &'i mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
+        if self.receiver.take_inside_payload(input) {
+            return Ok(None);
+        }
         let received = self.receiver.receive_any(input);
         self.sender.apply(ReplyKind::<&[u8]>::to(&received), out);
         received

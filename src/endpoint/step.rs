@@ -94,6 +94,7 @@ impl Endpoint {
 
     /// Advances the time to `now`, and does what is due. `reads` says whether the transport can be read in the next
     /// step.
+    #[inline(always)]
     fn advance(&mut self, now: Duration, reads: bool) {
         self.flow.now = self.flow.now.max(nanos(now));
         if self.flow.writing == Writing::Failed {
@@ -107,6 +108,14 @@ impl Endpoint {
         if self.phase.is_closing() && !self.has_output() {
             self.flow.keepalive.record_closing(self.flow.now());
         }
+        if self.flow.keepalive.is_due(self.flow.now) || self.flow.makes_no_progress() {
+            self.reach_deadline(reads);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reach_deadline(&mut self, reads: bool) {
         if self.flow.keepalive.is_due(self.flow.now) && self.is_timed() {
             if let Err(expired) = self.do_what_is_due(reads) {
                 return self.expired(expired);
@@ -278,7 +287,6 @@ impl Endpoint {
     }
 
     /// Handles the deadline of a handshake or of a Ping: sends the Ping, or returns what has taken too long.
-    #[cold]
     fn do_what_is_due(&mut self, reads: bool) -> Result<(), Expired> {
         if reads && self.may_have_heard() {
             return Ok(());
@@ -299,7 +307,6 @@ impl Endpoint {
     }
 
     /// The transport made no progress in time.
-    #[cold]
     fn progress_missed(&mut self) {
         match self.flow.writing {
             // The peer's time to read our last bytes has passed.
@@ -385,13 +392,23 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether [`next_event`](Self::next_event) may return an event.
+    /// Returns whether [`next_event`](Self::next_event) may return an event. Input that ends inside a payload yields none, and is
+    /// received here.
     fn has_events(&mut self) -> bool {
-        if !self.flow.has_input || !matches!(self.phase, Phase::Open(_)) {
+        let Self { phase, flow, buffers } = self;
+        let (true, Phase::Open(connection)) = (flow.has_input, phase) else {
+            return false;
+        };
+        // Created for the end of a transport on which nothing was received.
+        let Buffers { read, output } = Buffers::of(buffers, &flow.limits);
+        if output.is_full_of_replies() {
             return false;
         }
-        // Created for the end of a transport on which nothing was received.
-        !self.buffers().output.is_full_of_replies()
+        if let (Reading::Ready, Some((mut input, consumed))) = (flow.reading, read.cursor()) {
+            flow.has_input = !connection.take_inside_payload(&mut input);
+            consumed.all_but(input.len());
+        }
+        flow.has_input
     }
 
     /// Returns whether so many replies wait that nothing is read.

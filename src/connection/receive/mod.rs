@@ -179,6 +179,32 @@ impl ReceiveHalf {
         self.state.is_open() && self.frame.is_none() && self.delivery != Delivery::Chunks
     }
 
+    /// Receives input that ends inside the payload of a fragment, as most reads of a large message do: it yields no event. `false`
+    /// leaves everything else, including errors, to `receive_any`.
+    pub(super) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
+        let (Some(Frame::Fragment(fin)), Coding::Plain, false) =
+            (self.frame, self.coding, self.message.is_idle())
+        else {
+            return false;
+        };
+        let read = self.message.read();
+        if self.payload_remaining() <= input.len().saturating_add(read) as u64 {
+            return false;
+        }
+        let received = match (read, input.is_empty()) {
+            (_, true) => self.take_read().map(drop),
+            (0, false) => {
+                let chunk = self.decoder.masked_chunk(input);
+                self.push(chunk, fin)
+            }
+            (_, false) => return false,
+        };
+        if let Err(error) = received {
+            self.fail(error);
+        }
+        received.is_ok()
+    }
+
     fn recycle_owned(&mut self, buffer: Vec<u8>) {
         if self.state.is_open() {
             self.message.recycle(buffer);
