@@ -210,14 +210,17 @@ impl<'a> Lines<'a> {
     fn push(&mut self, value: &'a [u8]) {
         match self {
             Self::None => *self = Self::One(value),
-            Self::One(first) => *self = Self::two(first, value),
-            Self::Many(values) => values.push(value),
+            Self::One(_) | Self::Many(_) => self.push_further(value),
         }
     }
 
     #[cold]
-    fn two(first: &'a [u8], second: &'a [u8]) -> Self {
-        Self::Many(vec![first, second])
+    fn push_further(&mut self, value: &'a [u8]) {
+        match self {
+            Self::None => *self = Self::One(value),
+            Self::One(first) => *self = Self::Many(vec![first, value]),
+            Self::Many(values) => values.push(value),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
