@@ -64,6 +64,17 @@ impl Masking {
     }
 }
 
+/// Writes the header of a message without a mask, for a payload of `len` bytes, if the capacity suffices. Returns whether it
+/// did.
+#[inline(always)]
+pub(super) fn short_header(kind: MessageKind, len: usize, out: &mut Vec<u8>) -> bool {
+    if out.capacity().wrapping_sub(out.len()) < EncodedHeader::ROOM {
+        return false;
+    }
+    Header::new(kind.opcode(), len as u64).encode().append_to(out);
+    true
+}
+
 fn header(kind: MessageKind, payload: &[u8]) -> Header {
     Header::new(kind.opcode(), payload.len() as u64)
 }

@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 use super::compression::{Deflate, Deflating};
 use super::control::ControlPayload;
-use super::framing::{Masking, begin_frame, deflated, finish_frame, short_message};
+use super::framing::{Masking, begin_frame, deflated, finish_frame, short_header, short_message};
 use super::prepared::Prepared;
 use super::reply::{Reply, ReplyKind};
 use super::state::{Incoming, Sending, State, TransportAdvice};
@@ -306,23 +306,29 @@ impl SendHalf {
 
     #[inline]
     fn send_message(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Misuse> {
-        match self.call_send_uncompressed(kind, payload, out) {
+        match self.send_uncompressed(kind, payload, out) {
             true => Ok(()),
             false => self.send_compressed(kind, payload, out),
         }
     }
 
-    /// Not inlined into each caller of the library, where a call takes less space than the copies of all sizes.
+    /// Sends a message, unless it may be compressed or has to be refused. Returns whether it did. Not inlined, because a
+    /// call takes less space than the copies of all sizes.
     #[inline(never)]
-    fn call_send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        self.send_uncompressed(kind, payload, out)
+    pub(super) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        self.send_short(kind, payload, out) || self.send_long(kind, payload, out)
     }
 
-    /// Sends a message, unless it may be compressed or has to be refused. Returns whether it did.
+    /// Sends a message if that takes little more than a copy. Returns whether it did.
     #[inline(always)]
-    pub(super) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn send_short(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        self.route == Route::Unmasked && short_message(kind, payload, out)
+    }
+
+    /// Sends a message of any length, unless it may be compressed or has to be refused. Returns whether it did.
+    #[inline(always)]
+    pub(super) fn send_long(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
         match self.route {
-            Route::Unmasked if short_message(kind, payload, out) => {}
             Route::Unmasked | Route::Masked => self.masking.message(kind, payload, out),
             Route::Other => return false,
         }
@@ -345,7 +351,15 @@ impl SendHalf {
         Ok(())
     }
 
-    fn send_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> Result<(), Misuse> {
+    pub(super) fn send_header(
+        &mut self,
+        kind: MessageKind,
+        len: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        if self.send_short_header(kind, len, out) {
+            return Ok(());
+        }
         self.check_new_message()?;
         match self.masking {
             Masking::Server => Header::new(kind.opcode(), len as u64).encode().append_to(out),
@@ -353,6 +367,12 @@ impl SendHalf {
             Masking::Client(_) => return Err(Misuse::Unmasked),
         }
         Ok(())
+    }
+
+    /// Writes a message's header, if that takes no allocation and messages are sent as they are. Returns whether it did.
+    #[inline(always)]
+    pub(super) fn send_short_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> bool {
+        self.route == Route::Unmasked && short_header(kind, len, out)
     }
 
     /// Sends the message compressed, if it should be.

@@ -146,8 +146,9 @@ impl Output {
         }
     }
 
+    /// Same as [`written`](Self::written), for everything that waits.
     #[inline]
-    fn written_completely(&mut self) {
+    pub(super) fn written_completely(&mut self) {
         let used = self.bytes.len();
         self.close = self.close.map(|_| 0);
         self.drop_waiting();
@@ -156,7 +157,8 @@ impl Output {
         }
     }
 
-    fn written_in_part(&mut self, size: usize) {
+    /// Same as [`written`](Self::written), for less than what waits.
+    pub(super) fn written_in_part(&mut self, size: usize) {
         let unsolicited = self.not_replies.saturating_sub(self.written);
         self.written = self.written.saturating_add(size);
         self.close = self.close.map(|waiting| waiting.saturating_sub(size));

@@ -43,6 +43,12 @@ impl Cause {
         }
     }
 
+    /// Returns whether as many of them wait as the limit allows, or more.
+    #[inline]
+    pub(super) fn is_full(self, output: &Output) -> bool {
+        self.counted(output) >= output.limit()
+    }
+
     /// Records that this caused the last `size` bytes of the output.
     #[inline]
     pub(super) fn account(self, size: usize, output: &mut Output) {
@@ -178,7 +184,7 @@ impl Sender<'_> {
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.cause.counted(self.output) >= self.output.limit()
+        self.cause.is_full(self.output)
     }
 
     /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
@@ -188,7 +194,6 @@ impl Sender<'_> {
     }
 
     /// Whether a payload has to be masked, as a client's is.
-    #[inline]
     pub(super) fn masks(&self) -> bool {
         let role = self.connection.as_ref().map(|connection| connection.role());
         role == Some(Role::Client)
@@ -222,7 +227,7 @@ impl Sender<'_> {
 
     /// Sends a message in one frame; a text is UTF-8.
     #[inline]
-    fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
+    pub(super) fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
         let connection = self.connection.as_deref_mut();
         match send_uncompressed(connection, self.output, self.cause, kind, payload) {
             true => Ok(()),
@@ -269,12 +274,12 @@ fn send_uncompressed(
     let Some(connection) = connection else {
         return false;
     };
-    if cause.counted(output) >= output.limit() {
+    if cause.is_full(output) {
         return false;
     }
     let out = output.buffer();
     let before = out.len();
-    if !connection.send_uncompressed(kind, payload, out) {
+    if !connection.send_short(kind, payload, out) && !connection.send_long(kind, payload, out) {
         return false;
     }
     let size = out.len().wrapping_sub(before);

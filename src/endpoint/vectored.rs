@@ -1,14 +1,13 @@
 //! Messages whose payload is written without copying it.
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::flow::Flow;
 use super::output::Output;
 use super::sender::Cause;
 use super::{SendError, Sender, TransportError};
+use crate::Connection;
 use crate::message::MessageKind;
-use crate::{Connection, Misuse};
 
 /// A message that is being sent with one vectored write: its header waits in the output, and its payload is still in
 /// the caller's buffer.
@@ -59,13 +58,7 @@ impl<'s> Sender<'s> {
     /// Same as [`send_text`](Self::send_text).
     #[inline]
     pub fn send_text_vectored<'p>(&'p mut self, text: &'p str) -> Result<VectoredWrite<'p>, SendError> {
-        if self.masks() {
-            return self
-                .reborrow()
-                .masked_into_output(|connection, out| connection.send_text(text, out));
-        }
-        self.message(|connection, out| connection.send_text_header(text, out))?;
-        Ok(self.reborrow().beside(text.as_bytes()))
+        self.send_vectored(MessageKind::Text, text.as_bytes())
     }
 
     /// Sends a binary message without copying the part of the payload that the transport accepts immediately. Otherwise
@@ -76,13 +69,7 @@ impl<'s> Sender<'s> {
     /// Same as [`send_binary`](Self::send_binary).
     #[inline]
     pub fn send_binary_vectored<'p>(&'p mut self, payload: &'p [u8]) -> Result<VectoredWrite<'p>, SendError> {
-        if self.masks() {
-            return self
-                .reborrow()
-                .masked_into_output(|connection, out| connection.send_binary(payload, out));
-        }
-        self.message(|connection, out| connection.send_binary_header(payload, out))?;
-        Ok(self.reborrow().beside(payload))
+        self.send_vectored(MessageKind::Binary, payload)
     }
 
     /// Sends a message, in either role, without copying the part of the payload that the transport accepts immediately:
@@ -101,15 +88,30 @@ impl<'s> Sender<'s> {
         Ok(self.reborrow().beside(payload))
     }
 
-    /// A client's payload, which is masked on the way into the output. By value, so that a server's sender need not be in
-    /// memory.
+    #[inline]
+    fn send_vectored<'p>(
+        &'p mut self,
+        kind: MessageKind,
+        payload: &'p [u8],
+    ) -> Result<VectoredWrite<'p>, SendError> {
+        let connection = self.connection.as_deref_mut();
+        let payload = match send_short_header(connection, self.output, self.cause, kind, payload.len()) {
+            true => payload,
+            false => self.reborrow().send_header_or_masked(kind, payload)?,
+        };
+        Ok(self.reborrow().beside(payload))
+    }
+
+    /// Returns the part of the payload that is not in the output: nothing of a client's, which is masked on the way. Not
+    /// inlined, and by value, so that a server's sender need not be in memory.
     #[inline(never)]
-    fn masked_into_output(
-        mut self,
-        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
-    ) -> Result<VectoredWrite<'s>, SendError> {
-        self.message(send)?;
-        Ok(self.beside(&[]))
+    fn send_header_or_masked(mut self, kind: MessageKind, payload: &[u8]) -> Result<&[u8], SendError> {
+        if self.masks() {
+            self.send(kind, payload)?;
+            return Ok(&[]);
+        }
+        self.message(|connection, out| connection.send_header(kind, payload.len(), out))?;
+        Ok(payload)
     }
 
     #[inline]
@@ -123,6 +125,32 @@ impl<'s> Sender<'s> {
     }
 }
 
+/// Appends a message's header, if that takes no allocation and the message is sent as it is. Returns whether it did. Takes
+/// the parts of a sender, so that they are in registers.
+#[inline(never)]
+fn send_short_header(
+    connection: Option<&mut Connection>,
+    output: &mut Output,
+    cause: Cause,
+    kind: MessageKind,
+    len: usize,
+) -> bool {
+    let Some(connection) = connection else {
+        return false;
+    };
+    if cause.is_full(output) {
+        return false;
+    }
+    let out = output.buffer();
+    let before = out.len();
+    if !connection.send_short_header(kind, len, out) {
+        return false;
+    }
+    let size = out.len().wrapping_sub(before);
+    cause.account(size, output);
+    true
+}
+
 impl VectoredWrite<'_> {
     /// Returns what to write, in this order: all waiting output, with the header at its end, and the payload.
     #[inline]
@@ -133,13 +161,15 @@ impl VectoredWrite<'_> {
     /// Records that the transport accepted the first `size` bytes of both [`slices`](Self::slices) together.
     #[inline]
     pub fn written(&mut self, size: usize) {
-        let of_output = self.output.len();
-        let size = size.min(of_output.saturating_add(self.payload.len()));
-        self.output.written(size);
-        let of_payload = size.saturating_sub(of_output);
-        self.payload = self.payload.get(of_payload..).unwrap_or_default();
-        let left = self.output.len().saturating_add(self.payload.len());
-        self.flow.wrote(size, left);
+        match size.checked_sub(self.output.total()) {
+            Some(of_payload) => {
+                self.output.written_completely();
+                self.payload = self.payload.get(of_payload..).unwrap_or_default();
+            }
+            None => self.output.written_in_part(size),
+        }
+        self.flow
+            .wrote(size, self.output.total().saturating_add(self.payload.len()));
     }
 
     /// Records that the transport accepts no output now, like
