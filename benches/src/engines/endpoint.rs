@@ -45,8 +45,23 @@ impl Driven {
         }
     }
 
+    /// Writes what waits, as the documentation of `flush_step` says for a caller that only sends.
+    fn flush(&mut self, sent: &mut Sent) {
+        let endpoint = &mut self.endpoint;
+        while let Some(step) = endpoint.flush_step(NOW) {
+            match step {
+                Step::Write => {
+                    sent.write(endpoint.output());
+                    endpoint.written(endpoint.output().len());
+                }
+                Step::Flush => endpoint.flushed(),
+                _ => return,
+            }
+        }
+    }
+
     /// Runs until nothing is left to read.
-    fn drive(&mut self, mut reader: Option<Reader>, echo: bool, outcome: &mut Outcome) {
+    fn drive(&mut self, mut reader: Reader, echo: bool, outcome: &mut Outcome) {
         let (endpoint, large) = (&mut self.endpoint, self.large);
         endpoint.ready();
         loop {
@@ -77,10 +92,7 @@ impl Driven {
                     endpoint.written(endpoint.output().len());
                 }
                 Step::Flush => endpoint.flushed(),
-                Step::Read => match reader
-                    .as_mut()
-                    .map_or(0, |reader| reader.read(endpoint.read_space()))
-                {
+                Step::Read => match reader.read(endpoint.read_space()) {
                     0 => endpoint.read_blocked(),
                     size => endpoint.received(size),
                 },
@@ -122,7 +134,7 @@ fn write(mut write: VectoredWrite<'_>, sent: &mut Sent) {
 
 impl Engine for Driven {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
-        self.drive(Some(input.reader()), echo, outcome);
+        self.drive(input.reader(), echo, outcome);
     }
 
     fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
@@ -134,10 +146,10 @@ impl Engine for Driven {
             let mut sender = self.endpoint.sender();
             send(&mut sender, outgoing, self.large, &mut outcome.sent);
             if sender.buffered_amount() >= WRITE_SIZE {
-                self.drive(None, false, outcome);
+                self.flush(&mut outcome.sent);
             }
         }
-        self.drive(None, false, outcome);
+        self.flush(&mut outcome.sent);
     }
 
     /// The buffers are not counted: they are lent to the endpoint that is active.
