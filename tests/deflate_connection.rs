@@ -546,6 +546,14 @@ fn both_send_plain_what_is_small_or_not_to_be_compressed() {
         connection.set_compression(Compression::Off);
         connection.send_text("secret secret secret", &mut out).unwrap();
         assert_eq!(out[0], 0x81);
+        connection
+            .send_fragment(
+                MessageKind::Text,
+                b"a message in one fragment",
+                Fin::Last,
+                &mut out,
+            )
+            .unwrap();
         connection.set_compression(Compression::On);
         out.clear();
         connection.send_text("secret secret secret", &mut out).unwrap();
