@@ -403,3 +403,15 @@ proptest! {
         }
     }
 }
+
+// RFC 6455 section 5.2: a header is the same whether memory for it is there or not
+#[test]
+fn header_does_not_depend_on_the_memory_for_it() {
+    for capacity in [0, 64] {
+        let (_, mut sender) = Connection::server(&Config::new()).split();
+        let mut out = Vec::with_capacity(capacity);
+        sender.send_text_header("text", &mut out).unwrap();
+        sender.send_binary_header(&[0; 200], &mut out).unwrap();
+        assert_eq!(out, b"\x81\x04\x82\x7e\x00\xc8", "{capacity}");
+    }
+}
