@@ -30,6 +30,7 @@ export class Connection {
   #isBusy = false; // a handler has returned a promise
   #isFull = false; // so much output waits that another message would be refused
   #isClosing = false; // this side has closed, and no handler is called again, except `close`
+  #isLost = false; // the stream has failed, and events wait for a handler
   #isDriving = false;
   #isScheduled = false;
   #drained = null;
@@ -56,7 +57,7 @@ export class Connection {
   }
 
   get isOpen() {
-    return this.#end === null && this.#call(() => this.#instance.isOpen(this.#handle));
+    return this.#end === null && !this.#isLost && this.#call(() => this.#instance.isOpen(this.#handle));
   }
 
   /** How many bytes wait to be written. */
@@ -94,7 +95,9 @@ export class Connection {
   }
 
   drained() {
-    if (this.#end !== null || !this.#call(() => this.#instance.isFull(this.#handle))) return Promise.resolve();
+    // Not only a send fills the output, but also the replies to what was received.
+    if (this.#end === null) this.#isFull = this.#call(() => this.#instance.isFull(this.#handle));
+    if (this.#end !== null || !this.#isFull) return Promise.resolve();
     if (this.#drained === null) {
       this.#drained = {};
       this.#drained.promise = new Promise((resolve) => (this.#drained.resolve = resolve));
@@ -105,6 +108,12 @@ export class Connection {
   /** For the server: the deadline has passed. */
   isDue() {
     this.#wake();
+  }
+
+  /** For the server, which closes. A request that waits for its answer gets a 503 then. */
+  leave(code, reason) {
+    if (this.isOpen) this.close(code, reason);
+    else if (this.request === null || this.#isLost) this.abort();
   }
 
   /** For the server: ends the connection without another call into the instance, which trapped. */
@@ -184,9 +193,10 @@ export class Connection {
     this.#server.report(error, this);
     try {
       this.#call(() => this.#instance.free(this.#handle));
-    } finally {
-      this.lose(error);
+    } catch {
+      // The first error is reported.
     }
+    this.lose(error);
   }
 
   #drive() {
@@ -210,6 +220,7 @@ export class Connection {
         this.#ask();
         return true;
       case Step.EVENT:
+        this.#isFull = instance.isFull(handle); // of Pings and Pongs too
         this.#deliver();
         return true;
       case Step.WRITE:
@@ -244,6 +255,8 @@ export class Connection {
     if (end === null) {
       // The stream has failed, but events wait: for the handler, or because the output was full before it was dropped.
       this.#isFull = false;
+      this.#isLost = true;
+      this.deadline = Infinity;
       this.#resolveDrained();
       return !this.#holdsEvents;
     }
@@ -294,19 +307,25 @@ export class Connection {
 
   #answer = (answer) => {
     if (this.#end !== null) return;
-    const { status, subprotocol = "", headers = [], body = "" } = this.#server.isClosing ? { status: 503 } : (answer ?? {});
     try {
-      const list = Array.isArray(headers) ? headers : Object.entries(headers);
-      const bytes = typeof body === "string" ? Buffer.from(body) : body;
-      this.#call(() => {
-        if (status !== undefined) this.#instance.respond(this.#handle, status, list, bytes);
-        else if (this.#instance.accept(this.#handle, subprotocol, list)) this.#opened(subprotocol);
-      });
+      this.#respond(this.#server.isClosing ? { status: 503 } : answer);
     } catch (error) {
       this.#refuse(error);
     }
     this.#schedule();
   };
+
+  /** Throws if the answer is a mistake, such as `false`: it must not open the connection. */
+  #respond(answer = {}) {
+    if (typeof answer !== "object" || answer === null) throw new TypeError("an answer is an object or undefined");
+    const { status, subprotocol = "", headers = [], body = "" } = answer;
+    const list = Array.isArray(headers) ? headers : Object.entries(headers);
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    this.#call(() => {
+      if (status !== undefined) this.#instance.respond(this.#handle, status, list, bytes);
+      else if (this.#instance.accept(this.#handle, subprotocol, list)) this.#opened(subprotocol);
+    });
+  }
 
   #opened(subprotocol) {
     this.subprotocol = subprotocol;
@@ -337,7 +356,7 @@ export class Connection {
           this.#invoke("message", this.#instance.binary());
           break;
         case Kind.PING:
-          this.#invoke("ping", this.#instance.binary());
+          this.#ping(this.#instance.binary());
           break;
         case Kind.PONG:
           this.#invoke("pong", this.#instance.binary());
@@ -345,6 +364,12 @@ export class Connection {
         default: // a Close is part of the end
       }
     }
+  }
+
+  /** The Pong is in the output now, which it may have filled. */
+  #ping(data) {
+    this.#isFull = this.#instance.isFull(this.#handle);
+    this.#invoke("ping", data);
   }
 
   #invoke(name, data) {
@@ -393,7 +418,7 @@ function isPromise(value) {
   return typeof value?.then === "function";
 }
 
-function isTrap(error) {
+export function isTrap(error) {
   return error instanceof WebAssembly.RuntimeError || error?.code === "POISONED";
 }
 

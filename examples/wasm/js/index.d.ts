@@ -29,7 +29,7 @@ export interface Request {
   readonly isSameOrigin: boolean;
 }
 
-/** The answer to a request. Nothing, or an answer without a status, accepts it. */
+/** The answer to a request. Nothing, or an answer without a status, accepts it. Any other value that is not an object is a mistake. */
 export type Answer =
   | void
   | { status?: undefined; /** One of those that the client offers. */ subprotocol?: string; headers?: Headers }
@@ -88,7 +88,7 @@ export interface Settings {
   maxHeadSize?: number;
   /**
    * The bound of the output that waits for the client. Default: 1 MiB. While so much waits, no message is delivered and nothing is
-   * read, so that a handler can always send one message; `send` returns false, and throws `FULL` if it is called nevertheless.
+   * read, so that a handler of messages can always send one; `send` returns false, and throws `FULL` if it is called nevertheless.
    */
   maxBuffered?: number;
   /** For the opening handshake, with the time that the handler `request` takes. Default: 10 s. */
@@ -112,7 +112,7 @@ export interface Settings {
  * read. If a handler throws or rejects, its connection is closed with 1011; other connections are not concerned.
  */
 export interface Handlers {
-  /** Answers a request. Default: accepts it. If it throws, the answer is 500. */
+  /** Answers a request. Default: accepts it. If it throws, or its answer is a mistake, the client gets a 500. */
   request?(request: Request, connection: Connection): Answer | Promise<Answer>;
   /** The connection is open. */
   open?(connection: Connection): void | Promise<void>;
@@ -121,8 +121,8 @@ export interface Handlers {
   /** A Ping, which is answered automatically. */
   ping?(connection: Connection, data: Buffer): void | Promise<void>;
   pong?(connection: Connection, data: Buffer): void | Promise<void>;
-  /** The last call for each connection, including those that never opened. */
-  close?(connection: Connection, end: End): void;
+  /** The last call for each connection, including those that never opened. Nothing waits for its promise. */
+  close?(connection: Connection, end: End): void | Promise<void>;
   /** What a handler threw; without a connection, what concerns the server. Default: `console.error`. It must not throw. */
   error?(error: unknown, connection: Connection | null): void;
 }
@@ -136,7 +136,7 @@ export class Connection {
   readonly request: Request | null;
   /** The subprotocol; empty if there is none. */
   readonly subprotocol: string;
-  /** Whether messages can be sent. */
+  /** Whether messages can be sent. False once the stream has failed, also while received messages still wait for a handler. */
   readonly isOpen: boolean;
   /** How many bytes wait to be written, with their framing. */
   readonly bufferedAmount: number;
@@ -144,7 +144,7 @@ export class Connection {
   readonly ended: Promise<End>;
   /**
    * Sends a message: text for a string, in which lone surrogates become U+FFFD, otherwise binary. Returns false if `maxBuffered` bytes
-   * wait now: wait for `drained` before the next one.
+   * wait now: wait for `drained` before the next one. After true, the next one can still throw `FULL`, if Pongs were sent in between.
    *
    * Throws a `WebSocketError`: `NOT_OPEN`, `FULL`, `UNFINISHED_MESSAGE`; or a `TypeError`.
    */
@@ -169,17 +169,23 @@ export class WebSocketServer {
   constructor(module: WebAssembly.Module, options?: Settings & Handlers);
   /** The connections that have not ended, including those that are not open yet. */
   readonly connections: ReadonlySet<Connection>;
-  /** The size of the WebAssembly memory, in bytes. It grows up to 2 GiB, and does not shrink: freed memory is used again. */
+  /**
+   * The size of the WebAssembly memory, in bytes. It grows up to 2 GiB, and does not shrink: freed memory is used again. 0 after a trap,
+   * until the next connection.
+   */
   readonly memorySize: number;
   /**
    * Serves a stream on which a client is about to send its request: a socket of `node:net` or `node:tls`, created with `allowHalfOpen`,
    * or any other duplex stream of bytes. `head`: what was already read from it. Throws, and destroys the stream, if the memory is
-   * exhausted.
+   * exhausted, or if no new instance can be created after a trap.
    */
   accept(stream: Duplex, head?: Uint8Array): Connection;
   /** Serves a request that `node:http` or `node:https` has parsed: the arguments of its event `upgrade`. */
   upgrade(request: IncomingMessage, stream: Duplex, head?: Uint8Array): Connection;
-  /** Closes all connections, and answers later requests with 503. Resolves when all have ended. */
+  /**
+   * Closes all connections. A request that waits for its answer gets a 503, and streams accepted later are destroyed. Resolves when all
+   * have ended. Rejects, and changes nothing, if the code or the reason must not be sent: see `Connection.close`.
+   */
   close(code?: number, reason?: string): Promise<void>;
 }
 
@@ -204,6 +210,6 @@ export function serve(
 ): Promise<{
   address: AddressInfo;
   webSockets: WebSocketServer;
-  /** Stops listening, and closes all connections. */
+  /** Stops listening, and closes all connections. Rejects as `WebSocketServer.close` does. */
   close(code?: number, reason?: string): Promise<void>;
 }>;

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 
-import { Connection } from "./connection.js";
+import { Connection, isTrap } from "./connection.js";
 import { Instance, WebSocketError } from "./instance.js";
 
 export { WebSocketError };
@@ -56,12 +56,13 @@ export class WebSocketServer {
 
   /** The size of the memory of the WebAssembly instance, in bytes. */
   get memorySize() {
-    return this.#instance.memorySize;
+    return this.#instance?.memorySize ?? 0;
   }
 
   accept(stream, head) {
     stream.setNoDelay?.(true);
     try {
+      this.#instance ??= this.#instantiate();
       const connection = new Connection(this, this.#instance, stream, head);
       this.#connections.add(connection);
       if (this.#isClosing) connection.abort();
@@ -83,12 +84,10 @@ export class WebSocketServer {
   }
 
   async close(code = 1001, reason = "") {
+    this.checkClose(code, reason);
     this.#isClosing = true;
     const connections = [...this.#connections];
-    for (const connection of connections) {
-      if (connection.isOpen) connection.close(code, reason);
-      else if (connection.request === null) connection.abort();
-    }
+    for (const connection of connections) this.#dismiss(connection, code, reason);
     await Promise.all(connections.map((connection) => connection.ended));
   }
 
@@ -98,7 +97,27 @@ export class WebSocketServer {
     return instance;
   }
 
-  // What follows is for `Connection`.
+  #dismiss(connection, code, reason) {
+    try {
+      connection.leave(code, reason);
+    } catch (error) {
+      this.report(error, connection);
+      connection.abort();
+    }
+  }
+
+  // What follows is for `serve` and `Connection`.
+
+  /** Throws if no connection could be closed so. */
+  checkClose(code = 1001, reason = "") {
+    if (!Number.isInteger(code)) throw new TypeError("a close code is an integer");
+    try {
+      this.#instance?.checkClose(code, String(reason));
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      this.trapped(this.#instance, error);
+    }
+  }
 
   get isClosing() {
     return this.#isClosing;
@@ -120,7 +139,7 @@ export class WebSocketServer {
   /** The state of an instance that trapped may be incomplete, so that its connections are lost. Later ones get a new instance. */
   trapped(instance, error) {
     if (instance !== this.#instance) return;
-    this.#instance = this.#instantiate();
+    this.#instance = null; // `accept` creates the next one, which may fail
     const lost = [...this.#connections];
     this.#connections.clear();
     this.report(error, null);
@@ -130,7 +149,8 @@ export class WebSocketServer {
   ended(connection, end) {
     this.#connections.delete(connection);
     try {
-      this.#handlers.close?.(connection, end);
+      const returned = this.#handlers.close?.(connection, end);
+      returned?.then?.(undefined, (error) => this.report(error, connection));
     } catch (error) {
       this.report(error, connection);
     }
@@ -183,6 +203,7 @@ export async function serve(options) {
     address: server.address(),
     webSockets,
     async close(code, reason) {
+      webSockets.checkClose(code, reason); // before it stops listening
       const closed = new Promise((resolve) => server.close(resolve));
       await webSockets.close(code, reason);
       await closed;

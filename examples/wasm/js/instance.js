@@ -214,6 +214,11 @@ export class Instance {
     return checked(this.#calls.ws_close(handle, code, this.#put(reason))) === 1;
   }
 
+  /** Throws if `close` would refuse the code or the reason on any connection. */
+  checkClose(code, reason) {
+    checked(this.#calls.ws_check_close(code, this.#put(reason)));
+  }
+
   isOpen(handle) {
     return checked(this.#calls.ws_sending(handle)) === 1;
   }
@@ -314,8 +319,9 @@ export class Instance {
   #space(size) {
     const start = this.#calls.ws_argument(size);
     this.#refresh();
-    if (start === 0) throw new WebSocketError(Code.NO_MEMORY);
-    return start;
+    if (start !== 0) return start;
+    checked(this.#calls.ws_count()); // an instance that is poisoned has no memory either
+    throw new WebSocketError(Code.NO_MEMORY);
   }
 
   #copy(start, size) {

@@ -150,7 +150,9 @@ pub extern "C" fn ws_read_space(handle: f64) -> i32 {
 
 /// Records that `size` bytes were read into the space that [`ws_read_space`] lends; 0 is the end of the stream. Returns 0.
 ///
-/// [`Code::SizeTooLarge`] if the space is smaller, or no longer lent: any call on the endpoint but a send ends that.
+/// [`Code::SizeTooLarge`] if the space is smaller, or no longer lent. It is lent until this call or [`ws_step`], [`ws_flush_step`],
+/// [`ws_next_event`](crate::ws_next_event), [`ws_accept`](crate::ws_accept), [`ws_respond`](crate::ws_respond), or any of the functions
+/// that record something, except [`ws_written`].
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_received(handle: f64, size: u32) -> i32 {
     on(handle, |entry, _| {
@@ -244,6 +246,7 @@ fn record(handle: f64, record: impl FnOnce(&mut Endpoint)) -> i32 {
 
 fn fail(handle: f64, len: u32, record: impl FnOnce(&mut Endpoint, String)) -> i32 {
     on(handle, |entry, shared| {
+        entry.space = 0;
         let error = utf8::validate(shared.argument(len)?).map_err(|_| Code::InvalidUtf8)?;
         record(&mut entry.endpoint, error.to_owned());
         Ok(0)

@@ -61,7 +61,7 @@ pub use endpoint::{
     ws_write_failed, ws_written,
 };
 pub use message::{
-    ws_close, ws_next_event, ws_send_binary, ws_send_fragment, ws_send_ping, ws_send_pong, ws_send_text,
-    ws_sending,
+    ws_check_close, ws_close, ws_next_event, ws_send_binary, ws_send_fragment, ws_send_ping, ws_send_pong,
+    ws_send_text, ws_sending,
 };
 pub use opening::{ws_accept, ws_request, ws_respond};

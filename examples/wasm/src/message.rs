@@ -3,10 +3,10 @@
 //! Each function that sends returns 1 if so much output waits now that the next message would be refused with [`Code::Full`], otherwise 0.
 
 use websocket_proto::endpoint::Sender;
-use websocket_proto::{Close, CloseCode, Event, Fin, MessageKind, Payload, utf8};
+use websocket_proto::{Close, CloseCode, Config, Connection, Event, Fin, MessageKind, Payload, utf8};
 
 use crate::code::Code;
-use crate::edge::{on, set_result};
+use crate::edge::{Instance, enter, on, set_result};
 
 /// Returns the kind of the next event and lends its data: 0 if there is none now, 1 a text message, 2 a binary message, 3 a Ping, which is
 /// answered automatically, 4 a Pong, 5 the peer's Close, which is answered automatically and is the last event. Texts are UTF-8. The last
@@ -74,9 +74,22 @@ pub extern "C" fn ws_send_pong(handle: f64, len: u32) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close(handle: f64, code: u32, len: u32) -> i32 {
     send(handle, len, |sender, reason| {
-        let code = u16::try_from(code).map_err(|_| Code::InvalidCloseCode)?;
-        let code = (code != 0).then_some(CloseCode(code));
-        Ok(sender.close(code, validate(reason)?)?)
+        Ok(sender.close(close_code(code)?, validate(reason)?)?)
+    })
+}
+
+/// Returns 0 if [`ws_close`] sends a Close with this code and reason on an open connection, otherwise the code for which it refuses them.
+/// The arguments are those of [`ws_close`].
+#[unsafe(no_mangle)]
+pub extern "C" fn ws_check_close(code: u32, len: u32) -> i32 {
+    enter(|Instance { shared, .. }| {
+        let mut connection = Connection::server(&Config::new());
+        connection.close(
+            close_code(code)?,
+            validate(shared.argument(len)?)?,
+            &mut Vec::new(),
+        )?;
+        Ok(0)
     })
 }
 
@@ -98,6 +111,12 @@ fn send(handle: f64, len: u32, call: impl FnOnce(&mut Sender<'_>, &[u8]) -> Resu
         call(&mut sender, shared.argument(len)?)?;
         Ok(sender.is_full().into())
     })
+}
+
+/// Returns the code of a Close, or `None` for 0.
+fn close_code(code: u32) -> Result<Option<CloseCode>, Code> {
+    let code = u16::try_from(code).map_err(|_| Code::InvalidCloseCode)?;
+    Ok((code != 0).then_some(CloseCode(code)))
 }
 
 fn validate(text: &[u8]) -> Result<&str, Code> {

@@ -61,6 +61,7 @@ pub extern "C" fn ws_request(handle: f64) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_accept(handle: f64, len: u32) -> i32 {
     on(handle, |entry, shared| {
+        entry.space = 0;
         let parts = parts::split(shared.argument(len)?)?;
         let (subprotocol, fields) = parts.split_first().ok_or(Code::InvalidArgument)?;
         let subprotocol = utf8::validate(subprotocol).map_err(|_| Code::InvalidField)?;
@@ -101,6 +102,7 @@ fn accept(
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_respond(handle: f64, status: u32, len: u32) -> i32 {
     on(handle, |entry, shared| {
+        entry.space = 0;
         let parts = parts::split(shared.argument(len)?)?;
         let (body, fields) = parts.split_first().ok_or(Code::InvalidArgument)?;
         let fields = parts::pairs(fields)?;

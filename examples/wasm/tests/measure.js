@@ -1,5 +1,4 @@
-// Memory and throughput of echo servers side by side, each in a process of its own: this package, in the main thread and in a worker,
-// and `ws` with and without its native masking, if that is installed.
+// Memory and throughput of echo servers side by side, each in a process of its own: this package and `ws`.
 //
 //     node measure.js [ROUNDS]
 //

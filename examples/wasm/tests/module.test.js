@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { load } from "../js/index.js";
+import { Instance } from "../js/instance.js";
 import { HEAD, closeFrame, frame, frames } from "./client.js";
 import { FILE, random, withMaxMemory } from "./tools.js";
 
@@ -73,6 +74,11 @@ function drive({ calls, lent, result }, handle, input = Buffer.alloc(0), now = 0
         return { written: Buffer.concat(written), events, step };
     }
   }
+}
+
+/** A list of byte strings, each shorter than 256 bytes. */
+function parts(...list) {
+  return Buffer.concat(list.flatMap((part) => [Buffer.from([part.length, 0, 0, 0]), Buffer.from(part)]));
 }
 
 function opened(instance) {
@@ -155,9 +161,11 @@ test("sizes that are too large are refused", () => {
   assert.equal(calls.ws_send_binary(other, instance.put("x")), 0);
   assert.equal(calls.ws_received(other, 0), 0, "a send leaves the space as it is");
   const third = opened(instance);
-  for (const call of ["ws_ready", "ws_read_blocked", "ws_next_event", "ws_flushed", "ws_abort"]) {
+  for (const call of [
+    "ws_ready", "ws_read_blocked", "ws_next_event", "ws_flushed", "ws_step", "ws_accept", "ws_respond", "ws_read_failed", "ws_abort",
+  ]) {
     calls.ws_read_space(third);
-    calls[call](third);
+    calls[call](third, 0, 0);
     assert.equal(calls.ws_received(third, 1), -5, call);
   }
   const fourth = opened(instance);
@@ -201,7 +209,6 @@ test("what may not be sent is refused, and the connection is as before", () => {
 test("answers that are malformed are refused, and the request still waits", () => {
   const instance = instantiate();
   const { calls, put } = instance;
-  const parts = (...list) => Buffer.concat(list.flatMap((part) => [Buffer.from([part.length, 0, 0, 0]), Buffer.from(part)]));
   const handle = calls.ws_open(0);
   assert.equal(calls.ws_accept(handle, put(parts(""))), -14, "no request yet");
   assert.equal(drive(instance, handle, HEAD).step, 0);
@@ -219,6 +226,22 @@ test("answers that are malformed are refused, and the request still waits", () =
   assert.equal(calls.ws_request(handle), 0);
   assert.equal(calls.ws_accept(handle, put(parts("", "Name", "value"))), 0);
   assert.match(drive(instance, handle).written.toString(), /^HTTP\/1\.1 101 [^]*\r\nName: value\r\n/);
+});
+
+test("a Close is checked without a connection as it is on one", () => {
+  const instance = instantiate();
+  const { calls, put } = instance;
+  const reasons = ["", "x", "x".repeat(123), "x".repeat(124), [0xff]];
+  for (const code of [0, 1, 999, 1000, 1005, 1006, 1010, 1015, 2999, 3000, 4999, 5000, 65536, 65536 + 1000, -1]) {
+    for (const reason of reasons) {
+      const checked = calls.ws_check_close(code, put(reason));
+      const handle = opened(instance);
+      assert.equal(checked, calls.ws_close(handle, code, put(reason)), `${code} ${reason}`);
+      calls.ws_free(handle);
+    }
+  }
+  assert.equal(calls.ws_check_close(1005, 0), -11);
+  assert.equal(calls.ws_check_close(1000, 2 ** 24), -3);
 });
 
 test("settings that are out of range are refused", () => {
@@ -243,6 +266,14 @@ test("no call traps, whatever its arguments", () => {
   const handles = Array.from({ length: 8 }, () => calls.ws_open(0));
   const numbers = [0, 1, 2, 5, 125, 126, 1000, 1005, 65535, 65536, -1, 2 ** 31, NaN, Infinity, 0.5, -1e300];
   const codes = new Set();
+  // Bytes, ASCII, parts, and parts that are fields.
+  const argument = () =>
+    [
+      () => Buffer.from(Array.from({ length: next(300) }, () => next(256))),
+      () => Buffer.alloc(next(300), "ascii"),
+      () => parts(...Array.from({ length: next(4) }, () => "x".repeat(next(9)))),
+      () => parts("", "Name", ["value", "a\r\nb"][next(2)]),
+    ][next(4)]();
   for (let i = 0; i < 30_000; i++) {
     const name = names[next(names.length)];
     const rest = Array.from({ length: 10 }, () => numbers[next(numbers.length)]);
@@ -253,7 +284,7 @@ test("no call traps, whatever its arguments", () => {
         handles[slot] = calls.ws_open(next(1000));
         break;
       case "ws_argument":
-        instance.put(Buffer.from(Array.from({ length: next(300) }, () => next(256))));
+        instance.put(argument());
         break;
       case "ws_configure":
         codes.add(calls.ws_configure(...rest));
@@ -270,7 +301,8 @@ test("no call traps, whatever its arguments", () => {
       if (calls.ws_step(handles[slot], 0) === 0) calls.ws_accept(handles[slot], instance.put([0, 0, 0, 0]));
     }
   }
-  assert.ok(codes.size > 15, `so many results were seen: ${codes.size}`);
+  const errors = [...codes].filter((code) => code < 0).sort((a, b) => b - a);
+  for (const code of [-1, -3, -5, -6, -7, -8, -9, -11, -14, -18]) assert.ok(errors.includes(code), `not seen: ${code} of ${errors}`);
   assert.ok(!codes.has(-2), "poisoned");
   for (const handle of handles) calls.ws_free(handle);
   assert.equal(calls.ws_count(), 0);
@@ -306,4 +338,15 @@ test("after a trap, every call is refused", async () => {
     assert.equal(calls[call](handle, 0, 0, 0), -2, call);
   }
   assert.equal(calls.ws_argument(1), 0);
+});
+
+test("after a trap, a send reports it", async () => {
+  const instance = new Instance(await WebAssembly.compile(withMaxMemory(await readFile(FILE), 1024 * 1024)));
+  instance.configure([2 ** 30, 16384, 2 ** 30, 1e4, 1e4, 1e4, 1e4, 1e4, 1e4, 0]);
+  const handle = instance.open(0);
+  assert.throws(() => instance.sendBinary(handle, Buffer.alloc(16 * 1024 * 1024)), { code: "NO_MEMORY" });
+  assert.throws(() => {
+    for (;;) instance.open(0);
+  }, WebAssembly.RuntimeError);
+  assert.throws(() => instance.sendBinary(handle, Buffer.alloc(1)), { code: "POISONED" });
 });

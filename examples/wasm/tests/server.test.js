@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
 import { WebSocketError, WebSocketServer, load, serve } from "../js/index.js";
+import { Instance } from "../js/instance.js";
 import { HEAD, RawClient, closeFrame, frame, frames } from "./client.js";
 import { FILE, random, withMaxMemory } from "./tools.js";
 
@@ -118,12 +119,25 @@ test("an answer that fails is a 500, and the error is reported", PATIENCE, async
     () => ({ headers: { Name: "a\r\nInjected: b" } }),
     () => ({ headers: { Name: "\u0141" } }), // not ISO-8859-1, and an A without its upper byte
     () => ({ status: 101 }),
+    () => false,
+    () => 403,
+    () => "no",
+    () => null,
+    () => ({ status: null }),
+    async () => false,
+    async () => ({
+      get status() {
+        throw new Error("getter");
+      },
+    }),
   ];
   let next = 0;
   const server = await start(t, { request: () => failures[next++]?.() });
   for (const _ of failures) await assert.rejects(open(server), /500/);
+  const mistake = "an answer is an object or undefined";
+  const mistakes = [...Array(4).fill(mistake), "INVALID_STATUS", mistake, "getter"];
   const codes = server.errors.map((error) => error.code ?? error.message);
-  assert.deepEqual(codes, ["thrown", "rejected", "INVALID_FIELD", "INVALID_FIELD", "INVALID_FIELD", "INVALID_STATUS"]);
+  assert.deepEqual(codes, ["thrown", "rejected", "INVALID_FIELD", "INVALID_FIELD", "INVALID_FIELD", "INVALID_STATUS", ...mistakes]);
   await echoed(await open(server), "then it opens");
 });
 
@@ -354,6 +368,36 @@ test("a program that does not wait is stopped by an error, and nothing else is l
   await until(() => received === sent);
 });
 
+test("Pongs fill the output too", PATIENCE, async () => {
+  const [delivered, errors] = [[], []];
+  const server = new WebSocketServer(module, {
+    maxBuffered: 1000,
+    message: (connection, data) => void (delivered.push(data), connection.send(data)),
+    error: (error) => errors.push(error),
+  });
+  const [mine, theirs] = pair();
+  const connection = server.accept(theirs);
+  mine.resume().write(HEAD);
+  await until(() => connection.isOpen);
+  const release = hold(theirs);
+  assert.equal(connection.send("written"), true);
+  await sleep(0); // the stream has it, and accepts no more
+  assert.equal(connection.send(Buffer.alloc(990)), true);
+  mine.write(Buffer.concat([frame(9, Buffer.alloc(125)), frame(1, "text")]));
+  let isDrained = false;
+  await sleep(20);
+  const drained = connection.drained().then(() => (isDrained = true));
+  await sleep(20);
+  assert.deepEqual([isDrained, delivered], [false, []]);
+  assert.throws(() => connection.send(""), { code: "FULL" });
+  release();
+  await drained;
+  connection.send(""); // is not refused
+  await until(() => delivered.length === 1);
+  assert.deepEqual(errors, []);
+  connection.abort();
+});
+
 // The end.
 
 test("calls after the end are errors or do nothing", PATIENCE, async (t) => {
@@ -419,6 +463,70 @@ test("a server that closes opens no connection whose request it has not answered
   await closed;
   assert.equal(server.ends.length, 2);
   assert.equal((await silent.rest()).length, 0);
+});
+
+test("a server refuses to close with what must not be sent, and changes nothing", PATIENCE, async (t) => {
+  const server = await start(t);
+  const socket = await open(server);
+  for (const close of [server.close, (...how) => server.webSockets.close(...how)]) {
+    await assert.rejects(close(1005), { code: "INVALID_CLOSE_CODE" });
+    await assert.rejects(close(1000, "x".repeat(124)), { code: "REASON_TOO_LONG" });
+    await assert.rejects(close("1000"), TypeError);
+  }
+  await echoed(socket, "still there");
+  const other = await open(server);
+  // A connection that cannot be closed is aborted.
+  const [connection] = server.webSockets.connections;
+  connection.close = () => {
+    throw new Error("cannot");
+  };
+  const codes = Promise.all([socket, other].map((socket) => once(socket, "close")));
+  await server.close(4000, "bye");
+  assert.deepEqual((await codes).map(([code]) => code), [1006, 4000]);
+  assert.deepEqual(server.errors.map(({ message }) => message), ["cannot"]);
+});
+
+test("streams that come after the server was closed are destroyed", PATIENCE, async (t) => {
+  const server = await start(t);
+  await server.webSockets.close();
+  const client = await RawClient.connect(server.port);
+  client.socket.write(HEAD);
+  assert.equal((await client.rest()).length, 0);
+});
+
+test("a stream that fails while a handler waits", PATIENCE, async (t) => {
+  let release;
+  const gate = new Promise((resolve) => (release = resolve));
+  const delivered = [];
+  const server = await start(t, {
+    pingInterval: 20,
+    message: async (_, data) => {
+      delivered.push(data);
+      await gate;
+    },
+  });
+  const client = await RawClient.open(server.port);
+  const [connection] = server.webSockets.connections;
+  client.socket.write(Buffer.concat([frame(1, "first"), frame(1, "second")]));
+  await until(() => delivered.length === 1);
+  connection.stream.destroy();
+  await until(() => !connection.isOpen);
+  assert.equal(connection.deadline, Infinity, "the server does not look at it again and again");
+  release();
+  assert.equal((await connection.ended).code, 1006);
+  assert.deepEqual(delivered, ["first", "second"]);
+});
+
+test("a server that closes does not wait for a handler whose stream has failed", PATIENCE, async (t) => {
+  const server = await start(t, { message: () => new Promise(() => {}) });
+  const client = await RawClient.open(server.port);
+  const [connection] = server.webSockets.connections;
+  client.socket.write(Buffer.concat([frame(1, "first"), frame(1, "second")]));
+  await sleep(50);
+  connection.stream.destroy();
+  await until(() => !connection.isOpen);
+  await server.close();
+  assert.equal((await connection.ended).code, 1006);
 });
 
 test("clients that vanish, and streams that fail, end their connection only", PATIENCE, async (t) => {
@@ -511,6 +619,17 @@ test("a handler that fails closes its connection with 1011, and no other", PATIE
   assert.deepEqual(server.errors.map(({ message }) => message), ["thrown", "rejected"]);
 });
 
+test("what a handler for the end throws or rejects is reported", PATIENCE, async (t) => {
+  const fail = (message) => {
+    throw new Error(message);
+  };
+  const close = [() => fail("thrown"), async () => fail("rejected")];
+  const server = await start(t, { close: () => close.shift()() });
+  for (let i = 0; i < 2; i++) (await RawClient.open(server.port)).socket.destroy();
+  await until(() => server.errors.length === 2);
+  assert.deepEqual(server.errors.map(({ message }) => message), ["thrown", "rejected"]);
+});
+
 test("hostile bytes end their own connections only", PATIENCE, async (t) => {
   const server = await start(t, { lingerTimeout: 50 });
   const next = random(4);
@@ -554,6 +673,52 @@ test("a trap ends the connections of its instance, and later ones get a new inst
   await echoed(bystander, "another instance");
   await echoed(await open(server), "a new instance");
   client.socket.destroy();
+});
+
+test("a trap ends all connections also if no new instance can be created", PATIENCE, async (t) => {
+  const small = await WebAssembly.compile(withMaxMemory(await readFile(FILE), 3 * MIB));
+  const server = await start(t, { module: small, maxMessageSize: 16 * MIB });
+  const sockets = [await open(server), await open(server)];
+  const closed = Promise.all(sockets.map((socket) => once(socket, "close")));
+  const { Instance } = WebAssembly;
+  WebAssembly.Instance = class {
+    constructor() {
+      throw new RangeError("no memory for an instance");
+    }
+  };
+  try {
+    sockets[0].send(Buffer.alloc(8 * MIB));
+    await closed;
+    assert.deepEqual([server.webSockets.connections.size, server.webSockets.memorySize, server.ends.length], [0, 0, 2]);
+    await assert.rejects(open(server));
+  } finally {
+    WebAssembly.Instance = Instance;
+  }
+  assert.deepEqual(server.errors.map(({ name }) => name), ["RuntimeError", "RangeError"]);
+  await echoed(await open(server), "a new instance");
+});
+
+test("a connection that cannot be freed still ends", PATIENCE, async () => {
+  const errors = [];
+  const server = new WebSocketServer(module, { error: (error) => errors.push(error.message) });
+  const [mine, theirs] = pair();
+  const connection = server.accept(theirs);
+  mine.resume().write(HEAD);
+  await until(() => connection.isOpen);
+  theirs.write = () => {
+    throw new Error("the stream throws");
+  };
+  const { free } = Instance.prototype;
+  Instance.prototype.free = () => {
+    throw new Error("not freed");
+  };
+  try {
+    connection.send("x");
+    assert.match((await connection.ended).text, /^lost: the stream throws/);
+  } finally {
+    Instance.prototype.free = free;
+  }
+  assert.deepEqual(errors, ["the stream throws"]);
 });
 
 test("memory that is exhausted when a connection is accepted is an error", PATIENCE, async () => {
@@ -602,6 +767,17 @@ function pair() {
     });
   ends.push(make(1), make(0));
   return ends;
+}
+
+/** From now on, the stream's writes are not complete, until the function that is returned is called. */
+function hold(stream) {
+  const write = stream._write;
+  const held = [];
+  stream._write = (...chunk) => held.push(chunk);
+  return () => {
+    stream._write = write;
+    for (const chunk of held) stream._write(...chunk);
+  };
 }
 
 test("any duplex stream is served", PATIENCE, async () => {

@@ -30,6 +30,7 @@ const server = await serve({
   },
   error: (error, connection) => console.error(error instanceof WebSocketError && error.code === "FULL", connection?.isOpen),
 });
+new WebSocketServer(module, { close: async (_, end) => void (await Promise.resolve(end)) });
 await server.close(1001, "bye");
 
 declare const request: IncomingMessage;
