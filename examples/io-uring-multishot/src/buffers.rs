@@ -16,7 +16,7 @@ use io_uring::types::BufRingEntry;
 pub const GROUP: u16 = 0;
 /// The most that the kernel accepts.
 const MOST: u16 = 1 << 15;
-/// The kernel wants a ring at the start of a page, and no system has larger pages.
+/// The kernel wants a ring at the start of a page. On the few systems whose pages are larger, it may refuse this one.
 const PAGE: usize = 64 * 1024;
 
 pub struct Buffers {
@@ -47,7 +47,7 @@ impl Buffers {
         let size = size.clamp(1, 1 << 20);
         Ok(Self {
             ring: Memory::new(count.into())?,
-            bytes: Memory::new(usize::from(count) * size)?,
+            bytes: Memory::new(bytes_of(count, size)?)?,
             count,
             size,
             tail: 0,
@@ -124,6 +124,12 @@ impl Buffers {
     }
 }
 
+/// Returns the size of `count` buffers of `size` bytes, which may exceed the addresses of a 32-bit system.
+fn bytes_of(count: u16, size: usize) -> io::Result<usize> {
+    let bytes = usize::from(count).checked_mul(size);
+    bytes.ok_or_else(|| ErrorKind::OutOfMemory.into())
+}
+
 /// Zeroed memory that begins at a page.
 struct Memory<T> {
     start: NonNull<T>,
@@ -131,11 +137,14 @@ struct Memory<T> {
 }
 
 impl<T> Memory<T> {
-    /// `count` is at least 1, and `T` is valid if all its bytes are zero.
+    /// Returns an error if the memory is empty, or if there is not as much.
     fn new(count: usize) -> io::Result<Self> {
         let layout = Layout::array::<T>(count).and_then(|layout| layout.align_to(PAGE));
         let layout = layout.map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
-        // SAFETY: the layout is not empty, because neither `count` nor the size of `T` is zero.
+        if layout.size() == 0 {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the layout is not empty.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) }.cast());
         Ok(Self {
             start: start.ok_or(ErrorKind::OutOfMemory)?,
@@ -161,6 +170,25 @@ mod tests {
             assert_eq!(Buffers::new(wanted, 1)?.count(), count, "{wanted}");
         }
         Ok(())
+    }
+
+    /// 2^15 buffers of 1 MiB are 2^35 bytes, whose low 32 bits are zero: a 32-bit system must not allocate those.
+    #[test]
+    fn more_bytes_than_there_are_addresses_are_refused() {
+        let half = 1 << (usize::BITS - 1);
+        assert_eq!(bytes_of(1, half).ok(), Some(half));
+        for (count, size) in [(2, half), (1 << 15, half >> 10), (1 << 15, usize::MAX)] {
+            let error = bytes_of(count, size).map_err(|error| error.kind());
+            assert_eq!(error, Err(ErrorKind::OutOfMemory), "{count} of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn memory_is_neither_empty_nor_larger_than_an_allocation_may_be() {
+        for (count, kind) in [(0, ErrorKind::InvalidInput), (usize::MAX, ErrorKind::OutOfMemory)] {
+            let error = Memory::<u8>::new(count).map(|_| ()).map_err(|error| error.kind());
+            assert_eq!(error, Err(kind), "{count} bytes");
+        }
     }
 
     #[test]

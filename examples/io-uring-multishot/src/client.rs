@@ -192,7 +192,7 @@ impl Client {
         } else if self.in_flight == 0 {
             if !self.out.is_empty() {
                 self.in_flight = self.out.len();
-                self.progress_due = Some(now + config.write_timeout);
+                self.progress_due = Some(now.saturating_add(config.write_timeout));
                 return Step::Send(mem::take(&mut self.out));
             }
             if self.is_finishing() {
@@ -263,7 +263,7 @@ impl Client {
         self.reading = Reading::Armed(operation);
     }
 
-    /// Records that the kernel has stopped to receive. Returns whether it is for want of a buffer.
+    /// Records that the kernel has stopped to receive. Returns whether that is because there was no buffer.
     pub fn stopped(&mut self, stopped: Stopped) -> bool {
         if self.reading == Reading::Ended {
             return false;
@@ -296,7 +296,7 @@ impl Client {
         self.in_flight = self.in_flight.saturating_sub(size);
         self.progress_due = None;
         if self.in_flight > 0 {
-            self.progress_due = Some(now + config.write_timeout);
+            self.progress_due = Some(now.saturating_add(config.write_timeout));
             // The peer has to read some before the rest can be sent, and its Pong may come after that.
             self.keepalive.record_activity();
         }
@@ -305,7 +305,7 @@ impl Client {
     /// Records that writing is shut down.
     pub fn shut_down(&mut self, config: &Config, now: Duration) {
         self.writing = Writing::ShutDown;
-        self.progress_due = Some(now + config.linger_timeout);
+        self.progress_due = Some(now.saturating_add(config.linger_timeout));
     }
 
     /// Records that the transport accepts no more output. What the peer has sent is still read for a while.
@@ -316,7 +316,7 @@ impl Client {
         self.interruption.get_or_insert(Interruption::Transport(error));
         self.writing = Writing::Failed;
         self.in_flight = 0;
-        self.progress_due = Some(now + config.linger_timeout);
+        self.progress_due = Some(now.saturating_add(config.linger_timeout));
     }
 
     fn abort(&mut self, interruption: Option<Interruption>) {
@@ -422,9 +422,12 @@ impl fmt::Display for End {
 
 #[cfg(test)]
 mod tests {
+    use websocket_proto::keepalive::KeepaliveConfig;
+
     use super::*;
 
-    const NOW: Duration = Duration::ZERO;
+    /// Not zero, so that a deadline may exceed the largest time.
+    const NOW: Duration = Duration::from_secs(1);
     const REQUEST: &str = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -437,9 +440,13 @@ mod tests {
     impl Driven {
         /// An open connection, of which one message may wait.
         fn new() -> Self {
+            Self::with(Config::default())
+        }
+
+        fn with(config: Config) -> Self {
             let config = Config {
                 max_buffered: 1,
-                ..Config::default()
+                ..config
             };
             let (client, counters) = (Client::new(&config, NOW), Counters::default());
             let mut driven = Self {
@@ -526,11 +533,55 @@ mod tests {
         driven.client.shut_down(&driven.config, NOW);
         driven.receive(&message(b'a'));
         assert!(matches!(driven.step(), Step::Receive));
-        assert_eq!(driven.client.deadline(), Some(driven.config.linger_timeout));
-        driven.client.handle_deadline(driven.config.linger_timeout);
+        let linger_end = NOW + driven.config.linger_timeout;
+        assert_eq!(driven.client.deadline(), Some(linger_end));
+        driven.client.handle_deadline(linger_end);
         assert!(matches!(driven.step(), Step::Done));
         let end = driven.client.into_end().to_string();
         assert_eq!(end, "closed by the peer, clean, sent 1005, received 1005");
+    }
+
+    /// An open connection without timeouts, which has one message to send.
+    fn without_timeouts() -> Driven {
+        let mut driven = Driven::with(Config {
+            write_timeout: Duration::MAX,
+            linger_timeout: Duration::MAX,
+            keepalive: KeepaliveConfig::new()
+                .open_timeout(Duration::MAX)
+                .ping_interval(Duration::MAX)
+                .ping_timeout(Duration::MAX)
+                .close_timeout(Duration::MAX),
+            ..Config::default()
+        });
+        driven.receive(&message(b'a'));
+        driven
+    }
+
+    fn assert_waits(driven: &mut Driven) {
+        driven.client.handle_deadline(Duration::MAX - NOW);
+        assert!(matches!(driven.step(), Step::Receive | Step::Wait));
+    }
+
+    #[test]
+    fn a_write_timeout_of_the_largest_duration_never_ends() {
+        let mut driven = without_timeouts();
+        driven.send();
+        assert_waits(&mut driven);
+        driven.sent(1);
+        assert_waits(&mut driven);
+    }
+
+    #[test]
+    fn a_linger_timeout_of_the_largest_duration_never_ends() {
+        let mut driven = without_timeouts();
+        driven.send();
+        driven.sent(3);
+        driven.client.shut_down(&driven.config, NOW);
+        assert_waits(&mut driven);
+        let mut driven = without_timeouts();
+        let error = io::ErrorKind::BrokenPipe.into();
+        driven.client.write_failed(error, &driven.config, NOW);
+        assert_waits(&mut driven);
     }
 
     #[test]

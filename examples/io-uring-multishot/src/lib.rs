@@ -32,9 +32,10 @@ use websocket_proto::keepalive::KeepaliveConfig;
 /// The settings of a [`Server`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The size of the submission queue.
+    /// The size of the submission queue: 1 to 32,768, rounded up to a power of two. Other values are replaced by the nearest.
     pub submissions: u32,
-    /// The size of the completion queue: the most completions of one turn.
+    /// The size of the completion queue, which is the most completions of one turn: from the size of the submission queue to
+    /// 65,536, rounded up to a power of two. Other values are replaced by the nearest.
     pub completions: u32,
     /// How many buffers all connections share, rounded up to a power of two: about as many as have something to receive at
     /// the same time.
@@ -43,11 +44,13 @@ pub struct Config {
     pub buffer_size: usize,
     /// How much output of a client may wait before nothing more is received from it.
     pub max_buffered: usize,
-    /// How long the transport of a client may accept no output.
+    /// How long the transport of a client may accept no output. [`Duration::MAX`] disables this timeout.
     pub write_timeout: Duration,
-    /// How long to wait for a client to end the transport after we did.
+    /// How long to wait for a client to end the transport after we did. [`Duration::MAX`] disables this timeout.
     pub linger_timeout: Duration,
+    /// The settings of each connection: its limits, subprotocols and extensions.
     pub connection: websocket_proto::Config,
+    /// The timeouts of the handshakes, and the interval and timeout of Pings.
     pub keepalive: KeepaliveConfig,
     /// Called when a client has left.
     pub on_end: fn(&End),

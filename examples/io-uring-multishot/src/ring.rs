@@ -76,11 +76,12 @@ impl Ring {
     ///
     /// The kernel has no io_uring, an older one than that of Linux 6.1, or does not allow it.
     pub fn new(submissions: u32, completions: u32, buffers: Buffers) -> io::Result<Self> {
+        let (submissions, completions) = queue_sizes(submissions, completions);
         let uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun() // completions arrive when this thread asks for them
             .setup_submit_all()
-            .setup_cqsize(completions.max(submissions))
+            .setup_cqsize(completions)
             .build(submissions)?;
         let mut ring = Self {
             uring,
@@ -97,8 +98,7 @@ impl Ring {
 
     /// Accepts connections until a completion says that it does not any more.
     pub fn accept(&mut self, listener: &Rc<TcpListener>) {
-        const CLOSE_ON_EXEC: i32 = 0o2_000_000; // SOCK_CLOEXEC
-        let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(CLOSE_ON_EXEC);
+        let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_CLOEXEC);
         self.start(None, Some(listener.clone()), Kind::Accept, accept.build());
     }
 
@@ -213,7 +213,9 @@ impl Ring {
         };
         match kind {
             Kind::Accept => Some(Completion::Accepted {
-                stream: result.map(stream),
+                // SAFETY: the result of an accept is the descriptor that the kernel has just created for this completion,
+                // which is handled once.
+                stream: result.map(|descriptor| unsafe { stream(descriptor) }),
                 is_armed,
             }),
             Kind::Receive => Some(Completion::Received {
@@ -323,16 +325,50 @@ impl Kind {
     }
 }
 
-fn stream(descriptor: usize) -> TcpStream {
-    // SAFETY: the kernel has just created the descriptor for this completion, which is handled once.
+/// Returns the sizes of the queues that the kernel accepts and that are nearest to these.
+fn queue_sizes(submissions: u32, completions: u32) -> (u32, u32) {
+    const MOST_SUBMISSIONS: u32 = 1 << 15;
+    const MOST_COMPLETIONS: u32 = 1 << 16;
+    let submissions = submissions.clamp(1, MOST_SUBMISSIONS);
+    (submissions, completions.clamp(submissions, MOST_COMPLETIONS))
+}
+
+/// Takes over the descriptor of an accepted connection.
+///
+/// # Safety
+///
+/// The descriptor must be open, and nothing else may own it.
+unsafe fn stream(descriptor: usize) -> TcpStream {
+    // SAFETY: as the caller promises.
     unsafe { TcpStream::from_raw_fd(descriptor as i32) }
 }
 
 /// Whether the call works again later: the time is over, a signal arrived, or completions have to be handled first.
 fn is_passing(error: &io::Error) -> bool {
-    const TIMER_EXPIRED: i32 = 62; // ETIME
     matches!(
         error.kind(),
         ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::ResourceBusy
-    ) || error.raw_os_error() == Some(TIMER_EXPIRED)
+    ) || error.raw_os_error() == Some(libc::ETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `io_uring_setup`(2): EINVAL for a size of 0, for too large ones, and for fewer completions than submissions.
+    #[test]
+    fn the_kernel_accepts_the_sizes_of_the_queues() {
+        for (wanted, sizes) in [
+            ((0, 0), (1, 1)),
+            ((0, 7), (1, 7)),
+            ((256, 4096), (256, 4096)),
+            ((256, 2), (256, 256)),
+            ((1 << 15, 1 << 16), (1 << 15, 1 << 16)),
+            (((1 << 15) + 1, (1 << 16) + 1), (1 << 15, 1 << 16)),
+            ((u32::MAX, 0), (1 << 15, 1 << 15)),
+            ((u32::MAX, u32::MAX), (1 << 15, 1 << 16)),
+        ] {
+            assert_eq!(queue_sizes(wanted.0, wanted.1), sizes, "{wanted:?}");
+        }
+    }
 }

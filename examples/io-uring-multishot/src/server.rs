@@ -155,11 +155,16 @@ impl Server {
                 });
                 self.touched.push(key);
                 self.counters.accepted += 1;
+                if !is_armed {
+                    self.ring.accept(&self.listener); // the completion queue was full
+                }
             }
-            Err(error) => eprintln!("accept: {error}"),
-        }
-        if !is_armed {
-            self.accept_due = Some(now + ACCEPT_PAUSE);
+            Err(error) => {
+                eprintln!("accept: {error}");
+                if !is_armed {
+                    self.accept_due = Some(now + ACCEPT_PAUSE);
+                }
+            }
         }
     }
 
@@ -304,11 +309,9 @@ fn touch(entry: &mut Entry, key: Key, touched: &mut Vec<Key>) {
 
 impl Stopped {
     fn by(error: io::Error) -> Self {
-        const CANCELED: Option<i32> = Some(125);
-        const NO_BUFFER: Option<i32> = Some(105); // ENOBUFS
         match error.raw_os_error() {
-            CANCELED => Self::Cancelled,
-            NO_BUFFER => Self::NoBuffer,
+            Some(libc::ECANCELED) => Self::Cancelled,
+            Some(libc::ENOBUFS) => Self::NoBuffer,
             _ => Self::Failed(error),
         }
     }
@@ -337,5 +340,32 @@ impl Memory {
             self.size += memory.capacity();
             self.spare.push(memory);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel ends the accept if the completion queue is full, and if there are no descriptors. Only the latter takes time.
+    #[test]
+    fn accepting_pauses_only_after_an_error() -> io::Result<()> {
+        let mut server = Server::bind(
+            "127.0.0.1:0".parse().expect("it is an address"),
+            Config::default(),
+        )?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let stream = TcpStream::connect(listener.local_addr()?);
+        let mut accepted = |stream, is_armed| {
+            server.handle(Completion::Accepted { stream, is_armed }, Duration::ZERO);
+            let Counters {
+                accepted, operations, ..
+            } = server.counters();
+            (accepted, operations, server.accept_due)
+        };
+        assert_eq!(accepted(stream, false), (1, 2, None), "it was started again");
+        let failed = Err(io::Error::from_raw_os_error(libc::EMFILE));
+        assert_eq!(accepted(failed, false), (1, 2, Some(ACCEPT_PAUSE)));
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! A table whose keys stay unique: the key of a removed entry does not find the entry that has its place now.
+//! A table whose keys find only the entry that they were returned for, and not the next one in its place: a key repeats after
+//! 2^32 uses of a place.
 
 /// The place of an entry, and how many entries had the place before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

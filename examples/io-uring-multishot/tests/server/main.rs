@@ -176,6 +176,18 @@ fn completions_that_do_not_fit_the_queue_are_not_lost() {
     server.wait("end", Counted::is_idle);
 }
 
+#[test]
+fn sizes_of_queues_that_the_kernel_refuses_are_replaced() {
+    for (submissions, completions) in [(0, 0), (u32::MAX, 0), (u32::MAX, u32::MAX)] {
+        let server = Running::start(Config {
+            submissions,
+            completions,
+            ..quiet()
+        });
+        Client::open(&server).echo(TEXT, b"hello");
+    }
+}
+
 /// A client that does not read is not read from, others are served, and nothing is lost once it reads.
 #[test]
 fn slow_readers_use_bounded_memory_and_get_everything() {
