@@ -11,7 +11,7 @@ use websocket_proto_benches::measure::Cost as Times;
 use websocket_proto_benches::scenario::{BROWSER_REQUEST, payload};
 use websocket_proto_benches::wire::{Role, Wire};
 
-use super::{Result, Scenario};
+use super::{Result, Scenario, servers::REFUSED};
 
 /// The nanoseconds per message of one server in one scenario, round by round.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,8 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn start(name: &str) -> Result<Self> {
+    /// Starts a server. `None` if the kernel refuses what it needs.
+    pub fn start(name: &str) -> Result<Option<Self>> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--serve", name])
             .stdin(Stdio::piped()) // the server ends when this is closed
@@ -38,10 +39,13 @@ impl Process {
         let stdout = child.stdout.take().ok_or("no output")?;
         BufReader::new(stdout).read_line(&mut address)?;
         let address = address.trim().to_string();
-        let process = Self { child, address };
-        match process.address.is_empty() {
-            true => Err(format!("{name} does not run here").into()),
-            false => Ok(process),
+        let mut process = Self { child, address };
+        if !process.address.is_empty() {
+            return Ok(Some(process));
+        }
+        match process.child.wait()?.code() {
+            Some(REFUSED) => Ok(None),
+            _ => Err(format!("{name} does not run here").into()),
         }
     }
 

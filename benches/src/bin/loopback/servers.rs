@@ -65,6 +65,8 @@ enum Run {
     Async(fn(TokioStream, Connection) -> Task),
 }
 
+/// The status of a server that the kernel refuses what it needs.
+pub const REFUSED: i32 = 77;
 const ADDRESS: &str = "127.0.0.1:0";
 
 type Task = Pin<Box<dyn Future<Output = Result>>>;
@@ -140,13 +142,19 @@ fn listen() -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Ends without an address if the kernel refuses io_uring.
+/// Exits with [`REFUSED`] if the kernel refuses io_uring.
 fn serve_io_uring() -> Result {
     let config = embedding_io_uring_multishot::Config {
         on_end: |_| {},
         ..Default::default()
     };
-    let mut server = embedding_io_uring_multishot::Server::bind(ADDRESS.parse()?, config)?;
+    let mut server = match embedding_io_uring_multishot::Server::bind(ADDRESS.parse()?, config) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            eprintln!("{error}");
+            std::process::exit(REFUSED)
+        }
+        server => server?,
+    };
     println!("{}", server.address()?);
     loop {
         server.turn()?;
