@@ -7,6 +7,8 @@ use super::output::Output;
 use super::sender::Cause;
 use super::{SendError, Sender, TransportError};
 use crate::Connection;
+#[cfg(doc)]
+use crate::Misuse;
 use crate::message::MessageKind;
 
 /// A message that is being sent with one vectored write: its header waits in the output, and its payload is still in
