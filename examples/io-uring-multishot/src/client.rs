@@ -28,6 +28,7 @@ pub struct Client {
     interruption: Option<Interruption>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "the large one is the one that lasts")]
 enum Phase {
     Opening(Box<ServerHandshake>),
     Open(Connection),
