@@ -284,43 +284,10 @@ impl Connection {
         self.sender.send_binary(payload, out)
     }
 
-    /// Sends a message if that takes little more than a copy, and returns whether it did: what sending tries first.
+    /// Returns the sending half, which has what an endpoint tries first.
     #[inline(always)]
-    pub(crate) fn send_short(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        self.sender.send_short(kind, payload, out)
-    }
-
-    /// Sends a message of any length, unless it may be compressed or has to be refused. Returns whether it did.
-    #[inline(always)]
-    pub(crate) fn send_long(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        self.sender.send_long(kind, payload, out)
-    }
-
-    /// Sends a message that may be compressed, or refuses it.
-    pub(crate) fn send_compressed(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        self.sender.send_compressed(kind, payload, out)
-    }
-
-    /// Appends a message's header, like [`send_text_header`](Self::send_text_header), if that takes no allocation and
-    /// messages are sent as they are. Returns whether it did.
-    #[inline(always)]
-    pub(crate) fn send_short_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> bool {
-        self.sender.send_short_header(kind, len, out)
-    }
-
-    /// Appends the header of a message, like [`send_text_header`](Self::send_text_header).
-    pub(crate) fn send_header(
-        &mut self,
-        kind: MessageKind,
-        len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        self.sender.send_header(kind, len, out)
+    pub(crate) fn send_half(&mut self) -> &mut SendHalf {
+        &mut self.sender
     }
 
     /// Appends the header of a text message, for a vectored write: write the text itself right after `out`, without

@@ -315,19 +315,19 @@ impl SendHalf {
     /// Sends a message, unless it may be compressed or has to be refused. Returns whether it did. Not inlined, because a
     /// call takes less space than the copies of all sizes.
     #[inline(never)]
-    pub(super) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
         self.send_short(kind, payload, out) || self.send_long(kind, payload, out)
     }
 
     /// Sends a message if that takes little more than a copy. Returns whether it did.
     #[inline(always)]
-    pub(super) fn send_short(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(crate) fn send_short(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
         self.route == Route::Unmasked && short_message(kind, payload, out)
     }
 
     /// Sends a message of any length, unless it may be compressed or has to be refused. Returns whether it did.
     #[inline(always)]
-    pub(super) fn send_long(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(crate) fn send_long(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
         match self.route {
             Route::Unmasked | Route::Masked => self.masking.message(kind, payload, out),
             Route::Other => return false,
@@ -337,7 +337,7 @@ impl SendHalf {
 
     /// Sends a message that may be compressed. Not inlined, so that the others need few registers.
     #[inline(never)]
-    pub(super) fn send_compressed(
+    pub(crate) fn send_compressed(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
@@ -351,7 +351,7 @@ impl SendHalf {
         Ok(())
     }
 
-    pub(super) fn send_header(
+    pub(crate) fn send_header(
         &mut self,
         kind: MessageKind,
         len: usize,
@@ -371,7 +371,7 @@ impl SendHalf {
 
     /// Writes a message's header, if that takes no allocation and messages are sent as they are. Returns whether it did.
     #[inline(always)]
-    pub(super) fn send_short_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn send_short_header(&mut self, kind: MessageKind, len: usize, out: &mut Vec<u8>) -> bool {
         self.route == Route::Unmasked && short_header(kind, len, out)
     }
 

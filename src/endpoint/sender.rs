@@ -8,7 +8,7 @@ use super::flow::Flow;
 use super::output::Output;
 #[cfg(doc)]
 use crate::CloseCode;
-use crate::connection::{Compression, Prepared};
+use crate::connection::{Compression, Prepared, SendHalf};
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
@@ -238,7 +238,7 @@ impl Sender<'_> {
     /// Not inlined, and by value, so that a sender need not be in memory for other messages.
     #[inline(never)]
     fn send_compressed(mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
-        self.message(|connection, out| connection.send_compressed(kind, payload, out))
+        self.message(|connection, out| connection.send_half().send_compressed(kind, payload, out))
     }
 
     #[inline]
@@ -271,6 +271,20 @@ fn send_uncompressed(
     kind: MessageKind,
     payload: &[u8],
 ) -> bool {
+    append(connection, output, cause, |half, out| {
+        half.send_short(kind, payload, out) || half.send_long(kind, payload, out)
+    })
+}
+
+/// Lets `send` append to the output, if there is a connection and the limit allows it, and accounts for what it appends. Returns
+/// whether it did.
+#[inline(always)]
+pub(super) fn append(
+    connection: Option<&mut Connection>,
+    output: &mut Output,
+    cause: Cause,
+    send: impl FnOnce(&mut SendHalf, &mut Vec<u8>) -> bool,
+) -> bool {
     let Some(connection) = connection else {
         return false;
     };
@@ -279,7 +293,7 @@ fn send_uncompressed(
     }
     let out = output.buffer();
     let before = out.len();
-    if !connection.send_short(kind, payload, out) && !connection.send_long(kind, payload, out) {
+    if !send(connection.send_half(), out) {
         return false;
     }
     let size = out.len().wrapping_sub(before);

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::flow::Flow;
 use super::output::Output;
-use super::sender::Cause;
+use super::sender::{Cause, append};
 use super::{SendError, Sender, TransportError};
 use crate::Connection;
 #[cfg(doc)]
@@ -112,7 +112,7 @@ impl<'s> Sender<'s> {
             self.send(kind, payload)?;
             return Ok(&[]);
         }
-        self.message(|connection, out| connection.send_header(kind, payload.len(), out))?;
+        self.message(|connection, out| connection.send_half().send_header(kind, payload.len(), out))?;
         Ok(payload)
     }
 
@@ -137,20 +137,9 @@ fn send_short_header(
     kind: MessageKind,
     len: usize,
 ) -> bool {
-    let Some(connection) = connection else {
-        return false;
-    };
-    if cause.is_full(output) {
-        return false;
-    }
-    let out = output.buffer();
-    let before = out.len();
-    if !connection.send_short_header(kind, len, out) {
-        return false;
-    }
-    let size = out.len().wrapping_sub(before);
-    cause.account(size, output);
-    true
+    append(connection, output, cause, |half, out| {
+        half.send_short_header(kind, len, out)
+    })
 }
 
 impl VectoredWrite<'_> {
