@@ -30,6 +30,18 @@ fn payload(client: usize, message: usize, size: usize) -> Vec<u8> {
     bytes
 }
 
+/// In each round, all clients send a message of this size before any of them reads its echo.
+fn echo_at_once(clients: &mut [Client], rounds: usize, size: usize) {
+    for round in 0..rounds {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(TEXT, &payload(number, round, size));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.expect(TEXT, &payload(number, round, size));
+        }
+    }
+}
+
 #[test]
 fn complete_messages_are_lent_from_the_kernels_buffer_and_allocate_nothing() {
     const MESSAGES: u64 = 1000;
@@ -91,14 +103,7 @@ fn more_connections_than_buffers_receive_at_the_same_time() {
         ..quiet()
     });
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::open(&server)).collect();
-    for round in 0..5 {
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.send(TEXT, &payload(number, round, 300));
-        }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.expect(TEXT, &payload(number, round, 300));
-        }
-    }
+    echo_at_once(&mut clients, 5, 300);
     assert!(server.counters().starved > 0);
     clients.into_iter().for_each(Client::close);
     server.wait("end", Counted::is_idle);
@@ -136,14 +141,7 @@ fn a_thousand_connections_share_the_buffers() {
         ..quiet()
     });
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::open(&server)).collect();
-    for round in 0..2 {
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.send(TEXT, &payload(number, round, 125));
-        }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.expect(TEXT, &payload(number, round, 125));
-        }
-    }
+    echo_at_once(&mut clients, 2, 125);
     let counters = server.wait("all", |counters| counters.in_place == 2 * CLIENTS as u64);
     assert_eq!(
         (counters.clients, counters.operations),
@@ -163,14 +161,7 @@ fn completions_that_do_not_fit_the_queue_are_not_lost() {
         ..quiet()
     });
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::open(&server)).collect();
-    for round in 0..20 {
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.send(TEXT, &payload(number, round, 125));
-        }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.expect(TEXT, &payload(number, round, 125));
-        }
-    }
+    echo_at_once(&mut clients, 20, 125);
     assert!(server.counters().overflows > 0);
     clients.into_iter().for_each(Client::close);
     server.wait("end", Counted::is_idle);
