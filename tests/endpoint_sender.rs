@@ -223,7 +223,8 @@ fn endpoint_without_a_request_accepts_nothing() {
     }
 }
 
-// RFC 9110 section 6.4: a rejection whose body is incomplete at the deadline still has its status, and the part received
+// RFC 9110 section 6.4: a rejection whose body is incomplete at the deadline still has its status, and the part received. The end
+// says that the body is not complete.
 #[test]
 fn rejection_is_returned_at_the_deadline_without_the_rest_of_its_body() {
     let mut endpoint = client_endpoint();
@@ -242,6 +243,12 @@ fn rejection_is_returned_at_the_deadline_without_the_rest_of_its_body() {
     assert_eq!(endpoint.step(late), Step::Response);
     assert_eq!(endpoint.response_body(), b"ab");
     assert_eq!(endpoint.take_response().unwrap().status(), 403);
+    let end = endpoint.into_end();
+    assert_eq!(end.outcome, Outcome::Responded { status: 403 });
+    assert!(
+        matches!(end.interruption, Some(Interruption::TimedOut(Timeout::Opening))),
+        "{end}"
+    );
 }
 
 // The peer's data is not shown, and neither are masking keys; the sizes are.

@@ -132,6 +132,9 @@ impl Endpoint {
     /// Returns the body of the rejecting response that [`Step::Response`] announces, before the response is taken: the
     /// bytes received, up to [`Config::max_body_size`](crate::Config::max_body_size). Empty if the response accepts.
     ///
+    /// A body is truncated if it is larger, if the transport ended early, or if the opening handshake took too long: then
+    /// [`End::interruption`](super::End::interruption) is [`Timeout::Opening`](super::Timeout::Opening).
+    ///
     /// ```
     /// use std::time::Duration;
     /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
@@ -165,10 +168,10 @@ impl Endpoint {
                 Some(response)
             }
             Phase::Rejected(rejection) => {
-                let status = rejection.response.status();
-                self.phase = Phase::responded(status);
+                let response = rejection.response.clone();
+                self.phase = Phase::Rejected(rejection);
                 self.finish(None);
-                Some(rejection.response)
+                Some(response)
             }
             phase => {
                 self.phase = phase;

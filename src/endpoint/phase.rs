@@ -55,6 +55,8 @@ pub(super) struct Rejecting {
 pub(super) struct Rejection {
     pub(super) response: Response,
     pub(super) body: Vec<u8>,
+    /// The deadline that passed before the body was complete.
+    missed: Option<Timeout>,
 }
 
 impl Rejecting {
@@ -66,18 +68,20 @@ impl Rejecting {
     /// Returns the rejection once its body is complete, or cannot be completed.
     fn receive(&mut self, input: &mut &mut [u8]) -> Option<Rejection> {
         let body = self.reader.receive(input).transpose()?;
-        Some(self.rejection(body.ok()))
+        Some(self.rejection(body.ok(), None))
     }
 
-    fn receive_eof(&mut self) -> Rejection {
+    /// Returns the rejection when no more of its body is read: the transport ended, or the deadline was missed.
+    fn give_up(&mut self, missed: Option<Timeout>) -> Rejection {
         let body = self.reader.receive_eof();
-        self.rejection(body.ok())
+        self.rejection(body.ok(), missed)
     }
 
-    fn rejection(&self, body: Option<Vec<u8>>) -> Rejection {
+    fn rejection(&self, body: Option<Vec<u8>>, missed: Option<Timeout>) -> Rejection {
         Rejection {
             response: self.response.clone(),
             body: body.unwrap_or_else(|| self.reader.received().to_vec()),
+            missed,
         }
     }
 }
@@ -183,7 +187,7 @@ impl Phase {
         *self = match self {
             Self::AwaitingRequest(handshake) => Self::failed(handshake.receive_eof()),
             Self::AwaitingResponse(asked) => Self::failed(asked.handshake.receive_eof()),
-            Self::AwaitingBody(rejecting) => Self::Rejected(Box::new(rejecting.receive_eof())),
+            Self::AwaitingBody(rejecting) => Self::Rejected(Box::new(rejecting.give_up(None))),
             _ => return,
         };
     }
@@ -195,7 +199,7 @@ impl Phase {
             Self::AwaitingRequest(handshake) => Outcome::Failed(handshake.handle_timeout(output.buffer())),
             Self::AwaitingResponse(asked) => Outcome::Failed(asked.handshake.handle_timeout(output.buffer())),
             Self::AwaitingBody(rejecting) => {
-                *self = Self::Rejected(Box::new(rejecting.receive_eof()));
+                *self = Self::Rejected(Box::new(rejecting.give_up(Some(Timeout::Opening))));
                 return;
             }
             Self::Requested(_) | Self::Deciding => {
@@ -238,9 +242,12 @@ impl Phase {
             Self::AwaitingBody(rejecting) => Outcome::Responded {
                 status: rejecting.response.status(),
             },
-            Self::Rejected(rejection) => Outcome::Responded {
-                status: rejection.response.status(),
-            },
+            Self::Rejected(rejection) => {
+                timeout = rejection.missed;
+                Outcome::Responded {
+                    status: rejection.response.status(),
+                }
+            }
             Self::Unopened(outcome, missed) => {
                 timeout = missed;
                 outcome
