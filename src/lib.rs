@@ -51,7 +51,8 @@
 //!         match endpoint.step(clock.elapsed()) {
 //!             Step::Request => endpoint.accept(), // the 101, or the response that says what is wrong
 //!             Step::Event => {
-//!                 while let Some((event, mut sender)) = endpoint.next_event() {
+//!                 let mut events = endpoint.events();
+//!                 while let Some((event, mut sender)) = events.next() {
 //!                     _ = match event {
 //!                         Event::Text(text) => sender.send_text(&text),
 //!                         Event::Binary(payload) => sender.send_binary(&payload),

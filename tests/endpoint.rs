@@ -350,6 +350,51 @@ fn full_output_rejects_messages_but_not_a_close() {
     assert!(endpoint.output().ends_with(b"\x03\xf5too slow"));
 }
 
+// Events of one read are held together and replied to; what is not taken stays in the endpoint.
+#[test]
+fn events_can_be_held_together() {
+    let (mut endpoint, now) = (server_endpoint(), Duration::ZERO);
+    let frames: [(u8, &[u8]); 5] = [
+        (0x81, b"one"),
+        (0x89, b"p"),
+        (0x82, b"two"),
+        (0x81, b"three"),
+        (0x82, b"four"),
+    ];
+    feed(&mut endpoint, now, &server().all_incoming(&frames));
+    assert_eq!(endpoint.step(now), Step::Event);
+    let (mut events, mut held) = (endpoint.events(), Vec::new());
+    while held.len() < 3 {
+        let (event, mut sender) = events.next().expect("three of them are returned");
+        sender.send_text("reply").expect("the endpoint is open");
+        held.push(event);
+    }
+    assert!(
+        matches!(&held[..], [Event::Text(one), Event::Ping(_), Event::Binary(two)]
+        if one.is_borrowed() && one == "one" && two.is_borrowed() && two == b"two")
+    );
+    assert!(matches!(endpoint.next_event(), Some((Event::Text(text), _)) if text == "three"));
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert_eq!(self::events(&mut endpoint, now), [binary(b"four")]);
+    assert!(endpoint.events().next().is_none());
+    assert_eq!(
+        write_all(&mut endpoint, now),
+        b"\x81\x05reply\x8a\x01p\x81\x05reply\x81\x05reply"
+    );
+}
+
+#[test]
+fn there_are_no_events_before_the_connection_is_open_and_after_the_end() {
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), Duration::ZERO);
+    endpoint.receive(b"\x81\x80\0\0\0\0");
+    assert!(endpoint.events().next().is_none());
+    let mut endpoint = server_endpoint();
+    assert!(endpoint.events().next().is_none(), "it has no buffers yet");
+    endpoint.receive(b"\x81\x80\0\0\0\0");
+    endpoint.abort();
+    assert!(endpoint.events().next().is_none());
+}
+
 // D88: replies beyond the bound: no event and no reading until some of them are written
 #[test]
 fn replies_over_the_bound_stop_events_and_reading() {

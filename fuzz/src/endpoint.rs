@@ -197,7 +197,8 @@ impl Lone {
                 Step::Request => self.answer(),
                 Step::Response => _ = self.endpoint.take_response().expect("the step announced it"),
                 Step::Event => {
-                    while let Some((event, mut sender)) = self.endpoint.next_event() {
+                    let mut events = self.endpoint.events();
+                    while let Some((event, mut sender)) = events.next() {
                         if let (Event::Binary(payload), 0) = (event, self.answer & 8) {
                             _ = sender.send_binary(&payload[..payload.len().min(LARGEST)]);
                         }

@@ -205,7 +205,13 @@ impl Connection {
     ) -> Result<Option<Event<'i>>, Error> {
         match self.receiver.take_whole_message(input) {
             Some(message) => Ok(Some(message)),
-            None => self.receive_any(input, out),
+            None => {
+                // A copy, so that the caller's cursor can stay in registers.
+                let mut rest = core::mem::take(input);
+                let received = self.receive_any(&mut rest, out);
+                *input = rest;
+                received
+            }
         }
     }
 

@@ -315,7 +315,7 @@ impl SendHalf {
     /// Sends a message, unless it may be compressed or has to be refused. Returns whether it did. Not inlined, because a
     /// call takes less space than the copies of all sizes.
     #[inline(never)]
-    fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(crate) fn send_uncompressed(&mut self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) -> bool {
         self.send_short(kind, payload, out) || self.send_long(kind, payload, out)
     }
 

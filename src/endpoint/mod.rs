@@ -36,7 +36,8 @@
 //!         match endpoint.step(clock.elapsed()) {
 //!             Step::Request => endpoint.accept(), // or look at the request first: `take_request`
 //!             Step::Event => {
-//!                 while let Some((event, mut sender)) = endpoint.next_event() {
+//!                 let mut events = endpoint.events();
+//!                 while let Some((event, mut sender)) = events.next() {
 //!                     _ = match event {
 //!                         Event::Text(text) => sender.send_text(&text),
 //!                         Event::Binary(payload) => sender.send_binary(&payload),
@@ -122,6 +123,7 @@
 
 mod config;
 mod end;
+mod events;
 mod flow;
 #[cfg(feature = "std")]
 mod io;
@@ -139,7 +141,8 @@ use core::time::Duration;
 
 pub use config::EndpointConfig;
 pub use end::{End, Interruption, Outcome, SendError, Timeout, TransportError};
-use flow::{Flow, Limits, Reading};
+pub use events::Events;
+use flow::{Flow, Limits};
 #[cfg(feature = "std")]
 pub use io::ShutdownWrite;
 pub use output::Output;
@@ -151,7 +154,7 @@ pub use step::{Interest, Step};
 pub use vectored::VectoredWrite;
 
 use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
-use crate::{Connection, Entropy, Error, Event};
+use crate::{Connection, Entropy};
 
 /// Manages one end of a transport for its whole life. See the [module](self).
 #[must_use = "an endpoint does nothing but by `step`"]
@@ -229,36 +232,6 @@ impl Endpoint {
             flow: Flow::new(config, now),
             buffers: None,
         }
-    }
-
-    /// Returns the next event, with a handle to send with while the event is held. `None`: all events have been
-    /// returned, or so much output waits that it has to be written first.
-    ///
-    /// After the peer breaks a rule there are no more events; the Close that says so is in the output, and [`End`] has
-    /// the error.
-    #[inline]
-    pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
-        let Self { phase, flow, buffers } = self;
-        let Phase::Open(connection) = phase else {
-            return None;
-        };
-        let Buffers { read, output } = &mut **buffers.as_mut()?;
-        if output.is_full_of_replies() {
-            return None;
-        }
-        let (mut input, consumed) = read.cursor()?;
-        if let Some(message) = connection.take_whole_message(&mut input) {
-            consumed.all_but(input.len());
-            return Some((message, Sender::beside_event(connection, output, flow)));
-        }
-        let received = receive_any(connection, &mut input, output, flow);
-        consumed.all_but(input.len());
-        let Ok(Some(event)) = received else {
-            flow.has_input = false;
-            return None;
-        };
-        flow.has_input = true;
-        Some((event, Sender::beside_event(connection, output, flow)))
     }
 
     /// Returns a handle to send with.
@@ -369,33 +342,6 @@ impl Buffers {
         buffers.output.set_limit(limits.max_buffered());
         Box::new(buffers)
     }
-}
-
-/// Receives anything except a complete message, with its reply in the output. Not inlined, as in [`Connection::receive`];
-/// what that returns is returned as it is, because moving it would take longer than receiving a Ping.
-#[inline(never)]
-fn receive_any<'i>(
-    connection: &mut Connection,
-    input: &mut &'i mut [u8],
-    output: &mut Output,
-    flow: &mut Flow,
-) -> Result<Option<Event<'i>>, Error> {
-    // How nearly every read ends.
-    if input.is_empty() && flow.reading != Reading::Ended && connection.needs_input() {
-        return Ok(None);
-    }
-    let before = output.len();
-    let received = connection.receive_any(input, output.buffer());
-    match &received {
-        Ok(Some(Event::Pong(payload))) => _ = flow.keepalive.record_pong(payload, flow.now()),
-        // A Close or an error is replied to with a Close and nothing else.
-        Ok(Some(Event::Close(_))) | Err(_) if output.len() > before => output.ends_with_close(),
-        Ok(_) | Err(_) => {}
-    }
-    if let (Ok(None) | Err(_), Reading::Ended) = (&received, flow.reading) {
-        connection.receive_eof();
-    }
-    received
 }
 
 /// Does not show what the peer sent.

@@ -146,7 +146,7 @@ impl Phase {
 
     /// Reads the bytes received during the opening handshake.
     pub(super) fn read_handshake(&mut self, read: &mut ReadBuffer, output: &mut Output) {
-        let Some((mut input, consumed)) = read.cursor() else {
+        let Some((mut input, mut consumed)) = read.cursor() else {
             return;
         };
         while let Some(next) = self.next(&mut input, output) {

@@ -231,9 +231,17 @@ pub(super) struct Consumed<'b> {
 }
 
 impl Consumed<'_> {
+    #[inline]
+    pub(super) fn reborrow(&mut self) -> Consumed<'_> {
+        Consumed {
+            start: self.start,
+            end: self.end,
+        }
+    }
+
     /// Records that all but the last `left` are consumed. Nothing wraps, as these are a part of what was lent.
     #[inline]
-    pub(super) fn all_but(self, left: usize) {
+    pub(super) fn all_but(&mut self, left: usize) {
         *self.start = self.end.wrapping_sub(left);
     }
 }

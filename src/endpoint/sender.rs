@@ -12,7 +12,7 @@ use crate::connection::{Compression, Prepared, SendHalf};
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
-/// Sends on an [`Endpoint`](super::Endpoint). [`Endpoint::next_event`](super::Endpoint::next_event) returns one with
+/// Sends on an [`Endpoint`](super::Endpoint). [`Events::next`](super::Events::next) returns one with
 /// each event, and [`Endpoint::sender`](super::Endpoint::sender) at any other time.
 ///
 /// Output waits in the endpoint until the transport accepts it. Each method does what the method of the same name does
@@ -55,22 +55,6 @@ impl Cause {
         match self {
             Self::Event => {}
             Self::Caller => output.add_unsolicited(size),
-        }
-    }
-}
-
-impl<'e> Sender<'e> {
-    #[inline]
-    pub(super) fn beside_event(
-        connection: &'e mut Connection,
-        output: &'e mut Output,
-        flow: &'e mut Flow,
-    ) -> Self {
-        Self {
-            connection: Some(connection),
-            output,
-            flow,
-            cause: Cause::Event,
         }
     }
 }
@@ -229,7 +213,10 @@ impl Sender<'_> {
     #[inline]
     pub(super) fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
         let connection = self.connection.as_deref_mut();
-        match send_uncompressed(connection, self.output, self.cause, kind, payload) {
+        let is_sent = append(connection, self.output, self.cause, |half, out| {
+            half.send_uncompressed(kind, payload, out)
+        });
+        match is_sent {
             true => Ok(()),
             false => self.reborrow().send_compressed(kind, payload),
         }
@@ -259,21 +246,6 @@ impl Sender<'_> {
         self.cause.account(size, self.output);
         Ok(())
     }
-}
-
-/// Sends a message, unless it may be compressed or has to be refused. Returns whether it did. Takes the parts of a sender,
-/// so that they are in registers.
-#[inline(never)]
-fn send_uncompressed(
-    connection: Option<&mut Connection>,
-    output: &mut Output,
-    cause: Cause,
-    kind: MessageKind,
-    payload: &[u8],
-) -> bool {
-    append(connection, output, cause, |half, out| {
-        half.send_short(kind, payload, out) || half.send_long(kind, payload, out)
-    })
 }
 
 /// Lets `send` append to the output, if there is a connection and the limit allows it, and accounts for what it appends. Returns

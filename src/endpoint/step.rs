@@ -16,7 +16,7 @@ pub enum Step {
     Request,
     /// The response has arrived: [take](Endpoint::take_response) it.
     Response,
-    /// There may be events: call [`next_event`](Endpoint::next_event) until it returns `None`.
+    /// There may be events: take them from [`events`](Endpoint::events), until there are no more.
     Event,
     /// Write [`output`](Endpoint::output), and report with [`written`](Endpoint::written) how much was accepted.
     Write,
@@ -65,9 +65,16 @@ impl Endpoint {
         if let Some(step) = self.output_step() {
             return step;
         }
-        if self.wants_to_read() && self.flow.reading == Reading::Ready {
+        if self.flow.reading == Reading::Ready && self.wants_to_read() {
             return Step::Read;
         }
+        self.step_without_input()
+    }
+
+    /// The next thing to do when there is nothing to write, and nothing to read now. Not inlined, so that the other steps need few
+    /// registers.
+    #[inline(never)]
+    fn step_without_input(&mut self) -> Step {
         if self.is_over() {
             self.finish(None);
             return Step::Done;
@@ -152,7 +159,7 @@ impl Endpoint {
             return read.space(0);
         };
         let remaining = connection.payload_remaining();
-        if read.is_empty() {
+        if read.is_empty() && remaining >= read.max_read_size() as u64 / 2 {
             if let Some(space) = connection.payload_space(read.max_read_size()) {
                 return space;
             }
@@ -392,7 +399,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether [`next_event`](Self::next_event) may return an event. Input that ends inside a payload yields none, and is
+    /// Returns whether [`events`](Self::events) may return an event. Input that ends inside a payload yields none, and is
     /// received here.
     fn has_events(&mut self) -> bool {
         let Self { phase, flow, buffers } = self;
@@ -404,7 +411,7 @@ impl Endpoint {
         if output.is_full_of_replies() {
             return false;
         }
-        if let (Reading::Ready, Some((mut input, consumed))) = (flow.reading, read.cursor()) {
+        if let (Reading::Ready, Some((mut input, mut consumed))) = (flow.reading, read.cursor()) {
             flow.has_input = !connection.take_inside_payload(&mut input);
             consumed.all_but(input.len());
         }
@@ -422,13 +429,21 @@ impl Endpoint {
         buffers.is_some_and(|buffers| !buffers.output.is_empty())
     }
 
+    #[inline]
     fn output_step(&mut self) -> Option<Step> {
         let is_empty = !self.has_output();
+        let is_flushed = matches!(self.flow.writing, Writing::Ready | Writing::Blocked);
+        if is_empty && is_flushed && !self.phase.is_finishing() {
+            self.flow.progress_due = NEVER;
+            return None;
+        }
+        self.unfinished_output_step(is_empty)
+    }
+
+    /// The next thing to do for output that is not written and flushed, or to shut down writing.
+    #[inline(never)]
+    fn unfinished_output_step(&mut self, is_empty: bool) -> Option<Step> {
         let step = match self.flow.writing {
-            Writing::Ready | Writing::Blocked if is_empty && !self.phase.is_finishing() => {
-                self.flow.progress_due = NEVER;
-                return None;
-            }
             Writing::Ready | Writing::Blocked if is_empty => Step::Shutdown,
             Writing::Ready | Writing::Blocked => Step::Write,
             Writing::Unflushed | Writing::UnflushedBlocked if is_empty => Step::Flush,

@@ -530,7 +530,8 @@ impl Side {
     }
 
     fn take_events(&mut self, echo: bool) {
-        while let Some((event, mut sender)) = self.endpoint.next_event() {
+        let mut events = self.endpoint.events();
+        while let Some((event, mut sender)) = events.next() {
             let seen = match event {
                 Event::BinaryChunk(chunk, fin) => {
                     self.chunks.extend(&chunk[..]);

@@ -67,7 +67,8 @@ impl Driven {
         loop {
             match endpoint.step(NOW) {
                 Step::Event => {
-                    while let Some((event, mut sender)) = endpoint.next_event() {
+                    let mut events = endpoint.events();
+                    while let Some((event, mut sender)) = events.next() {
                         match event {
                             Event::Text(text) => {
                                 outcome.seen.text(&text);

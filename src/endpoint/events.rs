@@ -1,0 +1,187 @@
+//! The events of an endpoint, and handles to answer them.
+
+use core::fmt;
+
+use super::flow::{Flow, Reading};
+use super::output::Output;
+use super::read_buffer::Consumed;
+use super::sender::Cause;
+use super::{Buffers, Endpoint, Phase, Sender};
+use crate::{Connection, Error, Event};
+
+/// The events that an [`Endpoint`] has received. [`Endpoint::events`] returns it.
+///
+/// Events borrow from the endpoint, not from this value, so several of them can be held at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+/// use websocket_proto::{Config, Connection, Event, entropy};
+///
+/// let connection = Connection::client(&Config::new(), entropy::from_fn(|key| key.fill(7)));
+/// let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, b"\x81\x03one\x81\x03two", Duration::ZERO);
+/// assert_eq!(endpoint.step(Duration::ZERO), Step::Event);
+/// let (mut events, mut batch) = (endpoint.events(), Vec::new());
+/// while let Some((event, _)) = events.next() {
+///     batch.push(event);
+/// }
+/// assert!(matches!(&batch[..], [Event::Text(one), Event::Text(two)] if one == "one" && two == "two")); // not copied
+/// ```
+pub struct Events<'e> {
+    input: &'e mut [u8],
+    /// `None` unless there is a connection with input.
+    open: Option<Open<'e>>,
+}
+
+/// What receives events, and what they are answered with. Nothing here takes the address of this or of [`Events`] out of an
+/// inlined function, so that their fields are in registers.
+struct Open<'e> {
+    consumed: Consumed<'e>,
+    connection: &'e mut Connection,
+    output: &'e mut Output,
+    flow: &'e mut Flow,
+}
+
+impl Endpoint {
+    /// Returns the events that have arrived, each with a handle to send with while it is held. Call
+    /// [`next`](Events::next) until it returns `None`.
+    ///
+    /// It can be dropped before: the events that were not taken stay in the endpoint.
+    #[inline]
+    pub fn events(&mut self) -> Events<'_> {
+        match self.open_events() {
+            Some(events) => events,
+            None => Events {
+                input: &mut [],
+                open: None,
+            },
+        }
+    }
+
+    #[inline]
+    fn open_events(&mut self) -> Option<Events<'_>> {
+        let Self { phase, flow, buffers } = self;
+        let Phase::Open(connection) = phase else {
+            return None;
+        };
+        let Buffers { read, output } = &mut **buffers.as_mut()?;
+        let (input, consumed) = read.cursor()?;
+        Some(Events {
+            input,
+            open: Some(Open {
+                consumed,
+                connection,
+                output,
+                flow,
+            }),
+        })
+    }
+
+    /// Returns the next of the [`events`](Self::events), for callers that take one at a time. In a loop, `events` takes
+    /// less time per event.
+    #[inline]
+    pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
+        let Events { mut input, open } = self.events();
+        let mut open = open?;
+        let event = open.next(&mut input)?;
+        Some((event, open.sender()))
+    }
+}
+
+impl<'e> Events<'e> {
+    /// Returns the next event, with a handle to send with while the event is held. `None`: all events have been
+    /// returned, or so much output waits that it has to be written first.
+    ///
+    /// After the peer breaks a rule there are no more events; the Close that says so is in the output, and [`End`](super::End)
+    /// has the error.
+    #[inline]
+    #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend a sender")]
+    pub fn next(&mut self) -> Option<(Event<'e>, Sender<'_>)> {
+        let open = self.open.as_mut()?;
+        let event = open.next(&mut self.input)?;
+        Some((event, open.reborrow().sender()))
+    }
+}
+
+impl<'e> Open<'e> {
+    #[inline]
+    fn next<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let Self {
+            consumed,
+            connection,
+            output,
+            flow,
+        } = self;
+        if output.is_full_of_replies() {
+            return None;
+        }
+        if let Some(message) = connection.take_whole_message(input) {
+            consumed.all_but(input.len());
+            return Some(message);
+        }
+        // Nearly every read ends so.
+        if input.is_empty() && flow.reading != Reading::Ended && connection.needs_input() {
+            flow.has_input = false;
+            return None;
+        }
+        let waiting = output.len();
+        // A copy, so that the address of the original is not taken.
+        let mut rest = core::mem::take(input);
+        let received = connection.receive_any(&mut rest, output.buffer());
+        consumed.all_but(rest.len());
+        *input = rest;
+        record(&received, waiting, connection, output, flow);
+        received.ok().flatten()
+    }
+
+    #[inline]
+    fn sender(self) -> Sender<'e> {
+        Sender {
+            connection: Some(self.connection),
+            output: self.output,
+            flow: self.flow,
+            cause: Cause::Event,
+        }
+    }
+
+    #[inline]
+    fn reborrow(&mut self) -> Open<'_> {
+        Open {
+            consumed: self.consumed.reborrow(),
+            connection: self.connection,
+            output: self.output,
+            flow: self.flow,
+        }
+    }
+}
+
+/// Records what was received, with its reply in the output, of which `waiting` bytes waited before. Takes the parts of
+/// [`Open`], so that they are in registers.
+#[inline(never)]
+fn record(
+    received: &Result<Option<Event<'_>>, Error>,
+    waiting: usize,
+    connection: &mut Connection,
+    output: &mut Output,
+    flow: &mut Flow,
+) {
+    flow.has_input = matches!(received, Ok(Some(_)));
+    match received {
+        Ok(Some(Event::Pong(payload))) => _ = flow.keepalive.record_pong(payload, flow.now()),
+        // A Close or an error is replied to with a Close and nothing else.
+        Ok(Some(Event::Close(_))) | Err(_) if output.len() > waiting => output.ends_with_close(),
+        Ok(_) | Err(_) => {}
+    }
+    if let (Ok(None) | Err(_), Reading::Ended) = (received, flow.reading) {
+        connection.receive_eof();
+    }
+}
+
+/// Does not show what the peer sent.
+impl fmt::Debug for Events<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("unread", &self.input.len())
+            .finish_non_exhaustive()
+    }
+}
