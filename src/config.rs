@@ -41,7 +41,8 @@ pub struct Config {
 #[non_exhaustive]
 pub enum Delivery {
     /// Complete messages. A message split across reads is copied and reassembled, except for bytes that were read into
-    /// it ([`payload_space`](crate::Connection::payload_space)).
+    /// it ([`payload_space`](crate::Connection::payload_space)). An [`Endpoint`](crate::endpoint::Endpoint) leaves it in its
+    /// read buffer if it fits there and less than half of it came with the first read.
     #[default]
     Whole,
     /// Complete messages. A partial frame stays in the caller's buffer until it is complete.

@@ -176,8 +176,10 @@ fn reads_inside_a_payload_are_received_without_a_step_for_events() {
     let valid = [b'x'; 1000];
     let mut invalid = valid;
     invalid[500] = 0xff;
+    // A message of more than a read is assembled outside the read buffer.
+    let config = EndpointConfig::new().max_read_size(valid.len() - 1);
     for (payload, is_valid) in [(valid, true), (invalid, false)] {
-        let mut endpoint = server_endpoint();
+        let mut endpoint = opened(Role::Server, &config, Config::new());
         let wire = server().all_incoming(&[(0x81, &payload)]);
         let (start, rest) = wire.split_at(100);
         feed(&mut endpoint, now, start);

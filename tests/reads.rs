@@ -431,39 +431,137 @@ fn endpoint_reads_into_messages() {
 }
 
 /// Measures twenty messages, after a hundred during which the buffer has grown and the reads have settled.
-fn assert_run(size: usize, delivery: Delivery, reads: usize, borrowed: usize) {
+fn assert_run(
+    run: impl Fn(&[u8], Delivery) -> Run,
+    size: usize,
+    delivery: Delivery,
+    reads: usize,
+    borrowed: usize,
+) {
     let expected = Run {
         reads,
         borrowed,
         owned: 20 - borrowed,
     };
-    for run in [by_endpoint, by_connection] {
-        let (warm, all) = (
-            run(&messages(size, 100), delivery),
-            run(&messages(size, 120), delivery),
-        );
-        let difference = Run {
-            reads: all.reads - warm.reads,
-            borrowed: all.borrowed - warm.borrowed,
-            owned: all.owned - warm.owned,
-        };
-        assert_eq!(difference, expected, "{size} bytes, {delivery:?}");
-    }
+    let (warm, all) = (
+        run(&messages(size, 100), delivery),
+        run(&messages(size, 120), delivery),
+    );
+    let difference = Run {
+        reads: all.reads - warm.reads,
+        borrowed: all.borrowed - warm.borrowed,
+        owned: all.owned - warm.owned,
+    };
+    assert_eq!(difference, expected, "{size} bytes, {delivery:?}");
 }
 
-// Design 2, section 2: every second message is complete in a read, and the other reads end with a message
+// Design 2, section 2: every second message is complete in a read, and the other reads end with a message, which an endpoint keeps
+// in its read buffer
 #[test]
 fn messages_of_the_size_of_a_read_take_one_each() {
-    for (delivery, borrowed) in [(Delivery::Whole, 10), (Delivery::InPlace, 20)] {
-        assert_run(16 * 1024, delivery, 20, borrowed);
-    }
+    assert_run(by_connection, 16 * 1024, Delivery::Whole, 20, 10);
+    assert_run(by_endpoint, 16 * 1024, Delivery::Whole, 20, 20);
+    assert_run(by_connection, 16 * 1024, Delivery::InPlace, 20, 20);
+    assert_run(by_endpoint, 16 * 1024, Delivery::InPlace, 20, 20);
 }
 
 // Design 2, section 2: the last of five reads ends with the message
 #[test]
 fn large_messages_begin_with_a_read() {
     for (delivery, borrowed) in [(Delivery::Whole, 0), (Delivery::InPlace, 20)] {
-        assert_run(80_000, delivery, 100, borrowed);
+        assert_run(by_connection, 80_000, delivery, 100, borrowed);
+        assert_run(by_endpoint, 80_000, delivery, 100, borrowed);
+    }
+}
+
+/// Receives a text of `size` bytes in two reads, between which the buffers are taken or not. Returns whether it was borrowed.
+fn receive_in_two_reads(end: &End, size: usize, first: usize, takes_buffers: bool) -> bool {
+    let payload = "\u{e9}".repeat(size / 2);
+    let wire = end.incoming(0x81, payload.as_bytes());
+    let config = EndpointConfig::new().max_read_size(HELD_READ);
+    let mut endpoint = Endpoint::from_connection(&config, end.open(), &[], Duration::ZERO);
+    // The buffer reaches its full size, and the message begins where there is no space for it.
+    let mut before = &end.incoming(0x82, &[0; 900]).repeat(4)[..];
+    let (mut rest, mut borrowed) = (&wire[..], None);
+    let mut largest = [first, usize::MAX].into_iter();
+    loop {
+        match endpoint.step(Duration::ZERO) {
+            Step::Event => {
+                let mut events = endpoint.events();
+                while let Some((event, _)) = events.next() {
+                    if let Event::Text(text) = event {
+                        assert_eq!(text, payload);
+                        assert_eq!(borrowed.replace(text.is_borrowed()), None);
+                    }
+                }
+            }
+            Step::Read if !before.is_empty() => {
+                let size = read(&mut before, endpoint.read_space());
+                endpoint.received(size);
+            }
+            Step::Read if rest.is_empty() => return borrowed.expect("the message has arrived"),
+            Step::Read => {
+                if takes_buffers {
+                    assert!(endpoint.take_buffers().is_some() || endpoint.capacity() == 0);
+                }
+                let most = largest.next().unwrap_or(usize::MAX);
+                let space = endpoint.read_space();
+                let most = most.min(space.len());
+                let size = read(&mut rest, &mut space[..most]);
+                endpoint.received(size);
+                assert!(endpoint.capacity() <= HELD_READ);
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+const HELD_READ: usize = 1024;
+
+// `Endpoint::take_buffers`: a message that fits into the read buffer stays there if less than half of it came first, until the
+// buffers are taken; it is the same message in every case
+#[test]
+fn endpoint_keeps_the_front_of_a_message_that_fits() {
+    for end in both() {
+        for size in [600, HELD_READ, HELD_READ + 2] {
+            let header = end.incoming(0x81, &vec![b'x'; size]).len() - size;
+            let half = header + size / 2;
+            let firsts = (1..header + size)
+                .filter(|first| *first < 20 || first.abs_diff(half) < 4 || *first > header + size - 4);
+            for first in firsts {
+                let front = first.saturating_sub(header);
+                // What is left of the header takes space of the second read.
+                let rest_fits = first >= header || size + header <= HELD_READ;
+                let stays = size <= HELD_READ && front < size / 2 && rest_fits;
+                let case = format!("{first} of {size} bytes, {:?}", end.role);
+                assert_eq!(receive_in_two_reads(&end, size, first, false), stays, "{case}");
+                let is_moved = front > 0;
+                let is_borrowed = receive_in_two_reads(&end, size, first, true);
+                assert_eq!(is_borrowed, stays && !is_moved, "{case}, buffers taken");
+            }
+        }
+    }
+}
+
+// `Endpoint::take_buffers`: bytes that were read and not received yet stay with their endpoint
+#[test]
+fn buffers_with_the_front_of_a_message_are_taken_once_all_is_received() {
+    for end in both() {
+        let wire = end.incoming(0x82, b"a message in three reads");
+        let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), end.open(), &[], Duration::ZERO);
+        // Twice, as the first message must leave nothing behind.
+        for _ in 0..2 {
+            endpoint.receive(&wire[..wire.len() - 20]);
+            assert_eq!(endpoint.step(Duration::ZERO), Step::Event);
+            assert!(endpoint.events().next().is_none());
+            endpoint.receive(&wire[wire.len() - 20..wire.len() - 10]);
+            assert!(endpoint.take_buffers().is_none());
+            assert!(endpoint.events().next().is_none());
+            assert!(endpoint.take_buffers().is_some());
+            endpoint.receive(&wire[wire.len() - 10..]);
+            let event = endpoint.next_event().map(|(event, _)| Seen::from(event));
+            assert_eq!(event, Some(binary(b"a message in three reads")));
+        }
     }
 }
 

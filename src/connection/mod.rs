@@ -208,7 +208,7 @@ impl Connection {
             None => {
                 // A copy, so that the caller's cursor can stay in registers.
                 let mut rest = core::mem::take(input);
-                let received = self.receive_any(&mut rest, out);
+                let received = self.receive_any(&mut rest, 0, out);
                 *input = rest;
                 received
             }
@@ -229,16 +229,20 @@ impl Connection {
 
     /// Not inlined, so that `receive` builds a complete message where its caller wants it: moving the message would
     /// cost more than decoding it.
+    ///
+    /// A payload of at most `max_held` bytes may stay in the input until it is complete, for callers that keep what is not
+    /// consumed in a buffer with space for so much.
     #[inline(never)]
     pub(crate) fn receive_any<'i>(
         &mut self,
         input: &mut &'i mut [u8],
+        max_held: u64,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         if self.receiver.take_inside_payload(input) {
             return Ok(None);
         }
-        let received = self.receiver.receive_any(input);
+        let received = self.receiver.receive_any(input, max_held);
         self.sender.apply(ReplyKind::<&[u8]>::to(&received), out);
         received
     }
@@ -476,6 +480,11 @@ impl Connection {
     /// Returns whether the peer's bytes are still read.
     pub(crate) fn receives(&self) -> bool {
         self.receiver.is_open()
+    }
+
+    /// Receives the part of a payload that stays in the input because of the `max_held` of [`receive_any`](Self::receive_any).
+    pub(crate) fn release_input(&mut self, input: &mut &mut [u8]) {
+        self.receiver.release_input(input);
     }
 
     /// Returns whether [`receive`](Self::receive) returns no event and changes nothing if its input is empty.

@@ -127,7 +127,7 @@ impl<'e> Open<'e> {
         let waiting = output.len();
         // A copy, so that the address of the original is not taken.
         let mut rest = core::mem::take(input);
-        let received = connection.receive_any(&mut rest, output.buffer());
+        let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
         consumed.all_but(rest.len());
         *input = rest;
         record(&received, waiting, connection, output, flow);

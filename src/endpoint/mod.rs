@@ -113,7 +113,7 @@
 //! ```
 //!
 //! 2 M is one message that is being assembled and, with [`Delivery::InPlace`](crate::Delivery::InPlace), one in the
-//! read buffer. 8 is 2 (what the caller sends, and replies) times 2 (output that is written and not yet dropped) times
+//! read buffer; without, the read buffer has only messages of at most R. 8 is 2 (what the caller sends, and replies) times 2 (output that is written and not yet dropped) times
 //! 2 (the output grows by doubling). The factor 1.5 is for the old block of a buffer that grows. Control frames that
 //! the program sends, and the memory of compression (see `deflate`), are not included.
 //!
@@ -286,9 +286,22 @@ impl Endpoint {
     }
 
     /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has no buffers, or if they hold
-    /// anything.
+    /// anything. The beginning of a message is copied out of them, except with
+    /// [`Delivery::InPlace`](crate::Delivery::InPlace).
     pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
+        self.release_input();
         self.buffers.take_if(|buffers| buffers.hold_nothing())
+    }
+
+    /// Receives the part of a message that waits in the read buffer for its rest.
+    fn release_input(&mut self) {
+        let (Some(connection), Some(buffers)) = (self.phase.connection(), &mut self.buffers) else {
+            return;
+        };
+        if let Some((mut input, mut consumed)) = buffers.read.cursor() {
+            connection.release_input(&mut input);
+            consumed.all_but(input.len());
+        }
     }
 
     /// Lends buffers to the endpoint. If it already has buffers that hold anything, it keeps those.

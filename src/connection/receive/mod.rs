@@ -91,7 +91,7 @@ impl ReceiveHalf {
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> (Result<Option<Event<'i>>, Error>, Reply) {
         let received = match self.take_whole_message(input) {
             Some(message) => Ok(Some(message)),
-            None => self.receive_any(input),
+            None => self.receive_any(input, 0),
         };
         let reply = Reply(ReplyKind::to(&received));
         (received, reply)
@@ -223,12 +223,17 @@ impl ReceiveHalf {
         self.inflating = Inflating::Agreed(window);
     }
 
-    /// Receives anything except a complete message.
+    /// Receives anything except a complete message. A payload of at most `max_held` bytes may stay in the input until it is
+    /// complete.
     #[inline]
-    pub(super) fn receive_any<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+    pub(super) fn receive_any<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        max_held: u64,
+    ) -> Result<Option<Event<'i>>, Error> {
         match self.take_whole_control(input) {
             Some(event) => Ok(Some(event)),
-            None => self.receive_partial(input),
+            None => self.receive_partial(input, max_held),
         }
     }
 
@@ -250,7 +255,11 @@ impl ReceiveHalf {
 
     /// Receives whatever may be partial, a fragment, invalid or after the end.
     #[inline(never)]
-    fn receive_partial<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+    fn receive_partial<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        max_held: u64,
+    ) -> Result<Option<Event<'i>>, Error> {
         if let Some(error) = self.state.error() {
             self.state.fail(error);
             return Err(error);
@@ -259,7 +268,7 @@ impl ReceiveHalf {
         if !self.state.is_open() {
             return Ok(None);
         }
-        let result = self.next_event(input);
+        let result = self.next_event(input, max_held);
         match &result {
             Ok(Some(Event::Close(close))) => {
                 self.state.close(close.code, &close.reason);
@@ -290,7 +299,11 @@ impl ReceiveHalf {
         self.control_payload = Vec::new();
     }
 
-    fn next_event<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+    fn next_event<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        max_held: u64,
+    ) -> Result<Option<Event<'i>>, Error> {
         if self.message.read() > 0 {
             if let Some(event) = self.take_read()? {
                 return Ok(Some(event));
@@ -310,7 +323,7 @@ impl ReceiveHalf {
                     }
                 }
             };
-            if self.delivery == Delivery::InPlace && self.stays_in_place(frame, input) {
+            if self.stays_in_place(frame, input, max_held) {
                 self.frame = Some(frame);
                 return self.work_in_place(frame, input).map(|()| None);
             }
@@ -414,13 +427,6 @@ impl ReceiveHalf {
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
         Ok(())
-    }
-
-    /// Returns whether to leave a partial payload in the caller's buffer until it is complete. Fragments are assembled
-    /// elsewhere anyway.
-    fn stays_in_place(&self, frame: Frame, input: &[u8]) -> bool {
-        let whole = matches!(frame, Frame::Whole(_) | Frame::Control(_));
-        whole && self.payload_remaining() > input.len() as u64
     }
 
     /// Begins a message in one frame that is split across reads.
