@@ -31,9 +31,9 @@ use buffer::Content;
 use words::{pass_bytes, pass_words};
 
 /// How many bytes are checked and, if necessary, validated at once: small enough for the first-level cache, and a
-/// multiple of the key's size.
+/// multiple of the key's size. A read of 16 KiB and a header is two pieces, without a short third one.
 #[cfg(feature = "alloc")]
-const PIECE: usize = 8192;
+const PIECE: usize = 8192 + 128;
 
 /// From this length on, AVX2 is used if available. Shorter payloads use only what every processor of the target has.
 const LARGE: usize = 512;
