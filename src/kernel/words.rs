@@ -1,4 +1,4 @@
-//! The pass over less than a block: by bytes, or by one or two words.
+//! The pass over less than a block: by bytes, or by two words. The compiler does not vectorize so few bytes.
 
 use super::Work;
 #[cfg(feature = "alloc")]
@@ -129,5 +129,48 @@ impl Word<8> for u64 {
     #[inline(always)]
     fn is_ascii(self) -> bool {
         self & 0x8080_8080_8080_8080 == 0
+    }
+}
+
+impl Word<16> for u128 {
+    #[inline(always)]
+    fn masked(bytes: [u8; 16], key: [u8; 4]) -> Self {
+        let key = Self::from(u32::from_ne_bytes(key));
+        Self::from_ne_bytes(bytes) ^ (key << 96 | key << 64 | key << 32 | key)
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> [u8; 16] {
+        self.to_ne_bytes()
+    }
+
+    #[inline(always)]
+    fn is_ascii(self) -> bool {
+        self & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
+    }
+}
+
+/// Two words, one behind the other.
+impl Word<32> for [u128; 2] {
+    #[inline(always)]
+    fn masked(bytes: [u8; 32], key: [u8; 4]) -> Self {
+        // Never missing.
+        let word = |bytes: Option<&[u8; 16]>| u128::masked(*bytes.unwrap_or(&[0; 16]), key);
+        [word(bytes.first_chunk()), word(bytes.last_chunk())]
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> [u8; 32] {
+        let [first, last] = self.map(u128::to_ne_bytes);
+        let mut bytes = [0; 32];
+        bytes.first_chunk_mut().into_iter().for_each(|word| *word = first);
+        bytes.last_chunk_mut().into_iter().for_each(|word| *word = last);
+        bytes
+    }
+
+    #[inline(always)]
+    fn is_ascii(self) -> bool {
+        let [first, last] = self;
+        (first | last).is_ascii()
     }
 }
