@@ -7,6 +7,7 @@ pub mod engines;
 pub mod measure;
 pub mod outcome;
 pub mod places;
+pub mod processor;
 pub mod report;
 pub mod rules;
 pub mod scenario;

@@ -66,19 +66,39 @@ impl Report {
         )
     }
 
-    /// Replaces the last run in README.md with what was printed.
-    pub fn write_readme(&self, path: impl AsRef<Path>) -> io::Result<()> {
+    /// Replaces a section of README.md with what was printed.
+    pub fn write_readme(&self, path: impl AsRef<Path>, section: Section) -> io::Result<()> {
+        let [begin, end] = section.marks();
         let readme = fs::read_to_string(&path)?;
         let parts = readme
-            .split_once(BEGIN)
-            .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+            .split_once(begin)
+            .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
         let (before, after) = parts.ok_or_else(|| io::Error::other("README.md has no place for a run"))?;
-        fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", self.text))
+        fs::write(path, format!("{before}{begin}\n{}\n{end}{after}", self.text))
     }
 }
 
-const BEGIN: &str = "<!-- The last run, by ./run --write -->";
-const END: &str = "<!-- End of the last run -->";
+/// A part of README.md that a run writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Section {
+    LastRun,
+    WithoutAvx512,
+}
+
+impl Section {
+    fn marks(self) -> [&'static str; 2] {
+        match self {
+            Self::LastRun => [
+                "<!-- The last run, by ./run --write -->",
+                "<!-- End of the last run -->",
+            ],
+            Self::WithoutAvx512 => [
+                "<!-- The last run without AVX-512, by ./run --without-avx512 --write -->",
+                "<!-- End of the last run without AVX-512 -->",
+            ],
+        }
+    }
+}
 
 /// Today's date, in UTC.
 fn date() -> String {

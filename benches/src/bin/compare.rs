@@ -5,8 +5,8 @@ use std::error::Error;
 use websocket_proto_benches::allocations::Counting;
 use websocket_proto_benches::engines::{self, Run};
 use websocket_proto_benches::measure::{self, Effort};
-use websocket_proto_benches::report::{self, Measured, Report, Steadiness};
-use websocket_proto_benches::{rules, scenario};
+use websocket_proto_benches::report::{self, Measured, Report, Section, Steadiness};
+use websocket_proto_benches::{processor, rules, scenario};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -14,7 +14,7 @@ static ALLOCATOR: Counting = Counting;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut effort = Effort::FULL;
     let mut filters = Vec::new();
-    let (mut json, mut write) = (None, false);
+    let (mut json, mut write, mut section) = (None, false, Section::LastRun);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -22,9 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--once" => effort = Effort::ONCE,
             "--json" => json = Some(arguments.next().ok_or("--json needs the name of a file")?),
             "--write" => write = true,
+            "--without-avx512" => section = Section::WithoutAvx512,
             unknown if unknown.starts_with('-') => return Err(format!("what is {unknown}?").into()),
             _ => filters.push(argument),
         }
+    }
+    if section == Section::WithoutAvx512 {
+        processor::hide_avx512()?;
     }
     if write && (effort != Effort::FULL || !filters.is_empty()) {
         return Err("only a full run is written into README.md".into());
@@ -32,9 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     let mut report = Report::default();
     report.line(report::machine());
-    let steadiness = compare(&mut report, effort, wanted);
+    let steadiness = compare(&mut report, section, effort, wanted);
     #[cfg(feature = "compression")]
-    websocket_proto_benches::compression::run(&mut report, wanted, effort);
+    if section == Section::LastRun {
+        websocket_proto_benches::compression::run(&mut report, wanted, effort);
+    }
     if let Some(path) = json {
         report.write_json(path)?;
     }
@@ -42,12 +48,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("other work disturbed this run: README.md stays as it is".into());
     }
     if write {
-        report.write_readme(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
+        report.write_readme(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), section)?;
     }
     Ok(())
 }
 
-fn compare(report: &mut Report, effort: Effort, wanted: impl Fn(&str) -> bool) -> Steadiness {
+fn compare(
+    report: &mut Report,
+    section: Section,
+    effort: Effort,
+    wanted: impl Fn(&str) -> bool,
+) -> Steadiness {
     let contestants = engines::all();
     let mut scenarios = scenario::all();
     scenarios.retain(|scenario| wanted(&scenario.name));
@@ -69,6 +80,11 @@ fn compare(report: &mut Report, effort: Effort, wanted: impl Fn(&str) -> bool) -
         report::print_best(report, &contestants, &rows);
         steadiness = report::print_steadiness(report, &rows);
         report::print_groups(report, &contestants, &rows);
+    }
+    if section == Section::WithoutAvx512 {
+        return steadiness;
+    }
+    if !rows.is_empty() {
         report::print_each(report, &contestants, &rows);
         report::print_places(report, &contestants, &rows);
         report::print_allocations(report, &contestants, &rows);
