@@ -470,6 +470,38 @@ fn lent_buffers_expose_nothing_of_the_previous_endpoint() {
     assert!(third.take_buffers().is_some(), "it holds nothing");
 }
 
+// A read that fills the buffers makes them grow for the next endpoint too, up to the largest read
+#[test]
+fn lent_buffers_grow_with_reads_that_fill_them() {
+    let now = Duration::ZERO;
+    let pong = [0x8a, 0x80, 0, 0, 0, 0];
+    let mut buffers = Box::new(Buffers::new(64 * 1024));
+    for (size, unread) in [
+        (4096, 1),
+        (4096, 0),
+        (8192, 0),
+        (16_384, 1),
+        (16_384, 0),
+        (32_768, 0),
+        (65_536, 0),
+        (65_536, 0),
+    ] {
+        let mut endpoint = server_endpoint();
+        endpoint.lend_buffers(buffers);
+        assert_eq!(endpoint.step(now), Step::Read);
+        let space = endpoint.read_space();
+        assert_eq!(space.len(), size);
+        assert!(space.iter().all(|byte| *byte == 0));
+        let filled = size - unread;
+        for (byte, next) in space.iter_mut().zip(pong.iter().cycle()).take(filled) {
+            *byte = *next;
+        }
+        endpoint.received(filled);
+        assert_eq!(events(&mut endpoint, now).len(), filled / pong.len());
+        buffers = endpoint.take_buffers().expect("it is idle");
+    }
+}
+
 // Design 2, section 1: an idle endpoint holds no heap
 #[test]
 fn idle_endpoint_without_buffers_has_no_heap() {

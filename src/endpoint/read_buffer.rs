@@ -189,12 +189,17 @@ impl ReadBuffer {
         }
     }
 
-    /// Overwrites everything that was read, consumed or not, so that the next owner's space shows none of it.
+    /// Overwrites everything that was read, consumed or not, so that the next owner's space shows none of it. Grows as
+    /// [`space`](Self::space) would, because the next owner cannot see that the last read filled the space.
     pub(super) fn wipe(&mut self) {
         if let Some(used) = self.storage.get_mut(..self.used) {
             used.fill(0);
         }
+        let grows = self.end > 0 && self.grows();
         (self.start, self.end, self.used) = (0, 0, 0);
+        if grows {
+            self.grow(0);
+        }
     }
 
     /// Returns the unread bytes, and a handle that records how many of them are left while they are borrowed. Never
