@@ -1,41 +1,46 @@
 //! One client of the server: its socket and its endpoint.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use websocket_proto::Event;
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, ShutdownWrite, Step};
 
-/// One client. While it is idle, it has no buffers.
+/// One client. While it is idle, it has no buffers, unless it was the last one that had a turn.
 pub struct Client {
     pub socket: Socket,
     pub endpoint: Endpoint,
 }
 
+/// From this size on, a message is written from where it is: a copy of a smaller one costs less than a separate write.
+const LARGE_SIZE: usize = 16 * 1024;
+
 impl Client {
-    pub fn new(socket: TcpStream, now: Duration) -> Self {
+    pub fn new(stream: TcpStream, config: &EndpointConfig, now: Duration) -> Self {
         Self {
-            socket: Socket(socket),
-            endpoint: Endpoint::server(&EndpointConfig::new(), now),
+            socket: Socket::new(stream),
+            endpoint: Endpoint::server(config, now),
         }
     }
 
     /// Drives the endpoint until the socket blocks, but reads only once, so that every client gets its turn.
     /// Returns the next step: [`Step::Read`], [`Step::Wait`] or [`Step::Done`].
     pub fn turn(&mut self, now: Duration) -> Step {
-        let endpoint = &mut self.endpoint;
+        let Self { socket, endpoint } = self;
         endpoint.ready();
+        socket.ready();
         let mut has_read = false;
         loop {
             match endpoint.step(now) {
                 Step::Request => endpoint.accept(),
-                Step::Event => echo(endpoint),
+                Step::Event => echo(endpoint, socket),
+                Step::Read if has_read && socket.is_drained => endpoint.read_blocked(),
                 Step::Read if has_read => return Step::Read,
                 step @ (Step::Wait(_) | Step::Done) => return step,
                 step => {
                     has_read |= step == Step::Read;
-                    endpoint.perform(step, &mut self.socket);
+                    endpoint.perform(step, socket);
                 }
             }
         }
@@ -43,11 +48,17 @@ impl Client {
 }
 
 /// Echoes messages. The endpoint replies to Pings and Closes.
-fn echo(endpoint: &mut Endpoint) {
+fn echo(endpoint: &mut Endpoint, socket: &mut Socket) {
     while let Some((event, mut sender)) = endpoint.next_event() {
         // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
+            Event::Text(text) if socket.takes(text.len()) => sender
+                .send_text_vectored(&text)
+                .map(|write| write.write_to(socket)),
             Event::Text(text) => sender.send_text(&text),
+            Event::Binary(payload) if socket.takes(payload.len()) => sender
+                .send_binary_vectored(&payload)
+                .map(|write| write.write_to(socket)),
             Event::Binary(payload) => sender.send_binary(&payload),
             _ => Ok(()),
         };
@@ -55,26 +66,83 @@ fn echo(endpoint: &mut Endpoint) {
 }
 
 /// A mio stream as a transport for `Endpoint::perform`.
-pub struct Socket(pub TcpStream);
+pub struct Socket {
+    pub stream: TcpStream,
+    /// Whether the last read took all that had arrived.
+    is_drained: bool,
+    /// Whether the peer has ended its direction, which is to be read after all that had arrived.
+    pub is_ended: bool,
+    writing: Writing,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Writing {
+    Ready,
+    /// Until the next turn.
+    Blocked,
+    Failed,
+}
+
+impl Socket {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            is_drained: false,
+            is_ended: false,
+            writing: Writing::Ready,
+        }
+    }
+
+    fn ready(&mut self) {
+        if self.writing == Writing::Blocked {
+            self.writing = Writing::Ready;
+        }
+    }
+
+    /// Returns whether to write a message of this size at once: if not, it waits in the output.
+    fn takes(&self, size: usize) -> bool {
+        size >= LARGE_SIZE && self.writing == Writing::Ready
+    }
+
+    fn record_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        match &result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing = Writing::Blocked,
+            Err(error) if error.kind() != ErrorKind::Interrupted => self.writing = Writing::Failed,
+            _ => {}
+        }
+        result
+    }
+}
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.is_drained = false;
+        let size = self.stream.read(buffer)?;
+        // epoll(7): a read of less than it could take has left nothing. What arrives later is a new event, but an end that
+        // an event has reported is not.
+        self.is_drained = cfg!(target_os = "linux") && size < buffer.len() && !self.is_ended;
+        Ok(size)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let result = self.stream.write(bytes);
+        self.record_write(result)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let result = self.stream.write_vectored(slices);
+        self.record_write(result)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.stream.flush()
     }
 }
 
 impl ShutdownWrite for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.shutdown(std::net::Shutdown::Write)
+        self.stream.shutdown(std::net::Shutdown::Write)
     }
 }

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
-use websocket_proto::endpoint::{Buffers, End, Step};
+use websocket_proto::endpoint::{Buffers, End, EndpointConfig, Step};
+use websocket_proto::{Config, Delivery};
 
 use crate::Client;
 
 /// How often the deadlines are checked.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The largest read: a message of the largest size, with its header.
+const READ_SIZE: usize = 1024 * 1024 + 16;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -26,6 +30,9 @@ pub struct Server {
     unfinished: VecDeque<usize>,
     /// Lent to the client whose turn it is.
     buffers: Option<Box<Buffers>>,
+    /// The client that had the last turn, and may still have the buffers.
+    last: usize,
+    config: EndpointConfig,
     /// The origin of all endpoints' time.
     clock: Instant,
     on_end: fn(&End),
@@ -48,6 +55,10 @@ impl Server {
             clients: Slab::new(),
             unfinished: VecDeque::new(),
             buffers: None,
+            last: 0,
+            config: EndpointConfig::new()
+                .max_read_size(READ_SIZE)
+                .connection(Config::new().delivery(Delivery::InPlace)),
             clock: Instant::now(),
             on_end,
         })
@@ -80,7 +91,12 @@ impl Server {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(now),
-                    Token(key) => self.turn(key, now),
+                    Token(key) => {
+                        if event.is_read_closed() || event.is_error() {
+                            self.note_end(key);
+                        }
+                        self.turn(key, now);
+                    }
                 }
             }
             for _ in 0..self.unfinished.len() {
@@ -110,32 +126,50 @@ impl Server {
             let entry = self.clients.vacant_entry();
             let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
             match self.poll.registry().register(&mut stream, token, both) {
-                Ok(()) => _ = entry.insert(Client::new(stream, now)),
+                Ok(()) => _ = entry.insert(Client::new(stream, &self.config, now)),
                 Err(error) => eprintln!("register: {error}"),
             }
         }
     }
 
+    fn note_end(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.socket.is_ended = true;
+        }
+    }
+
     /// Handles a client whose socket may be ready, or whose deadline has passed.
     fn turn(&mut self, key: usize, now: Duration) {
+        if key != self.last {
+            self.take_buffers();
+        }
         let Some(client) = self.clients.get_mut(key) else {
             return; // it left a moment ago
         };
-        if let Some(buffers) = self.buffers.take() {
-            client.endpoint.lend_buffers(buffers);
+        if client.endpoint.capacity() == 0 {
+            if let Some(buffers) = self.buffers.take() {
+                client.endpoint.lend_buffers(buffers);
+            }
         }
-        let step = client.turn(now);
-        self.buffers = client.endpoint.take_buffers();
-        match step {
+        self.last = key;
+        match client.turn(now) {
             Step::Done => self.leave(key),
             Step::Read => self.unfinished.push_back(key),
             _ => {}
         }
     }
 
+    /// Takes the buffers of the client that had the last turn, unless they hold anything.
+    fn take_buffers(&mut self) {
+        let last = self.clients.get_mut(self.last);
+        let taken = last.and_then(|client| client.endpoint.take_buffers());
+        self.buffers = taken.or(self.buffers.take());
+    }
+
     fn leave(&mut self, key: usize) {
+        self.take_buffers();
         let mut client = self.clients.remove(key);
-        _ = self.poll.registry().deregister(&mut client.socket.0);
+        _ = self.poll.registry().deregister(&mut client.socket.stream);
         (self.on_end)(&client.endpoint.into_end());
     }
 
