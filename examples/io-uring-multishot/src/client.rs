@@ -1,5 +1,6 @@
 //! One client, without its transport: decodes what the kernel received, and says what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -7,8 +8,10 @@ use std::time::Duration;
 
 use websocket_proto::handshake::{HandshakeError, ServerHandshake};
 use websocket_proto::keepalive::{Action, Expired, Keepalive};
-use websocket_proto::{Closed, Connection, Event, State, TransportAdvice};
+use websocket_proto::{Closed, Connection, Event, Misuse, Payload, State, Text, TransportAdvice};
 
+use crate::memory::Memory;
+use crate::outgoing::{self, Outgoing};
 use crate::slots::Key;
 use crate::{Config, Counters};
 
@@ -17,12 +20,16 @@ pub struct Client {
     keepalive: Keepalive,
     reading: Reading,
     writing: Writing,
-    /// Output that waits for the send in progress. It has no memory while the client is idle.
+    /// A message that waits with the output before it for the send in progress, and is not copied.
+    waiting: Option<Box<Outgoing>>,
+    /// Output after that. It has no memory while the client is idle.
     out: Vec<u8>,
     /// How many bytes of the send in progress the transport has not accepted.
     in_flight: usize,
-    /// What arrived while too much output waited, not decoded yet.
+    /// What arrived and is not decoded yet: the beginning of a payload, or anything while too much output waited.
     held: Vec<u8>,
+    /// Whether the last message was so large that the next one is received into memory of its own.
+    expects_large: bool,
     /// When the transport must have made progress: accepted output, or ended after we did.
     progress_due: Option<Duration>,
     interruption: Option<Interruption>,
@@ -43,6 +50,10 @@ enum Reading {
     Off,
     /// The kernel receives, by this operation.
     Armed(Key),
+    /// The kernel receives once.
+    Once,
+    /// A large payload is to be received, when it is this client's turn.
+    Queued,
     /// This operation is being cancelled.
     Stopping(Key),
     /// There was no buffer.
@@ -62,16 +73,31 @@ enum Writing {
 pub enum Step {
     /// Start to receive, and report it with [`Client::armed`].
     Receive,
+    /// Receive at most so many bytes, once.
+    ReceiveOnce(usize),
+    /// Receive at most so many bytes, once, after those in this memory, which has to grow for that, and report it with
+    /// [`Client::received_into`].
+    ReceiveInto(Vec<u8>, usize),
     /// Cancel this operation.
     Stop(Key),
-    /// Send these bytes, and report it with [`Client::sent`] or [`Client::write_failed`].
-    Send(Vec<u8>),
+    /// Call [`Client::fed`] in a later turn.
+    Queue,
+    /// Send this, and report it with [`Client::sent`] or [`Client::write_failed`].
+    Send(Outgoing),
     /// Shut down writing, and report it with [`Client::shut_down`] or [`Client::write_failed`].
     Shutdown,
     /// Wait for the transport or the deadline.
     Wait,
     /// The transport may be dropped.
     Done,
+}
+
+/// What all clients share in a turn.
+pub struct Turn<'t> {
+    pub memory: &'t mut Memory,
+    /// How many bytes may still be received directly. The last client may exceed it.
+    pub direct: &'t mut usize,
+    pub counters: &'t mut Counters,
 }
 
 /// Why the kernel stopped receiving.
@@ -106,6 +132,16 @@ enum Interruption {
     Transport(io::Error),
 }
 
+/// From this size on, a message is sent from where it is: a copy of a smaller one costs less.
+const LARGE_MESSAGE: usize = 16 * 1024;
+/// From this size on, what is missing of a payload is received into memory of its own.
+const LARGE_READ: usize = 16 * 1024;
+/// From this size on, a message makes the next one expected to be as large: then only its header is received into a
+/// buffer, and the payload into memory of its own.
+const EXPECTED_LARGE: usize = 32 * 1024;
+/// The longest header of a client's frame (RFC 6455 section 5.2).
+const HEADER_SIZE: usize = 14;
+
 impl Client {
     pub fn new(config: &Config, now: Duration) -> Self {
         Self {
@@ -113,18 +149,20 @@ impl Client {
             keepalive: Keepalive::new(&config.keepalive, now),
             reading: Reading::Off,
             writing: Writing::Open,
+            waiting: None,
             out: Vec::new(),
             in_flight: 0,
             held: Vec::new(),
+            expects_large: false,
             progress_due: None,
             interruption: None,
         }
     }
 
     /// Lends memory for output to a client that has none.
-    pub fn lend(&mut self, memory: impl FnOnce() -> Vec<u8>) {
+    pub fn lend(&mut self, memory: &mut Memory) {
         if self.out.capacity() == 0 {
-            self.out = memory();
+            self.out = memory.output.take();
         }
     }
 
@@ -137,23 +175,74 @@ impl Client {
     }
 
     /// Decodes bytes in the buffer that the kernel filled. It may be given back afterwards.
-    pub fn receive(&mut self, bytes: &mut [u8], config: &Config, now: Duration, counters: &mut Counters) {
+    pub fn receive(&mut self, bytes: &mut [u8], config: &Config, now: Duration, turn: &mut Turn<'_>) {
         self.keepalive.record_activity();
         let mut input = bytes;
-        if self.held.is_empty() {
-            self.decode(&mut input, config, now, counters);
+        if !self.held.is_empty() {
+            self.decode_held(config, now, turn);
+            let (missing, rest) = input.split_at_mut(self.missing().min(input.len()));
+            self.hold(missing, turn);
+            self.decode_held(config, now, turn);
+            input = rest;
         }
-        self.held.extend_from_slice(input);
-        counters.most_held = counters.most_held.max(self.held.len());
+        if self.held.is_empty() {
+            while let Some(payload) = self.decode(&mut input, config, now, turn.counters) {
+                match Cow::from(payload) {
+                    Cow::Owned(memory) => self.send_payload(memory.into(), turn),
+                    // The buffer is given back, and does not wait for the client to read.
+                    Cow::Borrowed(payload) => self.out.extend_from_slice(payload),
+                }
+                turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
+            }
+        }
+        self.hold(input, turn);
+        turn.counters.most_held = turn.counters.most_held.max(self.held.len());
     }
 
-    /// Leaves bytes in the input only if too much output waits.
-    fn decode(&mut self, input: &mut &mut [u8], config: &Config, now: Duration, counters: &mut Counters) {
+    /// Decodes what is in the memory of [`Step::ReceiveInto`], to which the kernel may have added bytes.
+    pub fn received_into(&mut self, memory: Vec<u8>, config: &Config, now: Duration, turn: &mut Turn<'_>) {
+        self.keepalive.record_activity();
+        if memory.is_empty() {
+            return turn.memory.payloads.keep(memory);
+        }
+        self.held = memory;
+        self.decode_held(config, now, turn);
+        turn.counters.most_held = turn.counters.most_held.max(self.held.len());
+    }
+
+    fn hold(&mut self, bytes: &[u8], turn: &mut Turn<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.held.capacity() == 0 {
+            self.held = turn.memory.payloads.take();
+        }
+        self.held.extend_from_slice(bytes);
+    }
+
+    /// Returns how much of the payload at the front of what is held has not arrived.
+    fn missing(&self) -> usize {
+        let Phase::Open(connection) = &self.phase else {
+            return 0;
+        };
+        let size = usize::try_from(connection.payload_remaining()).unwrap_or(usize::MAX);
+        size.saturating_sub(self.held.len())
+    }
+
+    /// Leaves bytes in the input if they are the beginning of a payload, or if too much output waits. Returns the payload of a
+    /// large message, whose header is at the end of the output.
+    fn decode<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        config: &Config,
+        now: Duration,
+        counters: &mut Counters,
+    ) -> Option<Payload<'i>> {
         loop {
             let is_full = self.is_full(config);
             match &mut self.phase {
                 Phase::Opening(handshake) => match handshake.receive(input, &mut self.out) {
-                    Ok(None) => return,
+                    Ok(None) => return None,
                     Ok(Some(request)) => {
                         let upgraded = request.upgrade(&mut self.out);
                         let opened = upgraded.map(|upgrade| upgrade.accept(&mut self.out));
@@ -162,39 +251,63 @@ impl Client {
                     }
                     Err(error) => self.phase = Phase::Failed(error),
                 },
-                Phase::Open(_) if is_full => return,
+                Phase::Open(_) if is_full => return None,
                 Phase::Open(connection) => match connection.receive(input, &mut self.out) {
                     Ok(Some(Event::Pong(payload))) => _ = self.keepalive.record_pong(&payload, now),
                     Ok(Some(event)) => {
-                        echo(event, connection, &mut self.out, counters);
-                        counters.most_waiting = counters.most_waiting.max(self.out.len() + self.in_flight);
+                        let Some(message) = Message::of(event) else {
+                            continue; // the connection has replied to Pings and Closes
+                        };
+                        counters.count_message(message.is_borrowed());
+                        self.expects_large = message.len() >= EXPECTED_LARGE;
+                        // A client that is closing gets no more messages, so an error is ignored.
+                        if message.len() < LARGE_MESSAGE {
+                            _ = message.send(connection, &mut self.out);
+                        } else if message.send_header(connection, &mut self.out).is_ok() {
+                            return Some(message.into_payload());
+                        }
+                        counters.most_waiting = counters.most_waiting.max(self.waiting_size());
                     }
+                    // The beginning of a payload.
+                    Ok(None) if connection.payload_remaining() > 0 => return None,
                     // What arrives after the end is ignored (RFC 6455 section 7.1.1).
-                    Ok(None) | Err(_) => return *input = &mut [],
+                    Ok(None) | Err(_) => {
+                        *input = &mut [];
+                        return None;
+                    }
                 },
-                Phase::Failed(_) => return *input = &mut [],
+                Phase::Failed(_) => {
+                    *input = &mut [];
+                    return None;
+                }
             }
         }
     }
 
     /// Returns whether so much output waits that nothing is decoded or received.
     fn is_full(&self, config: &Config) -> bool {
-        self.out.len() + self.in_flight >= config.max_buffered
+        self.waiting_size() >= config.max_buffered
     }
 
-    /// Returns the next thing to do. `Send`, `Receive` and `Stop` count as started when they are returned.
-    pub fn step(&mut self, config: &Config, now: Duration, counters: &mut Counters) -> Step {
-        self.decode_held(config, now, counters);
-        if self.reading == Reading::Ended && self.held.is_empty() {
+    fn waiting_size(&self) -> usize {
+        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.len());
+        self.out.len() + waiting + self.in_flight
+    }
+
+    /// Returns the next thing to do. `Send`, `Stop` and what receives once count as started when they are returned.
+    pub fn step(&mut self, config: &Config, now: Duration, turn: &mut Turn<'_>) -> Step {
+        self.decode_held(config, now, turn);
+        if self.reading == Reading::Ended && (self.held.is_empty() || !self.is_full(config)) {
             self.end_of_transport();
         }
         if self.writing != Writing::Open {
             self.out.clear();
+            self.waiting = None;
         } else if self.in_flight == 0 {
-            if !self.out.is_empty() {
-                self.in_flight = self.out.len();
+            if let Some(outgoing) = self.next_outgoing() {
+                self.in_flight = outgoing.len();
                 self.progress_due = Some(now.saturating_add(config.write_timeout));
-                return Step::Send(mem::take(&mut self.out));
+                return Step::Send(outgoing);
             }
             if self.is_finishing() {
                 return Step::Shutdown;
@@ -203,34 +316,112 @@ impl Client {
         }
         let wants_to_read = !self.is_full(config) || self.is_finishing();
         match self.reading {
-            Reading::Off if wants_to_read => Step::Receive,
-            Reading::Armed(operation) if !wants_to_read => {
+            Reading::Off if wants_to_read => self.receive_next(turn),
+            Reading::Armed(operation) if !wants_to_read || self.receives_once().is_some() => {
                 self.reading = Reading::Stopping(operation);
-                counters.stopped += 1;
+                turn.counters.stopped += u64::from(!wants_to_read);
                 Step::Stop(operation)
             }
             Reading::Ended if self.writing != Writing::Open => Step::Done,
-            Reading::Off | Reading::Armed(_) | Reading::Stopping(_) | Reading::Starved | Reading::Ended => {
-                Step::Wait
-            }
+            Reading::Off
+            | Reading::Armed(_)
+            | Reading::Once
+            | Reading::Queued
+            | Reading::Stopping(_)
+            | Reading::Starved
+            | Reading::Ended => Step::Wait,
         }
     }
 
-    fn decode_held(&mut self, config: &Config, now: Duration, counters: &mut Counters) {
+    fn next_outgoing(&mut self) -> Option<Outgoing> {
+        if let Some(waiting) = self.waiting.take() {
+            return Some(*waiting);
+        }
+        (!self.out.is_empty()).then(|| mem::take(&mut self.out).into())
+    }
+
+    /// Returns how much to receive once, instead of all that arrives: a large payload, or what may be the header of one.
+    fn receives_once(&self) -> Option<usize> {
+        match self.missing() {
+            0 if self.expects_large && !self.is_finishing() => Some(HEADER_SIZE),
+            missing if missing >= LARGE_READ || missing > 0 && self.expects_large => Some(missing),
+            _ => None,
+        }
+    }
+
+    fn receive_next(&mut self, turn: &mut Turn<'_>) -> Step {
+        let Some(size) = self.receives_once() else {
+            return Step::Receive;
+        };
+        if size >= LARGE_READ && *turn.direct == 0 {
+            self.reading = Reading::Queued;
+            return Step::Queue;
+        }
+        self.reading = Reading::Once;
+        if size < LARGE_READ {
+            return Step::ReceiveOnce(size);
+        }
+        let memory = match self.held.capacity() {
+            0 => turn.memory.payloads.take(),
+            _ => mem::take(&mut self.held),
+        };
+        Step::ReceiveInto(memory, size)
+    }
+
+    fn decode_held(&mut self, config: &Config, now: Duration, turn: &mut Turn<'_>) {
         if self.held.is_empty() || self.is_full(config) {
             return;
         }
         let mut held = mem::take(&mut self.held);
         let mut input = &mut held[..];
         let mut counted = Counters::default();
-        self.decode(&mut input, config, now, &mut counted);
-        counters.copied += counted.in_place + counted.copied;
-        counters.most_waiting = counters.most_waiting.max(counted.most_waiting);
-        let left = input.len();
-        if left > 0 {
-            held.drain(..held.len() - left);
-            self.held = held;
+        let mut in_place = None;
+        while let Some(payload) = self.decode(&mut input, config, now, &mut counted) {
+            match Cow::from(payload) {
+                Cow::Owned(memory) => self.send_payload(memory.into(), turn),
+                // Of what is held, the smaller part is copied.
+                Cow::Borrowed(payload) if self.waiting.is_none() && input.len() < payload.len() => {
+                    in_place = Some(payload.len());
+                    break;
+                }
+                Cow::Borrowed(payload) => self.out.extend_from_slice(payload),
+            }
+            turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
         }
+        turn.counters.copied += counted.in_place + counted.copied;
+        turn.counters.most_waiting = turn.counters.most_waiting.max(counted.most_waiting);
+        let left = input.len();
+        let end = held.len() - left;
+        match in_place {
+            // The payload is the last thing decoded.
+            Some(size) => {
+                self.hold(&held[end..], turn);
+                let range = end - size..end;
+                self.send_payload(outgoing::Payload { memory: held, range }, turn);
+                self.decode_held(config, now, turn); // once, because now a message waits
+            }
+            None if left == 0 => turn.memory.payloads.keep(held),
+            None => {
+                held.drain(..end);
+                self.held = held;
+            }
+        }
+    }
+
+    /// Sends a payload whose header is at the end of the output: without a copy, if no other message waits so.
+    fn send_payload(&mut self, payload: outgoing::Payload, turn: &mut Turn<'_>) {
+        if self.waiting.is_some() {
+            self.out.extend_from_slice(payload.bytes());
+            return turn.memory.payloads.keep(payload.memory);
+        }
+        let bytes = mem::replace(&mut self.out, turn.memory.output.take());
+        self.waiting = Some(Box::new(Outgoing {
+            bytes,
+            payload,
+            sent: 0,
+        }));
+        turn.counters.sent_in_place += 1;
+        turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
     }
 
     fn end_of_transport(&mut self) {
@@ -285,9 +476,14 @@ impl Client {
         }
     }
 
-    /// Records that there are buffers again.
+    #[cfg(test)]
+    pub fn waits_in_queue(&self) -> bool {
+        matches!(self.reading, Reading::Starved | Reading::Queued)
+    }
+
+    /// Records that there are buffers again, or that it is this client's turn to receive a large payload.
     pub fn fed(&mut self) {
-        if self.reading == Reading::Starved {
+        if let Reading::Starved | Reading::Queued = self.reading {
             self.reading = Reading::Off;
         }
     }
@@ -356,9 +552,9 @@ impl Client {
             return;
         }
         match self.reading {
-            Reading::Armed(_) => {}
+            Reading::Armed(_) | Reading::Once => {}
             // A peer is not silent while nothing is received from it.
-            Reading::Off | Reading::Stopping(_) | Reading::Starved | Reading::Ended => {
+            Reading::Off | Reading::Queued | Reading::Stopping(_) | Reading::Starved | Reading::Ended => {
                 self.keepalive.record_activity()
             }
         }
@@ -389,20 +585,55 @@ impl Client {
     }
 }
 
-/// Echoes a message. The connection replies to Pings and Closes.
-fn echo(event: Event<'_>, connection: &mut Connection, out: &mut Vec<u8>, counters: &mut Counters) {
-    // A client that is closing gets no more messages, so this error is ignored.
-    _ = match event {
-        Event::Text(text) => {
-            counters.count_message(text.is_borrowed());
-            connection.send_text(&text, out)
+/// A message that is echoed.
+enum Message<'i> {
+    Text(Text<'i>),
+    Binary(Payload<'i>),
+}
+
+impl<'i> Message<'i> {
+    fn of(event: Event<'i>) -> Option<Self> {
+        match event {
+            Event::Text(text) => Some(Self::Text(text)),
+            Event::Binary(payload) => Some(Self::Binary(payload)),
+            _ => None,
         }
-        Event::Binary(payload) => {
-            counters.count_message(payload.is_borrowed());
-            connection.send_binary(&payload, out)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(payload) => payload.len(),
         }
-        _ => Ok(()),
-    };
+    }
+
+    fn is_borrowed(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_borrowed(),
+            Self::Binary(payload) => payload.is_borrowed(),
+        }
+    }
+
+    fn send(&self, connection: &mut Connection, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        match self {
+            Self::Text(text) => connection.send_text(text, out),
+            Self::Binary(payload) => connection.send_binary(payload, out),
+        }
+    }
+
+    fn send_header(&self, connection: &mut Connection, out: &mut Vec<u8>) -> Result<(), Misuse> {
+        match self {
+            Self::Text(text) => connection.send_text_header(text, out),
+            Self::Binary(payload) => connection.send_binary_header(payload, out),
+        }
+    }
+
+    fn into_payload(self) -> Payload<'i> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Binary(payload) => payload,
+        }
+    }
 }
 
 impl fmt::Display for End {
@@ -435,6 +666,8 @@ mod tests {
     struct Driven {
         client: Client,
         config: Config,
+        memory: Memory,
+        direct: usize,
         counters: Counters,
     }
 
@@ -448,12 +681,14 @@ mod tests {
             let config = Config {
                 max_buffered: 1,
                 ..config
-            };
-            let (client, counters) = (Client::new(&config, NOW), Counters::default());
+            }
+            .effective();
             let mut driven = Self {
-                client,
+                client: Client::new(&config, NOW),
                 config,
-                counters,
+                memory: Memory::default(),
+                direct: usize::MAX,
+                counters: Counters::default(),
             };
             driven.receive(REQUEST.as_bytes());
             let response = driven.send();
@@ -464,17 +699,26 @@ mod tests {
 
         fn receive(&mut self, bytes: &[u8]) {
             let mut bytes = bytes.to_vec();
-            self.client
-                .receive(&mut bytes, &self.config, NOW, &mut self.counters);
+            let mut turn = Turn {
+                memory: &mut self.memory,
+                direct: &mut self.direct,
+                counters: &mut self.counters,
+            };
+            self.client.receive(&mut bytes, &self.config, NOW, &mut turn);
         }
 
         fn step(&mut self) -> Step {
-            self.client.step(&self.config, NOW, &mut self.counters)
+            let mut turn = Turn {
+                memory: &mut self.memory,
+                direct: &mut self.direct,
+                counters: &mut self.counters,
+            };
+            self.client.step(&self.config, NOW, &mut turn)
         }
 
         fn send(&mut self) -> Vec<u8> {
             match self.step() {
-                Step::Send(bytes) => bytes,
+                Step::Send(Outgoing { bytes, .. }) => bytes,
                 _ => panic!("nothing to send"),
             }
         }
@@ -521,6 +765,56 @@ mod tests {
         assert!(matches!(driven.step(), Step::Shutdown));
         driven.client.shut_down(&driven.config, NOW);
         assert!(matches!(driven.step(), Step::Done));
+    }
+
+    /// A binary message whose payload consists of this letter, with its header and a key of zeros.
+    fn large_message(letter: u8) -> Vec<u8> {
+        let size = (LARGE_MESSAGE as u16).to_be_bytes();
+        let header = [0x82, 0xfe, size[0], size[1], 0, 0, 0, 0];
+        [&header[..], &[letter; LARGE_MESSAGE]].concat()
+    }
+
+    /// RFC 6455 section 5.5: replies are in the order of what they reply to, wherever the messages between them are.
+    #[test]
+    fn replies_are_sent_between_the_messages_that_are_not_copied() {
+        let ping = |letter| vec![0x89, 0x81, 0, 0, 0, 0, letter];
+        let mut driven = Driven::new();
+        driven.config.max_buffered = usize::MAX;
+        let input = [
+            ping(b'1'),
+            large_message(b'a'),
+            ping(b'2'),
+            large_message(b'b'),
+            ping(b'3'),
+            vec![0x88, 0x80, 0, 0, 0, 0],
+        ]
+        .concat();
+        let header = [0x82, 126, 0x40, 0];
+        let all: Vec<u8> = [
+            &[0x8a, 1, b'1'][..],
+            &header,
+            &[b'a'; LARGE_MESSAGE],
+            &[0x8a, 1, b'2'],
+            &header,
+            &[b'b'; LARGE_MESSAGE],
+            &[0x8a, 1, b'3'],
+            &[0x88, 0],
+        ]
+        .concat();
+        // Each message is split, so it is held, and is sent from there if nothing else is.
+        let half = LARGE_MESSAGE / 2;
+        let (first, rest) = input.split_at(half);
+        let (second, third) = rest.split_at(LARGE_MESSAGE);
+        [first, second, third]
+            .iter()
+            .for_each(|part| driven.receive(part));
+        assert_eq!((driven.counters.sent_in_place, driven.counters.copied), (1, 2));
+        let mut sent = Vec::new();
+        while let Step::Send(outgoing) = driven.step() {
+            sent.extend(outgoing.slices().concat());
+            driven.sent(outgoing.len());
+        }
+        assert!(sent == all);
     }
 
     /// RFC 6455 section 7.1.1: after the Close, input is discarded until the peer ends the transport, or for a while.
@@ -608,10 +902,12 @@ mod tests {
     #[test]
     fn memory_for_output_is_taken_back_from_an_idle_client() {
         let mut driven = Driven::new();
-        driven.client.lend(|| Vec::with_capacity(64));
+        driven.memory.output.keep(Vec::with_capacity(64));
+        driven.client.lend(&mut driven.memory);
         driven.receive(&message(b'a'));
         assert_eq!(driven.send().capacity(), 64);
-        driven.client.lend(|| Vec::with_capacity(32));
+        driven.memory.output.keep(Vec::with_capacity(32));
+        driven.client.lend(&mut driven.memory);
         assert_eq!(driven.client.take_memory().capacity(), 32);
         assert_eq!(driven.client.take_memory().capacity(), 0);
     }

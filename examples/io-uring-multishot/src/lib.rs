@@ -3,10 +3,15 @@
 //! - **One operation accepts all connections, and one receives all that arrives on a connection** (multishot). An idle
 //!   connection has no buffer: the kernel takes one from a ring that all connections share.
 //! - **Frames are decoded where the kernel wrote them.** A message that is complete in a buffer is lent to the application
-//!   from there; one that is split over several is assembled by the connection, which copies it once. The buffer goes back to
+//!   from there; one that is split over several is assembled in other memory, which copies it once. The buffer goes back to
 //!   the kernel as soon as its events are handled.
-//! - **One send at a time for each connection**, of all output of a turn. Until it is complete, the kernel owns the bytes, and
-//!   further output is gathered in other memory.
+//! - **A large message is not copied.** If 16 KiB or more of a payload are missing, they are received directly into memory of
+//!   their own, which grows with what has arrived, and the message is sent from there, after its header. After a message of 32
+//!   KiB or more, only the header of the next one is received into a buffer. In a turn, 256 KiB are received directly, so that
+//!   they are still in a cache when they are decoded and sent; other clients wait in a queue, first in, first out.
+//! - **One send at a time for each connection**, of all output of a turn. Until it is complete, the kernel owns the bytes, also
+//!   those of a client that has left, and further output is gathered in other memory. Memory that was not used for a second is
+//!   freed.
 //! - **A client that does not read is not read from**: while more than [`Config::max_buffered`] bytes wait, its receive is
 //!   cancelled. What arrives until then is held, and the buffers are not.
 //! - **Without buffers** the kernel ends the receives of clients that needed one; they wait in a queue, first in, first out.
@@ -19,6 +24,8 @@
 
 mod buffers;
 mod client;
+mod memory;
+mod outgoing;
 mod ring;
 mod server;
 mod slots;
@@ -27,6 +34,7 @@ use std::time::Duration;
 
 pub use client::End;
 pub use server::Server;
+use websocket_proto::Delivery;
 use websocket_proto::keepalive::KeepaliveConfig;
 
 /// The settings of a [`Server`].
@@ -42,7 +50,7 @@ pub struct Config {
     pub buffers: u16,
     /// The size of a buffer, at most 1 MiB. A message that fits, with its header, is usually not copied.
     pub buffer_size: usize,
-    /// How much output of a client may wait before nothing more is received from it.
+    /// How much output of a client may wait before nothing more is received from it, in bytes; 0 is replaced by 1.
     pub max_buffered: usize,
     /// How long the transport of a client may accept no output. [`Duration::MAX`] disables this timeout.
     pub write_timeout: Duration,
@@ -54,6 +62,15 @@ pub struct Config {
     pub keepalive: KeepaliveConfig,
     /// Called when a client has left.
     pub on_end: fn(&End),
+}
+
+impl Config {
+    /// Replaces the settings that a client cannot have.
+    fn effective(mut self) -> Self {
+        self.max_buffered = self.max_buffered.max(1); // even nothing would be too much
+        self.connection = self.connection.delivery(Delivery::InPlace);
+        self
+    }
 }
 
 impl Default for Config {
@@ -87,8 +104,13 @@ pub struct Counters {
     pub buffers_in_use: usize,
     /// Messages that were lent from the buffer that the kernel filled.
     pub in_place: u64,
-    /// Messages that were copied, because they were split over several buffers, or held while too much output waited.
+    /// Messages that were lent from other memory: they were split over several buffers, which were copied, were received
+    /// directly, or were held while too much output waited.
     pub copied: u64,
+    /// Messages that were sent from the memory that they were received in.
+    pub sent_in_place: u64,
+    /// Bytes that were received into memory of a message.
+    pub received_directly: u64,
     /// How often the kernel found no buffer.
     pub starved: u64,
     /// How often a receive was cancelled because too much output waited.

@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::buffers::{Buffers, Filled, GROUP};
+use crate::outgoing::Outgoing;
 use crate::slots::{Key, Slots};
 
 pub struct Ring {
@@ -38,15 +40,20 @@ struct Operation {
 enum Kind {
     Accept,
     Receive,
-    /// The kernel reads these bytes.
-    Send(Outgoing),
+    /// The kernel writes after these bytes.
+    ReceiveInto(Vec<u8>),
+    /// The kernel reads these bytes, and where they are, if that is in two places.
+    Send {
+        outgoing: Outgoing,
+        _places: Option<Box<Places>>,
+    },
     Cancel,
 }
 
-/// Bytes to send, of which a part may be sent already.
-pub struct Outgoing {
-    pub bytes: Vec<u8>,
-    pub sent: usize,
+/// The arguments of `sendmsg`(2), which contain the addresses of each other and of what is sent.
+struct Places {
+    header: libc::msghdr,
+    slices: [libc::iovec; 2],
 }
 
 /// What the kernel has done.
@@ -61,6 +68,12 @@ pub enum Completion {
         owner: Key,
         result: io::Result<Option<Filled>>,
         is_armed: bool,
+    },
+    /// The bytes that were received are the last ones in `memory`. None are the end of the transport.
+    ReceivedInto {
+        owner: Key,
+        result: io::Result<usize>,
+        memory: Vec<u8>,
     },
     Sent {
         owner: Key,
@@ -108,6 +121,28 @@ impl Ring {
         self.start(Some(owner), Some(stream.clone()), Kind::Receive, receive.build())
     }
 
+    /// Receives at most `size` bytes into a buffer, once.
+    pub fn receive_once(&mut self, owner: Key, stream: &Rc<TcpStream>, size: usize) {
+        let receive = opcode::Recv::new(Fd(stream.as_raw_fd()), ptr::null_mut(), length(size));
+        let receive = receive.buf_group(GROUP).build();
+        let receive = receive.flags(squeue::Flags::BUFFER_SELECT);
+        self.start(Some(owner), Some(stream.clone()), Kind::Receive, receive);
+    }
+
+    /// Receives at most `size` bytes, once, after those in this memory, which has that capacity.
+    pub fn receive_into(&mut self, owner: Key, stream: &Rc<TcpStream>, mut memory: Vec<u8>, size: usize) {
+        // They are on the heap, and stay there when `memory` is moved.
+        let spare = memory.spare_capacity_mut();
+        let size = size.min(spare.len());
+        let receive = opcode::Recv::new(Fd(stream.as_raw_fd()), spare.as_mut_ptr().cast(), length(size));
+        self.start(
+            Some(owner),
+            Some(stream.clone()),
+            Kind::ReceiveInto(memory),
+            receive.build(),
+        );
+    }
+
     /// Cancels an operation of its owner, whose last completion still arrives.
     pub fn cancel(&mut self, owner: Key, operation: Key) {
         let cancel = opcode::AsyncCancel::new(operation.to_u64());
@@ -123,16 +158,24 @@ impl Ring {
 
     /// Sends the bytes, or the first part of them.
     pub fn send(&mut self, owner: Key, stream: &Rc<TcpStream>, outgoing: Outgoing) {
-        let waiting = &outgoing.bytes[outgoing.sent..];
-        let size = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-        // The bytes are on the heap, and stay there when `outgoing` is moved.
-        let send = opcode::Send::new(Fd(stream.as_raw_fd()), waiting.as_ptr(), size);
-        self.start(
-            Some(owner),
-            Some(stream.clone()),
-            Kind::Send(outgoing),
-            send.build(),
-        );
+        let socket = Fd(stream.as_raw_fd());
+        // All that the kernel reads is on the heap, and stays there when its owner is moved.
+        let (places, send) = match outgoing.slices() {
+            [bytes, []] | [[], bytes] => {
+                let send = opcode::Send::new(socket, bytes.as_ptr(), length(bytes.len()));
+                (None, send.build())
+            }
+            slices => {
+                let places = Places::of(slices);
+                let send = opcode::SendMsg::new(socket, &places.header);
+                (Some(places), send.build())
+            }
+        };
+        let kind = Kind::Send {
+            outgoing,
+            _places: places,
+        };
+        self.start(Some(owner), Some(stream.clone()), kind, send);
     }
 
     fn start(
@@ -223,7 +266,20 @@ impl Ring {
                 result: self.received(result, cqueue::buffer_select(entry.flags())),
                 is_armed,
             }),
-            Kind::Send(outgoing) => Some(Completion::Sent {
+            Kind::ReceiveInto(mut memory) => {
+                if let Ok(size) = &result {
+                    let end = memory.len().saturating_add(*size).min(memory.capacity());
+                    // SAFETY: the operation has ended, the kernel has written so many bytes after the others, and the
+                    // capacity is not exceeded.
+                    unsafe { memory.set_len(end) };
+                }
+                Some(Completion::ReceivedInto {
+                    owner: owner?,
+                    result,
+                    memory,
+                })
+            }
+            Kind::Send { outgoing, .. } => Some(Completion::Sent {
                 owner: owner?,
                 result,
                 outgoing,
@@ -320,9 +376,40 @@ impl Kind {
         match self {
             Self::Accept => Some(Self::Accept),
             Self::Receive => Some(Self::Receive),
-            Self::Send(_) | Self::Cancel => None,
+            Self::ReceiveInto(_) | Self::Send { .. } | Self::Cancel => None,
         }
     }
+}
+
+impl Places {
+    fn of(slices: [&[u8]; 2]) -> Box<Self> {
+        let slices = slices.map(|slice| libc::iovec {
+            iov_base: slice.as_ptr().cast_mut().cast(), // which is only read
+            iov_len: slice.len(),
+        });
+        // SAFETY: a header of zeros has no address, no control data and nothing to send.
+        let header = unsafe { mem::zeroed::<libc::msghdr>() };
+        let mut places = Box::new(Self { header, slices });
+        places.header.msg_iov = places.slices.as_mut_ptr();
+        places.header.msg_iovlen = 2;
+        places
+    }
+}
+
+/// Returns how many bytes have arrived on a socket and were not received.
+pub fn arrived(stream: &TcpStream) -> usize {
+    let mut size: libc::c_int = 0;
+    // SAFETY: FIONREAD writes an int (`tcp`(7)), and this is one.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &mut size) };
+    match result {
+        0 => usize::try_from(size).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Returns the length of an operation, which the kernel bounds.
+fn length(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// Returns the sizes of the queues that the kernel accepts and that are nearest to these.
@@ -353,7 +440,76 @@ fn is_passing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+    use crate::outgoing::Payload;
+
+    fn pair() -> io::Result<(TcpStream, Rc<TcpStream>)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let peer = TcpStream::connect(listener.local_addr()?)?;
+        Ok((peer, Rc::new(listener.accept()?.0)))
+    }
+
+    fn ring() -> io::Result<Ring> {
+        Ring::new(8, 16, Buffers::new(4, 64)?)
+    }
+
+    fn next(ring: &mut Ring) -> io::Result<Completion> {
+        loop {
+            match ring.next() {
+                Some(completion) => return Ok(completion),
+                None => ring.enter(Duration::from_secs(10))?,
+            }
+        }
+    }
+
+    /// The transport may accept any part of the header and the payload.
+    #[test]
+    fn the_rest_is_sent_from_every_split() -> io::Result<()> {
+        let (mut peer, stream) = pair()?;
+        let (mut ring, owner) = (ring()?, Key::from_u64(7));
+        for sent in 0..13 {
+            let outgoing = Outgoing {
+                bytes: b"header".to_vec(),
+                payload: Payload {
+                    memory: b"--payload--".to_vec(),
+                    range: 2..9,
+                },
+                sent,
+            };
+            ring.send(owner, &stream, outgoing);
+            let Completion::Sent { result, .. } = next(&mut ring)? else {
+                panic!("nothing else is in progress");
+            };
+            assert_eq!(result?, 13 - sent);
+            let mut bytes = vec![0; 13 - sent];
+            peer.read_exact(&mut bytes)?;
+            assert_eq!(bytes, &b"headerpayload"[sent..]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_are_received_after_those_in_the_memory() -> io::Result<()> {
+        let (peer, stream) = pair()?;
+        let (mut ring, owner) = (ring()?, Key::from_u64(7));
+        io::Write::write_all(&mut &peer, b"abcdef")?;
+        for (before, size, after) in [("..", 3, "..abc"), ("", 5, "def"), ("..", 5, "..")] {
+            let mut memory = Vec::with_capacity(before.len() + size);
+            memory.extend_from_slice(before.as_bytes());
+            if before.len() == after.len() {
+                peer.shutdown(std::net::Shutdown::Write)?;
+            }
+            ring.receive_into(owner, &stream, memory, size);
+            let Completion::ReceivedInto { result, memory, .. } = next(&mut ring)? else {
+                panic!("nothing else is in progress");
+            };
+            assert_eq!(result?, after.len() - before.len());
+            assert_eq!(memory, after.as_bytes());
+        }
+        Ok(())
+    }
 
     /// `io_uring_setup`(2): EINVAL for a size of 0, for too large ones, and for fewer completions than submissions.
     #[test]

@@ -7,8 +7,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::buffers::{Buffers, Filled};
-use crate::client::{Client, Step, Stopped};
-use crate::ring::{Completion, Outgoing, Ring};
+use crate::client::{Client, Step, Stopped, Turn};
+use crate::memory::{Memory, reserve};
+use crate::outgoing::Outgoing;
+use crate::ring::{Completion, Ring, arrived};
 use crate::slots::{Key, Slots};
 use crate::{Config, Counters};
 
@@ -24,7 +26,13 @@ pub struct Server {
     touched: Vec<Key>,
     /// Clients that had something to receive and found no buffer, the longest waiting first.
     starved: VecDeque<Key>,
+    /// Clients that have a large payload to receive, the longest waiting first.
+    queued: VecDeque<Key>,
+    /// How many bytes may be received directly in this turn.
+    direct: usize,
     memory: Memory,
+    /// When to free the memory that was not used since.
+    trim_due: Duration,
     /// No deadline of a client is earlier.
     next_deadline: Duration,
     /// The origin of all times.
@@ -41,6 +49,8 @@ struct Entry {
 /// The longest wait, and the time between two searches for deadlines that have passed.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 const MIN_WAIT: Duration = Duration::from_millis(50);
+/// How much is received directly in one turn: as much as stays in a cache until it is decoded and sent.
+const MAX_DIRECT: usize = 256 * 1024;
 /// There may be descriptors again by then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,14 +67,17 @@ impl Server {
         let mut ring = Ring::new(config.submissions, config.completions, buffers).map_err(refused)?;
         ring.accept(&listener);
         Ok(Self {
-            config,
+            config: config.effective(),
             ring,
             listener,
             accept_due: None,
             clients: Slots::new(),
             touched: Vec::new(),
             starved: VecDeque::new(),
+            queued: VecDeque::new(),
+            direct: MAX_DIRECT,
             memory: Memory::default(),
+            trim_due: MAX_WAIT,
             next_deadline: Duration::MAX,
             clock: Instant::now(),
             counters: Counters::default(),
@@ -105,8 +118,20 @@ impl Server {
                 self.with_client(key, Client::fed);
             }
         }
+        self.direct = MAX_DIRECT;
+        while self.direct > 0 {
+            let Some(key) = self.queued.pop_front() else {
+                break;
+            };
+            self.with_client(key, Client::fed);
+            self.settle(key, now);
+        }
         if now >= self.next_deadline {
             self.handle_deadlines(now);
+        }
+        if now >= self.trim_due {
+            self.trim_due = now + MAX_WAIT;
+            self.memory.trim();
         }
         if self.accept_due.is_some_and(|due| due <= now) {
             self.accept_due = None;
@@ -119,7 +144,7 @@ impl Server {
     }
 
     fn timeout(&self) -> Duration {
-        if !self.starved.is_empty() {
+        if !self.starved.is_empty() || !self.queued.is_empty() {
             return Duration::ZERO;
         }
         let now = self.clock.elapsed();
@@ -135,6 +160,11 @@ impl Server {
                 result,
                 is_armed,
             } => self.received(owner, result, is_armed, now),
+            Completion::ReceivedInto {
+                owner,
+                result,
+                memory,
+            } => self.received_into(owner, result, memory, now),
             Completion::Sent {
                 owner,
                 result,
@@ -198,14 +228,44 @@ impl Server {
         };
         touch(entry, key, &mut self.touched);
         let client = &mut entry.client;
-        client.lend(|| self.memory.take());
-        client.receive(self.ring.bytes(filled), &self.config, now, &mut self.counters);
+        client.lend(&mut self.memory);
+        let mut turn = Turn {
+            memory: &mut self.memory,
+            direct: &mut self.direct,
+            counters: &mut self.counters,
+        };
+        client.receive(self.ring.bytes(filled), &self.config, now, &mut turn);
+    }
+
+    fn received_into(&mut self, key: Key, result: io::Result<usize>, memory: Vec<u8>, now: Duration) {
+        let Some(entry) = self.clients.get_mut(key) else {
+            self.counters.late += 1;
+            return self.memory.payloads.keep(memory);
+        };
+        touch(entry, key, &mut self.touched);
+        let client = &mut entry.client;
+        client.lend(&mut self.memory);
+        let stopped = match result {
+            Ok(0) => Stopped::End,
+            Ok(size) => {
+                self.counters.received_directly += size as u64;
+                Stopped::Cancelled
+            }
+            Err(error) => Stopped::by(error),
+        };
+        let mut turn = Turn {
+            memory: &mut self.memory,
+            direct: &mut self.direct,
+            counters: &mut self.counters,
+        };
+        client.received_into(memory, &self.config, now, &mut turn);
+        client.stopped(stopped);
     }
 
     fn sent(&mut self, key: Key, result: io::Result<usize>, mut outgoing: Outgoing, now: Duration) {
         let Some(entry) = self.clients.get_mut(key) else {
             self.counters.late += 1;
-            return;
+            return self.keep(outgoing);
         };
         touch(entry, key, &mut self.touched);
         let client = &mut entry.client;
@@ -214,7 +274,7 @@ impl Server {
             Ok(size) => {
                 client.sent(size, &self.config, now);
                 outgoing.sent += size;
-                if outgoing.sent < outgoing.bytes.len() {
+                if outgoing.len() > 0 {
                     self.counters.partial_sends += 1;
                     self.ring.send(key, &entry.stream, outgoing);
                     return;
@@ -222,7 +282,12 @@ impl Server {
             }
             Err(error) => client.write_failed(error, &self.config, now),
         }
-        self.memory.keep(outgoing.bytes);
+        self.keep(outgoing);
+    }
+
+    fn keep(&mut self, outgoing: Outgoing) {
+        self.memory.output.keep(outgoing.bytes);
+        self.memory.payloads.keep(outgoing.payload.memory);
     }
 
     /// Calls a method of a client, if it has not left, and settles it at the end of the turn.
@@ -241,12 +306,24 @@ impl Server {
         };
         entry.is_touched = false;
         let Entry { stream, client, .. } = entry;
-        client.lend(|| self.memory.take());
+        client.lend(&mut self.memory);
+        let mut turn = Turn {
+            memory: &mut self.memory,
+            direct: &mut self.direct,
+            counters: &mut self.counters,
+        };
         loop {
-            match client.step(&self.config, now, &mut self.counters) {
+            match client.step(&self.config, now, &mut turn) {
                 Step::Receive => client.armed(self.ring.receive(key, stream)),
+                Step::ReceiveOnce(size) => self.ring.receive_once(key, stream, size),
+                Step::ReceiveInto(mut memory, missing) => {
+                    let size = reserve(&mut memory, missing, || arrived(stream));
+                    *turn.direct = turn.direct.saturating_sub(size);
+                    self.ring.receive_into(key, stream, memory, size);
+                }
                 Step::Stop(operation) => self.ring.cancel(key, operation),
-                Step::Send(bytes) => self.ring.send(key, stream, Outgoing { bytes, sent: 0 }),
+                Step::Queue => self.queued.push_back(key),
+                Step::Send(outgoing) => self.ring.send(key, stream, outgoing),
                 Step::Shutdown => match stream.shutdown(Shutdown::Write) {
                     Ok(()) => client.shut_down(&self.config, now),
                     Err(error) => client.write_failed(error, &self.config, now),
@@ -255,7 +332,7 @@ impl Server {
                 Step::Done => return self.leave(key),
             }
         }
-        self.memory.keep(client.take_memory());
+        self.memory.output.keep(client.take_memory());
         if let Some(deadline) = client.deadline() {
             self.next_deadline = self.next_deadline.min(deadline);
         }
@@ -317,35 +394,49 @@ impl Stopped {
     }
 }
 
-/// Memory for the output of the clients whose turn it is.
-#[derive(Default)]
-struct Memory {
-    spare: Vec<Vec<u8>>,
-    /// The capacity of them all.
-    size: usize,
-}
-
-impl Memory {
-    const MAX_SIZE: usize = 4 << 20;
-
-    fn take(&mut self) -> Vec<u8> {
-        let memory = self.spare.pop().unwrap_or_default();
-        self.size -= memory.capacity();
-        memory
-    }
-
-    fn keep(&mut self, mut memory: Vec<u8>) {
-        if memory.capacity() > 0 && self.size + memory.capacity() <= Self::MAX_SIZE {
-            memory.clear();
-            self.size += memory.capacity();
-            self.spare.push(memory);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server with one buffer, and the keys of its clients, in the order in which they wait for a buffer.
+    fn starving() -> io::Result<(Server, Vec<TcpStream>, Vec<Key>)> {
+        let config = Config {
+            buffers: 1,
+            ..Config::default()
+        };
+        let mut server = Server::bind("127.0.0.1:0".parse().expect("it is an address"), config)?;
+        let streams = (0..4).map(|_| TcpStream::connect(server.address()?));
+        let streams = streams.collect::<io::Result<Vec<_>>>()?;
+        while server.clients.len() < streams.len() {
+            server.turn()?;
+        }
+        let keys: Vec<_> = server.clients.iter().map(|(key, _)| key).collect();
+        Ok((server, streams, keys))
+    }
+
+    fn waiting(server: &mut Server, keys: &[Key]) -> Vec<bool> {
+        let waits = |key| {
+            let entry: &mut Entry = server.clients.get_mut(key).expect("it has not left");
+            entry.client.waits_in_queue()
+        };
+        keys.iter().copied().map(waits).collect()
+    }
+
+    /// As many as there are buffers in each turn, and the first one first: otherwise some would wait for as long as others arrive.
+    #[test]
+    fn clients_without_a_buffer_are_served_in_the_order_in_which_they_wait() -> io::Result<()> {
+        let (mut server, _streams, keys) = starving()?;
+        for &key in &keys {
+            let no_buffer = Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+            server.received(key, no_buffer, false, Duration::ZERO);
+        }
+        for served in 0..=keys.len() {
+            let waits: Vec<_> = (0..keys.len()).map(|number| number >= served).collect();
+            assert_eq!(waiting(&mut server, &keys), waits, "after {served} turns");
+            server.turn()?;
+        }
+        Ok(())
+    }
 
     /// The kernel ends the accept if the completion queue is full, and if there are no descriptors. Only the latter takes time.
     #[test]

@@ -491,3 +491,123 @@ fn dropping_the_server_ends_all_operations() {
         }
     }
 }
+
+/// More of them than are received directly in one turn.
+#[test]
+fn large_messages_of_many_clients_are_received_in_turn_and_sent_in_place() {
+    const CLIENTS: usize = 50;
+    const ROUNDS: usize = 5;
+    let server = Running::start(quiet());
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::open(&server)).collect();
+    echo_at_once(&mut clients, ROUNDS, 64 * 1024);
+    let counters = server.counters();
+    let messages = (CLIENTS * ROUNDS) as u64;
+    assert!(counters.sent_in_place >= messages, "{counters:?}");
+    let all_but_the_first = ((ROUNDS - 1) * CLIENTS * 64 * 1024) as u64;
+    assert!(counters.received_directly >= all_but_the_first, "{counters:?}");
+    clients.into_iter().for_each(Client::close);
+    server.wait("end", Counted::is_idle);
+}
+
+#[test]
+fn a_limit_of_nothing_for_output_is_replaced_by_the_least() {
+    let server = Running::start(Config {
+        max_buffered: 0,
+        ..quiet()
+    });
+    let mut client = Client::open(&server);
+    client.send(TEXT, b"first");
+    client.send(TEXT, b"second");
+    client.expect(TEXT, b"first");
+    client.expect(TEXT, b"second");
+    client.echo(BINARY, &payload(0, 0, 100_000));
+    client.close();
+}
+
+/// More messages than the sockets hold, with control frames between them, for clients that read late: sends are partial, and the
+/// memory of a message must not be used for another one before it is sent.
+/// RFC 6455 section 5.5: the replies are in the order of what they reply to.
+#[test]
+fn slow_readers_get_large_messages_complete_and_in_order() {
+    const SIZE: usize = 1 << 20;
+    const MESSAGES: usize = 12;
+    let server = Running::start(quiet());
+    let mut slow: Vec<_> = (0..3).map(|_| Client::open(&server)).collect();
+    let writers: Vec<_> = (0..slow.len())
+        .map(|number| {
+            let mut writer = Client {
+                stream: slow[number].stream.try_clone().unwrap(),
+            };
+            std::thread::spawn(move || {
+                for message in 0..MESSAGES {
+                    writer.send(BINARY, &payload(number, message, SIZE - message));
+                    writer.send(PING, &payload(number, message, 100));
+                }
+                writer.send(CLOSE, b"");
+            })
+        })
+        .collect();
+    server.wait("full", |counters| {
+        counters.stopped > 0 || counters.partial_sends > 2
+    });
+    let mut other = Client::open(&server);
+    (0..20).for_each(|number| other.echo(BINARY, &payload(9, number, 300_000)));
+    for (number, client) in slow.iter_mut().enumerate() {
+        for message in 0..MESSAGES {
+            client.expect(BINARY, &payload(number, message, SIZE - message));
+            client.expect(PONG, &payload(number, message, 100));
+        }
+        client.expect(CLOSE, b"");
+        client.expect_end();
+    }
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let counters = server.counters();
+    assert!(
+        counters.partial_sends > 0 && counters.sent_in_place > 20,
+        "{counters:?}"
+    );
+    assert!(counters.most_waiting <= (1 << 20) + SIZE + 200, "{counters:?}");
+}
+
+/// The kernel reads the memory of a message until the operation has ended, which is after the client has left.
+#[test]
+fn the_memory_of_a_message_outlives_its_client() {
+    let write_timeout = Duration::from_millis(200);
+    let server = Running::start(Config {
+        write_timeout,
+        linger_timeout: Duration::from_millis(50),
+        ..quiet()
+    });
+    for round in 0..5 {
+        let mut victims: Vec<_> = (0..4).map(|_| Client::open(&server)).collect();
+        for (number, victim) in victims.iter_mut().enumerate() {
+            victim.flood(number, 1 << 20);
+        }
+        // Half of them are reset with the send in progress, and half are dropped by the server.
+        victims.drain(..2).for_each(Client::reset);
+        let mut other = Client::open(&server);
+        (0..5).for_each(|number| other.echo(BINARY, &payload(round, number, 1 << 20)));
+        other.close();
+        server.wait("dropped", Counted::is_idle);
+    }
+    let counters = server.counters();
+    assert!(counters.late > 0 && counters.sent_in_place > 0, "{counters:?}");
+}
+
+/// A large payload arrives in memory of its own, which is the kernel's while the client leaves.
+#[test]
+fn clients_leave_while_a_large_payload_is_received() {
+    let server = Running::start(quiet());
+    let message = frame(BINARY, &payload(0, 0, 200_000));
+    for round in 0..20 {
+        let mut client = Client::open(&server);
+        client.echo(BINARY, &payload(0, round, 200_000));
+        client.stream.write_all(&message[..message.len() / 2]).unwrap();
+        match round % 2 {
+            0 => client.reset(),
+            _ => client.stream.shutdown(Shutdown::Write).unwrap(),
+        }
+    }
+    let counters = server.wait("end", Counted::is_idle);
+    assert!(counters.received_directly > 0, "{counters:?}");
+}
