@@ -169,11 +169,11 @@ fn every_length_and_alignment_of_ascii() {
 fn assert_append_short<const HEADER: usize>(len: usize, key: [u8; 4]) {
     let (header, bytes) = ([0x81; HEADER], plain(len, None));
     let expected = [&[0xee; 3], &header[..], &masked(&bytes, key)].concat();
-    for missing in [0, 1] {
-        let mut out = Vec::with_capacity(expected.len() - missing);
+    for capacity in [expected.len() - 1, expected.len(), expected.len() + 1] {
+        let mut out = Vec::with_capacity(capacity);
         out.extend([0xee; 3]);
         let fits = out.capacity() >= expected.len() && len >= 16;
-        let case = || alloc::format!("{HEADER} and {len} bytes, {missing} missing, {key:?}");
+        let case = || alloc::format!("{HEADER} and {len} bytes in {capacity}, {key:?}");
         assert_eq!(append_short(&mut out, &header, &bytes, key), fits, "{}", case());
         let written = if fits { expected.len() } else { 3 };
         assert_eq!(out, expected[..written], "{}", case());
@@ -272,9 +272,19 @@ fn texts_equal_the_standard_library_where_pieces_meet() {
 // RFC 6455 section 8.1: 6455-8.1-04. ASCII is not skipped where a code point waits for its rest.
 #[test]
 fn ascii_in_a_divided_code_point_fails_at_once() {
-    let mut text = Buffer::text(Vec::new());
-    assert!(text.append(b"\xc3", NO_KEY).is_ok());
-    assert!(text.append(b"x", NO_KEY).is_err());
+    let divided = || {
+        let mut text = Buffer::text(Vec::new());
+        assert!(text.append(b"\xc3", NO_KEY).is_ok());
+        text
+    };
+    assert!(divided().append(b"x", NO_KEY).is_err());
+    for key in [None, Some(KEY)] {
+        let mut text = divided();
+        text.space(1)
+            .copy_from_slice(&masked(b"x", key.unwrap_or(NO_KEY)));
+        text.record_read(1);
+        assert!(text.unmask_read(key).is_err(), "{key:?}");
+    }
     let mut utf8 = Validator::new();
     assert!(unmask_piece_of_text(&mut [0xc3], None, &mut utf8).is_ok());
     assert!(unmask_piece_of_text(&mut [b'x'], None, &mut utf8).is_err());
