@@ -108,7 +108,7 @@ impl ReadBuffer {
         // Kept bytes need space after them.
         let free = self.storage.len().saturating_sub(unread);
         let grows = self.grows() || self.was_filled() && free <= unread;
-        if self.start > 0 && (self.was_filled() || unread == 0 || self.missing(remaining) > behind) {
+        if self.start > 0 && (self.was_filled() || self.missing(remaining) > behind) {
             self.storage.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         }
