@@ -57,6 +57,9 @@ pub(crate) mod mutants {
 }
 """
 
+# A function that has the bodies of all its mutants is compiled once, not into each of its callers.
+INLINED = re.compile(r"#\[inline(\(always\))?\]")
+
 SKIPPED = [
     re.compile(pattern, re.S)
     for pattern in (
@@ -121,6 +124,14 @@ class Weave:
         starts = [0, *(at.end() for at in re.finditer("\n", text))]
         return tuple(starts[span[end]["line"] - 1] + span[end]["column"] - 1 for end in ("start", "end"))
 
+    def text_of(self, number):
+        """What makes a mutant what it is: its function, or its file if it is in none, before and after the change."""
+        one, function = self.mutants[number], self.function_of.get(number)
+        text = self.texts[one["file"]]
+        begin, end = (function.start, function.end) if function else (0, len(text))
+        start, stop = one["place"]
+        return "\0".join((one["file"], function.name if function else "", text[begin:start], text[start:stop], one["replacement"], text[stop:end]))
+
     def find_functions(self, file):
         here = [one for one in self.mutants.values() if one["file"] == file and one["function"]]
         names = {self.place(file, one["function"]["span"]): one["function"]["function_name"] for one in here}
@@ -158,7 +169,7 @@ class Weave:
             pieces.append(text[at:])
             if file == "src/lib.rs":
                 pieces.append(CHOICE.replace("COUNT", str(len(self.functions))))
-            put(self.root / file, "".join(pieces))
+            put(self.root / file, INLINED.sub("", "".join(pieces)))
 
     def choice(self, function, line):
         text = self.texts[function.file]
