@@ -198,6 +198,25 @@ fn reads_inside_a_payload_are_received_without_a_step_for_events() {
     }
 }
 
+// RFC 6455 section 8.1: a text that stays in the read buffer fails at its first wrong byte, too
+#[test]
+fn text_that_stays_in_the_read_buffer_fails_at_once() {
+    let now = Duration::ZERO;
+    let mut payload = [b'x'; 1000];
+    payload[400] = 0xff;
+    let wire = server().all_incoming(&[(0x81, &payload)]);
+    let (valid, rest) = wire.split_at(8 + 400);
+    let mut endpoint = server_endpoint();
+    for read in [&valid[..100], &valid[100..]] {
+        feed(&mut endpoint, now, read);
+        assert_eq!(events(&mut endpoint, now), []);
+        assert_eq!(endpoint.step(now), Step::Read);
+    }
+    feed(&mut endpoint, now, &rest[..1]);
+    assert_eq!(events(&mut endpoint, now), []);
+    assert_eq!(write_all(&mut endpoint, now)[2..4], [0x03, 0xef]);
+}
+
 // D85: both roles end by their opening deadline in the same way, the server with a 408
 #[test]
 fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {

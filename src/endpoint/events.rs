@@ -94,7 +94,7 @@ impl<'e> Events<'e> {
     ///
     /// After the peer breaks a rule there are no more events; the Close that says so is in the output, and [`End`](super::End)
     /// has the error.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend a sender")]
     pub fn next(&mut self) -> Option<(Event<'e>, Sender<'_>)> {
         let open = self.open.as_mut()?;
@@ -104,7 +104,7 @@ impl<'e> Events<'e> {
 }
 
 impl<'e> Open<'e> {
-    #[inline]
+    #[inline(always)]
     fn next<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let Self {
             consumed,

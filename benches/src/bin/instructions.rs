@@ -467,7 +467,8 @@ fn drive_endpoint(
     loop {
         match endpoint.step(Duration::ZERO) {
             Step::Event => {
-                while let Some((event, mut sender)) = endpoint.next_event() {
+                let mut events = endpoint.events();
+                while let Some((event, mut sender)) = events.next() {
                     seen += usize::from(is_message(event, &mut sender)?);
                 }
             }
