@@ -309,6 +309,20 @@ fn bodies_are_limited() {
     );
 }
 
+// RFC 9112 section 7.1: 9112-7.1-02. A size of more than 64 bits is not mistaken for a smaller one; nor are leading zeros without end read.
+#[test]
+fn chunk_sizes_have_at_most_sixteen_digits() {
+    for digits in 1..=16 {
+        let bytes = format!("{:0>digits$}\r\nabc\r\n0\r\n\r\n.", 3);
+        assert_body(CHUNKED, bytes.as_bytes(), b"abc", 1);
+    }
+    for size in ["00000000000000003", "10000000000000003"] {
+        let bytes = format!("{size}\r\nabc\r\n0\r\n\r\n");
+        let malformed = Some(Err(BodyError::MalformedChunkSize));
+        assert_eq!(read(CHUNKED, bytes.as_bytes()).result, malformed, "{size}");
+    }
+}
+
 // RFC 9112 section 7.1: 9112-7.1-02; RFC 6455 section 10.4: D73. A chunk is rejected by its size alone.
 #[test]
 fn chunks_are_limited_together() {

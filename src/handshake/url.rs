@@ -300,4 +300,16 @@ mod tests {
             assert_eq!(resolved.as_deref(), Ok(expected), "{reference:?}");
         }
     }
+
+    // RFC 3986 section 3.1: a scheme begins with a letter, and has letters, digits, `+`, `-` and `.`
+    #[test]
+    fn colon_after_no_scheme_is_in_the_path() {
+        for reference in ["1a:b", "+a:b", "a_b:c", "a%62:c", ":b"] {
+            let resolved = Reference::split(reference).resolve_target("/b/c/d");
+            assert_eq!(resolved, Ok(["/b/c/", reference].concat()));
+        }
+        for reference in ["a:b", "a1:b", "a+-.9:b"] {
+            assert!(Reference::split(reference).scheme.is_some(), "{reference}");
+        }
+    }
 }
