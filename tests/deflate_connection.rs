@@ -619,6 +619,26 @@ fn both_send_a_message_that_was_compressed_before() {
     }
 }
 
+// A prepared message that compressing leaves as long as it was is sent as it is.
+#[test]
+fn prepared_message_is_compressed_only_if_that_makes_it_smaller() {
+    let config = DeflateConfig::new().threshold(0);
+    let server = || open(Role::Server, &Config::new(), Parameters::default());
+    let mut is_equal = false;
+    for len in 1..20 {
+        let message = "a".repeat(len);
+        let (mut compressed, mut sent) = (Vec::new(), Vec::new());
+        server().send_text(&message, &mut compressed).unwrap();
+        assert_eq!(compressed[0], 0xc1);
+        let prepared = Prepared::text(&message).with_deflate(Window::default(), &config);
+        server().send_prepared(&prepared, &mut sent).unwrap();
+        let size = compressed.len() - 2;
+        assert_eq!(sent[0] == 0xc1, size < len, "{size} instead of {len}");
+        is_equal |= size == len;
+    }
+    assert!(is_equal);
+}
+
 // With a window that cannot be used for compressing, nothing can be compressed, and the last form is sent. D48: the same for
 // messages below the threshold, and for those that do not become smaller.
 #[test]

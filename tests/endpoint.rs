@@ -1082,3 +1082,22 @@ fn chunks_of_consumed_input_need_no_further_input() {
     }
     assert_eq!(received, size);
 }
+
+// RFC 6455 section 7.1.1: what a peer sends after its Close is dropped, also if no step is taken between two reads
+#[test]
+fn bytes_after_the_close_of_the_peer_take_no_memory() {
+    const READ: usize = 4096;
+    let now = Duration::ZERO;
+    let mut endpoint = opened(
+        Role::Server,
+        &EndpointConfig::new().max_read_size(READ),
+        Config::new(),
+    );
+    feed(&mut endpoint, now, &server().all_incoming(&[(0x88, b"\x03\xe8")]));
+    assert_eq!(events(&mut endpoint, now), [close(1000, "")]);
+    let capacity = endpoint.capacity();
+    for _ in 0..100 {
+        endpoint.receive(&[0; READ]);
+    }
+    assert!(endpoint.capacity() <= capacity + READ, "{}", endpoint.capacity());
+}
