@@ -54,6 +54,8 @@ VARIABLES = {
 }
 # How much the tests let other programs go first.
 NICE = int(os.environ.get("NICE", 10))
+# In seconds. The tests that take longer come after all others.
+QUICK = 0.2
 # A mutant may allocate without bound.
 MEMORY = 4 << 30
 # In seconds of wall time: a mutant may wait for ever. One that computes for ever is stopped earlier.
@@ -186,10 +188,10 @@ class Suite:
         ended = process.returncode not in (-signal.SIGXCPU, -signal.SIGKILL)
         return process.returncode if ended else None, usage.ru_utime + usage.ru_stime
 
-    def meet(self, number):
-        """The outcome of a mutant that is woven in, and the test that decides it."""
+    def meet(self, number, slow):
+        """The outcome of a mutant that is woven in by the quick tests or by the slow ones, and the test that decides it."""
         function = self.weave.function_of[number]
-        tests = [test for test in self.tests if function.number in test.reached]
+        tests = [test for test in self.tests if function.number in test.reached and (test.seconds > QUICK) == slow]
         return self.try_all(tests, self.programs, self.places_of(number), MUTANT=str(number))
 
     def meet_alone(self, number):
@@ -261,7 +263,7 @@ class Kept:
     tried again each time."""
 
     def __init__(self, path, weave):
-        self.path, self.weave, self.lock = path, weave, threading.Lock()
+        self.path, self.weave, self.lock, self.written = path, weave, threading.Lock(), 0
         self.outcomes = json.loads(path.read_text()) if path.exists() else {}
         self.unwoven = path.with_name("unwoven.json")
         self.keys, same = {}, collections.Counter()
@@ -276,7 +278,9 @@ class Kept:
     def keep(self, number, outcome, by=""):
         with self.lock:
             self.outcomes[self.keys[number]] = outcome, by
-            self.write()
+            # Writing all of them each time would take longer than most tests.
+            if time.monotonic() > self.written + 5:
+                self.write()
         if outcome in ("missed", "timeout"):
             print(f"{outcome}: {self.weave.mutants[number]['name']} {by}", flush=True)
 
@@ -300,6 +304,7 @@ class Kept:
         self.write()
 
     def write(self):
+        self.written = time.monotonic()
         written = self.path.with_suffix(".new")
         written.write_text(json.dumps(self.outcomes, indent=0))
         written.replace(self.path)
@@ -327,10 +332,14 @@ def meet_all(weave, wanted, kept, directory):
         )
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             woven = order(left - weave.unviable - weave.unwoven, weave)
-            list(pool.map(lambda number: kept.keep(number, *suite.meet(number)), woven))
+            # A few slow tests take most of the time of a mutant that is missed.
+            for slow in (False, True):
+                woven = [number for number in woven if kept.find(number) in ("", "missed")]
+                list(pool.map(lambda number: kept.keep(number, *suite.meet(number, slow)), woven))
         for number in order(weave.unwoven & left - weave.unviable, weave):
             if not os.environ.get("WOVEN"):
                 kept.keep(number, *suite.meet_alone(number))
+        kept.write()
         left = {number for number in left if kept.find(number) in ("", "missed")}
         print(f"== {time.monotonic() - began:.0f} s", flush=True)
 
