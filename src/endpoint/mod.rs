@@ -113,9 +113,10 @@
 //! ```
 //!
 //! 2 M is one message that is being assembled and, with [`Delivery::InPlace`](crate::Delivery::InPlace), one in the
-//! read buffer; without, the read buffer has only messages of at most R. 8 is 2 (what the caller sends, and replies) times 2 (output that is written and not yet dropped) times
-//! 2 (the output grows by doubling). The factor 1.5 is for the old block of a buffer that grows. Control frames that
-//! the program sends, and the memory of compression (see `deflate`), are not included.
+//! read buffer; without it, the read buffer holds only messages of at most R. 8 is 2 (what the caller sends, and
+//! replies) times 2 (output that is written and not yet dropped) times 2 (the output grows by doubling). The factor 1.5
+//! is for the old block of a buffer that grows. Control frames that the program sends, and the memory of compression
+//! (see `deflate`), are not included.
 //!
 //! The value itself is at most 320 bytes, or 360 with the feature `deflate`. Its buffers are allocated when needed;
 //! [`Endpoint::capacity`] returns their size. They can be [taken](Endpoint::take_buffers) from an idle endpoint and
