@@ -92,12 +92,13 @@ pub enum Step {
     Done,
 }
 
-/// What all clients share in a turn.
-pub struct Turn<'t> {
-    pub memory: &'t mut Memory,
-    /// How many bytes may still be received directly. The last client may exceed it.
-    pub direct: &'t mut usize,
-    pub counters: &'t mut Counters,
+/// What all clients share.
+#[derive(Default)]
+pub struct Shared {
+    pub memory: Memory,
+    /// How many bytes may still be received directly in this turn. The last client may exceed it.
+    pub direct: usize,
+    pub counters: Counters,
 }
 
 /// Why the kernel stopped receiving.
@@ -175,47 +176,47 @@ impl Client {
     }
 
     /// Decodes bytes in the buffer that the kernel filled. It may be given back afterwards.
-    pub fn receive(&mut self, bytes: &mut [u8], config: &Config, now: Duration, turn: &mut Turn<'_>) {
+    pub fn receive(&mut self, bytes: &mut [u8], config: &Config, now: Duration, shared: &mut Shared) {
         self.keepalive.record_activity();
         let mut input = bytes;
         if !self.held.is_empty() {
-            self.decode_held(config, now, turn);
+            self.decode_held(config, now, shared);
             let (missing, rest) = input.split_at_mut(self.missing().min(input.len()));
-            self.hold(missing, turn);
-            self.decode_held(config, now, turn);
+            self.hold(missing, shared);
+            self.decode_held(config, now, shared);
             input = rest;
         }
         if self.held.is_empty() {
-            while let Some(payload) = self.decode(&mut input, config, now, turn.counters) {
+            while let Some(payload) = self.decode(&mut input, config, now, &mut shared.counters) {
                 match Cow::from(payload) {
-                    Cow::Owned(memory) => self.send_payload(memory.into(), turn),
+                    Cow::Owned(memory) => self.send_payload(memory.into(), shared),
                     // The buffer is given back, and does not wait for the client to read.
                     Cow::Borrowed(payload) => self.out.extend_from_slice(payload),
                 }
-                turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
+                shared.counters.most_waiting = shared.counters.most_waiting.max(self.waiting_size());
             }
         }
-        self.hold(input, turn);
-        turn.counters.most_held = turn.counters.most_held.max(self.held.len());
+        self.hold(input, shared);
+        shared.counters.most_held = shared.counters.most_held.max(self.held.len());
     }
 
     /// Decodes what is in the memory of [`Step::ReceiveInto`], to which the kernel may have added bytes.
-    pub fn received_into(&mut self, memory: Vec<u8>, config: &Config, now: Duration, turn: &mut Turn<'_>) {
+    pub fn received_into(&mut self, memory: Vec<u8>, config: &Config, now: Duration, shared: &mut Shared) {
         self.keepalive.record_activity();
         if memory.is_empty() {
-            return turn.memory.payloads.keep(memory);
+            return shared.memory.payloads.keep(memory);
         }
         self.held = memory;
-        self.decode_held(config, now, turn);
-        turn.counters.most_held = turn.counters.most_held.max(self.held.len());
+        self.decode_held(config, now, shared);
+        shared.counters.most_held = shared.counters.most_held.max(self.held.len());
     }
 
-    fn hold(&mut self, bytes: &[u8], turn: &mut Turn<'_>) {
+    fn hold(&mut self, bytes: &[u8], shared: &mut Shared) {
         if bytes.is_empty() {
             return;
         }
         if self.held.capacity() == 0 {
-            self.held = turn.memory.payloads.take();
+            self.held = shared.memory.payloads.take();
         }
         self.held.extend_from_slice(bytes);
     }
@@ -295,8 +296,8 @@ impl Client {
     }
 
     /// Returns the next thing to do. `Send`, `Stop` and what receives once count as started when they are returned.
-    pub fn step(&mut self, config: &Config, now: Duration, turn: &mut Turn<'_>) -> Step {
-        self.decode_held(config, now, turn);
+    pub fn step(&mut self, config: &Config, now: Duration, shared: &mut Shared) -> Step {
+        self.decode_held(config, now, shared);
         if self.reading == Reading::Ended && (self.held.is_empty() || !self.is_full(config)) {
             self.end_of_transport();
         }
@@ -316,10 +317,10 @@ impl Client {
         }
         let wants_to_read = !self.is_full(config) || self.is_finishing();
         match self.reading {
-            Reading::Off if wants_to_read => self.receive_next(turn),
+            Reading::Off if wants_to_read => self.receive_next(shared),
             Reading::Armed(operation) if !wants_to_read || self.receives_once().is_some() => {
                 self.reading = Reading::Stopping(operation);
-                turn.counters.stopped += u64::from(!wants_to_read);
+                shared.counters.stopped += u64::from(!wants_to_read);
                 Step::Stop(operation)
             }
             Reading::Ended if self.writing != Writing::Open => Step::Done,
@@ -349,11 +350,11 @@ impl Client {
         }
     }
 
-    fn receive_next(&mut self, turn: &mut Turn<'_>) -> Step {
+    fn receive_next(&mut self, shared: &mut Shared) -> Step {
         let Some(size) = self.receives_once() else {
             return Step::Receive;
         };
-        if size >= LARGE_READ && *turn.direct == 0 {
+        if size >= LARGE_READ && shared.direct == 0 {
             self.reading = Reading::Queued;
             return Step::Queue;
         }
@@ -362,13 +363,13 @@ impl Client {
             return Step::ReceiveOnce(size);
         }
         let memory = match self.held.capacity() {
-            0 => turn.memory.payloads.take(),
+            0 => shared.memory.payloads.take(),
             _ => mem::take(&mut self.held),
         };
         Step::ReceiveInto(memory, size)
     }
 
-    fn decode_held(&mut self, config: &Config, now: Duration, turn: &mut Turn<'_>) {
+    fn decode_held(&mut self, config: &Config, now: Duration, shared: &mut Shared) {
         if self.held.is_empty() || self.is_full(config) {
             return;
         }
@@ -378,7 +379,7 @@ impl Client {
         let mut in_place = None;
         while let Some(payload) = self.decode(&mut input, config, now, &mut counted) {
             match Cow::from(payload) {
-                Cow::Owned(memory) => self.send_payload(memory.into(), turn),
+                Cow::Owned(memory) => self.send_payload(memory.into(), shared),
                 // Of what is held, the smaller part is copied.
                 Cow::Borrowed(payload) if self.waiting.is_none() && input.len() < payload.len() => {
                     in_place = Some(payload.len());
@@ -386,21 +387,21 @@ impl Client {
                 }
                 Cow::Borrowed(payload) => self.out.extend_from_slice(payload),
             }
-            turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
+            shared.counters.most_waiting = shared.counters.most_waiting.max(self.waiting_size());
         }
-        turn.counters.copied += counted.in_place + counted.copied;
-        turn.counters.most_waiting = turn.counters.most_waiting.max(counted.most_waiting);
+        shared.counters.copied += counted.in_place + counted.copied;
+        shared.counters.most_waiting = shared.counters.most_waiting.max(counted.most_waiting);
         let left = input.len();
         let end = held.len() - left;
         match in_place {
             // The payload is the last thing decoded.
             Some(size) => {
-                self.hold(&held[end..], turn);
+                self.hold(&held[end..], shared);
                 let range = end - size..end;
-                self.send_payload(outgoing::Payload { memory: held, range }, turn);
-                self.decode_held(config, now, turn); // once, because now a message waits
+                self.send_payload(outgoing::Payload { memory: held, range }, shared);
+                self.decode_held(config, now, shared); // once, because now a message waits
             }
-            None if left == 0 => turn.memory.payloads.keep(held),
+            None if left == 0 => shared.memory.payloads.keep(held),
             None => {
                 held.drain(..end);
                 self.held = held;
@@ -409,19 +410,19 @@ impl Client {
     }
 
     /// Sends a payload whose header is at the end of the output: without a copy, if no other message waits so.
-    fn send_payload(&mut self, payload: outgoing::Payload, turn: &mut Turn<'_>) {
+    fn send_payload(&mut self, payload: outgoing::Payload, shared: &mut Shared) {
         if self.waiting.is_some() {
             self.out.extend_from_slice(payload.bytes());
-            return turn.memory.payloads.keep(payload.memory);
+            return shared.memory.payloads.keep(payload.memory);
         }
-        let bytes = mem::replace(&mut self.out, turn.memory.output.take());
+        let bytes = mem::replace(&mut self.out, shared.memory.output.take());
         self.waiting = Some(Box::new(Outgoing {
             bytes,
             payload,
             sent: 0,
         }));
-        turn.counters.sent_in_place += 1;
-        turn.counters.most_waiting = turn.counters.most_waiting.max(self.waiting_size());
+        shared.counters.sent_in_place += 1;
+        shared.counters.most_waiting = shared.counters.most_waiting.max(self.waiting_size());
     }
 
     fn end_of_transport(&mut self) {
@@ -666,9 +667,7 @@ mod tests {
     struct Driven {
         client: Client,
         config: Config,
-        memory: Memory,
-        direct: usize,
-        counters: Counters,
+        shared: Shared,
     }
 
     impl Driven {
@@ -686,9 +685,10 @@ mod tests {
             let mut driven = Self {
                 client: Client::new(&config, NOW),
                 config,
-                memory: Memory::default(),
-                direct: usize::MAX,
-                counters: Counters::default(),
+                shared: Shared {
+                    direct: usize::MAX,
+                    ..Shared::default()
+                },
             };
             driven.receive(REQUEST.as_bytes());
             let response = driven.send();
@@ -699,21 +699,12 @@ mod tests {
 
         fn receive(&mut self, bytes: &[u8]) {
             let mut bytes = bytes.to_vec();
-            let mut turn = Turn {
-                memory: &mut self.memory,
-                direct: &mut self.direct,
-                counters: &mut self.counters,
-            };
-            self.client.receive(&mut bytes, &self.config, NOW, &mut turn);
+            self.client
+                .receive(&mut bytes, &self.config, NOW, &mut self.shared);
         }
 
         fn step(&mut self) -> Step {
-            let mut turn = Turn {
-                memory: &mut self.memory,
-                direct: &mut self.direct,
-                counters: &mut self.counters,
-            };
-            self.client.step(&self.config, NOW, &mut turn)
+            self.client.step(&self.config, NOW, &mut self.shared)
         }
 
         fn send(&mut self) -> Vec<u8> {
@@ -747,7 +738,7 @@ mod tests {
             driven.sent(3);
         }
         assert!(matches!(driven.step(), Step::Receive));
-        let Counters { in_place, copied, .. } = driven.counters;
+        let Counters { in_place, copied, .. } = driven.shared.counters;
         assert_eq!((in_place, copied), (1, 2), "only the first was not held");
     }
 
@@ -808,7 +799,13 @@ mod tests {
         [first, second, third]
             .iter()
             .for_each(|part| driven.receive(part));
-        assert_eq!((driven.counters.sent_in_place, driven.counters.copied), (1, 2));
+        assert_eq!(
+            (
+                driven.shared.counters.sent_in_place,
+                driven.shared.counters.copied
+            ),
+            (1, 2)
+        );
         let mut sent = Vec::new();
         while let Step::Send(outgoing) = driven.step() {
             sent.extend(outgoing.slices().concat());
@@ -902,12 +899,12 @@ mod tests {
     #[test]
     fn memory_for_output_is_taken_back_from_an_idle_client() {
         let mut driven = Driven::new();
-        driven.memory.output.keep(Vec::with_capacity(64));
-        driven.client.lend(&mut driven.memory);
+        driven.shared.memory.output.keep(Vec::with_capacity(64));
+        driven.client.lend(&mut driven.shared.memory);
         driven.receive(&message(b'a'));
         assert_eq!(driven.send().capacity(), 64);
-        driven.memory.output.keep(Vec::with_capacity(32));
-        driven.client.lend(&mut driven.memory);
+        driven.shared.memory.output.keep(Vec::with_capacity(32));
+        driven.client.lend(&mut driven.shared.memory);
         assert_eq!(driven.client.take_memory().capacity(), 32);
         assert_eq!(driven.client.take_memory().capacity(), 0);
     }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::buffers::{Buffers, Filled};
-use crate::client::{Client, Step, Stopped, Turn};
-use crate::memory::{Memory, reserve};
+use crate::client::{Client, Shared, Step, Stopped};
+use crate::memory::reserve;
 use crate::outgoing::Outgoing;
 use crate::ring::{Completion, Ring, arrived};
 use crate::slots::{Key, Slots};
@@ -28,16 +28,13 @@ pub struct Server {
     starved: VecDeque<Key>,
     /// Clients that have a large payload to receive, the longest waiting first.
     queued: VecDeque<Key>,
-    /// How many bytes may be received directly in this turn.
-    direct: usize,
-    memory: Memory,
+    shared: Shared,
     /// When to free the memory that was not used since.
     trim_due: Duration,
     /// No deadline of a client is earlier.
     next_deadline: Duration,
     /// The origin of all times.
     clock: Instant,
-    counters: Counters,
 }
 
 struct Entry {
@@ -75,12 +72,13 @@ impl Server {
             touched: Vec::new(),
             starved: VecDeque::new(),
             queued: VecDeque::new(),
-            direct: MAX_DIRECT,
-            memory: Memory::default(),
+            shared: Shared {
+                direct: MAX_DIRECT,
+                ..Shared::default()
+            },
             trim_due: MAX_WAIT,
             next_deadline: Duration::MAX,
             clock: Instant::now(),
-            counters: Counters::default(),
         })
     }
 
@@ -96,7 +94,7 @@ impl Server {
             operations: self.ring.operations(),
             buffers_in_use: self.ring.buffers_in_use(),
             overflows: self.ring.overflows(),
-            ..self.counters
+            ..self.shared.counters
         }
     }
 
@@ -118,8 +116,8 @@ impl Server {
                 self.with_client(key, Client::fed);
             }
         }
-        self.direct = MAX_DIRECT;
-        while self.direct > 0 {
+        self.shared.direct = MAX_DIRECT;
+        while self.shared.direct > 0 {
             let Some(key) = self.queued.pop_front() else {
                 break;
             };
@@ -131,7 +129,7 @@ impl Server {
         }
         if now >= self.trim_due {
             self.trim_due = now + MAX_WAIT;
-            self.memory.trim();
+            self.shared.memory.trim();
         }
         if self.accept_due.is_some_and(|due| due <= now) {
             self.accept_due = None;
@@ -184,7 +182,7 @@ impl Server {
                     is_touched: true,
                 });
                 self.touched.push(key);
-                self.counters.accepted += 1;
+                self.shared.counters.accepted += 1;
                 if !is_armed {
                     self.ring.accept(&self.listener); // the completion queue was full
                 }
@@ -212,7 +210,7 @@ impl Server {
             return;
         }
         if let Stopped::NoBuffer = stopped {
-            self.counters.starved += 1;
+            self.shared.counters.starved += 1;
         }
         let mut is_starved = false;
         self.with_client(key, |client| is_starved = client.stopped(stopped));
@@ -223,48 +221,38 @@ impl Server {
 
     fn decode(&mut self, key: Key, filled: &Filled, now: Duration) {
         let Some(entry) = self.clients.get_mut(key) else {
-            self.counters.late += 1;
+            self.shared.counters.late += 1;
             return; // the client has left
         };
         touch(entry, key, &mut self.touched);
         let client = &mut entry.client;
-        client.lend(&mut self.memory);
-        let mut turn = Turn {
-            memory: &mut self.memory,
-            direct: &mut self.direct,
-            counters: &mut self.counters,
-        };
-        client.receive(self.ring.bytes(filled), &self.config, now, &mut turn);
+        client.lend(&mut self.shared.memory);
+        client.receive(self.ring.bytes(filled), &self.config, now, &mut self.shared);
     }
 
     fn received_into(&mut self, key: Key, result: io::Result<usize>, memory: Vec<u8>, now: Duration) {
         let Some(entry) = self.clients.get_mut(key) else {
-            self.counters.late += 1;
-            return self.memory.payloads.keep(memory);
+            self.shared.counters.late += 1;
+            return self.shared.memory.payloads.keep(memory);
         };
         touch(entry, key, &mut self.touched);
         let client = &mut entry.client;
-        client.lend(&mut self.memory);
+        client.lend(&mut self.shared.memory);
         let stopped = match result {
             Ok(0) => Stopped::End,
             Ok(size) => {
-                self.counters.received_directly += size as u64;
+                self.shared.counters.received_directly += size as u64;
                 Stopped::Cancelled
             }
             Err(error) => Stopped::by(error),
         };
-        let mut turn = Turn {
-            memory: &mut self.memory,
-            direct: &mut self.direct,
-            counters: &mut self.counters,
-        };
-        client.received_into(memory, &self.config, now, &mut turn);
+        client.received_into(memory, &self.config, now, &mut self.shared);
         client.stopped(stopped);
     }
 
     fn sent(&mut self, key: Key, result: io::Result<usize>, mut outgoing: Outgoing, now: Duration) {
         let Some(entry) = self.clients.get_mut(key) else {
-            self.counters.late += 1;
+            self.shared.counters.late += 1;
             return self.keep(outgoing);
         };
         touch(entry, key, &mut self.touched);
@@ -275,7 +263,7 @@ impl Server {
                 client.sent(size, &self.config, now);
                 outgoing.sent += size;
                 if outgoing.len() > 0 {
-                    self.counters.partial_sends += 1;
+                    self.shared.counters.partial_sends += 1;
                     self.ring.send(key, &entry.stream, outgoing);
                     return;
                 }
@@ -286,8 +274,8 @@ impl Server {
     }
 
     fn keep(&mut self, outgoing: Outgoing) {
-        self.memory.output.keep(outgoing.bytes);
-        self.memory.payloads.keep(outgoing.payload.memory);
+        self.shared.memory.output.keep(outgoing.bytes);
+        self.shared.memory.payloads.keep(outgoing.payload.memory);
     }
 
     /// Calls a method of a client, if it has not left, and settles it at the end of the turn.
@@ -306,19 +294,15 @@ impl Server {
         };
         entry.is_touched = false;
         let Entry { stream, client, .. } = entry;
-        client.lend(&mut self.memory);
-        let mut turn = Turn {
-            memory: &mut self.memory,
-            direct: &mut self.direct,
-            counters: &mut self.counters,
-        };
+        client.lend(&mut self.shared.memory);
         loop {
-            match client.step(&self.config, now, &mut turn) {
+            match client.step(&self.config, now, &mut self.shared) {
                 Step::Receive => client.armed(self.ring.receive(key, stream)),
                 Step::ReceiveOnce(size) => self.ring.receive_once(key, stream, size),
                 Step::ReceiveInto(mut memory, missing) => {
                     let size = reserve(&mut memory, missing, || arrived(stream));
-                    *turn.direct = turn.direct.saturating_sub(size);
+                    let direct = &mut self.shared.direct;
+                    *direct = direct.saturating_sub(size);
                     self.ring.receive_into(key, stream, memory, size);
                 }
                 Step::Stop(operation) => self.ring.cancel(key, operation),
@@ -332,7 +316,7 @@ impl Server {
                 Step::Done => return self.leave(key),
             }
         }
-        self.memory.output.keep(client.take_memory());
+        self.shared.memory.output.keep(client.take_memory());
         if let Some(deadline) = client.deadline() {
             self.next_deadline = self.next_deadline.min(deadline);
         }
