@@ -12,9 +12,9 @@ use std::time::Duration;
 use websocket_proto::endpoint::{
     Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, SendError, Step, Timeout,
 };
-use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, Request};
+use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, Request, Upgrade};
 use websocket_proto::keepalive::KeepaliveConfig;
-use websocket_proto::{CloseCode, Config, Delivery, Event, Prepared, Role, entropy};
+use websocket_proto::{CloseCode, Closed, Config, Delivery, Event, Prepared, Role, entropy};
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -109,34 +109,90 @@ fn server_responds_to_other_http_requests() {
     assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 200 });
 }
 
-// RFC 9110 section 5.5, D68: received values can be forwarded, in both kinds of responses
+// RFC 6455 section 4.2.2: 6455-4.2.2-02. RFC 9110 section 5.5, D68: received values can be forwarded, in both kinds of responses. There
+// is one response to a request.
 #[test]
-fn server_responds_with_values_in_bytes() {
+fn server_responds_once_with_any_status_fields_and_body() {
     let now = Duration::ZERO;
-    type Respond = fn(&mut Endpoint, &Request);
-    const FIELDS: &[(&str, &[u8])] = &[("X", b"\xe9")];
-    let respond: Respond = |endpoint, request| {
-        endpoint.respond_bytes(request, 404, FIELDS, b"").unwrap();
-        let again = endpoint.respond_bytes(request, 404, FIELDS, b"");
-        assert_eq!(again, Err(HandshakeMisuse::NoRequest));
-    };
-    let reject: Respond = |endpoint, request| {
-        let upgrade = endpoint.upgrade(request).unwrap();
-        endpoint.reject_bytes(upgrade.clone(), 404, FIELDS, b"").unwrap();
-        let again = endpoint.reject_bytes(upgrade, 404, FIELDS, b"");
-        assert_eq!(again, Err(HandshakeMisuse::NoRequest));
-    };
-    for answer in [respond, reject] {
+    type Respond = fn(&mut Endpoint, &Request, &Upgrade<'_>) -> Result<(), HandshakeMisuse>;
+    const BYTES: &[(&str, &[u8])] = &[("X", b"\xe9")];
+    const TEXT: &[(&str, &str)] = &[("X", "\u{e9}")];
+    let ways: [(Respond, &[u8]); 4] = [
+        (
+            |endpoint, request, _| endpoint.respond(request, 404, TEXT, b"No."),
+            b"\xc3\xa9",
+        ),
+        (
+            |endpoint, request, _| endpoint.respond_bytes(request, 404, BYTES, b"No."),
+            b"\xe9",
+        ),
+        (
+            |endpoint, _, upgrade| endpoint.reject(upgrade.clone(), 404, TEXT, b"No."),
+            b"\xc3\xa9",
+        ),
+        (
+            |endpoint, _, upgrade| endpoint.reject_bytes(upgrade.clone(), 404, BYTES, b"No."),
+            b"\xe9",
+        ),
+    ];
+    for (respond, value) in ways {
         let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
         feed(&mut endpoint, now, REQUEST);
         assert_eq!(endpoint.step(now), Step::Request);
         let request = endpoint.take_request().unwrap();
-        answer(&mut endpoint, &request);
+        let upgrade = endpoint.upgrade(&request).unwrap();
+        assert_eq!(respond(&mut endpoint, &request, &upgrade), Ok(()));
+        let again = respond(&mut endpoint, &request, &upgrade);
+        assert_eq!(again, Err(HandshakeMisuse::NoRequest));
         let response = write_all(&mut endpoint, now);
-        assert!(response.starts_with(b"HTTP/1.1 404 "));
-        assert!(response.windows(8).any(|line| line == b"\r\nX: \xe9\r\n"));
+        assert!(response.starts_with(b"HTTP/1.1 404 ") && response.ends_with(b"\r\n\r\nNo."));
+        let line = [b"\r\nX: ", value, b"\r\n"].concat();
+        assert!(response.windows(line.len()).any(|bytes| bytes == line));
         shut_down(&mut endpoint, now);
         assert_eq!(endpoint.into_end().outcome, Outcome::Responded { status: 404 });
+    }
+}
+
+// RFC 6455 section 10.4: `EndpointConfig::connection` has the limits of both handshakes, and of the connections that they open
+#[test]
+fn limits_of_the_connection_are_those_of_the_handshake_too() {
+    const RESPONSE: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\nX: 4\r\nX: 5\r\n\r\n";
+    let now = Duration::ZERO;
+    let config = EndpointConfig::new().connection(Config::new().max_message_size(4).max_fields(5));
+    for role in [Role::Server, Role::Client] {
+        let (end, head) = match role {
+            Role::Server => (server(), REQUEST),
+            Role::Client => (client(), RESPONSE),
+        };
+        let opening = || match role {
+            Role::Server => Endpoint::server(&config, now),
+            Role::Client => {
+                let nonce = entropy::from_fn(|bytes| bytes.fill(0));
+                Endpoint::client(&config, ClientRequest::from_url("ws://h").unwrap(), nonce, now)
+            }
+        };
+        let mut endpoint = opening();
+        endpoint.receive(head);
+        match endpoint.step(now) {
+            Step::Request => endpoint.accept(),
+            Step::Response => assert!(endpoint.take_response().is_some()),
+            step => panic!("{step:?}"),
+        }
+        endpoint.receive(&end.all_incoming(&[(0x81, b"four"), (0x81, b"fives")]));
+        assert_eq!(events(&mut endpoint, now), [text("four")]);
+        let closed = endpoint.into_end();
+        let code = closed.closed().and_then(Closed::code_unsent);
+        assert_eq!(code, Some(CloseCode::TOO_BIG), "{role:?}");
+
+        let mut endpoint = opening();
+        let with_six_fields = [&head[..head.len() - 2], b"X: 6\r\n\r\n"].concat();
+        endpoint.receive(&with_six_fields);
+        assert!(matches!(endpoint.step(now), Step::Write | Step::Done));
+        let outcome = endpoint.into_end().outcome;
+        let error = HandshakeError::TooManyFields { limit: 5 };
+        assert_eq!(outcome, Outcome::Failed(error), "{role:?}");
     }
 }
 
@@ -702,6 +758,7 @@ fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Left {
         Queued,
+        QueuedDuringAFlush,
         CutShort,
         Unflushed,
         Flushed,
@@ -709,21 +766,35 @@ fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
     }
     use Left::*;
     for ours_first in [false, true] {
-        for left in [Queued, CutShort, Unflushed, Flushed, FlushedBeforeAPing] {
+        for left in [
+            Queued,
+            QueuedDuringAFlush,
+            CutShort,
+            Unflushed,
+            Flushed,
+            FlushedBeforeAPing,
+        ] {
             for fails in [false, true] {
                 let config = Config::new().auto_pong(websocket_proto::AutoPong::UntilPeerCloses);
                 let mut endpoint = opened(Role::Client, &EndpointConfig::new(), config);
                 let now = Duration::ZERO;
+                if left == QueuedDuringAFlush {
+                    endpoint.sender().send_text("before").unwrap();
+                    endpoint.written(endpoint.output().len());
+                }
                 if ours_first {
                     endpoint.sender().close(CloseCode::NORMAL, "").unwrap();
                 } else {
-                    feed(&mut endpoint, now, &client().incoming(0x88, b"\x03\xe8"));
+                    endpoint.receive(&client().incoming(0x88, b"\x03\xe8"));
                     events(&mut endpoint, now);
+                }
+                if left == QueuedDuringAFlush {
+                    endpoint.flushed();
                 }
                 assert_eq!(endpoint.step(now), Step::Write);
                 let size = endpoint.output().len();
                 match left {
-                    Queued => {}
+                    Queued | QueuedDuringAFlush => {}
                     CutShort => endpoint.written(size - 1),
                     Unflushed => endpoint.written(size),
                     Flushed | FlushedBeforeAPing => {

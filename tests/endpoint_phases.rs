@@ -7,9 +7,9 @@ use common::endpoints::write_all;
 use common::*;
 use std::time::Duration;
 use websocket_proto::endpoint::{
-    Buffers, Endpoint, EndpointConfig, Interruption, Outcome, Output, ReadBuffer, SendError, Step,
+    Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, Output, ReadBuffer, SendError, Step,
 };
-use websocket_proto::handshake::{ClientRequest, HandshakeError, Request};
+use websocket_proto::handshake::{ClientRequest, HandshakeError, HandshakeMisuse, Request};
 use websocket_proto::{ClosedBy, Compression, Config, Role, entropy};
 
 const NOW: Duration = Duration::ZERO;
@@ -141,6 +141,70 @@ fn request_before_the_end_of_the_transport_is_answered() {
     assert_eq!(endpoint.step(NOW), Step::Event);
     assert!(endpoint.next_event().is_none());
     assert!(write_all(&mut endpoint, NOW).starts_with(b"HTTP/1.1 101 "));
+}
+
+// RFC 6455 section 4.2.2: 6455-4.2.2-11, 6455-4.2.2-13. Frames may follow a response at once. A driver whose reads run by themselves passes them on before the caller
+// has taken the head, and also those of a client that does not wait: they are the first events.
+#[test]
+fn frames_before_the_head_is_taken_are_the_first_events() {
+    let mut client = accepted_client();
+    client.receive(b"\x81\x02Hi");
+    client.take_response().unwrap();
+
+    let mut server = requested_server();
+    server.receive(b"\x81\x82\0\0\0\0H");
+    assert_eq!(server.step(NOW), Step::Request);
+    let request = server.take_request().unwrap();
+    server.receive(b"i");
+    assert_eq!(server.step(NOW), Step::Wait(Interest::Nothing));
+    let upgrade = server.upgrade(&request).unwrap();
+    server.accept_upgrade(upgrade).unwrap();
+
+    for mut endpoint in [client, server] {
+        assert_eq!(endpoint.step(NOW), Step::Event);
+        let (event, _) = endpoint.next_event().expect("nothing is lost");
+        assert_eq!(Seen::from(event), text("Hi"));
+        assert!(endpoint.next_event().is_none());
+    }
+}
+
+// RFC 6455 section 7.1.1, RFC 9110 section 15.5: nothing is read behind a request that was refused, or a response that rejects, and what
+// arrives takes no memory
+#[test]
+fn bytes_after_a_handshake_without_a_connection_take_no_memory() {
+    const READ: usize = 4096;
+    let config = EndpointConfig::new().max_read_size(READ);
+    let mut refusing = Endpoint::server(&config, NOW);
+    refusing.receive(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(refusing.step(NOW), Step::Write, "the 400");
+    let mut rejected = waiting_client();
+    rejected.receive(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(rejected.step(NOW), Step::Response);
+    for mut endpoint in [refusing, rejected] {
+        let (step, capacity) = (endpoint.step(NOW), endpoint.capacity());
+        for _ in 0..100 {
+            endpoint.receive(&[0; READ]);
+            assert_eq!(endpoint.step(NOW), step);
+        }
+        assert!(endpoint.capacity() <= capacity + READ, "{}", endpoint.capacity());
+    }
+}
+
+// RFC 6455 section 7.1.1: a transport that has ended in both directions may be dropped, although the caller has not answered the request
+#[test]
+fn caller_need_not_answer_a_request_whose_transport_is_gone() {
+    let mut endpoint = requested_server();
+    let request = endpoint.take_request().unwrap();
+    let upgrade = endpoint.upgrade(&request).unwrap();
+    endpoint.read_failed("connection reset");
+    assert_eq!(endpoint.step(NOW), Step::Done);
+    assert_eq!(endpoint.accept_upgrade(upgrade), Err(HandshakeMisuse::NoRequest));
+    let end = endpoint.into_end();
+    assert!(
+        matches!(end.interruption, Some(Interruption::Transport(_))),
+        "{end:?}"
+    );
+    assert_eq!(end.outcome, Outcome::Failed(HandshakeError::Eof));
 }
 
 /// The connection that the response opened ends with its endpoint, although the caller has not taken the response.

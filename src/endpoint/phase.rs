@@ -127,20 +127,14 @@ impl Phase {
         }
     }
 
-    /// Whether the peer's part of the opening handshake is read.
-    pub(super) fn reads_handshake(&self) -> bool {
-        matches!(
-            self,
-            Self::AwaitingRequest(_) | Self::AwaitingResponse(_) | Self::AwaitingBody(_)
-        )
-    }
-
-    /// Returns whether the peer's bytes are still read.
+    /// Returns whether the peer's bytes are kept: they may be a part of the handshake, or frames behind it.
     pub(super) fn reads(&self) -> bool {
         match self {
             // Nothing is read after the peer's Close (RFC 6455 section 5.5.1).
             Self::Open(connection) => connection.receives(),
-            _ => self.reads_handshake(),
+            Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => true,
+            Self::AwaitingResponse(_) | Self::AwaitingBody(_) | Self::Accepted(_) => true,
+            Self::Rejected(_) | Self::Unopened(..) | Self::Ended(_) => false,
         }
     }
 

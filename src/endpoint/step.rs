@@ -183,7 +183,8 @@ impl Endpoint {
     /// [`received`](Self::received). An empty slice means the end of the transport.
     ///
     /// For drivers whose reads run while the endpoint is in use, in another thread or in the kernel: call
-    /// [`read_blocked`](Self::read_blocked) when a read starts, and this method when it is complete.
+    /// [`read_blocked`](Self::read_blocked) when a read starts, and this method when it is complete. Frames that arrive
+    /// before the caller has taken and answered the request, or has taken the response, are the first events of the connection.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.buffers().read.extend(bytes);
         self.has_received(bytes.len());
@@ -378,7 +379,7 @@ impl Endpoint {
 
     #[inline(never)]
     fn handshake_step(&mut self) -> Option<Step> {
-        if self.flow.has_input && self.phase.reads_handshake() {
+        if self.flow.has_input {
             self.flow.has_input = false;
             let Buffers { read, output } = Buffers::of(&mut self.buffers, &self.flow.limits);
             let role = self.phase.role();
@@ -481,9 +482,7 @@ impl Endpoint {
     /// Returns whether both directions of the transport have ended.
     fn is_over(&self) -> bool {
         let is_written = matches!(self.flow.writing, Writing::ShutDown | Writing::Failed);
-        is_written
-            && self.flow.reading == Reading::Ended
-            && (self.phase.is_finishing() || self.flow.writing == Writing::Failed)
+        is_written && self.flow.reading == Reading::Ended
     }
 
     fn interest(&self) -> Interest {
