@@ -69,6 +69,29 @@ fn failed_transport_is_the_end_of_flushing() {
     );
 }
 
+/// RFC 6455 section 7.1.1: there is nothing to wait for before the peer ends its direction, however it was shut down.
+#[test]
+fn nothing_is_flushed_after_writing_is_shut_down() {
+    let mut endpoint = with_events();
+    while endpoint.next_event().is_some() {}
+    endpoint.sender().close(1000, "").expect("it is open");
+    endpoint.receive(b"\x88\x82\0\0\0\0\x03\xe8");
+    while endpoint.next_event().is_some() {}
+    assert_eq!(endpoint.flush_step(at(0)), Some(Step::Write));
+    endpoint.written(endpoint.output().len());
+    assert_eq!(endpoint.flush_step(at(0)), Some(Step::Flush));
+    endpoint.flushed();
+    assert_eq!(
+        endpoint.flush_step(at(0)),
+        None,
+        "the next step is that of `step`"
+    );
+    assert_eq!(endpoint.step(at(0)), Step::Shutdown);
+    endpoint.shut_down();
+    assert_eq!(endpoint.flush_step(at(0)), None);
+    assert_eq!(endpoint.step(at(0)), Step::Read);
+}
+
 /// RFC 6455 section 5.5.2: the Pong may be among the bytes that the caller has not taken, so the peer is not silent.
 #[test]
 fn peer_whose_bytes_wait_for_the_caller_is_alive() {

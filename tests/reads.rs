@@ -391,7 +391,8 @@ fn nothing_shows_of_a_recycled_message() {
     }
 }
 
-// `Endpoint::read_space`: what is read directly is received by the next event, and needs no buffer
+// `Endpoint::read_space`: what is read directly is received by the next event, and needs no buffer; that is nearly all of a large
+// message, most of it in reads of the largest size
 #[test]
 fn endpoint_reads_into_messages() {
     for end in both() {
@@ -405,6 +406,7 @@ fn endpoint_reads_into_messages() {
         let config = EndpointConfig::new();
         let mut endpoint = Endpoint::from_connection(&config, end.open(), &[], Duration::ZERO);
         let (mut rest, mut seen, mut most) = (&wire[..], Vec::new(), 0);
+        let (mut reads, mut direct) = (0, 0);
         loop {
             match endpoint.step(Duration::ZERO) {
                 Step::Event => {
@@ -417,7 +419,10 @@ fn endpoint_reads_into_messages() {
                     most = most.max(endpoint.capacity());
                     endpoint.take_buffers();
                     let size = read(&mut rest, endpoint.read_space());
+                    let is_direct = endpoint.capacity() == 0;
                     endpoint.received(size);
+                    reads += 1;
+                    direct += if is_direct { size } else { 0 };
                 }
                 Step::Write => endpoint.written(endpoint.output().len()),
                 Step::Flush => endpoint.flushed(),
@@ -427,6 +432,11 @@ fn endpoint_reads_into_messages() {
         let whole = payload.repeat(2);
         assert_eq!(seen, [ping(b"between"), binary(&whole), binary(b"next")]);
         assert!(most <= LARGE_READ + 1024, "{most} bytes of buffers");
+        assert!(
+            direct >= whole.len() - 3 * LARGE_READ,
+            "{direct} bytes are not copied"
+        );
+        assert!(reads <= 40, "{reads} reads");
     }
 }
 

@@ -66,8 +66,8 @@ impl ReadBuffer {
     /// Returns the space after the unread bytes, which is never empty. `remaining` is how many bytes are expected from
     /// the first unread byte on, such as [`Connection::payload_remaining`](crate::Connection::payload_remaining).
     ///
-    /// Growing at most doubles the buffer, so that its size follows the bytes received, not the length that a header
-    /// declares. Unread bytes are moved to the front when the space after them is used up or too small for the missing
+    /// Growing at most doubles the buffer, plus 256 bytes, so that its size follows the bytes received, not the length
+    /// that a header declares. Unread bytes are moved to the front when the space after them is used up or too small for the missing
     /// bytes.
     ///
     /// If at least half of the largest read is missing, the space ends with the payload: the next frame then starts at
