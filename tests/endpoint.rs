@@ -752,6 +752,42 @@ fn transport_is_read_once_more_before_a_peer_is_given_up() {
     assert!(endpoint.end().is_none());
 }
 
+// RFC 6455 section 5.5.3: a peer that has ended its direction cannot answer a Ping. What it sent before waits for the caller, and
+// the reply for the transport, whose deadline is that of progress.
+#[test]
+fn pings_end_with_the_direction_of_the_peer() {
+    for accepts in [true, false] {
+        let config = EndpointConfig::new().max_buffered(1).write_timeout(seconds(60));
+        let mut endpoint = opened(Role::Server, &config, Config::new());
+        endpoint.receive(&server().all_incoming(&[(0x89, b"1"), (0x81, b"x")]));
+        assert_eq!(endpoint.step(seconds(1)), Step::Event);
+        assert!(matches!(endpoint.next_event(), Some((Event::Ping(_), _))));
+        assert_eq!(endpoint.step(seconds(1)), Step::Write);
+        endpoint.write_blocked();
+        assert_eq!(
+            endpoint.step(seconds(20)),
+            Step::Wait(Interest::Writable),
+            "a Ping is due"
+        );
+        assert_eq!(endpoint.output().len(), 3 + 10, "the Pong and the Ping");
+        endpoint.receive(&[]);
+        assert_eq!(endpoint.deadline(), Some(seconds(61)), "that of the output");
+        for later in [40, 60] {
+            assert_eq!(endpoint.step(seconds(later)), Step::Wait(Interest::Writable));
+        }
+        assert_eq!(endpoint.output().len(), 3 + 10, "a further Ping serves nobody");
+        if accepts {
+            endpoint.ready();
+            assert_eq!(endpoint.step(seconds(60)), Step::Write);
+            endpoint.written(13);
+            assert_eq!(events(&mut endpoint, seconds(60)), [text("x")], "it is not lost");
+        } else {
+            assert_eq!(endpoint.step(seconds(61)), Step::Done);
+            assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
+        }
+    }
+}
+
 // RFC 6455 section 7.1.4, D92: an end is clean with both Closes on the wire, not with one in the output
 #[test]
 fn end_is_not_clean_unless_the_close_was_written_and_flushed() {

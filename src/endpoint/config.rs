@@ -50,6 +50,9 @@ impl EndpointConfig {
     }
 
     /// Sets the timeouts of the two handshakes and of Pings, and the interval between Pings.
+    ///
+    /// A peer that has ended its direction of the transport cannot answer a Ping. From then on only the
+    /// [`write_timeout`](Self::write_timeout) applies to an open connection.
     pub const fn keepalive(mut self, config: KeepaliveConfig) -> Self {
         self.keepalive = config;
         self

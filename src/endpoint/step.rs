@@ -333,11 +333,14 @@ impl Endpoint {
             && self.flow.keepalive.clone().tick(self.flow.now()) == Err(Expired::Ping)
     }
 
-    /// Returns whether the deadlines of the handshakes and of Pings apply. They do not after the end, whose deadline is
-    /// that of progress.
+    /// Returns whether the deadlines of the handshakes and of Pings apply. They do not once either direction has ended: a
+    /// peer that has ended its own cannot answer a Ping, and what is left is to be written, whose deadline is that of
+    /// progress.
     fn is_timed(&self) -> bool {
+        let is_open = matches!(self.phase, Phase::Open(_));
+        let flow = &self.flow;
         self.phase.is_opening()
-            || matches!(self.phase, Phase::Open(_)) && self.flow.writing != Writing::ShutDown
+            || is_open && flow.writing != Writing::ShutDown && flow.reading != Reading::Ended
     }
 
     fn opening_timed_out(&mut self) {
