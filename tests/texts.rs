@@ -5,8 +5,10 @@ mod common;
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::time::Duration;
 
 use common::{End, both_with, drive, strict};
+use websocket_proto::endpoint::{Endpoint, EndpointConfig};
 use websocket_proto::frame::{Decoder, Header, Item, OpCode, Role, Rules, Violation, raw};
 use websocket_proto::handshake::{BodyError, HandshakeError, HandshakeMisuse};
 use websocket_proto::keepalive::KeepaliveConfig;
@@ -390,6 +392,21 @@ fn debug_form_of_the_end_hides_the_reason() {
         "Closed { by: Peer, code: CloseCode(1001), code_sent: Some(CloseCode(1001)), \
          code_unsent: None, code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
     );
+}
+
+#[test]
+fn debug_form_of_events_hides_what_is_unread() {
+    let connection = Connection::server(&Config::new());
+    let wire = b"\x81\x86\0\0\0\0secret\x89\x86\0\0\0\0secret";
+    let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, wire, Duration::ZERO);
+    let mut events = endpoint.events();
+    assert_eq!(format!("{events:?}"), "Events { unread: 24, .. }");
+    assert!(events.next().is_some());
+    assert_eq!(format!("{events:?}"), "Events { unread: 12, .. }");
+    assert!(events.next().is_some() && events.next().is_none());
+    assert_eq!(format!("{events:?}"), "Events { unread: 0, .. }");
+    endpoint.abort();
+    assert_eq!(format!("{:?}", endpoint.events()), "Events { unread: 0, .. }");
 }
 
 #[test]
