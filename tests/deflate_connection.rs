@@ -1180,7 +1180,10 @@ fn client_offers_compression_without_limits_as_well() {
 fn client_keeps_to_its_own_window_whatever_was_agreed() {
     let record = "0123456789abcdef";
     let message = record.to_owned() + &".".repeat(1 << 13) + record;
-    let deflate = DeflateConfig::new().client_max_window_bits(9).threshold(0);
+    let deflate = DeflateConfig::new()
+        .client_max_window_bits(9)
+        .send_window_bits(15)
+        .threshold(0);
     let bare = deflate.clone().offer_client_max_window_bits(false);
     let small = DeflateConfig::new().send_window_bits(9).threshold(0);
     let large = DeflateConfig::new().send_window_bits(15).threshold(0);

@@ -197,30 +197,41 @@ const FINAL: [&[u8]; 2] = [b"\x03\x00", b"\x01\x00\x00\xff\xff"];
 // RFC 7692 section 8: 7692-8-03; D50: each costs a 32nd of the history and 64 bytes, 16 with the largest are free
 #[test]
 fn final_blocks_are_limited_by_what_they_cost() {
-    for history in [0, 1, 32, 1000, 4096, 32 * 1024, 100_000] {
-        for block in FINAL {
-            let cost = 64 + history.min(1 << 15) / 32;
-            let limit = (1..)
-                .find(|count| count * cost > 16 * (64 + 1024) + count * block.len())
-                .unwrap()
-                - 1;
-            let wire = block.repeat(1000);
-            for chunk in [1, 100, wire.len()] {
-                let mut decompressor = with_history(history);
-                let pushed = wire
-                    .chunks(chunk)
-                    .try_for_each(|chunk| decompressor.push(chunk, u64::MAX, |_| Ok(())));
-                let limit = limit as u64;
-                assert_eq!(
-                    pushed,
-                    Err(InflateError::TooManyFinalBlocks { limit }),
-                    "{history} {chunk}"
-                );
-            }
-            // As many, and one with which the message ends.
-            let wire = block.repeat(limit + 1);
-            assert_eq!(decompress(&mut with_history(history), &wire), Ok(0), "{history}");
+    // With 46 stored ones, the fixed ones without a history cost exactly what is allowed.
+    for (history, stored) in [0, 1, 32, 1000, 4096, 32 * 1024, 100_000]
+        .into_iter()
+        .flat_map(|history| [(history, 0), (history, 1000), (history, 46)])
+    {
+        let blocks: Vec<&[u8]> = (0..1000)
+            .map(|place| FINAL[usize::from(place < stored)])
+            .collect();
+        let cost = 64 + history.min(1 << 15) / 32;
+        let (mut limit, mut size) = (0, 0);
+        // The next block costs as much, and is paid for by what came before it.
+        while (limit + 1) * cost <= 16 * (64 + 1024) + size + blocks[limit].len() {
+            size += blocks[limit].len();
+            limit += 1;
         }
+        let wire = blocks.concat();
+        for chunk in [1, 100, wire.len()] {
+            let mut decompressor = with_history(history);
+            let pushed = wire
+                .chunks(chunk)
+                .try_for_each(|chunk| decompressor.push(chunk, u64::MAX, |_| Ok(())));
+            let limit = limit as u64;
+            assert_eq!(
+                pushed,
+                Err(InflateError::TooManyFinalBlocks { limit }),
+                "{history} {stored} {chunk}"
+            );
+        }
+        // As many, and one with which the message ends.
+        let wire = blocks[..=limit].concat();
+        assert_eq!(
+            decompress(&mut with_history(history), &wire),
+            Ok(0),
+            "{history} {stored}"
+        );
     }
     assert_eq!(
         InflateError::TooManyFinalBlocks { limit: 16 }.close_code(),

@@ -265,11 +265,12 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn seed_of_another_process_is_not_used() {
+        let this = std::process::id();
         let generator = Generator::new();
         generator.fill(&mut [0; 4]);
-        generator.process.set(process().wrapping_add(1));
+        assert_eq!(generator.process.replace(this.wrapping_add(1)), this);
         assert_ne!(next_seed(&generator), generator.seed());
-        assert_eq!(generator.process.get(), process());
+        assert_eq!(generator.process.get(), this);
         assert_eq!(generator.refills.get(), REFILLS_PER_SEED - 1);
     }
 }
