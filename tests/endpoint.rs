@@ -8,6 +8,7 @@ mod heap;
 use common::endpoints::{feed, write_all};
 use common::pair::{Act, Link, Pair, Setup};
 use common::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use websocket_proto::endpoint::{
     Buffers, Endpoint, EndpointConfig, Interest, Interruption, Outcome, SendError, Step, Timeout,
@@ -450,6 +451,7 @@ fn events_can_be_held_together() {
         matches!(&held[..], [Event::Text(one), Event::Ping(_), Event::Binary(two)]
         if one.is_borrowed() && one == "one" && two.is_borrowed() && two == b"two")
     );
+    drop(events);
     assert!(matches!(endpoint.next_event(), Some((Event::Text(text), _)) if text == "three"));
     assert_eq!(endpoint.step(now), Step::Event);
     assert_eq!(self::events(&mut endpoint, now), [binary(b"four")]);
@@ -458,6 +460,45 @@ fn events_can_be_held_together() {
         write_all(&mut endpoint, now),
         b"\x81\x05reply\x8a\x01p\x81\x05reply\x81\x05reply"
     );
+}
+
+/// An endpoint with three texts in its read buffer.
+fn with_three_texts(now: Duration) -> Endpoint {
+    let mut endpoint = server_endpoint();
+    let texts = [(0x81, &b"one"[..]), (0x81, b"two"), (0x81, b"three")];
+    feed(&mut endpoint, now, &server().all_incoming(&texts));
+    assert_eq!(endpoint.step(now), Step::Event);
+    endpoint
+}
+
+// A text that was taken is unmasked in the read buffer: it is not received again, however the loop ends.
+#[test]
+fn caller_that_panics_leaves_the_events_that_it_has_not_taken() {
+    let now = Duration::ZERO;
+    let mut endpoint = with_three_texts(now);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut events = endpoint.events();
+        while let Some((event, _)) = events.next() {
+            assert!(
+                matches!(event, Event::Text(text) if text == "one"),
+                "the second text"
+            );
+        }
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(events(&mut endpoint, now), [text("three")]);
+}
+
+#[test]
+fn leaked_events_lose_what_they_have_not_returned_and_no_more() {
+    let now = Duration::ZERO;
+    let mut endpoint = with_three_texts(now);
+    let mut leaked = endpoint.events();
+    assert!(leaked.next().is_some());
+    std::mem::forget(leaked);
+    assert_eq!(events(&mut endpoint, now), []);
+    feed(&mut endpoint, now, &server().all_incoming(&[(0x81, b"four")]));
+    assert_eq!(events(&mut endpoint, now), [text("four")]);
 }
 
 #[test]

@@ -405,6 +405,7 @@ fn debug_form_of_events_hides_what_is_unread() {
     assert_eq!(format!("{events:?}"), "Events { unread: 12, .. }");
     assert!(events.next().is_some() && events.next().is_none());
     assert_eq!(format!("{events:?}"), "Events { unread: 0, .. }");
+    drop(events);
     endpoint.abort();
     assert_eq!(format!("{:?}", endpoint.events()), "Events { unread: 0, .. }");
 }

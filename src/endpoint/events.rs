@@ -4,14 +4,16 @@ use core::fmt;
 
 use super::flow::{Flow, Reading};
 use super::output::Output;
-use super::read_buffer::Consumed;
-use super::sender::Cause;
+use super::read_buffer::Lent;
 use super::{Buffers, Endpoint, Phase, Sender};
 use crate::{Connection, Error, Event};
 
 /// The events that an [`Endpoint`] has received. [`Endpoint::events`] returns it.
 ///
 /// Events borrow from the endpoint, not from this value, so several of them can be held at once.
+///
+/// When this value is dropped, the events that were not taken stay in the endpoint. If it is leaked, by [`core::mem::forget`] for
+/// example, they are lost.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,15 +30,14 @@ use crate::{Connection, Error, Event};
 /// assert!(matches!(&batch[..], [Event::Text(one), Event::Text(two)] if one == "one" && two == "two")); // not copied
 /// ```
 pub struct Events<'e> {
-    input: &'e mut [u8],
-    /// `None` unless there is a connection with input.
+    /// `None` unless there is a connection with buffers.
     open: Option<Open<'e>>,
 }
 
 /// What receives events, and what they are answered with. Nothing here takes the address of this or of [`Events`] out of an
 /// inlined function, so that their fields are in registers.
 struct Open<'e> {
-    consumed: Consumed<'e>,
+    unread: Lent<'e>,
     connection: &'e mut Connection,
     output: &'e mut Output,
     flow: &'e mut Flow,
@@ -45,35 +46,25 @@ struct Open<'e> {
 impl Endpoint {
     /// Returns the events that have arrived, each with a handle to send with while it is held. Call
     /// [`next`](Events::next) until it returns `None`.
-    ///
-    /// It can be dropped before: the events that were not taken stay in the endpoint.
     #[inline]
     pub fn events(&mut self) -> Events<'_> {
-        match self.open_events() {
-            Some(events) => events,
-            None => Events {
-                input: &mut [],
-                open: None,
-            },
+        Events {
+            open: self.open_events(),
         }
     }
 
     #[inline]
-    fn open_events(&mut self) -> Option<Events<'_>> {
+    fn open_events(&mut self) -> Option<Open<'_>> {
         let Self { phase, flow, buffers } = self;
         let Phase::Open(connection) = phase else {
             return None;
         };
         let Buffers { read, output } = &mut **buffers.as_mut()?;
-        let (input, consumed) = read.cursor()?;
-        Some(Events {
-            input,
-            open: Some(Open {
-                consumed,
-                connection,
-                output,
-                flow,
-            }),
+        Some(Open {
+            unread: read.lend(),
+            connection,
+            output,
+            flow,
         })
     }
 
@@ -81,10 +72,15 @@ impl Endpoint {
     /// less time per event.
     #[inline]
     pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
-        let Events { mut input, open } = self.events();
-        let mut open = open?;
-        let event = open.next(&mut input)?;
-        Some((event, open.sender()))
+        let mut open = self.open_events()?;
+        let event = open.next()?;
+        let Open {
+            connection,
+            output,
+            flow,
+            ..
+        } = open;
+        Some((event, Sender::for_event(connection, output, flow)))
     }
 }
 
@@ -98,16 +94,22 @@ impl<'e> Events<'e> {
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot lend a sender")]
     pub fn next(&mut self) -> Option<(Event<'e>, Sender<'_>)> {
         let open = self.open.as_mut()?;
-        let event = open.next(&mut self.input)?;
-        Some((event, open.reborrow().sender()))
+        let event = open.next()?;
+        let Open {
+            connection,
+            output,
+            flow,
+            ..
+        } = open;
+        Some((event, Sender::for_event(connection, output, flow)))
     }
 }
 
 impl<'e> Open<'e> {
     #[inline(always)]
-    fn next<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+    fn next(&mut self) -> Option<Event<'e>> {
         let Self {
-            consumed,
+            unread: Lent { input, .. },
             connection,
             output,
             flow,
@@ -116,7 +118,6 @@ impl<'e> Open<'e> {
             return None;
         }
         if let Some(message) = connection.take_whole_message(input) {
-            consumed.all_but(input.len());
             return Some(message);
         }
         // Nearly every read ends so.
@@ -128,30 +129,9 @@ impl<'e> Open<'e> {
         // A copy, so that the address of the original is not taken.
         let mut rest = core::mem::take(input);
         let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
-        consumed.all_but(rest.len());
         *input = rest;
         record(&received, waiting, connection, output, flow);
         received.ok().flatten()
-    }
-
-    #[inline]
-    fn sender(self) -> Sender<'e> {
-        Sender {
-            connection: Some(self.connection),
-            output: self.output,
-            flow: self.flow,
-            cause: Cause::Event,
-        }
-    }
-
-    #[inline]
-    fn reborrow(&mut self) -> Open<'_> {
-        Open {
-            consumed: self.consumed.reborrow(),
-            connection: self.connection,
-            output: self.output,
-            flow: self.flow,
-        }
     }
 }
 
@@ -181,7 +161,10 @@ fn record(
 impl fmt::Debug for Events<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
-            .field("unread", &self.input.len())
+            .field(
+                "unread",
+                &self.open.as_ref().map_or(0, |open| open.unread.input.len()),
+            )
             .finish_non_exhaustive()
     }
 }

@@ -299,10 +299,7 @@ impl Endpoint {
         let (Some(connection), Some(buffers)) = (self.phase.connection(), &mut self.buffers) else {
             return;
         };
-        if let Some((mut input, mut consumed)) = buffers.read.cursor() {
-            connection.release_input(&mut input);
-            consumed.all_but(input.len());
-        }
+        connection.release_input(&mut buffers.read.lend().input);
     }
 
     /// Lends buffers to the endpoint. If it already has buffers that hold anything, it keeps those.

@@ -140,13 +140,10 @@ impl Phase {
 
     /// Reads the bytes received during the opening handshake.
     pub(super) fn read_handshake(&mut self, read: &mut ReadBuffer, output: &mut Output) {
-        let Some((mut input, mut consumed)) = read.cursor() else {
-            return;
-        };
-        while let Some(next) = self.next(&mut input, output) {
+        let mut unread = read.lend();
+        while let Some(next) = self.next(&mut unread.input, output) {
             *self = next;
         }
-        consumed.all_but(input.len());
     }
 
     /// Returns the phase that follows from the input; `None` if it does not change.

@@ -202,15 +202,15 @@ impl ReadBuffer {
         }
     }
 
-    /// Returns the unread bytes, and a handle that records how many of them are left while they are borrowed. Never
-    /// `None`: they lie in the storage.
+    /// Lends the unread bytes to a `receive`.
     #[inline]
-    pub(super) fn cursor(&mut self) -> Option<(&mut [u8], Consumed<'_>)> {
+    pub(super) fn lend(&mut self) -> Lent<'_> {
         let Self {
             storage, start, end, ..
         } = self;
-        let unread = storage.get_mut(*start..*end)?;
-        Some((unread, Consumed { start, end: *end }))
+        let input = storage.get_mut(*start..*end).unwrap_or_default();
+        *start = *end;
+        Lent { input, start }
     }
 
     /// Up to the largest size of a read, the size doubles; beyond it, it follows the payload that is kept.
@@ -229,25 +229,20 @@ impl ReadBuffer {
     }
 }
 
-/// How many of the bytes that [`ReadBuffer::cursor`] lent are consumed.
-pub(super) struct Consumed<'b> {
+/// The unread bytes of a [`ReadBuffer`]. When this is dropped, those that are left in `input` are unread.
+///
+/// Until then, none are: if this is leaked, bytes that were received and so unmasked are not received again.
+pub(super) struct Lent<'b> {
+    pub(super) input: &'b mut [u8],
+    /// The end of the unread bytes, and so of `input`.
     start: &'b mut usize,
-    end: usize,
 }
 
-impl Consumed<'_> {
-    #[inline]
-    pub(super) fn reborrow(&mut self) -> Consumed<'_> {
-        Consumed {
-            start: self.start,
-            end: self.end,
-        }
-    }
-
-    /// Records that all but the last `left` are consumed. Nothing wraps, as these are a part of what was lent.
-    #[inline]
-    pub(super) fn all_but(&mut self, left: usize) {
-        *self.start = self.end.wrapping_sub(left);
+impl Drop for Lent<'_> {
+    /// Nothing wraps, as `input` ends there. Always inlined, so that `input` is in registers before.
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.start = self.start.wrapping_sub(self.input.len());
     }
 }
 

@@ -59,6 +59,23 @@ impl Cause {
     }
 }
 
+impl<'e> Sender<'e> {
+    /// Returns what an event is answered with.
+    #[inline]
+    pub(super) fn for_event(
+        connection: &'e mut Connection,
+        output: &'e mut Output,
+        flow: &'e mut Flow,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            output,
+            flow,
+            cause: Cause::Event,
+        }
+    }
+}
+
 impl Sender<'_> {
     /// Sends a text message in one frame.
     ///

@@ -415,9 +415,8 @@ impl Endpoint {
         if output.is_full_of_replies() {
             return false;
         }
-        if let (Reading::Ready, Some((mut input, mut consumed))) = (flow.reading, read.cursor()) {
-            flow.has_input = !connection.take_inside_payload(&mut input);
-            consumed.all_but(input.len());
+        if flow.reading == Reading::Ready {
+            flow.has_input = !connection.take_inside_payload(&mut read.lend().input);
         }
         flow.has_input
     }
