@@ -23,15 +23,18 @@ pub struct Output {
     bytes: Vec<u8>,
     /// How many of the bytes are written.
     written: usize,
-    /// How many of the bytes are written, or wait and are not replies to the peer: a part of them, at least what is written.
-    not_replies: usize,
-    /// How many bytes may wait before the output is full.
+    /// How many bytes there are when as many replies to the peer wait as the limit allows: the limit, what is written, and what waits
+    /// and is not a reply.
+    full_at: usize,
+    /// How many bytes may wait before the output is full; at most [`NO_LIMIT`].
     limit: usize,
     /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet,
     /// or is flushed.
     close: Option<usize>,
 }
 
+/// More than a `Vec` can hold, and so little that adding the length of one does not wrap.
+const NO_LIMIT: usize = usize::MAX / 2 + 1;
 /// How much memory is always kept, however little was written last.
 const KEPT_SIZE: usize = 16 * 1024;
 
@@ -41,15 +44,17 @@ impl Output {
         Self {
             bytes: Vec::new(),
             written: 0,
-            not_replies: 0,
-            limit: usize::MAX,
+            full_at: NO_LIMIT,
+            limit: NO_LIMIT,
             close: None,
         }
     }
 
     /// Sets how many bytes may wait before the output is full.
     pub(super) fn set_limit(&mut self, bytes: usize) {
-        self.limit = bytes;
+        let not_replies = self.not_replies();
+        self.limit = bytes.min(NO_LIMIT);
+        self.full_at = self.limit.wrapping_add(not_replies);
     }
 
     /// Returns the buffer to pass as `out` to this crate's methods. Append only.
@@ -71,7 +76,7 @@ impl Output {
     }
 
     /// Same as [`len`](Self::len), for a buffer that was only appended to. Nothing wraps here and below, because
-    /// `written` and `not_replies` are parts of `bytes`.
+    /// `written` and what is not a reply are parts of `bytes`.
     #[inline]
     pub(super) fn total(&self) -> usize {
         self.bytes.len().wrapping_sub(self.written)
@@ -80,7 +85,13 @@ impl Output {
     /// Returns how many waiting bytes are replies.
     #[inline]
     pub(super) fn replies(&self) -> usize {
-        self.bytes.len().wrapping_sub(self.not_replies)
+        self.bytes.len().wrapping_sub(self.not_replies())
+    }
+
+    /// Returns how many bytes are written, or wait and are not replies.
+    #[inline]
+    fn not_replies(&self) -> usize {
+        self.full_at.wrapping_sub(self.limit)
     }
 
     /// Returns how many bytes may wait before the output is full.
@@ -91,13 +102,13 @@ impl Output {
     /// Returns whether as many replies wait as the limit allows, or more.
     #[inline]
     pub(super) fn is_full_of_replies(&self) -> bool {
-        self.replies() >= self.limit
+        self.bytes.len() >= self.full_at
     }
 
     /// Records that the last `size` bytes are not replies to the peer.
     #[inline]
     pub(super) fn add_unsolicited(&mut self, size: usize) {
-        self.not_replies = self.not_replies.wrapping_add(size);
+        self.full_at = self.full_at.wrapping_add(size);
     }
 
     /// Records that the last frame appended is our Close.
@@ -159,14 +170,15 @@ impl Output {
 
     /// Same as [`written`](Self::written), for less than what waits.
     pub(super) fn written_in_part(&mut self, size: usize) {
-        let unsolicited = self.not_replies.saturating_sub(self.written);
+        let unsolicited = self.not_replies().saturating_sub(self.written);
         self.written = self.written.saturating_add(size);
         self.close = self.close.map(|waiting| waiting.saturating_sub(size));
         if self.written > self.len() {
             self.bytes.drain(..self.written.min(self.bytes.len()));
             self.written = 0;
         }
-        self.not_replies = self.written.saturating_add(unsolicited.min(self.len()));
+        let not_replies = self.written.saturating_add(unsolicited.min(self.len()));
+        self.full_at = self.limit.wrapping_add(not_replies);
     }
 
     fn shrink(&mut self, used: usize) {
@@ -179,7 +191,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.written = 0;
-        self.not_replies = 0;
+        self.full_at = self.limit;
         self.close = None;
     }
 }

@@ -46,7 +46,10 @@ impl Cause {
     /// Returns whether as many of them wait as the limit allows, or more.
     #[inline]
     pub(super) fn is_full(self, output: &Output) -> bool {
-        self.counted(output) >= output.limit()
+        match self {
+            Self::Event => output.is_full_of_replies(),
+            Self::Caller => output.total() >= output.limit(),
+        }
     }
 
     /// Records that this caused the last `size` bytes of the output.
