@@ -592,6 +592,14 @@ fn lent_buffers_grow_with_reads_that_fill_them() {
     let now = Duration::ZERO;
     let pong = [0x8a, 0x80, 0, 0, 0, 0];
     let mut buffers = Box::new(Buffers::new(64 * 1024));
+    let mut idle = server_endpoint();
+    idle.lend_buffers(buffers);
+    assert_eq!(
+        idle.capacity(),
+        0,
+        "buffers that were never used allocate nothing"
+    );
+    buffers = idle.take_buffers().expect("it is idle");
     for (size, unread) in [
         (4096, 1),
         (4096, 0),
@@ -1151,6 +1159,48 @@ fn memory_stays_within_the_stated_sum() {
             peak >= BOUND / 8,
             "{delivery:?}: {peak} bytes of {BOUND}, so the formula says little"
         );
+    }
+}
+
+// RFC 6455 sections 4.1 and 4.2.2: a transport that ends inside the opening handshake ends it at once, not at its deadline; the caller
+// gets what was received of a rejecting response
+#[test]
+fn end_of_the_transport_ends_the_opening_handshake() {
+    let now = Duration::ZERO;
+    let request = ClientRequest::from_url("ws://h").unwrap();
+    for head in [&b""[..], &REQUEST[..REQUEST.len() - 1]] {
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+        feed(&mut endpoint, now, head);
+        assert_eq!(endpoint.step(now), Step::Read);
+        endpoint.received(0);
+        assert_eq!(endpoint.step(now), Step::Shutdown);
+        endpoint.shut_down();
+        assert_eq!(endpoint.step(now), Step::Done);
+        assert_eq!(endpoint.into_end().outcome, Outcome::Failed(HandshakeError::Eof));
+    }
+    for (head, body) in [
+        (&b""[..], None),
+        (b"HTTP/1.1 101 Switching Protocols\r\n", None),
+        (
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nNo e",
+            Some(b"No e"),
+        ),
+    ] {
+        let entropy = entropy::from_fn(|bytes| bytes.fill(7));
+        let mut endpoint = Endpoint::client(&EndpointConfig::new(), request.clone(), entropy, now);
+        write_all(&mut endpoint, now);
+        feed(&mut endpoint, now, head);
+        assert_eq!(endpoint.step(now), Step::Read);
+        endpoint.received(0);
+        let mut outcome = Outcome::Failed(HandshakeError::Eof);
+        if let Some(body) = body {
+            assert_eq!(endpoint.step(now), Step::Response);
+            assert_eq!(endpoint.response_body(), body);
+            endpoint.take_response().unwrap();
+            outcome = Outcome::Responded { status: 403 };
+        }
+        assert_eq!(endpoint.step(now), Step::Done);
+        assert_eq!(endpoint.into_end().outcome, outcome);
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
+use proptest::prelude::*;
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, ReadBuffer, Step};
 use websocket_proto::{ClosedBy, Config, Connection, Delivery, Error, Event, Role};
 
@@ -600,4 +601,72 @@ fn front_of_a_message_moves_before_the_rest_is_read() {
     assert_eq!(space.len(), READ - 50);
     assert_eq!(buffer.len(), 50);
     assert_eq!(buffer.space(50 + READ as u64 / 2).len(), READ / 2);
+}
+
+/// How a driver passes bytes to an endpoint.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Reads at most so much into the space for it.
+    Space(usize),
+    /// Gets the space, and there is nothing to read.
+    Blocked,
+    /// Reads so much elsewhere.
+    Elsewhere(usize),
+    Events,
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    let size = || prop_oneof![0..300usize, Just(usize::MAX)];
+    prop_oneof![
+        3 => size().prop_map(Way::Space),
+        1 => Just(Way::Blocked),
+        1 => (1..300usize).prop_map(Way::Elsewhere),
+        2 => Just(Way::Events),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 100 }))]
+
+    // `Endpoint::read_space`, `Endpoint::receive`: what is read is received in its order, however the two take turns, and with any
+    // number of reads before the events are taken
+    #[test]
+    fn ways_to_pass_bytes_take_turns(ways in prop::collection::vec(way(), 1..60)) {
+        for (end, max_read_size, reads) in [(client(), 128, 16), (server(), 33 * 1024, 2)] {
+            let payload: Vec<u8> = (0..reads * max_read_size).map(|i| (i % 251) as u8).collect();
+            let wire = end.all_incoming(&[(0x02, &payload), (0x80, &payload), (0x82, b"next")]);
+            let config = EndpointConfig::new().max_read_size(max_read_size);
+            let mut endpoint = Endpoint::from_connection(&config, end.open(), &[], Duration::ZERO);
+            let (mut rest, mut seen) = (&wire[..], Vec::new());
+            // Inside the message, so that it is read into.
+            let start = [Way::Elsewhere(1000), Way::Events];
+            let finish = [Way::Space(usize::MAX), Way::Events].into_iter().cycle();
+            for way in start.into_iter().chain(ways.iter().copied()).chain(finish) {
+                match way {
+                    Way::Space(size) if !rest.is_empty() => {
+                        let space = endpoint.read_space();
+                        let size = size.clamp(1, space.len());
+                        let size = read(&mut rest, &mut space[..size]);
+                        endpoint.received(size);
+                    }
+                    Way::Elsewhere(size) if !rest.is_empty() => {
+                        let (now, later) = rest.split_at(size.min(rest.len()));
+                        endpoint.receive(now);
+                        rest = later;
+                    }
+                    Way::Blocked => assert!(!endpoint.read_space().is_empty()),
+                    Way::Events => {
+                        while let Some((event, _)) = endpoint.next_event() {
+                            seen.push(Seen::from(event));
+                        }
+                        if rest.is_empty() {
+                            break;
+                        }
+                    }
+                    Way::Space(_) | Way::Elsewhere(_) => {}
+                }
+            }
+            prop_assert!(seen == [binary(&payload.repeat(2)), binary(b"next")], "{:?}", end.role);
+        }
+    }
 }

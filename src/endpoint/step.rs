@@ -173,7 +173,10 @@ impl Endpoint {
     pub fn received(&mut self, size: usize) {
         let read = &mut Buffers::of(&mut self.buffers, &self.flow.limits).read;
         match self.phase.connection() {
-            Some(connection) if connection.awaits_payload() => connection.payload_filled(size),
+            // Otherwise `read_space` was in the buffer, although space of the message is lent since an earlier call.
+            Some(connection) if connection.awaits_payload() && read.is_empty() => {
+                connection.payload_filled(size)
+            }
             _ => read.filled(size),
         }
         self.has_received(size);

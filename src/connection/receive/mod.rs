@@ -175,8 +175,8 @@ impl ReceiveHalf {
     /// Returns whether an empty input yields no event and changes nothing.
     #[inline]
     pub(super) fn needs_input(&self) -> bool {
-        // A payload that was read where it stays may be complete, and a chunk be inflated from one that is consumed.
-        self.state.is_open() && self.frame.is_none() && self.delivery != Delivery::Chunks
+        // Inside a frame, a payload that was read where it stays may be complete, and a chunk be inflated from one that is consumed.
+        self.state.is_open() && self.frame.is_none()
     }
 
     /// Receives input that ends inside the payload of a fragment, as most reads of a large message do: it yields no event. `false`
