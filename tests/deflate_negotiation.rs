@@ -139,6 +139,32 @@ fn windows_have_8_to_15_bits() {
 }
 
 #[test]
+fn numbers_are_clamped() {
+    type Setting = fn(DeflateConfig, u8) -> DeflateConfig;
+    let settings: [(Setting, u8, u8); 4] = [
+        (DeflateConfig::client_max_window_bits, 8, 15),
+        (DeflateConfig::server_max_window_bits, 8, 15),
+        (DeflateConfig::send_window_bits, 9, 15),
+        (DeflateConfig::level, 1, 9),
+    ];
+    for (index, (set, min, max)) in settings.into_iter().enumerate() {
+        let mut configs = Vec::new();
+        for number in 0..=u8::MAX {
+            let config = set(OPEN, number);
+            assert_eq!(
+                config,
+                set(OPEN, number.clamp(min, max)),
+                "{number} in setting {index}"
+            );
+            if !configs.contains(&config) {
+                configs.push(config);
+            }
+        }
+        assert_eq!(configs.len(), usize::from(max - min) + 1, "setting {index}");
+    }
+}
+
+#[test]
 fn bits_are_clamped() {
     for (bits, taken) in [(0, 8), (7, 8), (8, 8), (15, 15), (16, 15), (255, 15)] {
         let config = OPEN.client_max_window_bits(bits).server_max_window_bits(bits);

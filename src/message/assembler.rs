@@ -162,4 +162,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn memory_that_suffices_does_not_grow() {
+        let memory = Vec::with_capacity(1000);
+        let capacity = memory.capacity();
+        let mut message = Assembler::new();
+        message.recycle(memory);
+        message.begin(MessageKind::Binary);
+        message.push(&[1; 600], NO_KEY, |_| u64::MAX).unwrap();
+        let Ok(Some(Content::Binary(bytes))) = message.finish() else {
+            panic!()
+        };
+        assert_eq!(bytes.into_owned().capacity(), capacity);
+    }
 }
