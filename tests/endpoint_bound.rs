@@ -89,6 +89,10 @@ impl Counted {
         }
         self.frames -= 1;
         self.waiting += FRAME;
+        let (waiting, limit) = (self.waiting - self.sent, LIMIT);
+        if waiting >= LIMIT {
+            assert_eq!(sender.send_binary(b""), Err(SendError::Full { waiting, limit }));
+        }
     }
 
     fn send(&mut self) {
