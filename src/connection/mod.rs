@@ -221,6 +221,12 @@ impl Connection {
         self.receiver.take_whole_message(input)
     }
 
+    /// Returns whether [`take_inside_payload`](Self::take_inside_payload) may receive the input.
+    #[inline]
+    pub(crate) fn is_inside_fragment(&self) -> bool {
+        self.receiver.is_inside_fragment()
+    }
+
     /// Receives input that ends inside a payload, and yields no event; `false` leaves everything else to [`receive`](Self::receive).
     #[inline]
     pub(crate) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {

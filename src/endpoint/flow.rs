@@ -90,6 +90,18 @@ impl Flow {
         }
     }
 
+    /// Moves the time forward to `now`.
+    #[inline]
+    pub(super) fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(nanos(now));
+    }
+
+    /// Whether a deadline may have come, of the keepalive or of progress: a single comparison, which takes [`NEVER`] for a time.
+    #[inline]
+    pub(super) fn may_be_due(&self) -> bool {
+        self.keepalive.due().min(self.progress_due) <= self.now
+    }
+
     pub(super) fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
     }

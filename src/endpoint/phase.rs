@@ -110,6 +110,12 @@ impl Phase {
         }
     }
 
+    /// Whether the connection is open, and not closing.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(connection) if connection.is_open())
+    }
+
     /// Whether the closing handshake has begun.
     pub(super) fn is_closing(&self) -> bool {
         match self {

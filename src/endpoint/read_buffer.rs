@@ -74,11 +74,20 @@ impl ReadBuffer {
     /// the beginning of a read and is usually complete in it. If less is missing, the extra read would cost more than
     /// it saves.
     pub fn space(&mut self, remaining: u64) -> &mut [u8] {
-        let missing = self.missing(remaining);
-        match self.is_empty() && !self.grows() {
-            true => (self.start, self.end) = (0, 0),
-            false => self.make_space(remaining),
+        if !self.is_empty() || self.grows() {
+            return self.space_after(remaining);
         }
+        (self.start, self.end) = (0, 0);
+        let size = self.read_size(self.missing(remaining)).min(self.storage.len());
+        self.storage.get_mut(..size).unwrap_or_default()
+    }
+
+    /// Same as [`space`](Self::space), for a buffer that keeps bytes or grows. Not inlined, because most reads are consumed
+    /// completely.
+    #[inline(never)]
+    fn space_after(&mut self, remaining: u64) -> &mut [u8] {
+        let missing = self.missing(remaining);
+        self.make_space(remaining);
         let end = self
             .end
             .saturating_add(self.read_size(missing))
@@ -100,8 +109,6 @@ impl ReadBuffer {
         self.was_filled() && self.storage.len() < self.max_read_size
     }
 
-    /// Not inlined, because most reads are consumed completely.
-    #[inline(never)]
     fn make_space(&mut self, remaining: u64) {
         let unread = self.len();
         let behind = self.storage.len().saturating_sub(self.end);

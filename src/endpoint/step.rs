@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::flow::{Reading, Writing};
 use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
 use crate::Role;
-use crate::keepalive::{Action, Expired, NEVER, nanos};
+use crate::keepalive::{Action, Expired, NEVER};
 
 /// The one thing to do next for an [`Endpoint`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -62,6 +62,9 @@ impl Endpoint {
         if self.has_events() {
             return Step::Event;
         }
+        if self.only_reads() {
+            return Step::Read;
+        }
         if let Some(step) = self.output_step() {
             return step;
         }
@@ -103,7 +106,7 @@ impl Endpoint {
     /// step.
     #[inline(always)]
     fn advance(&mut self, now: Duration, reads: bool) {
-        self.flow.now = self.flow.now.max(nanos(now));
+        self.flow.advance(now);
         if self.flow.writing == Writing::Failed {
             self.drop_output();
         }
@@ -115,7 +118,7 @@ impl Endpoint {
         if self.phase.is_closing() && !self.has_output() {
             self.flow.keepalive.record_closing(self.flow.now());
         }
-        if self.flow.keepalive.is_due(self.flow.now) || self.flow.makes_no_progress() {
+        if self.flow.may_be_due() {
             self.reach_deadline(reads);
         }
     }
@@ -418,10 +421,18 @@ impl Endpoint {
         if output.is_full_of_replies() {
             return false;
         }
-        if flow.reading == Reading::Ready {
+        if flow.reading == Reading::Ready && connection.is_inside_fragment() {
             flow.has_input = !connection.take_inside_payload(&mut read.lend().input);
         }
         flow.has_input
+    }
+
+    /// Returns whether the connection is open, everything is written and flushed, and the transport can be read: what nearly
+    /// every read finds. The checks that follow would lead there too, and take longer.
+    #[inline]
+    fn only_reads(&self) -> bool {
+        let is_ready = self.flow.reading == Reading::Ready && self.flow.writing == Writing::Ready;
+        is_ready && self.phase.is_open() && !self.has_output()
     }
 
     /// Returns whether so many replies wait that nothing is read.

@@ -94,10 +94,13 @@ impl Default for KeepaliveConfig {
 /// A time that is never reached.
 pub(crate) const NEVER: u64 = u64::MAX;
 pub(crate) const NANOS_PER_MILLI: u64 = 1_000_000;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A time as nanoseconds since its origin.
+#[inline]
 pub(crate) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+    let seconds = time.as_secs().saturating_mul(NANOS_PER_SECOND);
+    seconds.saturating_add(u64::from(time.subsec_nanos()))
 }
 
 /// Whether this time has come.

@@ -360,8 +360,9 @@ impl Keepalive {
         is_reached(self.due(), now)
     }
 
+    /// Returns when [`tick`](Self::tick) has more to do than to wait; [`NEVER`] if it never has.
     #[inline]
-    fn due(&self) -> u64 {
+    pub(crate) fn due(&self) -> u64 {
         match self.phase {
             Phase::Opening { due, .. } | Phase::Idle { due } | Phase::Closing { due } => due,
             Phase::Waiting { sent, heard } => match heard {

@@ -179,6 +179,12 @@ impl ReceiveHalf {
         self.state.is_open() && self.frame.is_none()
     }
 
+    /// Returns whether the next byte belongs to a message that is being assembled.
+    #[inline]
+    pub(super) fn is_inside_fragment(&self) -> bool {
+        matches!(self.frame, Some(Frame::Fragment(_)))
+    }
+
     /// Receives input that ends inside the payload of a fragment, as most reads of a large message do: it yields no event. `false`
     /// leaves everything else, including errors, to `receive_any`.
     pub(super) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
