@@ -254,8 +254,26 @@ mod tests {
         is_read
     }
 
+    // RFC 9110 sections 5.1 and 5.5: each byte at each place that is searched, among letters and hyphens
+    #[test]
+    fn early_searches_find_the_first_byte_of_their_kind() {
+        for (place, byte) in (0..32).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+            for others in [*b"az", *b"AZ", *b"--"] {
+                let mut bytes = [others; 20].as_flattened().to_vec();
+                bytes[place] = byte;
+                let naive = |is_found: fn(u8) -> bool| bytes[..32].iter().position(|byte| is_found(*byte));
+                let other = naive(|byte| !byte.is_ascii_alphabetic() && byte != b'-');
+                assert_eq!(find_early(&bytes, other_than_letters), other, "{byte} at {place}");
+                let control = naive(|byte| byte < b' ');
+                assert_eq!(find_early(&bytes, first_control), control, "{byte} at {place}");
+                let colon = find_early(&bytes, |word| first_zero(word ^ each(b':')));
+                assert_eq!(colon, naive(|byte| byte == b':'), "{byte} at {place}");
+            }
+        }
+    }
+
     const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\nconnection:Upgrade\r\nEmpty:\r\nSpaces:   \r\n\
-        X-Around:  a b  \r\nCookie: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\xe9 0123456789\r\n\
+        X-Around:  a b  \r\nX-Before:  a b\r\nX-Behind: a b \r\nX-One:  a\r\nCookie: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\xe9 0123456789\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nframes";
     const RESPONSE: &[u8] =
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
