@@ -70,7 +70,8 @@ fn run(url: &str, mut handle: impl FnMut(Event<'_>, Sender<'_>)) -> Result<End, 
         match endpoint.step(clock.elapsed()) {
             Step::Response => _ = endpoint.take_response(),
             Step::Event => {
-                while let Some((event, sender)) = endpoint.next_event() {
+                let mut events = endpoint.events();
+                while let Some((event, sender)) = events.next() {
                     handle(event, sender);
                 }
             }

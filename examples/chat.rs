@@ -138,7 +138,8 @@ fn answer(endpoint: &mut Endpoint) -> Result<Answer, HandshakeMisuse> {
 /// Passes on what the client says to everyone.
 fn take_messages(endpoint: &mut Endpoint) -> Vec<Prepared> {
     let mut messages = Vec::new();
-    while let Some((event, mut sender)) = endpoint.next_event() {
+    let mut events = endpoint.events();
+    while let Some((event, mut sender)) = events.next() {
         match event {
             Event::Text(text) => messages.push(Prepared::text(&text)),
             Event::Binary(_) => _ = sender.close(CloseCode::UNSUPPORTED_DATA, "text only"),

@@ -67,7 +67,8 @@ fn serve(mut stream: TcpStream, config: &EndpointConfig) -> io::Result<End> {
         match endpoint.step(clock.elapsed()) {
             Step::Request => endpoint.accept(),
             Step::Event => {
-                while let Some((event, sender)) = endpoint.next_event() {
+                let mut events = endpoint.events();
+                while let Some((event, sender)) = events.next() {
                     echo(event, sender);
                 }
             }

@@ -91,6 +91,9 @@ impl Endpoint {
     /// [`Write`](Step::Write) and [`Flush`](Step::Flush) have to be carried out, [`Wait`](Step::Wait) means that the
     /// transport accepts nothing, and [`Done`](Step::Done) that the transport has failed or the endpoint has ended.
     /// `None`: all output is written and flushed.
+    ///
+    /// `Flush` is only returned once all output is written. After it has been [carried out](Self::flushed), a driver need not ask
+    /// for another step.
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
         self.advance(now, false);
         match self.flow.writing {

@@ -54,7 +54,8 @@ impl Driven {
                     sent.write(endpoint.output());
                     endpoint.written(endpoint.output().len());
                 }
-                Step::Flush => endpoint.flushed(),
+                // The last step.
+                Step::Flush => return endpoint.flushed(),
                 _ => return,
             }
         }

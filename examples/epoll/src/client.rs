@@ -49,7 +49,8 @@ impl Client {
 
 /// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint, socket: &mut Socket) {
-    while let Some((event, mut sender)) = endpoint.next_event() {
+    let mut events = endpoint.events();
+    while let Some((event, mut sender)) = events.next() {
         // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) if socket.takes(text.len()) => sender

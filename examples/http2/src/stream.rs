@@ -45,7 +45,8 @@ pub async fn carry(
         loop {
             match endpoint.step(clock.elapsed()) {
                 Step::Event => {
-                    while let Some((event, sender)) = endpoint.next_event() {
+                    let mut events = endpoint.events();
+                    while let Some((event, sender)) = events.next() {
                         react(event, sender);
                     }
                 }

@@ -67,7 +67,8 @@ async fn serve(stream: Async<TcpStream>) -> io::Result<End> {
 
 /// Echoes messages. The endpoint replies to Pings and Closes.
 fn echo(endpoint: &mut Endpoint) {
-    while let Some((event, mut sender)) = endpoint.next_event() {
+    let mut events = endpoint.events();
+    while let Some((event, mut sender)) = events.next() {
         // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
             Event::Text(text) => sender.send_text(&text),

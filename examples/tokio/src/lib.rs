@@ -86,7 +86,7 @@ pub use websocket_proto::connection::{Close, Prepared};
 #[cfg(feature = "deflate")]
 pub use websocket_proto::deflate::DeflateConfig;
 pub use websocket_proto::endpoint::{
-    End, Endpoint, EndpointConfig, Interruption, Outcome, SendError, Sender, Step, Timeout,
+    End, Endpoint, EndpointConfig, Events, Interruption, Outcome, SendError, Sender, Step, Timeout,
 };
 pub use websocket_proto::handshake::{ClientRequest, Request, Response, Upgrade};
 pub use websocket_proto::keepalive::KeepaliveConfig;
@@ -147,12 +147,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Lends the next event, with a handle for replying while it is held: see [`Endpoint::next_event`].
+    pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
+        self.endpoint.next_event()
+    }
+
+    /// Lends the events that have arrived, each with a handle for replying while it is held: see [`Endpoint::events`].
     ///
     /// ```no_run
     /// # use embedding_tokio::{Event, WebSocket};
     /// # async fn echo(socket: &mut WebSocket<tokio::net::TcpStream>) {
     /// while socket.ready().await {
-    ///     while let Some((event, mut sender)) = socket.next_event() {
+    ///     let mut events = socket.events();
+    ///     while let Some((event, mut sender)) = events.next() {
     ///         if let Event::Text(text) = event {
     ///             _ = sender.send_text(&text);
     ///         }
@@ -160,8 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// }
     /// # }
     /// ```
-    pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
-        self.endpoint.next_event()
+    pub fn events(&mut self) -> Events<'_> {
+        self.endpoint.events()
     }
 
     /// Sends a message: waits while too much output is buffered, queues the message, and writes what the transport

@@ -33,7 +33,8 @@ async fn echo(stream: TcpStream) -> String {
         Err(end) => return end.to_string(),
     };
     while socket.ready().await {
-        while let Some((event, mut sender)) = socket.next_event() {
+        let mut events = socket.events();
+        while let Some((event, mut sender)) = events.next() {
             _ = match event {
                 Event::Text(text) => sender.send_text(&text),
                 Event::Binary(payload) => sender.send_binary(&payload),
