@@ -6,7 +6,7 @@ mod common;
 mod heap;
 
 use common::endpoints::{feed, write_all};
-use common::pair::{Act, Link, Pair, Setup};
+use common::pair::{Act, Driver, Link, Pair, Setup};
 use common::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -745,18 +745,22 @@ fn splits_change_nothing() {
         chunk: 1 << 16,
         capacity: 1 << 16,
         buffers: false,
+        driver: Driver::Readiness,
     });
     assert!(whole[0].0.len() == 5 && whole[0].1.contains("clean"));
     for chunk in [1, 2, 3, 7, 64, 127, 129, 1000] {
         for buffers in [false, true] {
-            assert_eq!(
-                run(Link {
-                    chunk,
-                    capacity: 2000,
-                    buffers
-                }),
-                whole
-            );
+            for driver in [Driver::Readiness, Driver::Completion, Driver::Multishot] {
+                assert_eq!(
+                    run(Link {
+                        chunk,
+                        capacity: 2000,
+                        buffers,
+                        driver
+                    }),
+                    whole
+                );
+            }
         }
     }
 }
@@ -1035,6 +1039,45 @@ fn request_that_the_caller_does_not_answer_in_time_gets_a_503() {
     }
 }
 
+// RFC 6455 section 7.1.1, D86: an operation that completes long after its step takes nothing of the time to linger
+#[test]
+fn time_to_linger_starts_with_the_step_after_the_shutdown() {
+    let mut endpoint = server_endpoint();
+    endpoint.receive(&server().incoming(0x88, &[0x03, 0xe8]));
+    assert_eq!(events(&mut endpoint, seconds(0)).len(), 1);
+    write_all(&mut endpoint, seconds(0));
+    assert_eq!(endpoint.step(seconds(0)), Step::Shutdown);
+    endpoint.shut_down();
+    assert_eq!(endpoint.step(seconds(10)), Step::Read);
+    assert_eq!(endpoint.deadline(), Some(seconds(12)));
+    endpoint.read_blocked();
+    assert_eq!(endpoint.step(seconds(12)), Step::Done);
+    assert!(endpoint.into_end().is_clean());
+}
+
+// D87: what arrived before the transport failed is returned, however late the caller takes it
+#[test]
+fn events_outlive_the_transport_and_its_deadlines() {
+    let mut endpoint = server_endpoint();
+    endpoint.receive(&server().incoming(0x81, b"x"));
+    endpoint.write_failed("broken pipe");
+    // A shutdown that was under way.
+    endpoint.shut_down();
+    assert_eq!(endpoint.flush_step(seconds(0)), Some(Step::Done));
+    for now in [0, 3600] {
+        assert_eq!(endpoint.step(seconds(now)), Step::Event);
+        assert_eq!(endpoint.deadline(), None);
+    }
+    assert_eq!(events(&mut endpoint, seconds(3600)), [text("x")]);
+    assert_eq!(
+        endpoint.step(seconds(3600)),
+        Step::Read,
+        "the peer's Close may be there"
+    );
+    endpoint.read_blocked();
+    assert_eq!(endpoint.step(seconds(3602)), Step::Done);
+}
+
 // D86: nothing ends early, and each deadline is one instant
 #[test]
 fn timeouts_are_rounded_up() {
@@ -1057,7 +1100,10 @@ fn timeouts_are_rounded_up() {
         assert_eq!(endpoint.step(Duration::ZERO), Step::Write);
         assert_eq!(endpoint.deadline(), due);
         endpoint.write_failed("broken pipe");
-        assert_eq!(endpoint.deadline(), due, "that of lingering");
+        let is_over = timeout.is_zero();
+        let step = if is_over { Step::Done } else { Step::Read };
+        assert_eq!(endpoint.step(Duration::ZERO), step);
+        assert_eq!(endpoint.deadline(), due.filter(|_| !is_over), "that of lingering");
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::pair::{Act, Link, MAX_MESSAGE, Opening, Pair, Setup};
+use common::pair::{Act, Driver, Link, MAX_MESSAGE, Opening, Pair, Setup};
 use proptest::prelude::*;
 use std::io::Write as _;
 use std::time::Instant;
@@ -55,8 +55,9 @@ const SETUPS: [(Setup, u32); 6] = [
     ),
 ];
 
+/// What may happen to an end that is driven by readiness.
 const ACTS: [Act; 9] = [
-    Act::Send(MAX_MESSAGE),
+    Act::Send(MESSAGE),
     Act::Ping,
     Act::Close,
     Act::Step,
@@ -67,21 +68,64 @@ const ACTS: [Act; 9] = [
     Act::Hang,
 ];
 
-const LINKS: [Link; 3] = [
+/// What may happen in addition.
+const MORE_ACTS: [Act; 9] = [
+    Act::SendVectored(MESSAGE),
+    Act::Hesitate,
+    Act::Flush,
+    Act::Arrive(usize::MAX),
+    Act::Arrive(1),
+    Act::Complete(usize::MAX),
+    Act::Complete(1),
+    Act::Ready,
+    Act::Park,
+];
+
+/// What may happen to an end whose operations complete later, in each order.
+const COMPLETIONS: [Act; 8] = [
+    Act::Send(MESSAGE),
+    Act::Close,
+    Act::Step,
+    Act::Hesitate,
+    Act::Flush,
+    Act::Arrive(usize::MAX),
+    Act::Complete(usize::MAX),
+    Act::FailReading,
+];
+
+/// The size of a message of which two fill the output.
+const MESSAGE: usize = 300;
+
+const LINKS: [Link; 5] = [
     Link {
         chunk: 4096,
         capacity: 1 << 16,
         buffers: false,
+        driver: Driver::Readiness,
     },
     Link {
         chunk: 4096,
         capacity: 1 << 16,
         buffers: true,
+        driver: Driver::Readiness,
     },
     Link {
         chunk: 7,
         capacity: 64,
         buffers: true,
+        driver: Driver::Readiness,
+    },
+    Link {
+        chunk: 4096,
+        capacity: 1 << 16,
+        buffers: true,
+        driver: Driver::Completion,
+    },
+    Link {
+        chunk: 150,
+        capacity: 200,
+        buffers: false,
+        driver: Driver::Multishot,
     },
 ];
 
@@ -89,6 +133,10 @@ const LINKS: [Link; 3] = [
 fn run(setup: Setup, link: Link, steps: usize, acts: &[(usize, Act)]) {
     let mut pair = Pair::new(setup, link);
     for place in (0..2 * steps).map(|step| step % 2) {
+        if link.driver != Driver::Readiness {
+            pair.act(place, Act::Complete(usize::MAX));
+            pair.act(place, Act::Arrive(usize::MAX));
+        }
         pair.act(place, Act::Step);
     }
     for (place, act) in acts {
@@ -107,7 +155,6 @@ fn run(setup: Setup, link: Link, steps: usize, acts: &[(usize, Act)]) {
 fn every_short_sequence_keeps_the_invariants() {
     let more = std::env::var("ENDPOINT_DEPTH").map_or(0, |depth| depth.parse().expect("a number"));
     let (start, mut sequences) = (Instant::now(), 0u64);
-    let choices = 2 * ACTS.len();
     for (setup, depth) in SETUPS {
         let starts: &[usize] = match setup.opening {
             Opening::Done => &[0],
@@ -117,11 +164,15 @@ fn every_short_sequence_keeps_the_invariants() {
             .into_iter()
             .flat_map(|link| starts.iter().map(move |steps| (link, *steps)))
         {
-            let depth = depth + more;
+            let (acts, depth) = match link.driver {
+                Driver::Readiness => (&ACTS[..], depth + more),
+                Driver::Completion | Driver::Multishot => (&COMPLETIONS[..], 2 + more),
+            };
+            let choices = 2 * acts.len();
             for number in 0..choices.pow(depth) {
                 let acts: Vec<_> = (0..depth)
                     .map(|place| number / choices.pow(place) % choices)
-                    .map(|choice| (choice % 2, ACTS[choice / 2]))
+                    .map(|choice| (choice % 2, acts[choice / 2]))
                     .collect();
                 let result = std::panic::catch_unwind(|| run(setup, link, steps, &acts));
                 assert!(result.is_ok(), "{setup:?} {link:?} after {steps} steps: {acts:?}");
@@ -134,28 +185,36 @@ fn every_short_sequence_keeps_the_invariants() {
 }
 
 fn act() -> impl Strategy<Value = (usize, Act)> {
+    let size = || (0..=MESSAGE).boxed().prop_union((0..=MAX_MESSAGE).boxed());
     let kinds = prop_oneof![
         8 => Just(Act::Step),
-        4 => (0..=MAX_MESSAGE).prop_map(Act::Send),
+        4 => size().prop_map(Act::Send),
+        1 => size().prop_map(Act::SendVectored),
+        3 => Just(Act::Hesitate),
+        4 => (0..400usize).prop_map(Act::Arrive),
+        4 => (0..400usize).prop_map(Act::Complete),
         1 => Just(Act::Ping),
+        1 => Just(Act::Wait),
         1 => prop::sample::select(&ACTS[..]),
+        2 => prop::sample::select(&MORE_ACTS[..]),
     ];
     (0..2usize, kinds)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 300 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { std::env::var("CASES").map_or(400, |c| c.parse().unwrap()) }))]
 
-    // D90: longer sequences, on any transport
+    // D90: longer sequences, on any transport, however it is driven
     #[test]
     fn any_sequence_keeps_the_invariants(
         acts in prop::collection::vec(act(), 0..60),
         chunk in 1..400usize,
         capacity in 1..2000usize,
         buffers: bool,
+        driver in prop::sample::select(&[Driver::Readiness, Driver::Completion, Driver::Multishot][..]),
         setup in 0..SETUPS.len(),
         steps in 0..40usize,
     ) {
-        run(SETUPS[setup].0, Link { chunk, capacity, buffers }, steps, &acts);
+        run(SETUPS[setup].0, Link { chunk, capacity, buffers, driver }, steps, &acts);
     }
 }

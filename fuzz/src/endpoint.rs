@@ -1,6 +1,6 @@
 //! Endpoints over arbitrary transports.
 
-use super::common::pair::{Act, Link, MAX_MESSAGE, Opening, Pair, Setup};
+use super::common::pair::{Act, Driver, Link, MAX_MESSAGE, Opening, Pair, Setup};
 use super::common::strict::Strict;
 use super::ends::Settings;
 use super::input::Input;
@@ -29,7 +29,28 @@ fn setup(input: &mut Input) -> Setup {
 }
 
 fn act(input: &mut Input) -> Act {
-    match input.byte() % 16 {
+    match input.byte() {
+        kind @ ..128 => common_act(kind % 16, input),
+        kind => match kind % 16 {
+            0..=3 => Act::Arrive(usize::from(input.byte())),
+            4..=7 => Act::Complete(usize::from(input.byte())),
+            8 => Act::Arrive(usize::MAX),
+            9 => Act::Complete(usize::MAX),
+            10 => Act::SendVectored(size(input)),
+            11 => Act::Flush,
+            12 => Act::Ready,
+            13 => Act::Park,
+            _ => Act::Hesitate,
+        },
+    }
+}
+
+fn size(input: &mut Input) -> usize {
+    usize::from(input.number()) % (MAX_MESSAGE + 1)
+}
+
+fn common_act(kind: u8, input: &mut Input) -> Act {
+    match kind {
         0 => Act::Ping,
         1 => Act::Close,
         2 => Act::Abort,
@@ -38,7 +59,7 @@ fn act(input: &mut Input) -> Act {
         5 => Act::Vanish,
         6 => Act::Wait,
         7 if input.byte() == 0 => Act::Hang,
-        7..=9 => Act::Send(usize::from(input.number()) % (MAX_MESSAGE + 1)),
+        7..=9 => Act::Send(size(input)),
         _ => Act::Step,
     }
 }
@@ -48,10 +69,16 @@ fn act(input: &mut Input) -> Act {
 pub fn endpoint(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let setup = setup(&mut input);
+    let (chunk, capacity, flags) = (input.number() % 512, input.number() % 4096, input.byte());
     let link = Link {
-        chunk: usize::from(input.number() % 512) + 1,
-        capacity: usize::from(input.number() % 4096) + 1,
-        buffers: input.byte() & 1 != 0,
+        chunk: usize::from(chunk) + 1,
+        capacity: usize::from(capacity) + 1,
+        buffers: flags & 1 != 0,
+        driver: match flags >> 1 & 3 {
+            0 | 1 => Driver::Readiness,
+            2 => Driver::Completion,
+            _ => Driver::Multishot,
+        },
     };
     let mut pair = Pair::new(setup, link);
     for _ in 0..200 {

@@ -22,6 +22,9 @@ pub(super) struct Flow {
     pub(super) now: u64,
 }
 
+/// A time that starts with the next step, for which it is due.
+const STARTS: u64 = 0;
+
 /// The peer's direction of the transport.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Reading {
@@ -150,14 +153,31 @@ impl Flow {
         };
     }
 
+    /// Records that nothing more can be written. What the peer has sent is still read for a while.
+    pub(super) fn fail_writing(&mut self, error: TransportError) {
+        if self.writing != Writing::Failed {
+            self.linger();
+        }
+        self.fail(error);
+    }
+
     /// Records an error of the transport: nothing more is written. Only the first error counts.
     pub(super) fn fail(&mut self, error: TransportError) {
         self.failure.get_or_insert(Box::new(error));
         self.writing = Writing::Failed;
     }
 
-    /// Starts the time that the peer has to read our last bytes and to end its direction.
+    /// Starts the time that the peer has to read our last bytes and to end its direction, with the next step: the last one may have
+    /// been long before an operation was complete.
     pub(super) fn linger(&mut self) {
-        self.progress_due = self.after(self.limits.linger_timeout);
+        self.progress_due = STARTS;
+    }
+
+    /// Returns whether the time of [`linger`](Self::linger) has not passed.
+    pub(super) fn lingers(&mut self) -> bool {
+        if self.progress_due == STARTS {
+            self.progress_due = self.after(self.limits.linger_timeout);
+        }
+        !self.makes_no_progress()
     }
 }

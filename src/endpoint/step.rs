@@ -129,6 +129,9 @@ impl Endpoint {
     #[cold]
     #[inline(never)]
     fn reach_deadline(&mut self, reads: bool) {
+        if self.owes_events() {
+            return;
+        }
         if self.flow.keepalive.is_due(self.flow.now) && self.is_timed() {
             if let Err(expired) = self.do_what_is_due(reads) {
                 return self.expired(expired);
@@ -139,9 +142,10 @@ impl Endpoint {
         }
     }
 
-    /// Returns the latest time for the next call of [`step`](Self::step), since the same origin. `None` means never.
+    /// Returns the latest time for the next call of [`step`](Self::step), since the same origin. `None` means never. A time in the
+    /// past means now.
     pub fn deadline(&self) -> Option<Duration> {
-        if let Phase::Ended(_) = self.phase {
+        if matches!(self.phase, Phase::Ended(_)) || self.owes_events() {
             return None;
         }
         let progress =
@@ -177,12 +181,12 @@ impl Endpoint {
     /// transport, as for `Read::read`.
     #[inline]
     pub fn received(&mut self, size: usize) {
+        if self.flow.reading == Reading::Ended {
+            return;
+        }
         let read = &mut Buffers::of(&mut self.buffers, &self.flow.limits).read;
         match self.phase.connection() {
-            // Otherwise `read_space` was in the buffer, although space of the message is lent since an earlier call.
-            Some(connection) if connection.awaits_payload() && read.is_empty() => {
-                connection.payload_filled(size)
-            }
+            Some(connection) if connection.awaits_payload() => connection.payload_filled(size),
             _ => read.filled(size),
         }
         self.has_received(size);
@@ -195,6 +199,13 @@ impl Endpoint {
     /// [`read_blocked`](Self::read_blocked) when a read starts, and this method when it is complete. Frames that arrive
     /// before the caller has taken and answered the request, or has taken the response, are the first events of the connection.
     pub fn receive(&mut self, bytes: &[u8]) {
+        if self.flow.reading == Reading::Ended {
+            return;
+        }
+        if let Some(connection) = self.phase.connection() {
+            // What is read next is behind these bytes in the buffer, not in the space of a message that was lent before.
+            connection.payload_filled(0);
+        }
         self.buffers().read.extend(bytes);
         self.has_received(bytes.len());
     }
@@ -263,8 +274,10 @@ impl Endpoint {
 
     /// Records that writing is shut down.
     pub fn shut_down(&mut self) {
-        self.flow.writing = Writing::ShutDown;
-        self.flow.linger();
+        if self.flow.writing != Writing::Failed {
+            self.flow.writing = Writing::ShutDown;
+            self.flow.linger();
+        }
     }
 
     /// Records that the transport may be ready again after it was blocked, or that the deadline has passed.
@@ -281,19 +294,15 @@ impl Endpoint {
 
     /// Records that the transport could not be read. The endpoint ends; events received before are still returned.
     pub fn read_failed(&mut self, error: impl Into<TransportError>) {
-        self.fail(error.into());
+        self.flow.fail(error.into());
+        self.drop_output();
         self.received(0);
     }
 
     /// Records that the transport could not be written to, flushed or shut down. Nothing more is written; the endpoint
     /// still reads for a while, because the peer's Close may already be there.
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
-        self.fail(error.into());
-        self.flow.linger();
-    }
-
-    fn fail(&mut self, error: TransportError) {
-        self.flow.fail(error);
+        self.flow.fail_writing(error.into());
         self.drop_output();
     }
 
@@ -327,11 +336,21 @@ impl Endpoint {
     fn progress_missed(&mut self) {
         match self.flow.writing {
             // The peer's time to read our last bytes has passed.
-            Writing::ShutDown | Writing::Failed => self.finish(None),
+            Writing::ShutDown | Writing::Failed => {
+                if !self.flow.lingers() {
+                    self.finish(None);
+                }
+            }
             Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
                 self.time_out(Timeout::Write);
             }
         }
+    }
+
+    /// Returns whether the transport has failed, and events that were received before may wait for the caller: they are returned,
+    /// however late.
+    fn owes_events(&self) -> bool {
+        self.flow.writing == Writing::Failed && self.flow.has_input && matches!(self.phase, Phase::Open(_))
     }
 
     /// Returns whether a Ping has timed out, but its answer may be in the transport: the caller was busy, and what came
@@ -376,6 +395,7 @@ impl Endpoint {
         let unwritten = self.buffers.as_ref().map(|buffers| &buffers.output);
         self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;
+        self.flow.reading = Reading::Ended;
         self.flow.has_input = false;
         self.flow.progress_due = NEVER;
     }

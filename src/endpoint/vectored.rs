@@ -172,8 +172,7 @@ impl VectoredWrite<'_> {
     /// Records that the transport could not be written to, like
     /// [`Endpoint::write_failed`](super::Endpoint::write_failed).
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
-        self.flow.fail(error.into());
-        self.flow.linger();
+        self.flow.fail_writing(error.into());
     }
 }
 
