@@ -822,17 +822,20 @@ fn pings_end_with_the_direction_of_the_peer() {
             Step::Wait(Interest::Writable),
             "a Ping is due"
         );
-        assert_eq!(endpoint.output().len(), 3 + 10, "the Pong and the Ping");
+        assert_eq!(
+            endpoint.output().len(),
+            3,
+            "the Pong, behind which a Ping could not leave"
+        );
         endpoint.receive(&[]);
         assert_eq!(endpoint.deadline(), Some(seconds(61)), "that of the output");
         for later in [40, 60] {
             assert_eq!(endpoint.step(seconds(later)), Step::Wait(Interest::Writable));
         }
-        assert_eq!(endpoint.output().len(), 3 + 10, "a further Ping serves nobody");
         if accepts {
             endpoint.ready();
             assert_eq!(endpoint.step(seconds(60)), Step::Write);
-            endpoint.written(13);
+            endpoint.written(3);
             assert_eq!(events(&mut endpoint, seconds(60)), [text("x")], "it is not lost");
         } else {
             assert_eq!(endpoint.step(seconds(61)), Step::Done);

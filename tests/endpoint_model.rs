@@ -202,7 +202,7 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { std::env::var("CASES").map_or(400, |c| c.parse().unwrap()) }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 400 }))]
 
     // D90: longer sequences, on any transport, however it is driven
     #[test]

@@ -53,6 +53,10 @@ impl EndpointConfig {
     ///
     /// A peer that has ended its direction of the transport cannot answer a Ping. From then on only the
     /// [`write_timeout`](Self::write_timeout) applies to an open connection.
+    ///
+    /// While [`max_buffered`](Self::max_buffered) bytes or more wait to be written, a Ping that is due is not added to them, so that
+    /// Pings do not pile up for a peer that reads a byte now and then. Its timeout applies all the same: any output that the
+    /// transport accepts counts as activity.
     pub const fn keepalive(mut self, config: KeepaliveConfig) -> Self {
         self.keepalive = config;
         self

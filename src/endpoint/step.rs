@@ -319,7 +319,10 @@ impl Endpoint {
         }
         let now = self.flow.now();
         if let Action::Ping(payload) = self.flow.keepalive.tick(now)? {
-            _ = self.sender().send_ping(&payload);
+            // A peer that reads a byte now and then would let them pile up.
+            if self.output().len() < self.flow.limits.max_buffered() {
+                _ = self.sender().send_ping(&payload);
+            }
         }
         Ok(())
     }
