@@ -198,6 +198,10 @@ impl Endpoint {
     /// For drivers whose reads run while the endpoint is in use, in another thread or in the kernel: call
     /// [`read_blocked`](Self::read_blocked) when a read starts, and this method when it is complete. Frames that arrive
     /// before the caller has taken and answered the request, or has taken the response, are the first events of the connection.
+    /// Bytes after the end of the transport are ignored.
+    ///
+    /// The endpoint keeps the bytes until their events are taken. To bound that memory, start a read only for
+    /// [`Step::Read`].
     pub fn receive(&mut self, bytes: &[u8]) {
         if self.flow.reading == Reading::Ended {
             return;
