@@ -74,13 +74,7 @@ impl Endpoint {
     pub fn next_event(&mut self) -> Option<(Event<'_>, Sender<'_>)> {
         let mut open = self.open_events()?;
         let event = open.next()?;
-        let Open {
-            connection,
-            output,
-            flow,
-            ..
-        } = open;
-        Some((event, Sender::for_event(connection, output, flow)))
+        Some((event, Sender::for_event(open.connection, open.output, open.flow)))
     }
 }
 
@@ -95,13 +89,7 @@ impl<'e> Events<'e> {
     pub fn next(&mut self) -> Option<(Event<'e>, Sender<'_>)> {
         let open = self.open.as_mut()?;
         let event = open.next()?;
-        let Open {
-            connection,
-            output,
-            flow,
-            ..
-        } = open;
-        Some((event, Sender::for_event(connection, output, flow)))
+        Some((event, Sender::for_event(open.connection, open.output, open.flow)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::flow::{Reading, Writing};
+use super::flow::{Flow, Reading, Writing};
 use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
 use crate::Role;
 use crate::keepalive::{Action, Expired, NEVER};
@@ -372,10 +372,9 @@ impl Endpoint {
     /// peer that has ended its own cannot answer a Ping, and what is left is to be written, whose deadline is that of
     /// progress.
     fn is_timed(&self) -> bool {
-        let is_open = matches!(self.phase, Phase::Open(_));
-        let flow = &self.flow;
-        self.phase.is_opening()
-            || is_open && flow.writing != Writing::ShutDown && flow.reading != Reading::Ended
+        let Flow { reading, writing, .. } = self.flow;
+        let has_ended = reading == Reading::Ended || writing == Writing::ShutDown;
+        self.phase.is_opening() || matches!(self.phase, Phase::Open(_)) && !has_ended
     }
 
     fn opening_timed_out(&mut self) {

@@ -374,11 +374,15 @@ impl Pair {
 
     fn next_step(&mut self, place: usize) -> Step {
         self.steps += 1;
+        self.ask(place, Endpoint::step)
+    }
+
+    /// Asks an end for a step, for which it may add a Ping to its output, but not after the peer's end: that cannot be answered.
+    fn ask<T>(&mut self, place: usize, step: impl FnOnce(&mut Endpoint, Duration) -> T) -> T {
         let side = &mut self.sides[place];
         let before = side.endpoint.output().len();
-        let step = side.endpoint.step(self.now);
+        let step = step(&mut side.endpoint, self.now);
         side.note_output(self.now);
-        // A peer that has ended its direction cannot answer a Ping.
         let is_unasked = side.endpoint.output().len() > before;
         assert!(
             !(is_unasked && side.has_read_end && side.is_open),
@@ -402,15 +406,8 @@ impl Pair {
 
     /// Another half writes.
     fn flush(&mut self, place: usize) {
-        let side = &mut self.sides[place];
-        let before = side.endpoint.output().len();
-        let step = side.endpoint.flush_step(self.now);
-        side.note_output(self.now);
-        let is_unasked = side.endpoint.output().len() > before;
-        assert!(
-            !(is_unasked && side.has_read_end && side.is_open),
-            "a Ping after the end"
-        );
+        let step = self.ask(place, Endpoint::flush_step);
+        let side = &self.sides[place];
         match step {
             Some(step @ (Step::Write | Step::Flush)) => _ = self.perform(place, step),
             Some(Step::Wait(_)) => {}

@@ -273,7 +273,8 @@ mod tests {
     }
 
     const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\nconnection:Upgrade\r\nEmpty:\r\nSpaces:   \r\n\
-        X-Around:  a b  \r\nX-Before:  a b\r\nX-Behind: a b \r\nX-One:  a\r\nCookie: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\xe9 0123456789\r\n\
+        X-Around:  a b  \r\nX-Before:  a b\r\nX-Behind: a b \r\nX-One:  a\r\n\
+        Cookie: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\xe9 0123456789\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nframes";
     const RESPONSE: &[u8] =
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
