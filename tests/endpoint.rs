@@ -1081,6 +1081,29 @@ fn events_outlive_the_transport_and_its_deadlines() {
     assert_eq!(endpoint.step(seconds(3602)), Step::Done);
 }
 
+// RFC 6455 section 7.1.1: operations that were under way complete after a failure or the end
+#[test]
+fn late_reports_neither_prolong_the_end_nor_add_events() {
+    let mut endpoint = server_endpoint();
+    endpoint.write_failed("broken pipe");
+    assert_eq!(endpoint.step(seconds(0)), Step::Read);
+    endpoint.read_blocked();
+    endpoint.write_failed("once more");
+    assert_eq!(endpoint.step(seconds(1)), Step::Wait(Interest::Readable));
+    assert_eq!(endpoint.deadline(), Some(seconds(2)));
+    endpoint.received(0);
+    let text = server().incoming(0x81, b"x");
+    endpoint.read_space()[..text.len()].copy_from_slice(&text);
+    endpoint.received(text.len());
+    assert_eq!(endpoint.step(seconds(1)), Step::Event, "the end");
+    assert!(endpoint.next_event().is_none());
+    assert_eq!(endpoint.step(seconds(1)), Step::Done);
+    let Some(Interruption::Transport(error)) = endpoint.into_end().interruption else {
+        panic!("the transport failed")
+    };
+    assert_eq!(error.to_string(), "broken pipe");
+}
+
 // D86: nothing ends early, and each deadline is one instant
 #[test]
 fn timeouts_are_rounded_up() {
