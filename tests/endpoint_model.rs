@@ -184,6 +184,36 @@ fn every_short_sequence_keeps_the_invariants() {
     std::io::stderr().write_all(summary.as_bytes()).unwrap();
 }
 
+// D90: a round in which one byte is flushed while another is read is progress, so that the pair settles only after the handshake
+#[test]
+fn transport_of_single_bytes_completes_the_handshake() {
+    let (setup, drivers) = (
+        SETUPS[3].0,
+        [Driver::Readiness, Driver::Completion, Driver::Multishot],
+    );
+    for (driver, capacity) in drivers
+        .into_iter()
+        .flat_map(|driver| [1, 16].map(|capacity| (driver, capacity)))
+    {
+        let link = Link {
+            chunk: 1,
+            capacity,
+            buffers: true,
+            driver,
+        };
+        for start in [&[][..], &[(1, Act::Hesitate)]] {
+            let mut pair = Pair::new(setup, link);
+            start.iter().for_each(|(place, act)| pair.act(*place, *act));
+            pair.settle();
+            pair.act(0, Act::Close);
+            for side in pair.finish() {
+                let end = side.endpoint.end().expect("both have ended");
+                assert!(end.is_clean(), "{end} over {link:?} after {start:?}");
+            }
+        }
+    }
+}
+
 fn act() -> impl Strategy<Value = (usize, Act)> {
     let size = || (0..=MESSAGE).boxed().prop_union((0..=MAX_MESSAGE).boxed());
     let kinds = prop_oneof![

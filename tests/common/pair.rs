@@ -658,21 +658,22 @@ impl Pair {
         }
     }
 
-    /// Whether another round can transfer bytes. A blocked end that reads nothing only tries the transport.
+    /// Whether another round completes an operation or transfers bytes. A blocked end that reads nothing only tries the transport.
     fn has_progress(&mut self) -> bool {
-        let before = self.progress();
+        let (before, mut has_completed) = (self.progress(), false);
         for place in [0, 1] {
-            self.wake(place);
+            has_completed |= self.wake(place);
             while self.step(place) {}
         }
-        before != self.progress()
+        has_completed || before != self.progress()
     }
 
-    fn progress(&self) -> [(usize, usize, usize, bool); 2] {
+    /// How far the bytes have come. As many bytes may be flushed as are read, so the number under way alone does not show it.
+    fn progress(&self) -> [([usize; 3], usize, bool); 2] {
         [0, 1].map(|place| {
             let (side, pipe) = (&self.sides[place], &self.pipes[place]);
-            let left = pipe.under_way.len();
-            (pipe.wire.len(), left, side.received.len(), pipe.is_ended)
+            let bytes = [pipe.wire.len(), pipe.unflushed.len(), pipe.under_way.len()];
+            (bytes, side.received.len(), pipe.is_ended)
         })
     }
 
