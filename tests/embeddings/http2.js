@@ -17,7 +17,8 @@ const [plain, tls, certificate, client] = process.argv.slice(2);
 const ca = new X509Certificate(fs.readFileSync(certificate)).toString();
 
 const connect = async (origin) => {
-  const session = http2.connect(origin, { ca });
+  // By default, node resets the streams of a session that has 10 MB queued. 100 connections queue that much if the server is slow.
+  const session = http2.connect(origin, { ca, maxSessionMemory: 100 });
   const [settings] = await once(session, "remoteSettings");
   expect(settings.enableConnectProtocol, true);
   return session;
