@@ -838,6 +838,7 @@ fn pings_end_with_the_direction_of_the_peer() {
             endpoint.written(3);
             assert_eq!(events(&mut endpoint, seconds(60)), [text("x")], "it is not lost");
         } else {
+            assert_eq!(events(&mut endpoint, seconds(61)), [text("x")], "it is not lost");
             assert_eq!(endpoint.step(seconds(61)), Step::Done);
             assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
         }
@@ -1079,6 +1080,64 @@ fn events_outlive_the_transport_and_its_deadlines() {
     );
     endpoint.read_blocked();
     assert_eq!(endpoint.step(seconds(3602)), Step::Done);
+}
+
+// D86, D87: what arrived before a deadline was missed is returned as well, and nothing is written any more
+#[test]
+fn events_outlive_a_peer_that_does_not_read() {
+    let mut endpoint = server_endpoint();
+    endpoint.receive(&server().all_incoming(&[
+        (0x81, b"x"),
+        (0x89, b"1"),
+        (0x81, b"y"),
+        (0x88, b"\x03\xe8"),
+    ]));
+    endpoint.sender().send_text("a").unwrap();
+    assert_eq!(endpoint.flush_step(seconds(1)), Some(Step::Write));
+    endpoint.write_blocked();
+    assert!(matches!(endpoint.next_event(), Some((Event::Text(_), _))));
+    assert_eq!(endpoint.flush_step(seconds(11)), Some(Step::Done));
+    assert!(endpoint.output().is_empty() && endpoint.end().is_none());
+    assert_eq!(endpoint.sender().send_text("b"), Err(SendError::NotOpen));
+    for now in [11, 3600] {
+        assert_eq!(endpoint.step(seconds(now)), Step::Event);
+        assert_eq!(endpoint.deadline(), None);
+    }
+    endpoint.receive(&server().incoming(0x81, b"after the end"));
+    assert_eq!(
+        events(&mut endpoint, seconds(3600)),
+        [Seen::Ping(b"1".to_vec()), text("y"), close(1000, "")]
+    );
+    assert_eq!(endpoint.flush_step(seconds(3600)), Some(Step::Done));
+    assert_eq!(endpoint.step(seconds(3600)), Step::Done);
+    assert!(endpoint.output().is_empty() && endpoint.capacity() == 0);
+    let end = endpoint.into_end();
+    assert_eq!(end.timeout(), Some(Timeout::Write));
+    let closed = end.closed().expect("it was open");
+    assert_eq!(closed.code_received(), Some(CloseCode::NORMAL));
+    assert_eq!(
+        (closed.code_sent(), closed.code_unsent()),
+        (None, None),
+        "no reply was queued"
+    );
+}
+
+// RFC 6455 section 7.1.4, D86, D87: the peer's Close arrived in time, and its event was taken after the deadline
+#[test]
+fn close_that_waits_for_the_caller_at_its_deadline_is_clean() {
+    let mut endpoint = server_endpoint();
+    endpoint.sender().close(CloseCode::NORMAL, "").unwrap();
+    write_all(&mut endpoint, seconds(0));
+    assert_eq!(endpoint.step(seconds(0)), Step::Read);
+    endpoint.receive(&server().all_incoming(&[(0x81, b"x"), (0x88, b"\x03\xe8")]));
+    for now in [0, 10, 3600] {
+        assert_eq!(endpoint.step(seconds(now)), Step::Event);
+    }
+    assert_eq!(events(&mut endpoint, seconds(3600)), [text("x"), close(1000, "")]);
+    assert_eq!(endpoint.step(seconds(3600)), Step::Done);
+    let end = endpoint.into_end();
+    assert!(end.is_clean(), "{end}");
+    assert_eq!(end.timeout(), Some(Timeout::Closing));
 }
 
 // RFC 6455 section 7.1.1: operations that were under way complete after a failure or the end

@@ -261,6 +261,11 @@ impl Connection {
         Closed::at_the_end(&self.sender.state, &self.receiver.state)
     }
 
+    /// Reports to the sending half that nothing more can be written. What was received before is still returned.
+    pub(crate) fn stop_sending(&mut self) {
+        self.sender.update_incoming(Incoming::Over);
+    }
+
     /// Returns how the connection ended, `None` while its [`state`](Self::state) is open or closing. Changes nothing.
     ///
     /// The same as [`receive_eof`](Self::receive_eof) will return, for callers that want to know before the transport

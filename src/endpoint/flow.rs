@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::{EndpointConfig, TransportError};
+use super::{EndpointConfig, Interruption, TransportError};
 use crate::keepalive::{Keepalive, NANOS_PER_MILLI, NEVER, is_reached, nanos};
 
 /// The state of the transport, the clock and the deadlines.
@@ -13,8 +13,8 @@ pub(super) struct Flow {
     pub(super) writing: Writing,
     /// Whether the read buffer, or what was read into a message, may hold an event.
     pub(super) has_input: bool,
-    /// The first error of the transport.
-    pub(super) failure: Option<Box<TransportError>>,
+    /// The first error of the transport, or the deadline that was missed while events waited.
+    pub(super) failure: Option<Box<Interruption>>,
     pub(super) limits: Limits,
     /// When the transport must have made progress: accepted output, or ended after we did. Nanoseconds of `now`.
     pub(super) progress_due: u64,
@@ -158,12 +158,12 @@ impl Flow {
         if self.writing != Writing::Failed {
             self.linger();
         }
-        self.fail(error);
+        self.fail(Interruption::Transport(error));
     }
 
-    /// Records an error of the transport: nothing more is written. Only the first error counts.
-    pub(super) fn fail(&mut self, error: TransportError) {
-        self.failure.get_or_insert(Box::new(error));
+    /// Records what has made the transport unusable: nothing more is written. Only the first reason counts.
+    pub(super) fn fail(&mut self, reason: Interruption) {
+        self.failure.get_or_insert(Box::new(reason));
         self.writing = Writing::Failed;
     }
 

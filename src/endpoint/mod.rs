@@ -84,7 +84,8 @@
 //!   makes no progress, the closing handshake and the end of the transport.
 //! - **The end.** After the last byte is written and flushed, writing is shut down, and input is read and discarded for
 //!   up to [`EndpointConfig::linger_timeout`], because otherwise a reset can overtake the last byte. Then
-//!   [`Step::Done`] follows, and [`End`] says how far the endpoint got and what ended it.
+//!   [`Step::Done`] follows, and [`End`] says how far the endpoint got and what ended it. Events that were received before the
+//!   transport failed or a deadline was missed are returned first, however late the caller takes them.
 //!
 //! # Cancel safety
 //!
@@ -281,7 +282,8 @@ impl Endpoint {
         }
     }
 
-    /// Ends the endpoint immediately: the next step is [`Step::Done`]. For callers that drop the transport.
+    /// Ends the endpoint immediately: the next step is [`Step::Done`], and events that were not taken are dropped. For callers that
+    /// drop the transport.
     pub fn abort(&mut self) {
         self.finish(Some(Interruption::Aborted));
     }

@@ -298,9 +298,17 @@ impl Endpoint {
 
     /// Records that the transport could not be read. The endpoint ends; events received before are still returned.
     pub fn read_failed(&mut self, error: impl Into<TransportError>) {
-        self.flow.fail(error.into());
+        self.give_up(Interruption::Transport(error.into()));
+    }
+
+    /// Ends both directions of the transport: nothing more is read or sent.
+    fn give_up(&mut self, reason: Interruption) {
+        self.flow.fail(reason);
         self.drop_output();
         self.received(0);
+        if let Some(connection) = self.phase.connection() {
+            connection.stop_sending();
+        }
     }
 
     /// Records that the transport could not be written to, flushed or shut down. Nothing more is written; the endpoint
@@ -354,10 +362,14 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether the transport has failed, and events that were received before may wait for the caller: they are returned,
-    /// however late.
+    /// Returns whether the transport has failed, or a deadline was missed, and events that were received before may wait for the
+    /// caller: they are returned, however late.
     fn owes_events(&self) -> bool {
-        self.flow.writing == Writing::Failed && self.flow.has_input && matches!(self.phase, Phase::Open(_))
+        self.flow.writing == Writing::Failed && self.may_have_events()
+    }
+
+    fn may_have_events(&self) -> bool {
+        self.flow.has_input && matches!(self.phase, Phase::Open(_))
     }
 
     /// Returns whether a Ping has timed out, but its answer may be in the transport: the caller was busy, and what came
@@ -387,17 +399,18 @@ impl Endpoint {
         }
     }
 
+    /// Ends the endpoint because of a missed deadline: after the events that were received before, if there are any.
     fn time_out(&mut self, timeout: Timeout) {
-        self.finish(Some(Interruption::TimedOut(timeout)));
+        let reason = Interruption::TimedOut(timeout);
+        match self.may_have_events() {
+            true => self.give_up(reason),
+            false => self.finish(Some(reason)),
+        }
     }
 
     /// Ends the endpoint now, and frees its memory.
     pub(super) fn finish(&mut self, interruption: Option<Interruption>) {
-        let failure = self
-            .flow
-            .failure
-            .take()
-            .map(|error| Interruption::Transport(*error));
+        let failure = self.flow.failure.take().map(|reason| *reason);
         let unwritten = self.buffers.as_ref().map(|buffers| &buffers.output);
         self.phase.end(failure.or(interruption), unwritten);
         self.buffers = None;

@@ -229,6 +229,8 @@ struct Times {
     /// The transport accepted output, or none waited.
     progress: Duration,
     failed: Option<Duration>,
+    /// A deadline was missed, and events wait for the caller.
+    given_up: Option<Duration>,
     closing: Option<Duration>,
 }
 
@@ -381,7 +383,11 @@ impl Pair {
     fn ask<T>(&mut self, place: usize, step: impl FnOnce(&mut Endpoint, Duration) -> T) -> T {
         let side = &mut self.sides[place];
         let before = side.endpoint.output().len();
+        let is_due = side.endpoint.deadline().is_some_and(|due| due <= self.now);
         let step = step(&mut side.endpoint, self.now);
+        if is_due && side.is_open && side.endpoint.end().is_none() && side.endpoint.deadline().is_none() {
+            side.times.given_up.get_or_insert(self.now);
+        }
         side.note_output(self.now);
         let is_unasked = side.endpoint.output().len() > before;
         assert!(
@@ -412,7 +418,7 @@ impl Pair {
             Some(step @ (Step::Write | Step::Flush)) => _ = self.perform(place, step),
             Some(Step::Wait(_)) => {}
             Some(Step::Done) => {
-                assert!(side.endpoint.end().is_some() || side.times.failed.is_some());
+                assert!(!side.is_live() || side.times.failed.is_some());
             }
             None => assert!(side.endpoint.output().is_empty(), "all output is written"),
             Some(step) => panic!("{step:?} is no step of the writing half"),
@@ -425,6 +431,10 @@ impl Pair {
         let (link, now) = (self.link, self.now);
         let side = &mut self.sides[place];
         let is_over = side.shut_down_at.is_some() || side.endpoint.end().is_some();
+        assert!(
+            side.times.given_up.is_none() || matches!(step, Step::Event | Step::Done),
+            "{step:?} on a transport that is given up"
+        );
         match step {
             Step::Write | Step::Flush | Step::Shutdown => {
                 assert!(!is_over && side.times.failed.is_none(), "{step:?} after the end");
@@ -550,7 +560,7 @@ impl Pair {
             return false;
         };
         // Its endpoint may have failed or ended since.
-        let is_live = side.endpoint.end().is_none() && side.times.failed.is_none();
+        let is_live = side.is_live() && side.times.failed.is_none();
         match operation {
             _ if side.fails_writing => {
                 side.fail(now);
@@ -836,8 +846,8 @@ impl Side {
             }
         }
         let end = self.endpoint.end().expect("the endpoint has ended");
-        // What the caller has not taken is dropped.
-        if self.is_aborted || matches!(end.interruption, Some(Interruption::TimedOut(_))) {
+        // What the caller has not taken is dropped if it aborts, or if it has opened no connection in time.
+        if self.is_aborted || end.timeout() == Some(Timeout::Opening) {
             assert!(other.received.starts_with(&self.received), "the same events");
         } else {
             assert_eq!(other.received, self.received, "the same events");
@@ -858,6 +868,7 @@ impl Side {
             heard,
             progress,
             failed,
+            given_up,
             closing,
         } = self.times;
         let for_long = |since: Duration, timeout| done - since >= timeout;
@@ -869,7 +880,7 @@ impl Side {
                     Timeout::Opening => for_long(Duration::ZERO, OPEN_TIMEOUT),
                     Timeout::Ping => is_silent,
                     Timeout::Closing => is_closing_for_long,
-                    Timeout::Write => for_long(progress, WRITE_TIMEOUT),
+                    Timeout::Write => given_up.unwrap_or(done) - progress >= WRITE_TIMEOUT,
                     _ => false,
                 },
                 "{end} is early"
@@ -954,16 +965,20 @@ impl Side {
     }
 
     fn wrote(&mut self, size: usize, now: Duration) {
-        if size > 0 && self.endpoint.end().is_none() {
+        if size > 0 && self.is_live() {
             self.blocked[1] = false;
             self.times.progress = now;
         }
     }
 
+    /// Whether it has neither ended nor given up its transport.
+    fn is_live(&self) -> bool {
+        self.endpoint.end().is_none() && self.times.given_up.is_none()
+    }
+
     /// Notes that no output waits.
     fn note_output(&mut self, now: Duration) {
-        let has_ended = self.endpoint.end().is_some();
-        if !has_ended && self.endpoint.output().is_empty() && self.operation.is_none() {
+        if self.is_live() && self.endpoint.output().is_empty() && self.operation.is_none() {
             self.times.progress = now;
         }
     }
