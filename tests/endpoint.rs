@@ -626,6 +626,27 @@ fn lent_buffers_grow_with_reads_that_fill_them() {
     }
 }
 
+// RFC 6455 section 5.2: a read is received from where it went, if buffers of another size were lent after space in a message
+#[test]
+fn read_goes_to_buffers_that_replace_the_space_of_a_message() {
+    let now = Duration::ZERO;
+    let payload: Vec<u8> = (0..6000_u32).map(|number| number as u8).collect();
+    let wire = client().incoming(0x82, &payload);
+    let mut endpoint = opened(Role::Client, &EndpointConfig::new(), Config::new());
+    let mut received = Vec::new();
+    for part in wire.chunks(100) {
+        endpoint.lend_buffers(Box::new(Buffers::new(128)));
+        assert_eq!(endpoint.step(now), Step::Read);
+        _ = endpoint.read_space();
+        endpoint.lend_buffers(Box::new(Buffers::new(64 * 1024)));
+        feed(&mut endpoint, now, part);
+        if endpoint.step(now) == Step::Event {
+            received.extend(events(&mut endpoint, now));
+        }
+    }
+    assert!(received == [Seen::Binary(payload)]);
+}
+
 // Design 2, section 1: an idle endpoint holds no heap
 #[test]
 fn idle_endpoint_without_buffers_has_no_heap() {

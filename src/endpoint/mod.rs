@@ -314,6 +314,10 @@ impl Endpoint {
         buffers.output.set_limit(self.flow.limits.max_buffered());
         if self.buffers.is_none() || self.take_buffers().is_some() {
             self.buffers = Some(buffers);
+            if let Some(connection) = self.phase.connection() {
+                // The next read may go to these buffers, not to the space of a message that was lent before.
+                connection.payload_filled(0);
+            }
         }
     }
 
