@@ -84,6 +84,19 @@ fn server_goes_through_every_step() {
     assert!(end.is_clean() && end.interruption.is_none());
 }
 
+// RFC 6455 section 5.5.2: the time that the caller takes to answer a request is part of the first interval between Pings
+#[test]
+fn first_ping_is_due_an_interval_after_the_step_of_the_request() {
+    let mut endpoint = Endpoint::server(&EndpointConfig::new(), seconds(0));
+    feed(&mut endpoint, seconds(1), REQUEST);
+    assert_eq!(endpoint.step(seconds(2)), Step::Request);
+    endpoint.accept();
+    assert_eq!(endpoint.deadline(), Some(seconds(22)));
+    assert_eq!(events(&mut endpoint, seconds(9)), []);
+    assert!(write_all(&mut endpoint, seconds(9)).starts_with(b"HTTP/1.1 101 "));
+    assert_eq!(endpoint.deadline(), Some(seconds(22)));
+}
+
 // RFC 6455 section 4.2.1: a request that is not for WebSocket gets a response, and the endpoint ends
 #[test]
 fn server_responds_to_other_http_requests() {

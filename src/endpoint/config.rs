@@ -51,6 +51,9 @@ impl EndpointConfig {
 
     /// Sets the timeouts of the two handshakes and of Pings, and the interval between Pings.
     ///
+    /// The first Ping is due an interval after the step that announced the request or the response, however long the caller took to
+    /// answer or take it.
+    ///
     /// A peer that has ended its direction of the transport cannot answer a Ping. From then on only the
     /// [`write_timeout`](Self::write_timeout) applies to an open connection.
     ///

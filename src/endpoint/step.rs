@@ -268,6 +268,9 @@ impl Endpoint {
     }
 
     /// Records that everything written is flushed.
+    ///
+    /// If something was written while the flush was under way, it may still wait in the transport: do not report that flush, but
+    /// flush once more. Otherwise a Close that was not flushed would count as sent, and no other step would flush it.
     pub fn flushed(&mut self) {
         if let Writing::Unflushed | Writing::UnflushedBlocked = self.flow.writing {
             self.flow.writing = Writing::Ready;
