@@ -524,21 +524,23 @@ fn server_keeps_no_memory_for_frames_received_with_the_head() {
     }
 }
 
+/// The head of a browser's request.
+const BROWSER: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\n\
+    Host: server.example.com\r\n\
+    Connection: Upgrade\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://server.example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
+    Sec-WebSocket-Protocol: v2.chat, v1.chat\r\n\r\n";
+
 // Design section 5: the head, in one buffer, and the parameters of compression
 #[test]
 fn handshake_of_a_browser_allocates_only_its_head() {
-    let mut read = b"GET /chat?room=1 HTTP/1.1\r\n\
-        Host: server.example.com\r\n\
-        Connection: Upgrade\r\n\
-        User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\n\
-        Upgrade: websocket\r\n\
-        Origin: https://server.example.com\r\n\
-        Sec-WebSocket-Version: 13\r\n\
-        Cookie: session=0123456789abcdef0123456789abcdef\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
-        Sec-WebSocket-Protocol: v2.chat, v1.chat\r\n\r\n"
-        .to_vec();
+    let mut read = BROWSER.to_vec();
     let open = |config: &Config, read: &mut [u8], out: &mut Vec<u8>| {
         let request = ServerHandshake::new(config)
             .receive(&mut &mut *read, out)
@@ -558,6 +560,25 @@ fn handshake_of_a_browser_allocates_only_its_head() {
         assert_eq!((heap.calls, heap.held), (2, 0), "and the extension of the answer");
         drop(connection);
     }
+}
+
+// Section 10.4: a head in two reads takes one buffer, which is as large as a usual head needs at most
+#[test]
+fn head_in_two_reads_allocates_once() {
+    let mut read = BROWSER.to_vec();
+    let (most, last) = read.split_at_mut(BROWSER.len() - 1);
+    let (request, heap) = measure(|| {
+        let mut server = ServerHandshake::new(&Config::new());
+        assert!(
+            server
+                .receive(&mut &mut *most, &mut Vec::new())
+                .unwrap()
+                .is_none()
+        );
+        server.receive(&mut &mut *last, &mut Vec::new()).unwrap()
+    });
+    assert_eq!(request.unwrap().authority(), Some("server.example.com"));
+    assert!(heap.calls == 1 && heap.peak <= 2048, "{heap:?}");
 }
 
 // Section 10.4: interim responses are read in the memory of the first one

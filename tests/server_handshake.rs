@@ -143,6 +143,15 @@ fn server_rejects_malformed_versions() {
         assert_malformed(&bytes, HandshakeError::MalformedHttpVersion);
     }
     assert_malformed(b"GET /\r\n", HandshakeError::MalformedHttpVersion);
+    // Nor is the rest of the line read as a response when it is in another read.
+    let mut server = ServerHandshake::new(&Config::new());
+    for (read, expected) in [
+        ("GET / ", None),
+        ("HTTP/1.1 200\r\n\r\n", Some(HandshakeError::MalformedHttpVersion)),
+    ] {
+        let result = server.receive(&mut &mut read.as_bytes().to_vec()[..], &mut Vec::new());
+        assert_eq!(result.err(), expected);
+    }
 }
 
 // RFC 9112 section 2.3: 9112-2.3-02; RFC 6455 section 4.2.1: 6455-4.2.1-01

@@ -158,15 +158,14 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Reads a head that is complete and plain in one step, if no byte came before it. As with
-    /// [`whole_lines`](Self::whole_lines), this changes only the time.
+    /// Reads a head that is complete and plain in one step. As with [`whole_lines`](Self::whole_lines), this changes only
+    /// the time.
     fn read_lines(&mut self, bytes: &[u8]) -> Option<(Head, usize)> {
-        if self.seen > 0 {
-            return None;
-        }
-        match self.state {
-            State::Start => lines::request(bytes, self.max_fields, &mut self.head.bytes),
-            State::Version(0) => lines::response(bytes, self.max_fields, &mut self.head.bytes),
+        match (self.kind, self.state) {
+            (Kind::Request, State::Start) => lines::request(bytes, self.max_fields, &mut self.head.bytes),
+            (Kind::Response, State::Version(0)) => {
+                lines::response(bytes, self.max_fields, &mut self.head.bytes)
+            }
             _ => None,
         }
     }

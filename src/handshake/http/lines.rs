@@ -145,7 +145,7 @@ fn find_line_end(bytes: &[u8]) -> Option<usize> {
 /// Returns where the name of a field ends.
 #[inline(always)]
 fn find_colon(bytes: &[u8]) -> Option<usize> {
-    find_early(bytes, |word| first_zero(word ^ each(b':'))).or_else(|| memchr(b':', bytes))
+    find_early(bytes, first_colon).or_else(|| memchr(b':', bytes))
 }
 
 /// Returns where the first byte is that `first` marks in eight of them. Searches only the first bytes, which takes less
@@ -178,10 +178,11 @@ fn first_control(word: u64) -> u64 {
     word.wrapping_sub(each(b' ')) & !word & each(0x80)
 }
 
-/// Same for the first byte that is 0.
+/// Same for the first colon, which is the first byte that is 0 in what it is compared with.
 #[inline(always)]
-fn first_zero(word: u64) -> u64 {
-    word.wrapping_sub(each(1)) & !word & each(0x80)
+fn first_colon(word: u64) -> u64 {
+    let others = word ^ each(b':');
+    others.wrapping_sub(each(1)) & !others & each(0x80)
 }
 
 fn each(byte: u8) -> u64 {
@@ -266,9 +267,27 @@ mod tests {
                 assert_eq!(find_early(&bytes, other_than_letters), other, "{byte} at {place}");
                 let control = naive(|byte| byte < b' ');
                 assert_eq!(find_early(&bytes, first_control), control, "{byte} at {place}");
-                let colon = find_early(&bytes, |word| first_zero(word ^ each(b':')));
-                assert_eq!(colon, naive(|byte| byte == b':'), "{byte} at {place}");
+                let colon = naive(|byte| byte == b':');
+                assert_eq!(find_early(&bytes, first_colon), colon, "{byte} at {place}");
             }
+        }
+    }
+
+    // RFC 9110 section 5.5: a value has no white space around it
+    #[test]
+    fn values_are_read_without_white_space_around_them() {
+        let bytes = *b" \tab";
+        for which in 0..4_usize.pow(5) {
+            let byte = |place| bytes[which / 4_usize.pow(place) % 4];
+            let value = [byte(0), byte(1), byte(2), byte(3), byte(4)];
+            let is_value = |byte: &u8| byte.is_ascii_alphabetic();
+            let (Some(first), Some(last)) =
+                (value.iter().position(is_value), value.iter().rposition(is_value))
+            else {
+                continue;
+            };
+            let line = [b":", &value[..]].concat();
+            assert_eq!(trimmed(&line), Some((1 + first as u8, 2 + last)), "{line:?}");
         }
     }
 
@@ -286,6 +305,7 @@ mod tests {
             REQUEST,
             RESPONSE,
             b"GET / HTTP/1.1\r\n\r\n",
+            b"GET http://example.com/ HTTP/1.1\r\n\r\n",
             b"HTTP/1.1 200\r\n\r\n",
         ] {
             assert!(is_read(head));
