@@ -839,6 +839,24 @@ fn transport_is_read_once_more_before_a_peer_is_given_up() {
     assert!(endpoint.end().is_none());
 }
 
+// D88: a Ping that is due is added to less output than the bound, and not to as much
+#[test]
+fn ping_is_not_added_to_full_output() {
+    let config = EndpointConfig::new().max_buffered(100).write_timeout(seconds(60));
+    for (payload, expected) in [(97, 99 + 10), (98, 100)] {
+        let mut endpoint = opened(Role::Server, &config, Config::new());
+        endpoint.sender().send_binary(&vec![1; payload]).unwrap();
+        assert_eq!(endpoint.step(seconds(1)), Step::Write);
+        endpoint.write_blocked();
+        assert_eq!(
+            endpoint.flush_step(seconds(20)),
+            Some(Step::Wait(Interest::Writable)),
+            "a Ping is due"
+        );
+        assert_eq!(endpoint.output().len(), expected);
+    }
+}
+
 // RFC 6455 section 5.5.3: a peer that has ended its direction cannot answer a Ping. What it sent before waits for the caller, and
 // the reply for the transport, whose deadline is that of progress.
 #[test]
