@@ -150,7 +150,7 @@ export class Connection {
   };
 
   #onError = (error) => {
-    if (this.#end === null) this.#attempt(() => this.#instance.readFailed(this.#handle, String(error?.message ?? error)));
+    if (this.#end === null) this.#attempt(() => this.#failReading(String(error?.message ?? error)));
     this.#wake();
   };
 
@@ -275,6 +275,12 @@ export class Connection {
     if (this.#inputAt < this.#input.length) return;
     this.#input = null;
     this.#inputAt = 0;
+  }
+
+  /** What was read before the stream failed is delivered, even if a handler waits. */
+  #failReading(message) {
+    while (this.#input !== null) this.#read();
+    this.#instance.readFailed(this.#handle, message);
   }
 
   #wait(step) {

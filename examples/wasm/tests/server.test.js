@@ -517,6 +517,31 @@ test("a stream that fails while a handler waits", PATIENCE, async (t) => {
   assert.deepEqual(delivered, ["first", "second"]);
 });
 
+test("what was read before a stream fails is delivered", PATIENCE, async () => {
+  let release;
+  const gate = new Promise((resolve) => (release = resolve));
+  const delivered = [];
+  const server = new WebSocketServer(module, {
+    message: async (_, data) => {
+      delivered.push(data);
+      await gate;
+    },
+  });
+  const [mine, theirs] = pair();
+  const connection = server.accept(theirs);
+  mine.write(HEAD);
+  await once(mine, "data");
+  // More than the endpoint reads at once.
+  const sent = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
+  mine.write(Buffer.concat(sent.map((text) => frame(1, text))));
+  await until(() => delivered.length === 1);
+  theirs.destroy(new Error("cable broke"));
+  await until(() => !connection.isOpen);
+  release();
+  assert.equal((await connection.ended).text, "transport failed: cable broke, not clean");
+  assert.deepEqual(delivered, sent);
+});
+
 test("a server that closes does not wait for a handler whose stream has failed", PATIENCE, async (t) => {
   const server = await start(t, { message: () => new Promise(() => {}) });
   const client = await RawClient.open(server.port);
