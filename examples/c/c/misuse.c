@@ -266,6 +266,18 @@ static void after_the_end(void) {
   free_pair(pair);
 }
 
+/* RFC 6455 section 7.1.4: a Close in the output was not sent. */
+static void unwritten_close(void) {
+  struct pair pair = open_pair(NULL);
+  wsp_end end;
+  OK(wsp_close(pair.server, 1013, wsp_string("too slow")));
+  OK(wsp_abort(pair.server));
+  OK(wsp_get_end(pair.server, &end));
+  THAT(end.code_sent == 0 && end.code_unsent == 1013 && end.code_received == 0);
+  THAT(is_text(end.text, "aborted, not clean, 1013 not written"));
+  free_pair(pair);
+}
+
 static void lengths(void) {
   struct pair pair = open_pair(NULL);
   static const char byte[1] = "x";
@@ -722,6 +734,7 @@ int main(int argc, char **argv) {
     null_pointers();
     handles();
     after_the_end();
+    unwritten_close();
     lengths();
     contents();
     wrong_order();

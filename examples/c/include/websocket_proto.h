@@ -336,6 +336,9 @@ typedef struct wsp_end {
   uint16_t status;
   // The code of the Close that was sent, 1005 if it had none; 0 if none was sent.
   uint16_t code_sent;
+  // The code of a Close that was queued but never written, 1005 if it had none, as for a peer that does not read; 0 if there is
+  // none. `code_sent` is then 0.
+  uint16_t code_unsent;
   // The code of the Close that was received, 1005 if it had none; 0 if none was received.
   uint16_t code_received;
   // One line for the log. Valid until the endpoint is freed.

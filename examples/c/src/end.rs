@@ -61,6 +61,9 @@ pub struct wsp_end {
     pub status: u16,
     /// The code of the Close that was sent, 1005 if it had none; 0 if none was sent.
     pub code_sent: u16,
+    /// The code of a Close that was queued but never written, 1005 if it had none, as for a peer that does not read; 0 if there is
+    /// none. `code_sent` is then 0.
+    pub code_unsent: u16,
     /// The code of the Close that was received, 1005 if it had none; 0 if none was received.
     pub code_received: u16,
     /// One line for the log. Valid until the endpoint is freed.
@@ -87,6 +90,7 @@ pub extern "C" fn wsp_get_end(endpoint: wsp_endpoint, end: Option<&mut MaybeUnin
                 _ => 0,
             },
             code_sent: number(closed.and_then(|closed| closed.code_sent())),
+            code_unsent: number(closed.and_then(|closed| closed.code_unsent())),
             code_received: number(closed.and_then(|closed| closed.code_received())),
             text: wsp_bytes::lend(text.as_bytes()),
         });

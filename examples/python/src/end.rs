@@ -11,6 +11,8 @@ pub struct End {
     code: Option<u16>,
     reason: String,
     code_sent: Option<u16>,
+    /// The code of a Close that was queued but never written, as for a peer that does not read; ``code_sent`` is then ``None``.
+    code_unsent: Option<u16>,
     code_received: Option<u16>,
     /// Whether both Closes were sent (RFC 6455 section 7.1.4).
     is_clean: bool,
@@ -41,6 +43,7 @@ impl From<&endpoint::End> for End {
             code: closed.map(|closed| closed.code().0),
             reason: closed.map_or(String::new(), |closed| closed.reason().to_owned()),
             code_sent: closed.and_then(|closed| closed.code_sent()).map(u16::from),
+            code_unsent: closed.and_then(|closed| closed.code_unsent()).map(u16::from),
             code_received: closed.and_then(|closed| closed.code_received()).map(u16::from),
             is_clean: end.is_clean(),
             closed_by: closed.map(|closed| closed_by(closed.by())),

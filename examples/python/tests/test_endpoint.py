@@ -379,11 +379,22 @@ class Closing(unittest.TestCase):
         for endpoint in (server, client):
             end = finish(endpoint)
             self.assertEqual((end.code, end.is_clean, end.code_sent, end.code_received), (4001, True, 4001, 4001))
+            self.assertIsNone(end.code_unsent)
         self.assertEqual((server.end.reason, client.end.reason), ("bye é", ""))
         self.assertEqual((server.end.closed_by, client.end.closed_by), ("peer", "local"))
         with self.assertRaises(ConnectionClosed) as raised:
             client.send("x")
         self.assertEqual(raised.exception.code, 4001)
+
+    def test_a_close_that_is_never_written(self):
+        """RFC 6455 section 7.1.4."""
+        server = open_server()
+        server.close(1013, "too slow")
+        server.write_failed("reset")
+        server.abort()
+        end = server.end
+        self.assertEqual((end.code, end.code_sent, end.code_unsent, end.is_clean), (1006, None, 1013, False))
+        self.assertEqual(str(end), "transport failed: reset, not clean, 1013 not written")
 
     def test_codes_and_reasons(self):
         """RFC 6455 sections 5.5 and 7.4."""

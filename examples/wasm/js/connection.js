@@ -6,7 +6,9 @@ import { Code, Kind, Step, WebSocketError } from "./instance.js";
 /** The largest write. The stream gets the next one when it has written this, so that what waits, waits in the endpoint. */
 const MAX_WRITE = 256 * 1024;
 
-const ABNORMAL = { code: 1006, reason: "", codeSent: null, codeReceived: null, isClean: false, closedBy: "transport" };
+const ABNORMAL = {
+  code: 1006, reason: "", codeSent: null, codeUnsent: null, codeReceived: null, isClean: false, closedBy: "transport",
+};
 
 export class Connection {
   /** When the next step is due, on the clock of `performance.now()`. */

@@ -42,6 +42,8 @@ export interface End {
   readonly reason: string;
   /** The code that was sent, 1005 for a Close without a code; null if none was sent. */
   readonly codeSent: number | null;
+  /** The code of a Close that was queued but never written, as for a peer that does not read; then `codeSent` is null. */
+  readonly codeUnsent: number | null;
   /** The code that was received, 1005 for a Close without a code; null if none was received. */
   readonly codeReceived: number | null;
   /** Whether the closing handshake was complete. */

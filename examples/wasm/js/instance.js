@@ -264,12 +264,13 @@ export class Instance {
     const result = this.#calls.ws_end(handle);
     if (result === -Code.NOT_DONE) return null;
     const isClean = checked(result) === 1;
-    const [code, reason, codeSent, codeReceived, closedBy, timeout, status, text] = this.#parts("utf8");
+    const [code, reason, codeSent, codeUnsent, codeReceived, closedBy, timeout, status, text] = this.#parts("utf8");
     const number = (decimal) => (decimal === "" ? null : Number(decimal));
     return {
       code: number(code),
       reason,
       codeSent: number(codeSent),
+      codeUnsent: number(codeUnsent),
       codeReceived: number(codeReceived),
       isClean,
       closedBy: closedBy || null,

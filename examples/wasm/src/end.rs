@@ -9,9 +9,9 @@ use crate::parts;
 
 /// Lends how the endpoint ended, as parts, numbers in decimal, and empty for what there is none of: the close code (1005 if the Close had
 /// none, 1006 if there was no Close, empty if the connection never opened), the reason, the code that was sent, the code that was
-/// received, who closed (`local`, `peer`, `failure` if the peer broke a rule, `transport`), the deadline that was missed (`opening`,
-/// `ping`, `write`, `closing`), the status of a response that opened no connection, and one line for a log. Returns 1 if the closing
-/// handshake was complete, otherwise 0.
+/// queued but never written, the code that was received, who closed (`local`, `peer`, `failure` if the peer broke a rule, `transport`),
+/// the deadline that was missed (`opening`, `ping`, `write`, `closing`), the status of a response that opened no connection, and one
+/// line for a log. Returns 1 if the closing handshake was complete, otherwise 0.
 ///
 /// [`Code::NotDone`] before the step 6.
 #[unsafe(no_mangle)]
@@ -25,6 +25,7 @@ pub extern "C" fn ws_end(handle: f64) -> i32 {
             &*number(closed.map(|closed| closed.code())),
             closed.map_or("", |closed| closed.reason()),
             &*number(closed.and_then(|closed| closed.code_sent())),
+            &*number(closed.and_then(|closed| closed.code_unsent())),
             &*number(closed.and_then(|closed| closed.code_received())),
             closed.map_or("", |closed| closed_by(closed.by())),
             end.timeout().map_or("", timeout),

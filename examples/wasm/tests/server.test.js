@@ -407,7 +407,8 @@ test("calls after the end are errors or do nothing", PATIENCE, async (t) => {
   socket.close(4000, "reason");
   const end = await connection.ended;
   assert.deepEqual({ ...end, text: "" }, {
-    code: 4000, reason: "reason", codeSent: 4000, codeReceived: 4000, isClean: true, closedBy: "peer", timeout: null, status: null, text: "",
+    code: 4000, reason: "reason", codeSent: 4000, codeUnsent: null, codeReceived: 4000, isClean: true, closedBy: "peer", timeout: null,
+    status: null, text: "",
   });
   for (const call of [() => connection.send("x"), () => connection.ping(), () => connection.close(), () => connection.sendFragment("x", true)]) {
     assert.throws(call, (error) => error instanceof WebSocketError && error.code === "NOT_OPEN");
@@ -540,6 +541,18 @@ test("what was read before a stream fails is delivered", PATIENCE, async () => {
   release();
   assert.equal((await connection.ended).text, "transport failed: cable broke, not clean");
   assert.deepEqual(delivered, sent);
+});
+
+test("the code of a Close that was never written is in the end", PATIENCE, async () => {
+  const server = new WebSocketServer(module, {});
+  const [mine, theirs] = pair();
+  const connection = server.accept(theirs);
+  mine.write(HEAD);
+  await once(mine, "data");
+  connection.close(1013, "too slow");
+  connection.abort();
+  const end = await connection.ended;
+  assert.deepEqual([end.code, end.codeSent, end.codeUnsent, end.text], [1006, null, 1013, "aborted, not clean, 1013 not written"]);
 });
 
 test("a server that closes does not wait for a handler whose stream has failed", PATIENCE, async (t) => {

@@ -299,6 +299,10 @@ class End:
     @property
     def code_sent(self) -> int | None: ...
     @property
+    def code_unsent(self) -> int | None:
+        """The code of a Close that was queued but never written, as for a peer that does not read; ``code_sent`` is then ``None``."""
+
+    @property
     def code_received(self) -> int | None: ...
     @property
     def is_clean(self) -> bool:
