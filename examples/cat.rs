@@ -120,7 +120,8 @@ fn cat(url: &str, proxy: Option<&str>) -> Result<bool, Box<dyn Error>> {
 /// Prints what the server sends as lines.
 fn take_lines(endpoint: &mut Endpoint) -> Vec<u8> {
     let mut lines = Vec::new();
-    while let Some((event, _)) = endpoint.next_event() {
+    let mut events = endpoint.events();
+    while let Some((event, _)) = events.next() {
         match event {
             Event::Text(text) => lines.extend_from_slice(text.as_bytes()),
             Event::Binary(payload) => {

@@ -182,7 +182,8 @@ impl Lent {
             match endpoint.step(Duration::ZERO) {
                 Step::Request => endpoint.accept(),
                 Step::Event => {
-                    while let Some((event, mut sender)) = endpoint.next_event() {
+                    let mut events = endpoint.events();
+                    while let Some((event, mut sender)) = events.next() {
                         let Event::Text(text) = event else {
                             return Err(format!("not a text: {event:?}").into());
                         };

@@ -45,7 +45,8 @@ impl Stream {
         loop {
             match self.endpoint.step(self.clock.elapsed()) {
                 Step::Event => {
-                    while let Some((event, sender)) = self.endpoint.next_event() {
+                    let mut events = self.endpoint.events();
+                    while let Some((event, sender)) = events.next() {
                         react(event, sender);
                     }
                 }

@@ -117,7 +117,8 @@ fn upgrade(request: Request<Incoming>, counts: Arc<Counts>) -> http::Result<Resp
 /// Echoes messages. The endpoint replies to Pings and Closes.
 async fn echo(socket: &mut WebSocket<TokioIo<Upgraded>>, counts: &Counts) {
     while socket.ready().await {
-        while let Some((event, mut sender)) = socket.next_event() {
+        let mut events = socket.events();
+        while let Some((event, mut sender)) = events.next() {
             // A client that is closing gets no more messages, so this error is ignored.
             _ = match event {
                 Event::Text(text) => {

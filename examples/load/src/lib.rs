@@ -106,7 +106,8 @@ impl Client {
     /// Waits for a message, which has to be this text.
     pub fn hear(&mut self, text: &str) -> Result<()> {
         while self.drive() == Step::Event {
-            while let Some((event, _)) = self.endpoint.next_event() {
+            let mut events = self.endpoint.events();
+            while let Some((event, _)) = events.next() {
                 match event {
                     Event::Text(heard) if heard == text => return Ok(()),
                     Event::Ping(_) | Event::Pong(_) => {}

@@ -121,12 +121,14 @@ impl Server {
                     if !is_open {
                         return socket.into_end();
                     }
-                    while let Some((event, sender)) = socket.next_event() {
+                    let mut events = socket.events();
+                    while let Some((event, sender)) = events.next() {
                         if let Event::Close(_) = event {
                             times.close();
                         }
                         next += self.answer(&event, sender, id, next);
                     }
+                    drop(events);
                     checks::bounded(&mut self.ledger.borrow_mut(), Host::Server, socket.endpoint());
                 }
             }

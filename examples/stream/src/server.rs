@@ -61,7 +61,8 @@ struct Upload {
 impl Upload {
     /// Handles the chunks that have arrived, and replies to a message after its last one.
     fn receive(&mut self, endpoint: &mut Endpoint) {
-        while let Some((event, mut sender)) = endpoint.next_event() {
+        let mut events = endpoint.events();
+        while let Some((event, mut sender)) = events.next() {
             let (chunk, fin) = match event {
                 Event::TextChunk(text, fin) => (Payload::from(text), fin),
                 Event::BinaryChunk(payload, fin) => (payload, fin),
