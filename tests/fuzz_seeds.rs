@@ -1,4 +1,5 @@
-//! Replays the seeds of every fuzz target, `fuzz/seeds/TARGET/`, with a stable compiler and without cargo-fuzz.
+//! Replays the inputs of every fuzz target, with a stable compiler and without cargo-fuzz: the seeds, `fuzz/seeds/TARGET/`, and those
+//! that long runs found, `fuzz/found/TARGET.hex`.
 //!
 //! `fuzz/` depends on this package, so this package cannot depend on it, not even for tests: Cargo would include it, with
 //! libFuzzer and its C++, in every build and lock file. So the bodies are included as a module, from the file that is the library
@@ -58,7 +59,7 @@ const DEFLATED: [&str; 4] = [
 ];
 
 /// Targets that compare with other libraries, which this package does not depend on: `tests/differential` has the bodies, and
-/// replays the seeds.
+/// replays the inputs.
 const WITH_PEERS: [&str; 2] = ["differential_frames", "differential_heads"];
 
 /// The files in a folder of `fuzz/`, by name, without those that Git ignores.
@@ -77,20 +78,59 @@ fn stems(folder: &str) -> Vec<String> {
     files(folder).into_iter().map(stem).collect()
 }
 
+/// The inputs of a target that long runs found, a line of hex each.
+fn found(target: &str) -> Vec<Vec<u8>> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/found/{target}.hex"));
+    let lines = fs::read_to_string(path).unwrap_or_default();
+    lines.lines().map(unhex).collect()
+}
+
+fn unhex(line: &str) -> Vec<u8> {
+    assert!(line.len() % 2 == 0, "half a byte: {line}");
+    let byte = |place| u8::from_str_radix(&line[place..place + 2], 16).unwrap();
+    (0..line.len()).step_by(2).map(byte).collect()
+}
+
+fn passes(body: Body, bytes: &[u8]) -> bool {
+    panic::catch_unwind(AssertUnwindSafe(|| body(bytes))).is_ok()
+}
+
 #[test]
 fn seeds_pass() {
     let mut failures = Vec::new();
     for (target, body) in TARGETS {
-        let seeds = files(&format!("seeds/{target}"));
+        let mut seeds = files(&format!("seeds/{target}"));
         assert!(!seeds.is_empty(), "{target} has no seeds");
-        for seed in seeds {
-            let bytes = fs::read(&seed).unwrap();
-            if panic::catch_unwind(AssertUnwindSafe(|| body(&bytes))).is_err() {
-                failures.push(seed);
+        seeds.retain(|seed| !passes(*body, &fs::read(seed).unwrap()));
+        failures.extend(seeds);
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn found_inputs_pass() {
+    let mut failures = Vec::new();
+    for (target, body) in TARGETS {
+        for (line, input) in (1..).zip(found(target)) {
+            if !passes(*body, &input) {
+                failures.push(format!("fuzz/found/{target}.hex:{line}"));
             }
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// `fuzz/minimize --found` keeps these bounds, so that a clone and this test stay small.
+#[test]
+fn found_inputs_are_few_and_small() {
+    for target in stems("fuzz_targets") {
+        let inputs = found(&target);
+        let (count, size) = (inputs.len(), inputs.iter().map(Vec::len).sum::<usize>());
+        assert!(
+            count <= 60 && size <= 65_536,
+            "{target}: {count} inputs, {size} bytes"
+        );
+    }
 }
 
 /// An input may be anything, including a part of a seed, or a seed with bytes from another.
@@ -119,6 +159,7 @@ fn every_target_has_a_body_here_and_seeds() {
     known.dedup();
     assert_eq!(stems("fuzz_targets"), known);
     assert_eq!(stems("seeds"), known);
+    assert!(stems("found").iter().all(|target| known.contains(&&target[..])));
     for target in files("fuzz_targets") {
         let text = fs::read_to_string(target).unwrap();
         assert!(text.lines().count() <= 8, "the bodies are in the library");

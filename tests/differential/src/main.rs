@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     };
     peers::silence_guarded_panics();
     let seeds = seeds::replay();
-    println!("{} seeds of the fuzz targets", seeds.count);
+    println!("{} inputs of the fuzz targets", seeds.count);
     for fault in &seeds.faults {
         println!("SEEDS: {fault}");
     }

@@ -1,16 +1,16 @@
-//! The seeds of the two fuzz targets: one for each row about an in-process peer.
+//! The inputs of the two fuzz targets: the seeds, one for each row about an in-process peer, and those that long runs found.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::{fs, io, panic};
 
 use crate::bodies::{check, frames_case, heads_case, input};
-use crate::case::Case;
+use crate::case::{Case, unhex};
 use crate::explain::{ROWS, Row};
 use crate::judge::{Judgement, judge, shrink};
 use crate::peers::{self, Peer};
 
-/// The results of all seeds.
+/// The results of all inputs.
 pub struct Replay {
     pub count: usize,
     pub faults: Vec<String>,
@@ -31,7 +31,14 @@ fn folder(target: &str) -> PathBuf {
     PathBuf::from(seeds).join(target)
 }
 
-/// Gives every seed to the peers. Each row has to explain at least one seed.
+/// The inputs that long runs found, a line of hex each.
+fn found(target: &str) -> Vec<Vec<u8>> {
+    let path = format!("{}/../../fuzz/found/{target}.hex", env!("CARGO_MANIFEST_DIR"));
+    let lines = fs::read_to_string(path).unwrap_or_default();
+    lines.lines().map(unhex).collect()
+}
+
+/// Gives every input to the peers. Each row has to explain at least one seed.
 pub fn replay() -> Replay {
     let (mut count, mut faults, mut seen) = (0, Vec::new(), BTreeSet::new());
     for target in [FRAMES, HEADS] {
@@ -42,6 +49,12 @@ pub fn replay() -> Replay {
             match panic::catch_unwind(|| check(case(target, &bytes))) {
                 Ok(rows) => seen.extend(rows.into_iter().map(name)),
                 Err(_) => faults.push(format!("{} is not explained", path.display())),
+            }
+        }
+        for (line, bytes) in (1..).zip(found(target)) {
+            count += 1;
+            if panic::catch_unwind(|| check(case(target, &bytes))).is_err() {
+                faults.push(format!("fuzz/found/{target}.hex:{line} is not explained"));
             }
         }
     }
