@@ -122,9 +122,9 @@ impl DeflateConfig {
 
     /// Sets the compression level, from 1 (fast) to 9 (small); values outside this range are clamped. Default: 6.
     ///
-    /// On messages of 1 KiB of JSON, levels 2 to 6 take about the same time, and 6 makes the smallest; higher levels
-    /// gain nothing. With [`keep_engine`](Self::keep_engine), level 1 takes a quarter of the time, and saves 68
-    /// percent instead of 78.
+    /// On messages of 1 KiB of JSON with the default window, level 6 saves 78 percent. Levels 2 to 5 save 75 to 78 percent in
+    /// about the same time, levels 7 to 9 save 79 percent and take at least a fifth more time. With
+    /// [`keep_engine`](Self::keep_engine), level 1 takes a quarter of the time, and saves 68 percent.
     pub const fn level(mut self, level: u8) -> Self {
         self.level = clamp(level, 1, 9);
         self
