@@ -1117,6 +1117,7 @@ fn events_outlive_the_transport_and_its_deadlines() {
     let mut endpoint = server_endpoint();
     endpoint.receive(&server().incoming(0x81, b"x"));
     endpoint.write_failed("broken pipe");
+    assert_eq!(endpoint.sender().send_text("lost"), Err(SendError::NotOpen));
     // A shutdown that was under way.
     endpoint.shut_down();
     assert_eq!(endpoint.flush_step(seconds(0)), Some(Step::Done));

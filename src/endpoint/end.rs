@@ -83,8 +83,8 @@ pub enum Timeout {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not complete, a Close was sent or received, or the endpoint has ended. It can happen in
-    /// a correct program: the connection may close or fail while the program is about to send.
+    /// The opening handshake is not complete, a Close was sent or received, the transport has failed, or the endpoint has ended. It
+    /// can happen in a correct program: the connection may close or fail while the program is about to send.
     /// The reason is in the [`End`], once the endpoint is [done](super::Step::Done).
     NotOpen,
     /// As much output waits as [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows, or more:

@@ -110,15 +110,14 @@ impl Endpoint {
     #[inline(always)]
     fn advance(&mut self, now: Duration, reads: bool) {
         self.flow.advance(now);
-        if self.flow.writing == Writing::Failed {
-            self.drop_output();
-        }
         // A peer is not silent while its bytes wait for the caller.
         if self.flow.has_input {
             self.flow.keepalive.record_activity();
         }
-        // The time for a Close behind a large message starts once it is written.
-        if self.phase.is_closing() && !self.has_output() {
+        if self.flow.writing == Writing::Failed {
+            self.stop_sending();
+        } else if self.phase.is_closing() && !self.has_output() {
+            // The time for a Close behind a large message starts once it is written.
             self.flow.keepalive.record_closing(self.flow.now());
         }
         if self.flow.may_be_due() {
@@ -307,21 +306,22 @@ impl Endpoint {
     /// Ends both directions of the transport: nothing more is read or sent.
     fn give_up(&mut self, reason: Interruption) {
         self.flow.fail(reason);
-        self.drop_output();
+        self.stop_sending();
         self.received(0);
-        if let Some(connection) = self.phase.connection() {
-            connection.stop_sending();
-        }
     }
 
     /// Records that the transport could not be written to, flushed or shut down. Nothing more is written; the endpoint
     /// still reads for a while, because the peer's Close may already be there.
     pub fn write_failed(&mut self, error: impl Into<TransportError>) {
         self.flow.fail_writing(error.into());
-        self.drop_output();
+        self.stop_sending();
     }
 
-    fn drop_output(&mut self) {
+    /// Drops the output, and refuses what the caller sends from now on.
+    fn stop_sending(&mut self) {
+        if let Some(connection) = self.phase.connection() {
+            connection.stop_sending();
+        }
         if let Some(buffers) = &mut self.buffers {
             buffers.output.drop_waiting();
         }
