@@ -33,8 +33,8 @@ pub struct Output {
     close: Option<usize>,
 }
 
-/// More than a `Vec` can hold, and so little that adding the length of one does not wrap.
-const NO_LIMIT: usize = usize::MAX / 2 + 1;
+/// As much as a `Vec` can hold, so adding the length of one does not wrap.
+const NO_LIMIT: usize = isize::MAX.unsigned_abs();
 /// How much memory is always kept, however little was written last.
 const KEPT_SIZE: usize = 16 * 1024;
 
