@@ -23,6 +23,8 @@ enum Happening {
     Step,
     /// One step is performed partially: one byte is written or read. A step that cannot be divided is blocked.
     Part,
+    /// What was sent arrives without a step, as in drivers whose reads complete at any time.
+    Arrive,
     /// The next step fails if it uses the transport.
     Fail,
     Abort,
@@ -34,7 +36,7 @@ enum Happening {
     Freeze,
 }
 
-const ACTS: [(usize, Happening); 18] = {
+const ACTS: [(usize, Happening); 20] = {
     use Happening::*;
     [
         (0, Send),
@@ -47,6 +49,8 @@ const ACTS: [(usize, Happening); 18] = {
         (1, Step),
         (0, Part),
         (1, Part),
+        (0, Arrive),
+        (1, Arrive),
         (0, Fail),
         (1, Fail),
         (0, Abort),
@@ -61,6 +65,8 @@ const ACTS: [(usize, Happening); 18] = {
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The default.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const CODES: [u16; 2] = [4000, 4001];
 
@@ -108,6 +114,8 @@ struct End {
     /// How many of the peer's frames were returned as events.
     taken: usize,
     closes: bool,
+    /// Whether the peer's Close was returned after a failure, so that it was not answered.
+    leaves_unanswered: bool,
     peer_close: Option<u16>,
     /// Whether the peer's Close arrived before this end sent its own.
     answers: bool,
@@ -117,6 +125,8 @@ struct End {
     reports: [Report; 2],
     /// Whether a failure of the transport was reported.
     has_failed: bool,
+    /// Whether a deadline was missed, and whether it was that of the closing handshake.
+    missed: Option<bool>,
     /// Whether bytes or the end arrived since the last step.
     has_input: bool,
     clock: Clock,
@@ -135,6 +145,15 @@ struct Clock {
     closing: Option<Duration>,
     /// When the transport must have accepted the pending output, or ended.
     progress: Option<Duration>,
+    /// Whether the time for the transport to end starts with the next step that finds no events to return first.
+    starts_lingering: bool,
+}
+
+impl Clock {
+    fn linger(&mut self) {
+        self.progress = None;
+        self.starts_lingering = true;
+    }
 }
 
 struct Pair {
@@ -210,12 +229,14 @@ impl End {
             sent: 0,
             taken: 0,
             closes: false,
+            leaves_unanswered: false,
             answers: false,
             peer_close: None,
             flushed_frames: 0,
             last_ping: Vec::new(),
             reports: [Report::Ready; 2],
             has_failed: false,
+            missed: None,
             has_input: false,
             clock: Clock::default(),
             is_done: false,
@@ -232,9 +253,28 @@ impl End {
         if is_closing && output == 0 {
             clock.closing.get_or_insert(now);
         }
+        let due = self.endpoint.deadline().filter(|due| *due <= now);
         let step = self.endpoint.step(now);
+        if due.is_some() && self.endpoint.deadline().is_none() {
+            // It has ended, or gives up its transport while events wait.
+            self.reports = [Report::Over; 2];
+            self.has_failed = true;
+            let is_closing_due = self
+                .clock
+                .closing
+                .is_some_and(|since| now - since >= CLOSE_TIMEOUT);
+            self.missed.get_or_insert(is_closing_due);
+        }
+        if self.clock.starts_lingering && self.endpoint.deadline().is_some() {
+            self.clock.starts_lingering = false;
+            self.clock.progress = Some(now + LINGER_TIMEOUT);
+        }
         let waits = self.endpoint.output().len();
-        if waits > output {
+        // A Ping that is due is not added to output that is full, or after a failure; it counts all the same.
+        let is_put_off = due.is_some_and(|due| due > Duration::ZERO)
+            && self.endpoint.deadline().is_some_and(|next| next > now);
+        let clock = &mut self.clock;
+        if waits > output || is_put_off {
             (clock.pinged, clock.is_awaiting, clock.has_heard) = (now, true, false);
         }
         let is_lingering = self.reports[1] == Report::Over;
@@ -258,6 +298,15 @@ impl End {
         };
     }
 
+    /// Receives so many bytes of what arrives, or the end.
+    fn receive(&mut self, from: &mut Direction, size: usize) {
+        self.reports[0] = if size == 0 { Report::Over } else { Report::Ready };
+        self.endpoint.receive(&from.arriving()[..size]);
+        self.has_input = true;
+        self.clock.has_heard |= size > 0;
+        from.read += size;
+    }
+
     /// Takes all events. They have to be the frames that were read, in order, each once.
     fn take_events(&mut self, from: &Direction, max_buffered: usize) {
         while let Some((event, _)) = self.endpoint.next_event() {
@@ -273,6 +322,7 @@ impl End {
                     let code = u16::from_be_bytes([payload[0], payload[1]]);
                     assert_eq!(self.peer_close.replace(code), None, "only one Close is reported");
                     self.answers |= !self.closes;
+                    self.leaves_unanswered |= self.has_failed;
                     Seen::Close(Some(code), String::new())
                 }
             };
@@ -354,7 +404,7 @@ impl Pair {
                 here.is_ended = true;
                 end.endpoint.shut_down();
                 end.reports[1] = Report::Over;
-                end.clock.progress = Some(self.now + LINGER_TIMEOUT);
+                end.clock.linger();
             }
             Step::Read => {
                 let arriving = peer.arriving();
@@ -364,11 +414,7 @@ impl Pair {
                     return true;
                 }
                 let size = if in_part { 1 } else { arriving.len() };
-                end.reports[0] = if size == 0 { Report::Over } else { Report::Ready };
-                end.endpoint.receive(&arriving[..size]);
-                end.has_input = true;
-                end.clock.has_heard |= size > 0;
-                peer.read += size;
+                end.receive(peer, size);
             }
             Step::Wait(_) => return false,
             Step::Done => {
@@ -379,6 +425,15 @@ impl Pair {
             Step::Request | Step::Response => panic!("the connection is open"),
         }
         true
+    }
+
+    fn arrive(&mut self, place: usize) {
+        let (end, peer) = (&mut self.ends[place], &mut self.from[1 - place]);
+        let size = peer.arriving().len();
+        let is_reading = end.reports[0] != Report::Over && end.endpoint.end().is_none();
+        if is_reading && (size > 0 || peer.is_ended) {
+            end.receive(peer, size);
+        }
     }
 
     /// Reports that the transport may be ready again.
@@ -412,7 +467,7 @@ impl Pair {
         match end.next_step(self.now) {
             Step::Write | Step::Flush | Step::Shutdown => {
                 end.endpoint.write_failed("reset");
-                end.clock.progress = Some(self.now + LINGER_TIMEOUT);
+                end.clock.linger();
                 end.reports[1] = Report::Over;
             }
             Step::Read => {
@@ -523,6 +578,7 @@ impl System for Pair {
                     self.ready(place);
                 }
             }
+            Happening::Arrive => self.arrive(place),
             Happening::Fail => self.fail(place),
             Happening::Abort => {
                 let was_over = end.endpoint.end().is_some();
@@ -532,7 +588,11 @@ impl System for Pair {
                     was_over
                         || matches!(
                             end.interruption,
-                            Some(Interruption::Aborted | Interruption::Transport(_))
+                            Some(
+                                Interruption::Aborted
+                                    | Interruption::Transport(_)
+                                    | Interruption::TimedOut(_)
+                            )
                         )
                 );
                 self.is_fair &= was_over;
@@ -577,11 +637,13 @@ impl System for Pair {
             (
                 end.endpoint.output().len(),
                 end.closes,
+                end.leaves_unanswered,
                 end.answers,
                 end.peer_close,
                 end.reports,
                 end.has_input,
                 end.has_failed,
+                end.missed,
                 end.is_done,
                 end.is_frozen,
             )
@@ -601,8 +663,9 @@ impl System for Pair {
                 has_heard,
                 closing,
                 progress,
+                starts_lingering,
             } = &end.clock;
-            (self.now - *pinged, is_awaiting, has_heard).hash(hasher);
+            (self.now - *pinged, is_awaiting, has_heard, starts_lingering).hash(hasher);
             (
                 closing.map(|since| self.now - since),
                 progress.map(|due| due.saturating_sub(self.now)),
