@@ -105,6 +105,12 @@ impl Flow {
         self.keepalive.due().min(self.progress_due) <= self.now
     }
 
+    /// Returns whether everything written is flushed, and the next deadline is that of a Ping, and not due.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.writing == Writing::Ready && self.keepalive.is_quiet(self.now)
+    }
+
     pub(super) fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
     }

@@ -134,13 +134,22 @@ impl Phase {
     }
 
     /// Returns whether the peer's bytes are kept: they may be a part of the handshake, or frames behind it.
+    #[inline]
     pub(super) fn reads(&self) -> bool {
         match self {
             // Nothing is read after the peer's Close (RFC 6455 section 5.5.1).
             Self::Open(connection) => connection.receives(),
+            _ => self.reads_handshake(),
+        }
+    }
+
+    /// Same as [`reads`](Self::reads), before the connection is open and after the end. Not inlined: it is rarely asked.
+    #[inline(never)]
+    fn reads_handshake(&self) -> bool {
+        match self {
             Self::AwaitingRequest(_) | Self::Requested(_) | Self::Deciding => true,
             Self::AwaitingResponse(_) | Self::AwaitingBody(_) | Self::Accepted(_) => true,
-            Self::Rejected(_) | Self::Unopened(..) | Self::Ended(_) => false,
+            Self::Rejected(_) | Self::Open(_) | Self::Unopened(..) | Self::Ended(_) => false,
         }
     }
 

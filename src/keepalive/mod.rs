@@ -360,6 +360,14 @@ impl Keepalive {
         is_reached(self.due(), now)
     }
 
+    /// Returns whether the next thing to do is to send a Ping, and not due: then activity changes nothing either. `now` is in
+    /// nanoseconds.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn is_quiet(&self, now: u64) -> bool {
+        matches!(self.phase, Phase::Idle { due } if now < due)
+    }
+
     /// Returns when [`tick`](Self::tick) has more to do than to wait; [`NEVER`] if it never has.
     #[inline]
     pub(crate) fn due(&self) -> u64 {
