@@ -113,22 +113,30 @@ impl<'e> Open<'e> {
             flow.has_input = false;
             return None;
         }
-        let waiting = output.len();
+        let before = output.total();
         // A copy, so that the address of the original is not taken.
         let mut rest = core::mem::take(input);
         let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
         *input = rest;
-        record(&received, waiting, connection, output, flow);
-        received.ok().flatten()
+        match received {
+            Ok(Some(Event::Pong(_) | Event::Close(_)) | None) | Err(_) => {
+                record(&received, before, connection, output, flow);
+                received.ok().flatten()
+            }
+            Ok(Some(event)) => {
+                flow.has_input = true;
+                Some(event)
+            }
+        }
     }
 }
 
-/// Records what was received, with its reply in the output, of which `waiting` bytes waited before. Takes the parts of
-/// [`Open`], so that they are in registers.
+/// Records what was received and is not a message or a Ping, with its reply in the output, of which `before` bytes waited before.
+/// Takes the parts of [`Open`], so that they are in registers.
 #[inline(never)]
 fn record(
     received: &Result<Option<Event<'_>>, Error>,
-    waiting: usize,
+    before: usize,
     connection: &mut Connection,
     output: &mut Output,
     flow: &mut Flow,
@@ -137,7 +145,7 @@ fn record(
     match received {
         Ok(Some(Event::Pong(payload))) => _ = flow.keepalive.record_pong(payload, flow.now()),
         // A Close or an error is replied to with a Close and nothing else.
-        Ok(Some(Event::Close(_))) | Err(_) if output.len() > waiting => output.ends_with_close(),
+        Ok(Some(Event::Close(_))) | Err(_) if output.total() > before => output.ends_with_close(),
         Ok(_) | Err(_) => {}
     }
     if let (Ok(None) | Err(_), Reading::Ended) = (received, flow.reading) {

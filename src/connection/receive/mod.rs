@@ -187,10 +187,18 @@ impl ReceiveHalf {
 
     /// Receives input that ends inside the payload of a fragment, as most reads of a large message do: it yields no event. `false`
     /// leaves everything else, including errors, to `receive_any`.
+    #[inline]
     pub(super) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
-        let (Some(Frame::Fragment(fin)), Coding::Plain, false) =
-            (self.frame, self.coding, self.message.is_idle())
-        else {
+        match self.frame {
+            Some(Frame::Fragment(fin)) => self.take_inside_fragment(fin, input),
+            _ => false,
+        }
+    }
+
+    /// Not inlined, so that what is received outside of a fragment, such as a Ping, does not save its registers.
+    #[inline(never)]
+    fn take_inside_fragment(&mut self, fin: Fin, input: &mut &mut [u8]) -> bool {
+        let (Coding::Plain, false) = (self.coding, self.message.is_idle()) else {
             return false;
         };
         let read = self.message.read();
@@ -247,16 +255,19 @@ impl ReceiveHalf {
     /// messages.
     #[inline]
     fn take_whole_control<'i>(&self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let (opcode, event): (_, fn(Payload<'i>) -> Event<'i>) = match *input.first()? {
-            WHOLE_PING => (OpCode::Ping, Event::Ping),
-            WHOLE_PONG => (OpCode::Pong, Event::Pong),
+        let opcode = match *input.first()? {
+            WHOLE_PING => OpCode::Ping,
+            WHOLE_PONG => OpCode::Pong,
             _ => return None,
         };
         if !self.state.is_open() {
             return None;
         }
-        let payload = self.decoder.whole_frame(opcode, input)?;
-        Some(event((&*payload.unmask()).into()))
+        let payload = Payload::from(&*self.decoder.whole_frame(opcode, input)?.unmask());
+        Some(match opcode {
+            OpCode::Ping => Event::Ping(payload),
+            _ => Event::Pong(payload),
+        })
     }
 
     /// Receives whatever may be partial, a fragment, invalid or after the end.
