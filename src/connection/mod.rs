@@ -221,10 +221,11 @@ impl Connection {
         self.receiver.take_whole_message(input)
     }
 
-    /// Returns whether [`take_inside_payload`](Self::take_inside_payload) may receive the input.
+    /// Returns whether input of this length ends inside a payload, so that [`take_inside_payload`](Self::take_inside_payload) may
+    /// receive it.
     #[inline]
-    pub(crate) fn is_inside_fragment(&self) -> bool {
-        self.receiver.is_inside_fragment()
+    pub(crate) fn ends_inside_payload(&self, len: usize) -> bool {
+        self.receiver.ends_inside_payload(len)
     }
 
     /// Receives input that ends inside a payload, and yields no event; `false` leaves everything else to [`receive`](Self::receive).
@@ -531,6 +532,7 @@ impl Connection {
     /// # let connection = Connection::server(&websocket_proto::Config::new());
     /// # assert_eq!(space(&connection, &mut [0; 4]).len(), 4);
     /// ```
+    #[inline]
     pub fn payload_remaining(&self) -> u64 {
         self.receiver.payload_remaining()
     }

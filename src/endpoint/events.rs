@@ -119,13 +119,17 @@ impl<'e> Open<'e> {
         let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
         *input = rest;
         match received {
-            Ok(Some(Event::Pong(_) | Event::Close(_)) | None) | Err(_) => {
+            Ok(Some(Event::Pong(_) | Event::Close(_))) | Err(_) => {
                 record(&received, before, connection, output, flow);
                 received.ok().flatten()
             }
-            Ok(Some(event)) => {
-                flow.has_input = true;
-                Some(event)
+            Ok(None) if flow.reading == Reading::Ended => {
+                record(&received, before, connection, output, flow);
+                None
+            }
+            Ok(event) => {
+                flow.has_input = event.is_some();
+                event
             }
         }
     }

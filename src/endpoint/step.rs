@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use super::flow::{Flow, Reading, Writing};
-use super::{Buffers, Endpoint, Interruption, Phase, Timeout, TransportError};
-use crate::Role;
+use super::{Buffers, Endpoint, Interruption, Phase, ReadBuffer, Timeout, TransportError};
 use crate::keepalive::{Action, Expired, NEVER};
+use crate::{Connection, Role};
 
 /// The one thing to do next for an [`Endpoint`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -487,8 +487,8 @@ impl Endpoint {
         if output.is_full_of_replies() {
             return false;
         }
-        if flow.reading == Reading::Ready && connection.is_inside_fragment() {
-            flow.has_input = !connection.take_inside_payload(&mut read.lend().input);
+        if flow.reading == Reading::Ready && connection.ends_inside_payload(read.len()) {
+            flow.has_input = !receive_inside_payload(connection, read);
         }
         flow.has_input
     }
@@ -571,4 +571,11 @@ impl Endpoint {
             (true, true) => Interest::Both,
         }
     }
+}
+
+/// Receives input that ends inside a payload. Returns whether it did. Not inlined, so that a driver has the fields of no [`Lent`]
+/// in memory.
+#[inline(never)]
+fn receive_inside_payload(connection: &mut Connection, read: &mut ReadBuffer) -> bool {
+    connection.take_inside_payload(&mut read.lend().input)
 }

@@ -118,6 +118,7 @@ impl ReceiveHalf {
     }
 
     /// Same as [`Connection::payload_remaining`](super::Connection::payload_remaining).
+    #[inline]
     pub fn payload_remaining(&self) -> u64 {
         match self.state.is_open() {
             true => self.decoder.payload_remaining().unwrap_or(0),
@@ -179,26 +180,25 @@ impl ReceiveHalf {
         self.state.is_open() && self.frame.is_none()
     }
 
-    /// Returns whether the next byte belongs to a message that is being assembled.
+    /// Returns whether input of this length ends inside the payload of a fragment.
     #[inline]
-    pub(super) fn is_inside_fragment(&self) -> bool {
-        matches!(self.frame, Some(Frame::Fragment(_)))
+    pub(super) fn ends_inside_payload(&self, len: usize) -> bool {
+        matches!(self.frame, Some(Frame::Fragment(_))) && self.payload_remaining() > len as u64
     }
 
     /// Receives input that ends inside the payload of a fragment, as most reads of a large message do: it yields no event. `false`
     /// leaves everything else, including errors, to `receive_any`.
     #[inline]
     pub(super) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
-        match self.frame {
-            Some(Frame::Fragment(fin)) => self.take_inside_fragment(fin, input),
-            _ => false,
-        }
+        self.ends_inside_payload(input.len()) && self.take_inside_fragment(input)
     }
 
     /// Not inlined, so that what is received outside of a fragment, such as a Ping, does not save its registers.
     #[inline(never)]
-    fn take_inside_fragment(&mut self, fin: Fin, input: &mut &mut [u8]) -> bool {
-        let (Coding::Plain, false) = (self.coding, self.message.is_idle()) else {
+    fn take_inside_fragment(&mut self, input: &mut &mut [u8]) -> bool {
+        let (Some(Frame::Fragment(fin)), Coding::Plain, false) =
+            (self.frame, self.coding, self.message.is_idle())
+        else {
             return false;
         };
         let read = self.message.read();
