@@ -86,6 +86,14 @@ impl Rejecting {
     }
 }
 
+/// What is left without a connection. A call, because the compiler would otherwise compute an `Option` without a branch, and look
+/// at that for each use of the connection.
+#[cold]
+#[inline(never)]
+fn no_connection<'c>() -> Option<&'c mut Connection> {
+    None
+}
+
 /// The response of a server whose caller did not answer a request in time (RFC 9110 section 15.6.4): the client did its
 /// part, so 408 would be wrong. It has no body, because the method may be HEAD.
 const UNAVAILABLE: &[u8] =
@@ -96,7 +104,7 @@ impl Phase {
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Open(connection) => Some(connection),
-            _ => None,
+            _ => no_connection(),
         }
     }
 

@@ -181,10 +181,17 @@ impl Drop for VectoredWrite<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.payload.is_empty() {
-            self.output.buffer().extend_from_slice(self.payload);
-            self.cause.account(self.payload.len(), self.output);
+            keep(self.payload, self.output, self.cause);
         }
     }
+}
+
+/// Copies what is left of a payload into the output. Not inlined, so that a drop is small enough to be inlined even where a panic
+/// unwinds: then the fields of a [`VectoredWrite`] need not be in memory.
+#[inline(never)]
+fn keep(payload: &[u8], output: &mut Output, cause: Cause) {
+    output.buffer().extend_from_slice(payload);
+    cause.account(payload.len(), output);
 }
 
 /// Does not show the payload.
