@@ -46,6 +46,25 @@ pub(super) enum Writing {
     Failed,
 }
 
+impl Writing {
+    /// Whether everything written is flushed, and more may be written.
+    #[inline]
+    pub(super) fn is_flushed(self) -> bool {
+        matches!(self, Self::Ready | Self::Blocked)
+    }
+
+    #[inline]
+    pub(super) fn is_blocked(self) -> bool {
+        matches!(self, Self::Blocked | Self::UnflushedBlocked)
+    }
+
+    /// Whether nothing more is written.
+    #[inline]
+    pub(super) fn has_ended(self) -> bool {
+        matches!(self, Self::ShutDown | Self::Failed)
+    }
+}
+
 /// The configuration that is needed after the opening handshake, in few bytes.
 pub(super) struct Limits {
     max_buffered: u32,
@@ -105,10 +124,11 @@ impl Flow {
         self.keepalive.due().min(self.progress_due) <= self.now
     }
 
-    /// Returns whether everything written is flushed, and the next deadline is that of a Ping, and not due.
+    /// Returns whether no deadline has come and the transport has not failed, and whether the next time of the keepalive is that of a
+    /// Ping, so that activity changes nothing.
     #[inline]
-    pub(super) fn is_quiet(&self) -> bool {
-        self.writing == Writing::Ready && self.keepalive.is_quiet(self.now)
+    pub(super) fn is_calm(&self) -> bool {
+        self.writing != Writing::Failed && self.now < self.progress_due && self.keepalive.is_calm(self.now)
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -142,12 +162,9 @@ impl Flow {
             // and so may the reply to a Ping behind it.
             self.keepalive.record_activity();
         }
-        match self.writing {
-            Writing::ShutDown | Writing::Failed => {}
-            Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
-                self.writing = Writing::Unflushed;
-                self.progress_due = NEVER;
-            }
+        if !self.writing.has_ended() {
+            self.writing = Writing::Unflushed;
+            self.progress_due = NEVER;
         }
     }
 

@@ -168,7 +168,9 @@ impl Output {
         }
     }
 
-    /// Same as [`written`](Self::written), for less than what waits.
+    /// Same as [`written`](Self::written), for less than what waits. Not inlined, as [`shrink`](Self::shrink) is not: most writes are
+    /// complete, and should not save registers.
+    #[inline(never)]
     pub(super) fn written_in_part(&mut self, size: usize) {
         let unsolicited = self.not_replies().saturating_sub(self.written);
         self.written = self.written.saturating_add(size);
@@ -181,6 +183,7 @@ impl Output {
         self.full_at = self.limit.wrapping_add(not_replies);
     }
 
+    #[inline(never)]
     fn shrink(&mut self, used: usize) {
         self.bytes.clear(); // It is empty, which the compiler needs to see to leave out a panic.
         self.bytes.shrink_to(used.max(KEPT_SIZE));

@@ -68,7 +68,8 @@ impl Endpoint {
     /// everything else to [`any_step`](Self::any_step), which would find the same.
     #[inline]
     fn usual_step(&mut self) -> Option<Step> {
-        if !self.phase.is_open() || !self.flow.is_quiet() || self.has_output() {
+        let is_flushed = self.flow.writing == Writing::Ready && !self.has_output();
+        if !is_flushed || !self.phase.is_open() || !self.flow.is_calm() {
             return None;
         }
         match self.has_events() {
@@ -118,18 +119,29 @@ impl Endpoint {
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
         self.flow.advance(now);
         self.do_at_this_time(false);
-        match self.flow.writing {
-            _ if self.end().is_some() => Some(Step::Done),
-            Writing::Failed => Some(Step::Done),
-            Writing::ShutDown => None,
-            Writing::Ready | Writing::Blocked if !self.has_output() => None,
-            _ => self.output_step().or(Some(Step::Wait(Interest::Writable))),
+        let Flow { writing, .. } = self.flow;
+        if writing == Writing::Failed || self.end().is_some() {
+            return Some(Step::Done);
         }
+        let is_empty = !self.has_output();
+        if writing == Writing::ShutDown || writing.is_flushed() && is_empty {
+            return None;
+        }
+        self.unfinished_output_step(is_empty)
+            .or(Some(Step::Wait(Interest::Writable)))
     }
 
     /// Does what is due at the time of this step. `reads` says whether the transport can be read in the step.
-    #[inline(always)]
+    #[inline]
     fn do_at_this_time(&mut self, reads: bool) {
+        // What follows would find nothing, and take longer.
+        if !self.phase.is_open() || !self.flow.is_calm() {
+            self.do_what_changes_with_time(reads);
+        }
+    }
+
+    #[inline(never)]
+    fn do_what_changes_with_time(&mut self, reads: bool) {
         // A peer is not silent while its bytes wait for the caller.
         if self.flow.has_input {
             self.flow.keepalive.record_activity();
@@ -508,8 +520,7 @@ impl Endpoint {
     #[inline]
     fn output_step(&mut self) -> Option<Step> {
         let is_empty = !self.has_output();
-        let is_flushed = matches!(self.flow.writing, Writing::Ready | Writing::Blocked);
-        if is_empty && is_flushed && !self.phase.is_finishing() {
+        if is_empty && self.flow.writing.is_flushed() && !self.phase.is_finishing() {
             self.flow.progress_due = NEVER;
             return None;
         }
@@ -519,20 +530,21 @@ impl Endpoint {
     /// The next thing to do for output that is not written and flushed, or to shut down writing.
     #[inline(never)]
     fn unfinished_output_step(&mut self, is_empty: bool) -> Option<Step> {
-        let step = match self.flow.writing {
-            Writing::Ready | Writing::Blocked if is_empty => Step::Shutdown,
-            Writing::Ready | Writing::Blocked => Step::Write,
-            Writing::Unflushed | Writing::UnflushedBlocked if is_empty => Step::Flush,
-            Writing::Unflushed | Writing::UnflushedBlocked => Step::Write,
-            Writing::ShutDown | Writing::Failed => return None,
-        };
+        let Flow { writing, .. } = self.flow;
+        if writing.has_ended() {
+            return None;
+        }
         if self.flow.progress_due == NEVER {
             self.flow.progress_due = self.flow.after(self.flow.limits.write_timeout);
         }
-        match self.flow.writing {
-            Writing::Blocked | Writing::UnflushedBlocked => None,
-            _ => Some(step),
+        if writing.is_blocked() {
+            return None;
         }
+        Some(match is_empty {
+            false => Step::Write,
+            true if writing.is_flushed() => Step::Shutdown,
+            true => Step::Flush,
+        })
     }
 
     /// Returns whether to read: the peer's bytes, or its end.
@@ -556,14 +568,12 @@ impl Endpoint {
 
     /// Returns whether both directions of the transport have ended.
     fn is_over(&self) -> bool {
-        let is_written = matches!(self.flow.writing, Writing::ShutDown | Writing::Failed);
-        is_written && self.flow.reading == Reading::Ended
+        self.flow.writing.has_ended() && self.flow.reading == Reading::Ended
     }
 
     fn interest(&self) -> Interest {
         let reads = self.wants_to_read();
-        let writes = matches!(self.flow.writing, Writing::Blocked | Writing::UnflushedBlocked)
-            && self.flow.progress_due != NEVER;
+        let writes = self.flow.writing.is_blocked() && self.flow.progress_due != NEVER;
         match (reads, writes) {
             (false, false) => Interest::Nothing,
             (true, false) => Interest::Readable,

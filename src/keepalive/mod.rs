@@ -364,7 +364,7 @@ impl Keepalive {
     /// nanoseconds.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn is_quiet(&self, now: u64) -> bool {
+    pub(crate) fn is_calm(&self, now: u64) -> bool {
         matches!(self.phase, Phase::Idle { due } if now < due)
     }
 
