@@ -242,7 +242,9 @@ impl Sender<'_> {
         }
     }
 
-    /// Not inlined, and by value, so that a sender need not be in memory for other messages.
+    /// Not inlined, and by value, so that a sender need not be in memory for other messages; and cold, so that these do not jump
+    /// over the call.
+    #[cold]
     #[inline(never)]
     fn send_compressed(mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
         self.message(|connection, out| connection.send_half().send_compressed(kind, payload, out))

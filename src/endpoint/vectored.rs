@@ -105,7 +105,8 @@ impl<'s> Sender<'s> {
     }
 
     /// Returns the part of the payload that is not in the output: nothing of a client's, which is masked on the way. Not
-    /// inlined, and by value, so that a server's sender need not be in memory.
+    /// inlined, by value and cold, as [`send_compressed`](Self::send_compressed) is.
+    #[cold]
     #[inline(never)]
     fn send_header_or_masked(mut self, kind: MessageKind, payload: &[u8]) -> Result<&[u8], SendError> {
         if self.masks() {
