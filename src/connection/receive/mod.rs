@@ -193,7 +193,8 @@ impl ReceiveHalf {
         self.ends_inside_payload(input.len()) && self.take_inside_fragment(input)
     }
 
-    /// Not inlined, so that what is received outside of a fragment, such as a Ping, does not save its registers.
+    /// Same as [`take_inside_payload`](Self::take_inside_payload), for input that [ends there](Self::ends_inside_payload). Not
+    /// inlined, so that what is received outside of a fragment, such as a Ping, does not save its registers.
     #[inline(never)]
     fn take_inside_fragment(&mut self, input: &mut &mut [u8]) -> bool {
         let (Some(Frame::Fragment(fin)), Coding::Plain, false) =
@@ -202,16 +203,14 @@ impl ReceiveHalf {
             return false;
         };
         let read = self.message.read();
-        if self.payload_remaining() <= input.len().saturating_add(read) as u64 {
-            return false;
-        }
-        let received = match (read, input.is_empty()) {
-            (_, true) => self.take_read().map(drop),
-            (0, false) => {
+        let received = match input.is_empty() {
+            // What was read into the message ends there as well.
+            true if self.payload_remaining() > read as u64 => self.take_read().map(drop),
+            false if read == 0 => {
                 let chunk = self.decoder.masked_chunk(input);
                 self.push(chunk, fin)
             }
-            (_, false) => return false,
+            _ => return false,
         };
         if let Err(error) = received {
             self.fail(error);
