@@ -583,7 +583,7 @@ impl Endpoint {
     }
 }
 
-/// Receives input that ends inside a payload. Returns whether it did. Not inlined, so that a driver has the fields of no [`Lent`]
+/// Receives input that ends inside a payload. Returns whether it did. Not inlined, so that a driver has the fields of no `Lent`
 /// in memory.
 #[inline(never)]
 fn receive_inside_payload(connection: &mut Connection, read: &mut ReadBuffer) -> bool {
