@@ -1135,6 +1135,27 @@ fn events_outlive_the_transport_and_its_deadlines() {
     assert_eq!(endpoint.step(seconds(3602)), Step::Done);
 }
 
+// D87: a connection that is opened after its transport has failed sends nothing
+#[test]
+fn connection_of_a_failed_transport_sends_nothing() {
+    let fails: [fn(&mut Endpoint); 2] = [
+        |endpoint| endpoint.read_failed("broken pipe"),
+        |endpoint| endpoint.write_failed("broken pipe"),
+    ];
+    for fail in fails {
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), seconds(0));
+        feed(&mut endpoint, seconds(0), REQUEST);
+        assert_eq!(endpoint.step(seconds(0)), Step::Request);
+        fail(&mut endpoint);
+        endpoint.accept();
+        for _ in 0..2 {
+            assert!(endpoint.output().is_empty());
+            assert_eq!(endpoint.sender().send_text("lost"), Err(SendError::NotOpen));
+            assert_eq!(endpoint.step(seconds(0)), Step::Event);
+        }
+    }
+}
+
 // D86, D87: what arrived before a deadline was missed is returned as well, and nothing is written any more
 #[test]
 fn events_outlive_a_peer_that_does_not_read() {

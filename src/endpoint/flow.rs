@@ -124,11 +124,11 @@ impl Flow {
         self.keepalive.due().min(self.progress_due) <= self.now
     }
 
-    /// Returns whether no deadline has come and the transport has not failed, and whether the next time of the keepalive is that of a
-    /// Ping, so that activity changes nothing.
+    /// Returns whether no deadline has come, and whether the next time of the keepalive is that of a Ping, so that activity changes
+    /// nothing.
     #[inline]
     pub(super) fn is_calm(&self) -> bool {
-        self.writing != Writing::Failed && self.now < self.progress_due && self.keepalive.is_calm(self.now)
+        self.now < self.progress_due && self.keepalive.is_calm(self.now)
     }
 
     pub(super) fn now(&self) -> Duration {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Endpoint;
 #[cfg(doc)]
 use super::Step;
+use super::flow::Writing;
 use super::phase::Phase;
 use crate::Connection;
 use crate::handshake::{HandshakeError, HandshakeMisuse, Request, Response, Upgrade};
@@ -205,5 +206,9 @@ impl Endpoint {
         let now = self.flow.now();
         self.flow.keepalive.record_opened(now);
         self.flow.has_input = true;
+        if self.flow.writing == Writing::Failed {
+            // The transport failed while the caller decided.
+            self.stop_sending();
+        }
     }
 }

@@ -350,7 +350,7 @@ impl Endpoint {
     }
 
     /// Drops the output, and refuses what the caller sends from now on.
-    fn stop_sending(&mut self) {
+    pub(super) fn stop_sending(&mut self) {
         if let Some(connection) = self.phase.connection() {
             connection.stop_sending();
         }
