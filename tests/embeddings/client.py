@@ -3,6 +3,8 @@
 Prints one line per case. CA is a file with the certificate to trust for a `wss` server.
 """
 
+import asyncio
+import inspect
 import os
 import socket
 import ssl
@@ -13,8 +15,8 @@ import time
 import zlib
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import connect
 
 name, url, *ca = sys.argv[1:]
 address = urlsplit(url)
@@ -37,43 +39,47 @@ def expect(got, expected):
 
 
 def client():
+    """A client of one thread: `websockets.sync` reads in a second one, and Python's TLS loses bytes if two threads use a connection."""
     return connect(url, ssl=context, compression=None, max_size=None, ping_interval=None, open_timeout=PATIENCE)
 
 
+async def received(ws):
+    return await asyncio.wait_for(ws.recv(), PATIENCE)
+
+
 def echoes(message, expected=None):
-    def run():
-        with client() as ws:
-            ws.send(message)
-            expect(ws.recv(PATIENCE), message if expected is None else expected)
+    async def run():
+        async with client() as ws:
+            await ws.send(message)
+            expect(await received(ws), message if expected is None else expected)
 
     return run
 
 
-def many():
+async def many():
     count = 1000
-    with client() as ws:
+    async with client() as ws:
         for number in range(count):
-            ws.send(str(number))
-        expect([ws.recv(PATIENCE) for _ in range(count)], [str(number) for number in range(count)])
+            await ws.send(str(number))
+        expect([await received(ws) for _ in range(count)], [str(number) for number in range(count)])
 
 
-def ping():
-    with client() as ws:
-        if not ws.ping(b"are you there").wait(PATIENCE):
-            raise AssertionError("no pong")
+async def ping():
+    async with client() as ws:
+        await asyncio.wait_for(await ws.ping(b"are you there"), PATIENCE)
 
 
-def close():
-    with client() as ws:
-        ws.close(4000, "bye")
+async def close():
+    async with client() as ws:
+        await ws.close(4000, "bye")
         expect((ws.close_code, ws.protocol.close_rcvd.code), (4000, 4000))
 
 
-def too_big():
-    with client() as ws:
+async def too_big():
+    async with client() as ws:
         try:
-            ws.send(bytes(MIB + 1))
-            ws.recv(PATIENCE)
+            await ws.send(bytes(MIB + 1))
+            await received(ws)
         except ConnectionClosedError as end:
             expect(end.rcvd and end.rcvd.code, 1009)
             return
@@ -139,26 +145,26 @@ def silent():
         raise AssertionError(f"closed after {time.monotonic() - began:.1f} s")
 
 
-def room():
-    with client() as speaker, client() as listener:
+async def room():
+    async with client() as speaker, client() as listener:
         # A client that has received a message has joined the room.
-        listener.send("here")
-        expect(listener.recv(PATIENCE), "here")
-        while speaker.recv(PATIENCE) != "here":
+        await listener.send("here")
+        expect(await received(listener), "here")
+        while await received(speaker) != "here":
             pass
-        speaker.send(TEXT)
-        expect(speaker.recv(PATIENCE), TEXT)
-        expect(listener.recv(PATIENCE), TEXT)
+        await speaker.send(TEXT)
+        expect(await received(speaker), TEXT)
+        expect(await received(listener), TEXT)
 
 
 def digested(message):
     """The embedding `stream` replies to a message with its size and its checksum."""
 
-    def run():
+    async def run():
         whole = b"".join(message) if isinstance(message, list) else message
-        with client() as ws:
-            ws.send(message)
-            expect(ws.recv(PATIENCE), f"{len(whole)} bytes, CRC-32 {zlib.crc32(whole):08x}")
+        async with client() as ws:
+            await ws.send(message)
+            expect(await received(ws), f"{len(whole)} bytes, CRC-32 {zlib.crc32(whole):08x}")
 
     return run
 
@@ -194,7 +200,7 @@ OWN = {"stream": STREAM, "room": HEARD | ROOM}
 
 def check(case, run):
     try:
-        run()
+        asyncio.run(run()) if inspect.iscoroutinefunction(run) else run()
         print(f"ok   {name:15} {case}", flush=True)
     except Exception as error:
         print(f"FAIL {name:15} {case}: {str(error) or repr(error)}", flush=True)
