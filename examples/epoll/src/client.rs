@@ -7,17 +7,25 @@ use mio::net::TcpStream;
 use websocket_proto::Event;
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, ShutdownWrite, Step};
 
+#[cfg(test)]
+mod tests;
+
 /// One client. While it is idle, it has no buffers, unless it was the last one that had a turn.
-pub struct Client {
-    pub socket: Socket,
+///
+/// The stream is a type parameter so that the tests can use a transport that checks how it is driven.
+pub struct Client<T = TcpStream> {
+    pub socket: Socket<T>,
     pub endpoint: Endpoint,
 }
 
 /// From this size on, a message is written from where it is: a copy of a smaller one costs less than a separate write.
 const LARGE_SIZE: usize = 16 * 1024;
 
-impl Client {
-    pub fn new(stream: TcpStream, config: &EndpointConfig, now: Duration) -> Self {
+impl<T: Read + Write> Client<T>
+where
+    Socket<T>: ShutdownWrite,
+{
+    pub fn new(stream: T, config: &EndpointConfig, now: Duration) -> Self {
         Self {
             socket: Socket::new(stream),
             endpoint: Endpoint::server(config, now),
@@ -48,7 +56,7 @@ impl Client {
 }
 
 /// Echoes messages. The endpoint replies to Pings and Closes.
-fn echo(endpoint: &mut Endpoint, socket: &mut Socket) {
+fn echo<T: Write>(endpoint: &mut Endpoint, socket: &mut Socket<T>) {
     let mut events = endpoint.events();
     while let Some((event, mut sender)) = events.next() {
         // A client that is closing gets no more messages, so this error is ignored.
@@ -67,8 +75,8 @@ fn echo(endpoint: &mut Endpoint, socket: &mut Socket) {
 }
 
 /// A mio stream as a transport for `Endpoint::perform`.
-pub struct Socket {
-    pub stream: TcpStream,
+pub struct Socket<T = TcpStream> {
+    pub stream: T,
     /// Whether the last read took all that had arrived.
     is_drained: bool,
     /// Whether the peer has ended its direction, which is to be read after all that had arrived.
@@ -84,8 +92,8 @@ enum Writing {
     Failed,
 }
 
-impl Socket {
-    fn new(stream: TcpStream) -> Self {
+impl<T> Socket<T> {
+    fn new(stream: T) -> Self {
         Self {
             stream,
             is_drained: false,
@@ -105,7 +113,7 @@ impl Socket {
         size >= LARGE_SIZE && self.writing == Writing::Ready
     }
 
-    fn record_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+    fn record_write(&mut self, result: io::Result<usize>) -> io::Result<usize> {
         match &result {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing = Writing::Blocked,
             Err(error) if error.kind() != ErrorKind::Interrupted => self.writing = Writing::Failed,
@@ -115,7 +123,7 @@ impl Socket {
     }
 }
 
-impl Read for Socket {
+impl<T: Read> Read for Socket<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.is_drained = false;
         let size = self.stream.read(buffer)?;
@@ -126,7 +134,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl<T: Write> Write for Socket<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.stream.write(bytes);
         self.record_write(result)
