@@ -428,13 +428,14 @@ impl fmt::Display for Closed {
                 None => write!(f, ", {what} none")?,
             }
         }
-        if let Some(code) = self.code_unsent() {
-            write!(f, ", {} not written", code.0)?;
-        }
         match self.reason() {
-            "" => Ok(()),
-            // Escaped, because the peer chose it and logs are read by lines.
-            reason => write!(f, " {reason:?}"),
+            "" => {}
+            // Next to the code that it came with. Escaped, because the peer chose it and logs are read by lines.
+            reason => write!(f, " {reason:?}")?,
+        }
+        match self.code_unsent() {
+            Some(code) => write!(f, ", {} not written", code.0),
+            None => Ok(()),
         }
     }
 }

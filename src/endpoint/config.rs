@@ -43,7 +43,8 @@ impl EndpointConfig {
         }
     }
 
-    /// Sets the limits and options of the handshake and of the connection.
+    /// Sets the limits and options of the handshake and of the connection. Not used by
+    /// [`Endpoint::from_connection`](super::Endpoint::from_connection), whose connection has its own.
     pub fn connection(mut self, config: Config) -> Self {
         self.connection = config;
         self

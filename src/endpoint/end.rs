@@ -5,6 +5,8 @@ use core::error::Error;
 use core::fmt;
 
 use crate::handshake::HandshakeError;
+#[cfg(doc)]
+use crate::keepalive::KeepaliveConfig;
 use crate::{Closed, ClosedBy, Misuse};
 
 /// The error of a transport, as its driver reported it.
@@ -61,21 +63,25 @@ pub enum Interruption {
     TimedOut(Timeout),
     /// The transport failed.
     Transport(TransportError),
-    /// The caller called [`Endpoint::abort`](super::Endpoint::abort).
+    /// The caller called [`Endpoint::abort`](super::Endpoint::abort), or
+    /// [`Endpoint::into_end`](super::Endpoint::into_end) before [`Step::Done`](super::Step::Done).
     Aborted,
 }
 
-/// A deadline that was missed.
+/// A deadline that was missed. Each is a setting of [`EndpointConfig`](super::EndpointConfig) or
+/// [`KeepaliveConfig`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Timeout {
-    /// The opening handshake took too long.
+    /// The opening handshake took longer than [`open_timeout`](KeepaliveConfig::open_timeout).
     Opening,
-    /// The peer sent nothing after a Ping: it is dead.
+    /// The peer sent nothing for [`ping_timeout`](KeepaliveConfig::ping_timeout) after a Ping: it is dead.
     Ping,
-    /// The transport accepted no output: the peer does not read.
+    /// The transport accepted no output for [`write_timeout`](super::EndpointConfig::write_timeout): the peer does not
+    /// read.
     Write,
-    /// The closing handshake, or the end of the transport after it, took too long.
+    /// The closing handshake, and the end of the transport after it, took longer than
+    /// [`close_timeout`](KeepaliveConfig::close_timeout).
     Closing,
 }
 

@@ -213,6 +213,10 @@ impl Endpoint {
 
     /// Creates an end of a transport whose opening handshake another library has done: an HTTP server such as hyper, or
     /// a stream of HTTP/2 or HTTP/3. `read` is what that library has read after the handshake.
+    ///
+    /// `connection` keeps the [`Config`](crate::Config) that it was created with, such as that of
+    /// [`Upgrade::from_fields`](crate::handshake::Upgrade::from_fields). [`EndpointConfig::connection`] is not used, so
+    /// a limit for messages that is set only there has no effect.
     pub fn from_connection(
         config: &EndpointConfig,
         connection: Connection,

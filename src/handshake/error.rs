@@ -300,7 +300,7 @@ impl fmt::Display for HandshakeError {
             Self::SwitchedProtocols => "server answered 101 to a CONNECT",
             Self::MissingAccept => "response has no Sec-WebSocket-Accept field",
             Self::RepeatedAccept => "response has more than one Sec-WebSocket-Accept field",
-            Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
+            Self::WrongAccept => "Sec-WebSocket-Accept does not match the key that was sent",
             Self::SeveralSubprotocols => "response has more than one Sec-WebSocket-Protocol field",
             Self::UnofferedSubprotocol => "server chose a subprotocol that was not offered",
             Self::MissingSubprotocol => "server chose none of the offered subprotocols",

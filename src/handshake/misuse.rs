@@ -65,7 +65,7 @@ impl fmt::Display for HandshakeMisuse {
             Self::UnofferedSubprotocol => "subprotocol was not offered by the client",
             Self::MalformedExtension => "extension is not one name with its parameters",
             Self::UnusableStatus => "status is not from 200 to 599, or is a 2xx response to CONNECT",
-            Self::UnexpectedBody => "response with status 204, 205 or 304 has no body",
+            Self::UnexpectedBody => "response with status 204, 205 or 304 must not have a body",
             Self::MalformedCredentials => "user name has a colon, or it or the password a control character",
             Self::ExtendedConnect => "response to an extended CONNECT must be sent by the HTTP stack",
             Self::NoRequest => "no request is waiting for a response",

@@ -61,8 +61,12 @@ impl From<UrlPart> for UrlError {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.part {
-            UrlPart::Scheme => "scheme of the URL is missing, is not ws, wss, http or https, or gives up TLS",
-            UrlPart::UserInformation => "user information of the URL is not asked for, or is malformed",
+            UrlPart::Scheme => {
+                "scheme of the URL is missing, is not ws, wss, http or https, or leaves TLS in a redirect"
+            }
+            UrlPart::UserInformation => {
+                "URL has user information, which is malformed or needs from_url_with_credentials"
+            }
             UrlPart::Host => "host of the URL is missing or malformed",
             UrlPart::Port => "port of the URL is not a number up to 65535",
             UrlPart::Path => "path of the URL has a character that must be percent-encoded",

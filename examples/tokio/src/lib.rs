@@ -112,6 +112,9 @@ pub struct WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Wraps a transport on which another library has done the opening handshake, such as hyper's upgraded stream.
+    ///
+    /// The connection keeps the limits of the [`Config`] that it was created with, and [`EndpointConfig::connection`] is
+    /// not used.
     pub fn open(stream: S, connection: Connection, config: &EndpointConfig) -> Self {
         Self::new(stream, |now| {
             Endpoint::from_connection(config, connection, &[], now)
@@ -239,7 +242,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.stream
     }
 
-    /// Splits the socket for two tasks, one that reads and one that writes.
+    /// Splits the socket for two tasks, one that reads and one that writes. To look at the [`end`](Self::end), use
+    /// [`with_socket`](Reader::with_socket) of either half:
+    /// `reader.with_socket(|socket| socket.end().map(ToString::to_string))`.
     ///
     /// `split` of the crate `futures` works as well: either way, each half has its own waker. But its sink holds a message
     /// back until the next call, so a message sent just before the peer's Close is received may be lost with
