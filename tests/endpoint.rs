@@ -978,6 +978,21 @@ fn end_is_not_clean_unless_the_close_was_written_and_flushed() {
     }
 }
 
+// RFC 6455 section 7.1.6, D92: the reason is next to the code that it came with, not to the one that was not written
+#[test]
+fn reason_of_the_peer_is_shown_with_its_code() {
+    let mut endpoint = server_endpoint();
+    let now = Duration::ZERO;
+    endpoint.receive(&server().incoming(0x88, b"\x03\xeabye"));
+    events(&mut endpoint, now);
+    endpoint.write_failed("broken pipe");
+    let end = endpoint.into_end();
+    assert_eq!(
+        end.closed().unwrap().to_string(),
+        r#"closed by the peer, not clean, sent none, received 1002 "bye", 1002 not written"#
+    );
+}
+
 // RFC 6455 section 7.1.4, D92: a slow reader is closed with 1013: the end says whether that was written, and whether it was answered
 #[test]
 fn end_shows_the_close_for_a_slow_reader() {
