@@ -35,12 +35,11 @@ enum Form {
 }
 
 fn form() -> Form {
-    if std::env::var("EXHAUSTIVE").is_ok_and(|form| form == "all") {
-        Form::All
-    } else if cfg!(debug_assertions) {
-        Form::Edges
-    } else {
-        Form::Short
+    match std::env::var("EXHAUSTIVE").as_deref() {
+        Ok("all") => Form::All,
+        Ok("short") => Form::Short,
+        _ if cfg!(debug_assertions) => Form::Edges,
+        _ => Form::Short,
     }
 }
 
