@@ -2,6 +2,7 @@
 
 cover.py compare COUNTERS FOLDER: compares the control files `before*` with `after*` in the folder. Prints the edges and features
 that the inputs reach before, and how many of them after, and fails if coverage is lost.
+cover.py lost COUNTERS FOLDER KEPT: prints the names of inputs to keep too, which reach what is lost and are not in the folder KEPT.
 cover.py choose COUNTERS CONTROL_FILE INPUTS BYTES: prints the inputs to keep, in hex.
 """
 
@@ -30,15 +31,34 @@ def union(sets):
     return set().union(*sets)
 
 
+def runs(folder, kind):
+    """The coverage of each run of a kind, `before` or `after`."""
+    return [coverage(control)[1] for control in sorted(Path(folder).glob(f"{kind}*"))]
+
+
 def compare(counters, folder):
     """Some coverage differs from run to run, with addresses for example. So all runs before have to reach it, and any run after. Some
     features depend on which input is the first, which initializes what all share, so two of a thousand may be lost, but no edge.
     """
-    reached = [[union(features for _, features in coverage(control)[1]) for control in Path(folder).glob(kind)] for kind in ("before*", "after*")]
+    reached = [[union(features for _, features in run) for run in runs(folder, kind)] for kind in ("before", "after")]
     before = set.intersection(*reached[0])
     after = before & union(reached[1])
     print(len(edges(before, counters)), len(edges(after, counters)), len(before), len(after))
     return edges(before, counters) == edges(after, counters) and 500 * len(before - after) <= len(before)
+
+
+def lost(counters, folder, kept):
+    """An input may reach an edge only behind others, such as one that leaves something to reuse. Which input that is differs with the
+    order, so for each edge that is lost, takes from each run before the smallest one that is not kept.
+    """
+    before = runs(folder, "before")
+    reached = [edges(union(features for _, features in run), counters) for run in before]
+    missing = set.intersection(*reached) - edges(union(features for run in runs(folder, "after") for _, features in run), counters)
+    for run in before:
+        left = {Path(name).name: edges(features, counters) & missing for name, features in run}
+        left = {name: lost for name, lost in left.items() if lost and not (Path(kept) / name).exists()}
+        for edge in union(left.values()):
+            print(min((name for name in left if edge in left[name]), key=lambda name: (Path(folder, "all", name).stat().st_size, name)))
 
 
 def choose(counters, control, inputs, size):
@@ -61,6 +81,8 @@ def main():
     command, counters, *rest = sys.argv[1:]
     if command == "compare":
         sys.exit(not compare(int(counters), *rest))
+    if command == "lost":
+        return lost(int(counters), *rest)
     control, inputs, size = rest
     choose(int(counters), control, int(inputs), int(size))
 
