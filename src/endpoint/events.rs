@@ -5,6 +5,7 @@ use core::fmt;
 use super::flow::{Flow, Reading};
 use super::output::Output;
 use super::read_buffer::Lent;
+use super::sender::Cause;
 use super::{Buffers, Endpoint, Phase, Sender};
 use crate::{Connection, Error, Event};
 
@@ -60,6 +61,7 @@ impl Endpoint {
             return None;
         };
         let Buffers { read, output } = &mut **buffers.as_mut()?;
+        output.begin_replies();
         Some(Open {
             unread: read.lend(),
             connection,
@@ -102,7 +104,7 @@ impl<'e> Open<'e> {
             output,
             flow,
         } = self;
-        if output.is_full_of_replies() {
+        if output.is_full(Cause::Event) {
             return None;
         }
         if let Some(message) = connection.take_whole_message(input) {
@@ -118,6 +120,7 @@ impl<'e> Open<'e> {
         let mut rest = core::mem::take(input);
         let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
         *input = rest;
+        output.appended(Cause::Event);
         match received {
             Ok(Some(Event::Pong(_) | Event::Close(_))) | Err(_) => {
                 record(&received, before, connection, output, flow);

@@ -150,7 +150,7 @@ pub use io::ShutdownWrite;
 pub use output::Output;
 use phase::{Asked, Phase};
 pub use read_buffer::ReadBuffer;
-use sender::Cause;
+use sender::Origin;
 pub use sender::Sender;
 pub use step::{Interest, Step};
 pub use vectored::VectoredWrite;
@@ -245,10 +245,9 @@ impl Endpoint {
     pub fn sender(&mut self) -> Sender<'_> {
         let output = &mut Buffers::of(&mut self.buffers, &self.flow.limits).output;
         Sender {
-            connection: self.phase.connection(),
+            origin: Origin::Caller(&mut self.phase),
             output,
             flow: &mut self.flow,
-            cause: Cause::Caller,
         }
     }
 

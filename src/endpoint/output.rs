@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::sender::Cause;
+
 /// Output that the transport has not accepted yet.
 ///
 /// It can be used with a [`Connection`](crate::Connection) as well as in an endpoint: it tracks how much of the output
@@ -23,11 +25,12 @@ pub struct Output {
     bytes: Vec<u8>,
     /// How many of the bytes are written.
     written: usize,
-    /// How many bytes there are when as many replies to the peer wait as the limit allows: the limit, what is written, and what waits
-    /// and is not a reply.
+    /// How many bytes there are when the output is full: those that are written, and the limit for those that wait.
     full_at: usize,
-    /// How many bytes may wait before the output is full; at most [`NO_LIMIT`].
-    limit: usize,
+    /// How many bytes are accounted for as replies to the peer or not. The others are no replies.
+    accounted: usize,
+    /// How many bytes are accounted for when the output is full of replies, if all that follow are replies.
+    replies_full_at: usize,
     /// How many bytes wait up to the end of our Close; 0 if it is written and not flushed. `None`: it is not sent yet,
     /// or is flushed.
     close: Option<usize>,
@@ -45,16 +48,22 @@ impl Output {
             bytes: Vec::new(),
             written: 0,
             full_at: NO_LIMIT,
-            limit: NO_LIMIT,
+            accounted: 0,
+            replies_full_at: NO_LIMIT,
             close: None,
         }
     }
 
     /// Sets how many bytes may wait before the output is full.
     pub(super) fn set_limit(&mut self, bytes: usize) {
-        let not_replies = self.not_replies();
-        self.limit = bytes.min(NO_LIMIT);
-        self.full_at = self.limit.wrapping_add(not_replies);
+        self.fill(self.replies(), bytes.min(NO_LIMIT));
+    }
+
+    /// Records that `replies` of the waiting bytes are replies, and that `limit` bytes may wait.
+    fn fill(&mut self, replies: usize, limit: usize) {
+        self.full_at = self.written.wrapping_add(limit);
+        self.accounted = self.bytes.len();
+        self.replies_full_at = self.accounted.wrapping_sub(replies).wrapping_add(limit);
     }
 
     /// Returns the buffer to pass as `out` to this crate's methods. Append only.
@@ -75,40 +84,57 @@ impl Output {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    /// Same as [`len`](Self::len), for a buffer that was only appended to. Nothing wraps here and below, because
-    /// `written` and what is not a reply are parts of `bytes`.
+    /// Same as [`len`](Self::len), for a buffer that was only appended to, so that nothing wraps.
     #[inline]
     pub(super) fn total(&self) -> usize {
         self.bytes.len().wrapping_sub(self.written)
     }
 
-    /// Returns how many waiting bytes are replies.
-    #[inline]
-    pub(super) fn replies(&self) -> usize {
-        self.bytes.len().wrapping_sub(self.not_replies())
+    /// Returns how many waiting bytes are replies. Nothing wraps here and below: there are at most as many bytes as a `Vec` can hold,
+    /// the limit is at most as large, and replies are a part of the bytes.
+    fn replies(&self) -> usize {
+        let not_replies = self.replies_full_at.wrapping_sub(self.limit());
+        self.accounted.wrapping_sub(not_replies)
     }
 
-    /// Returns how many bytes are written, or wait and are not replies.
-    #[inline]
-    fn not_replies(&self) -> usize {
-        self.full_at.wrapping_sub(self.limit)
+    /// Returns how many of the waiting bytes the limit applies to.
+    pub(super) fn counted(&self, cause: Cause) -> usize {
+        match cause {
+            Cause::Event => self.replies(),
+            Cause::Caller => self.total(),
+        }
     }
 
     /// Returns how many bytes may wait before the output is full.
+    #[inline]
     pub(super) fn limit(&self) -> usize {
-        self.limit
+        self.full_at.wrapping_sub(self.written)
     }
 
-    /// Returns whether as many replies wait as the limit allows, or more.
+    /// Returns whether as many of the waiting bytes that the limit applies to wait as it allows, or more.
     #[inline]
-    pub(super) fn is_full_of_replies(&self) -> bool {
-        self.bytes.len() >= self.full_at
+    pub(super) fn is_full(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::Event => self.accounted >= self.replies_full_at,
+            Cause::Caller => self.bytes.len() >= self.full_at,
+        }
     }
 
-    /// Records that the last `size` bytes are not replies to the peer.
+    /// Accounts for what was appended, before an event is returned, so that all that is appended for it is a reply.
     #[inline]
-    pub(super) fn add_unsolicited(&mut self, size: usize) {
-        self.full_at = self.full_at.wrapping_add(size);
+    pub(super) fn begin_replies(&mut self) {
+        let not_replies = self.bytes.len().wrapping_sub(self.accounted);
+        self.replies_full_at = self.replies_full_at.wrapping_add(not_replies);
+        self.accounted = self.bytes.len();
+    }
+
+    /// Records why something was appended.
+    #[inline]
+    pub(super) fn appended(&mut self, cause: Cause) {
+        match cause {
+            Cause::Event => self.accounted = self.bytes.len(),
+            Cause::Caller => {}
+        }
     }
 
     /// Records that the last frame appended is our Close.
@@ -172,15 +198,14 @@ impl Output {
     /// complete, and should not save registers.
     #[inline(never)]
     pub(super) fn written_in_part(&mut self, size: usize) {
-        let unsolicited = self.not_replies().saturating_sub(self.written);
+        let (replies, limit) = (self.replies(), self.limit());
         self.written = self.written.saturating_add(size);
         self.close = self.close.map(|waiting| waiting.saturating_sub(size));
         if self.written > self.len() {
             self.bytes.drain(..self.written.min(self.bytes.len()));
             self.written = 0;
         }
-        let not_replies = self.written.saturating_add(unsolicited.min(self.len()));
-        self.full_at = self.limit.wrapping_add(not_replies);
+        self.fill(replies.saturating_sub(size), limit);
     }
 
     #[inline(never)]
@@ -192,9 +217,11 @@ impl Output {
     /// Drops the waiting bytes.
     #[inline]
     pub fn clear(&mut self) {
+        self.full_at = self.limit();
+        self.replies_full_at = self.full_at;
+        self.accounted = 0;
         self.bytes.clear();
         self.written = 0;
-        self.full_at = self.limit;
         self.close = None;
     }
 }

@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::SendError;
 use super::flow::Flow;
 use super::output::Output;
+use super::{Phase, SendError};
 #[cfg(doc)]
 use crate::CloseCode;
-use crate::connection::{Compression, Prepared, SendHalf};
+use crate::connection::{Compression, Prepared};
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
@@ -18,10 +18,17 @@ use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 /// Output waits in the endpoint until the transport accepts it. Each method does what the method of the same name does
 /// on [`Connection`], without the parameter `out`.
 pub struct Sender<'e> {
-    pub(super) connection: Option<&'e mut Connection>,
+    pub(super) origin: Origin<'e>,
     pub(super) output: &'e mut Output,
     pub(super) flow: &'e mut Flow,
-    pub(super) cause: Cause,
+}
+
+/// Who sends.
+pub(super) enum Origin<'e> {
+    /// Who holds an event, so there is a connection.
+    Event(&'e mut Connection),
+    /// Who calls at any other time. Holds the phase instead of an `Option`, so that each use takes a single look at it.
+    Caller(&'e mut Phase),
 }
 
 /// Why something is sent. Only output that reading has caused stops reading: otherwise two ends that both send a lot
@@ -33,31 +40,37 @@ pub(super) enum Cause {
     Caller,
 }
 
-impl Cause {
-    /// Returns how many of the waiting bytes the limit applies to.
+impl Origin<'_> {
     #[inline]
-    fn counted(self, output: &Output) -> usize {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Event => output.replies(),
-            Self::Caller => output.total(),
+            Self::Event(_) => Cause::Event,
+            Self::Caller(_) => Cause::Caller,
         }
     }
 
-    /// Returns whether as many of them wait as the limit allows, or more.
-    #[inline]
-    pub(super) fn is_full(self, output: &Output) -> bool {
+    fn connection(&self) -> Option<&Connection> {
         match self {
-            Self::Event => output.is_full_of_replies(),
-            Self::Caller => output.total() >= output.limit(),
+            Self::Event(connection) => Some(connection),
+            Self::Caller(Phase::Open(connection)) => Some(connection),
+            Self::Caller(_) => None,
         }
     }
 
-    /// Records that this caused the last `size` bytes of the output.
     #[inline]
-    pub(super) fn account(self, size: usize, output: &mut Output) {
+    fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::Event => {}
-            Self::Caller => output.add_unsolicited(size),
+            Self::Event(connection) => Some(connection),
+            Self::Caller(Phase::Open(connection)) => Some(connection),
+            Self::Caller(_) => None,
+        }
+    }
+
+    #[inline]
+    fn reborrow(&mut self) -> Origin<'_> {
+        match self {
+            Self::Event(connection) => Origin::Event(connection),
+            Self::Caller(phase) => Origin::Caller(phase),
         }
     }
 }
@@ -71,10 +84,9 @@ impl<'e> Sender<'e> {
         flow: &'e mut Flow,
     ) -> Self {
         Self {
-            connection: Some(connection),
+            origin: Origin::Event(connection),
             output,
             flow,
-            cause: Cause::Event,
         }
     }
 }
@@ -128,8 +140,7 @@ impl Sender<'_> {
     ///
     /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::send_ping`].
     pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let (connection, output) = self.open()?;
-        Ok(connection.send_ping(payload, output.buffer())?)
+        self.append(|connection, out| connection.send_ping(payload, out))
     }
 
     /// Sends a Pong with at most 125 bytes of payload.
@@ -138,8 +149,7 @@ impl Sender<'_> {
     ///
     /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::send_pong`].
     pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let (connection, output) = self.open()?;
-        Ok(connection.send_pong(payload, output.buffer())?)
+        self.append(|connection, out| connection.send_pong(payload, out))
     }
 
     /// Starts the closing handshake, or answers the peer's Close if
@@ -149,15 +159,14 @@ impl Sender<'_> {
     ///
     /// [`SendError::NotOpen`], or the [`Misuse`] of [`Connection::close`].
     pub fn close(&mut self, code: impl IntoCloseCode, reason: &str) -> Result<(), SendError> {
-        let (connection, output) = self.open()?;
-        connection.close(code, reason, output.buffer())?;
-        output.ends_with_close();
+        self.append(|connection, out| connection.close(code, reason, out))?;
+        self.output.ends_with_close();
         Ok(())
     }
 
     /// Sets whether messages are compressed, from the next one on, if compression was negotiated.
     pub fn set_compression(&mut self, compression: Compression) {
-        if let Some(connection) = &mut self.connection {
+        if let Some(connection) = self.origin.connection_mut() {
             connection.set_compression(compression);
         }
     }
@@ -166,14 +175,13 @@ impl Sender<'_> {
     /// [on](Self::set_compression). For a choice between [`send_binary`](Self::send_binary) and
     /// [`send_binary_vectored`](Self::send_binary_vectored), which does not compress.
     pub fn compresses(&self) -> bool {
-        let connection = self.connection.as_ref();
-        connection.is_some_and(|connection| connection.compresses())
+        self.origin.connection().is_some_and(Connection::compresses)
     }
 
     /// Returns a message's buffer for reuse, like [`Connection::recycle`].
     #[inline]
     pub fn recycle<'p>(&mut self, buffer: impl Into<Payload<'p>>) {
-        if let Some(connection) = &mut self.connection {
+        if let Some(connection) = self.origin.connection_mut() {
             connection.recycle(buffer);
         }
     }
@@ -181,14 +189,13 @@ impl Sender<'_> {
     /// Returns whether messages can be sent: the connection is open, and neither side has sent a Close.
     #[inline]
     pub fn is_open(&self) -> bool {
-        let state = self.connection.as_ref().map(|connection| connection.state());
-        state == Some(State::Open)
+        self.origin.connection().map(Connection::state) == Some(State::Open)
     }
 
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.cause.is_full(self.output)
+        self.output.is_full(self.cause())
     }
 
     /// Returns how many bytes wait to be written: like `bufferedAmount` in browsers, but including the framing.
@@ -199,32 +206,27 @@ impl Sender<'_> {
 
     /// Whether a payload has to be masked, as a client's is.
     pub(super) fn masks(&self) -> bool {
-        let role = self.connection.as_ref().map(|connection| connection.role());
-        role == Some(Role::Client)
+        self.origin.connection().map(Connection::role) == Some(Role::Client)
+    }
+
+    #[inline]
+    pub(super) fn cause(&self) -> Cause {
+        self.origin.cause()
     }
 
     #[inline]
     pub(super) fn reborrow(&mut self) -> Sender<'_> {
         Sender {
-            connection: self.connection.as_deref_mut(),
+            origin: self.origin.reborrow(),
             output: self.output,
             flow: self.flow,
-            cause: self.cause,
-        }
-    }
-
-    #[inline]
-    fn open(&mut self) -> Result<(&mut Connection, &mut Output), SendError> {
-        match &mut self.connection {
-            Some(connection) => Ok((connection, self.output)),
-            None => Err(SendError::NotOpen),
         }
     }
 
     #[cold]
     fn full(&self) -> SendError {
         SendError::Full {
-            waiting: self.cause.counted(self.output),
+            waiting: self.output.counted(self.cause()),
             limit: self.output.limit(),
         }
     }
@@ -232,10 +234,14 @@ impl Sender<'_> {
     /// Sends a message in one frame; a text is UTF-8.
     #[inline]
     pub(super) fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
-        let connection = self.connection.as_deref_mut();
-        let is_sent = append(connection, self.output, self.cause, |half, out| {
-            half.send_uncompressed(kind, payload, out)
-        });
+        let cause = self.cause();
+        let is_sent = match &mut self.origin {
+            Origin::Event(connection) => send_uncompressed(connection, self.output, cause, kind, payload),
+            Origin::Caller(Phase::Open(connection)) => {
+                send_uncompressed(connection, self.output, cause, kind, payload)
+            }
+            Origin::Caller(_) => false,
+        };
         match is_sent {
             true => Ok(()),
             false => self.reborrow().send_compressed(kind, payload),
@@ -250,49 +256,51 @@ impl Sender<'_> {
         self.message(|connection, out| connection.send_half().send_compressed(kind, payload, out))
     }
 
+    /// Lets `send` append a message to the output, if the limit allows it.
     #[inline]
     pub(super) fn message(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
     ) -> Result<(), SendError> {
-        if self.is_full() {
-            return Err(self.full());
+        match self.is_full() {
+            true => Err(self.full()),
+            false => self.append(send),
         }
-        let Some(connection) = &mut self.connection else {
-            return Err(SendError::NotOpen);
-        };
-        let out = self.output.buffer();
-        let before = out.len();
-        send(connection, out)?;
-        let size = out.len().wrapping_sub(before);
-        self.cause.account(size, self.output);
+    }
+
+    /// Lets `send` append to the output, if there is a connection.
+    #[inline]
+    fn append(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), Misuse>,
+    ) -> Result<(), SendError> {
+        let Self { origin, output, .. } = self;
+        let cause = origin.cause();
+        let connection = origin.connection_mut().ok_or(SendError::NotOpen)?;
+        send(connection, output.buffer())?;
+        output.appended(cause);
         Ok(())
     }
 }
 
-/// Lets `send` append to the output, if there is a connection and the limit allows it, and accounts for what it appends. Returns
-/// whether it did.
+/// Sends a message, if the limit allows it, unless it may be compressed or has to be refused. Returns whether it did. Takes the
+/// parts of a sender, so that they are in registers.
 #[inline(always)]
-pub(super) fn append(
-    connection: Option<&mut Connection>,
+fn send_uncompressed(
+    connection: &mut Connection,
     output: &mut Output,
     cause: Cause,
-    send: impl FnOnce(&mut SendHalf, &mut Vec<u8>) -> bool,
+    kind: MessageKind,
+    payload: &[u8],
 ) -> bool {
-    let Some(connection) = connection else {
-        return false;
-    };
-    if cause.is_full(output) {
+    if output.is_full(cause) {
         return false;
     }
-    let out = output.buffer();
-    let before = out.len();
-    if !send(connection.send_half(), out) {
-        return false;
-    }
-    let size = out.len().wrapping_sub(before);
-    cause.account(size, output);
-    true
+    let is_sent = connection
+        .send_half()
+        .send_uncompressed(kind, payload, output.buffer());
+    output.appended(cause);
+    is_sent
 }
 
 impl fmt::Debug for Sender<'_> {

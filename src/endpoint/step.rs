@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::flow::{Flow, Reading, Writing};
+use super::sender::Cause;
 use super::{Buffers, Endpoint, Interruption, Phase, ReadBuffer, Timeout, TransportError};
 use crate::keepalive::{Action, Expired, NEVER};
 use crate::{Connection, Role};
@@ -496,7 +497,7 @@ impl Endpoint {
         };
         // Created for the end of a transport on which nothing was received.
         let Buffers { read, output } = Buffers::of(buffers, &flow.limits);
-        if output.is_full_of_replies() {
+        if output.is_full(Cause::Event) {
             return false;
         }
         if flow.reading == Reading::Ready && connection.ends_inside_payload(read.len()) {
@@ -508,7 +509,7 @@ impl Endpoint {
     /// Returns whether so many replies wait that nothing is read.
     fn is_full(&self) -> bool {
         let buffers = self.buffers.as_ref();
-        buffers.is_some_and(|buffers| buffers.output.is_full_of_replies())
+        buffers.is_some_and(|buffers| buffers.output.is_full(Cause::Event))
     }
 
     #[inline]

@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::flow::Flow;
 use super::output::Output;
-use super::sender::{Cause, append};
-use super::{SendError, Sender, TransportError};
+use super::sender::{Cause, Origin};
+use super::{Phase, SendError, Sender, TransportError};
 use crate::Connection;
 #[cfg(doc)]
 use crate::Misuse;
@@ -96,8 +96,17 @@ impl<'s> Sender<'s> {
         kind: MessageKind,
         payload: &'p [u8],
     ) -> Result<VectoredWrite<'p>, SendError> {
-        let connection = self.connection.as_deref_mut();
-        let payload = match send_short_header(connection, self.output, self.cause, kind, payload.len()) {
+        let cause = self.cause();
+        let is_sent = match &mut self.origin {
+            Origin::Event(connection) => {
+                send_short_header(connection, self.output, cause, kind, payload.len())
+            }
+            Origin::Caller(Phase::Open(connection)) => {
+                send_short_header(connection, self.output, cause, kind, payload.len())
+            }
+            Origin::Caller(_) => false,
+        };
+        let payload = match is_sent {
             true => payload,
             false => self.reborrow().send_header_or_masked(kind, payload)?,
         };
@@ -120,9 +129,9 @@ impl<'s> Sender<'s> {
     #[inline]
     fn beside(self, payload: &'s [u8]) -> VectoredWrite<'s> {
         VectoredWrite {
+            cause: self.cause(),
             output: self.output,
             flow: self.flow,
-            cause: self.cause,
             payload,
         }
     }
@@ -132,15 +141,20 @@ impl<'s> Sender<'s> {
 /// the parts of a sender, so that they are in registers.
 #[inline(never)]
 fn send_short_header(
-    connection: Option<&mut Connection>,
+    connection: &mut Connection,
     output: &mut Output,
     cause: Cause,
     kind: MessageKind,
     len: usize,
 ) -> bool {
-    append(connection, output, cause, |half, out| {
-        half.send_short_header(kind, len, out)
-    })
+    if output.is_full(cause) {
+        return false;
+    }
+    let is_sent = connection
+        .send_half()
+        .send_short_header(kind, len, output.buffer());
+    output.appended(cause);
+    is_sent
 }
 
 impl VectoredWrite<'_> {
@@ -192,7 +206,7 @@ impl Drop for VectoredWrite<'_> {
 #[inline(never)]
 fn keep(payload: &[u8], output: &mut Output, cause: Cause) {
     output.buffer().extend_from_slice(payload);
-    cause.account(payload.len(), output);
+    output.appended(cause);
 }
 
 /// Does not show the payload.
