@@ -216,10 +216,18 @@ impl Connection {
         }
     }
 
-    /// Returns a message in one frame that is complete in the input: the first thing [`receive`](Self::receive) tries.
+    /// Returns whether [`take_next_whole_message`](Self::take_next_whole_message) may be called. That changes only when it returns
+    /// `None`.
     #[inline]
-    pub(crate) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        self.receiver.take_whole_message(input)
+    pub(crate) fn takes_whole_messages(&self) -> bool {
+        self.receiver.takes_whole_messages()
+    }
+
+    /// Returns a message in one frame that is complete in the input. `None` leaves everything else to
+    /// [`receive_any`](Self::receive_any).
+    #[inline]
+    pub(crate) fn take_next_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        self.receiver.take_next_whole_message(input)
     }
 
     /// Returns whether input of this length ends inside a payload, so that [`take_inside_payload`](Self::take_inside_payload) may

@@ -42,6 +42,8 @@ struct Open<'e> {
     connection: &'e mut Connection,
     output: &'e mut Output,
     flow: &'e mut Flow,
+    /// Whether the next frame may be a message that is returned as a whole: looked at once for many messages.
+    takes_whole_messages: bool,
 }
 
 impl Endpoint {
@@ -63,6 +65,7 @@ impl Endpoint {
         let Buffers { read, output } = &mut **buffers.as_mut()?;
         output.begin_replies();
         Some(Open {
+            takes_whole_messages: connection.takes_whole_messages(),
             unread: read.lend(),
             connection,
             output,
@@ -103,31 +106,37 @@ impl<'e> Open<'e> {
             connection,
             output,
             flow,
+            takes_whole_messages,
         } = self;
         if output.is_full(Cause::Event) {
             return None;
         }
-        if let Some(message) = connection.take_whole_message(input) {
-            return Some(message);
+        if *takes_whole_messages {
+            if let Some(message) = connection.take_next_whole_message(input) {
+                return Some(message);
+            }
         }
         // Nearly every read ends so.
         if input.is_empty() && flow.reading != Reading::Ended && connection.needs_input() {
             flow.has_input = false;
             return None;
         }
-        let before = output.total();
         // A copy, so that the address of the original is not taken.
         let mut rest = core::mem::take(input);
         let received = connection.receive_any(&mut rest, flow.limits.max_read_size() as u64, output.buffer());
         *input = rest;
-        output.appended(Cause::Event);
+        *takes_whole_messages = connection.takes_whole_messages();
         match received {
+            Ok(Some(Event::Ping(_))) => {
+                output.appended(Cause::Event);
+                received.ok().flatten()
+            }
             Ok(Some(Event::Pong(_) | Event::Close(_))) | Err(_) => {
-                record(&received, before, connection, output, flow);
+                record(&received, connection, output, flow);
                 received.ok().flatten()
             }
             Ok(None) if flow.reading == Reading::Ended => {
-                record(&received, before, connection, output, flow);
+                record(&received, connection, output, flow);
                 None
             }
             Ok(event) => {
@@ -138,12 +147,11 @@ impl<'e> Open<'e> {
     }
 }
 
-/// Records what was received and is not a message or a Ping, with its reply in the output, of which `before` bytes waited before.
-/// Takes the parts of [`Open`], so that they are in registers.
+/// Records what was received and is not a message or a Ping, and whether the last reply is a Close. Takes the parts of [`Open`], so
+/// that they are in registers.
 #[inline(never)]
 fn record(
     received: &Result<Option<Event<'_>>, Error>,
-    before: usize,
     connection: &mut Connection,
     output: &mut Output,
     flow: &mut Flow,
@@ -152,9 +160,10 @@ fn record(
     match received {
         Ok(Some(Event::Pong(payload))) => _ = flow.keepalive.record_pong(payload, flow.now()),
         // A Close or an error is replied to with a Close and nothing else.
-        Ok(Some(Event::Close(_))) | Err(_) if output.total() > before => output.ends_with_close(),
+        Ok(Some(Event::Close(_))) | Err(_) if output.has_new() => output.ends_with_close(),
         Ok(_) | Err(_) => {}
     }
+    output.appended(Cause::Event);
     if let (Ok(None) | Err(_), Reading::Ended) = (received, flow.reading) {
         connection.receive_eof();
     }

@@ -128,6 +128,11 @@ impl Output {
         self.accounted = self.bytes.len();
     }
 
+    /// Returns whether something was appended that is not accounted for.
+    pub(super) fn has_new(&self) -> bool {
+        self.bytes.len() > self.accounted
+    }
+
     /// Records why something was appended.
     #[inline]
     pub(super) fn appended(&mut self, cause: Cause) {

@@ -155,14 +155,27 @@ impl ReceiveHalf {
     /// unless its text is not UTF-8. `None` leaves everything else, including errors, to `receive_any`.
     #[inline]
     pub(super) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        match self.takes_whole_messages() {
+            true => self.take_next_whole_message(input),
+            false => None,
+        }
+    }
+
+    /// Returns whether the next frame may be a message that is returned as a whole. That changes only if it is not.
+    #[inline]
+    pub(super) fn takes_whole_messages(&self) -> bool {
+        self.state.is_open() && self.message.is_idle() && self.delivery != Delivery::Chunks
+    }
+
+    /// Same as [`take_whole_message`](Self::take_whole_message), for a caller that knows that
+    /// [whole messages are taken](Self::takes_whole_messages).
+    #[inline]
+    pub(super) fn take_next_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let kind = match *input.first()? {
             WHOLE_TEXT => MessageKind::Text,
             WHOLE_BINARY => MessageKind::Binary,
             _ => return None,
         };
-        if !self.state.is_open() || !self.message.is_idle() || self.delivery == Delivery::Chunks {
-            return None;
-        }
         let payload = self.decoder.whole_frame(kind.opcode(), input)?;
         match Content::lend(kind, payload, 0) {
             Ok(message) => Some(Event::whole(message)),
