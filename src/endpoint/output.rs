@@ -27,7 +27,7 @@ pub struct Output {
     written: usize,
     /// How many bytes there are when the output is full: those that are written, and the limit for those that wait.
     full_at: usize,
-    /// How many bytes are accounted for as replies to the peer or not. The others are no replies.
+    /// How many bytes are accounted for: whether they are replies to the peer. The bytes behind them are not.
     accounted: usize,
     /// How many bytes are accounted for when the output is full of replies, if all that follow are replies.
     replies_full_at: usize,
