@@ -268,6 +268,66 @@ fn reads_inside_a_payload_are_received_without_a_step_for_events() {
     }
 }
 
+// RFC 6455 section 5.4: a read that ends before the last fragment yields no event, and needs no step for one
+#[test]
+fn reads_before_the_last_fragment_are_received_without_a_step_for_events() {
+    let now = Duration::ZERO;
+    for end in [server(), client()] {
+        let first = end.incoming(0x01, b"one");
+        let middle = end.all_incoming(&[(0x00, b""), (0x00, b" two"), (0x00, b" three")]);
+        let last = end.all_incoming(&[(0x89, b"?"), (0x00, b" four"), (0x80, b"")]);
+        for size in 1..=middle.len() {
+            let mut endpoint = opened(end.role, &EndpointConfig::new(), Config::new());
+            feed(&mut endpoint, now, &first);
+            assert_eq!(events(&mut endpoint, now), []);
+            feed(&mut endpoint, now, &middle[..size]);
+            assert_eq!(endpoint.step(now), Step::Read, "{size} bytes");
+            feed(&mut endpoint, now, &[&middle[size..], &last].concat());
+            assert_eq!(
+                events(&mut endpoint, now),
+                [ping(b"?"), text("one two three four")]
+            );
+        }
+    }
+}
+
+// RFC 6455 sections 5.4 and 8.1: what is wrong before the last fragment is reported with the next event
+#[test]
+fn fragment_that_breaks_a_rule_fails_the_endpoint_in_any_read() {
+    let now = Duration::ZERO;
+    let broken: [(&[u8], u8, &[u8], u16); 3] = [
+        (b"", 0x01, b"new", 1002),
+        (b"", 0x40, b"reserved", 1002),
+        (b"\xff", 0x00, b"more", 1007),
+    ];
+    for (second, first_byte, third, code) in broken {
+        let frames: [(u8, &[u8]); 4] = [
+            (0x01, b"one"),
+            (0x00, second),
+            (first_byte, third),
+            (0x80, b"end"),
+        ];
+        let wire = server().all_incoming(&frames);
+        for size in 1..=wire.len() {
+            let mut endpoint = server_endpoint();
+            let mut sent = Vec::new();
+            for read in wire.chunks(size) {
+                if !sent.is_empty() {
+                    break;
+                }
+                feed(&mut endpoint, now, read);
+                if endpoint.step(now) == Step::Event {
+                    assert_eq!(events(&mut endpoint, now), []);
+                }
+                if endpoint.step(now) == Step::Write {
+                    sent = write_all(&mut endpoint, now);
+                }
+            }
+            assert_eq!(sent[2..4], code.to_be_bytes(), "{size} bytes each");
+        }
+    }
+}
+
 // RFC 6455 section 8.1: a text that stays in the read buffer fails at its first wrong byte, too
 #[test]
 fn text_that_stays_in_the_read_buffer_fails_at_once() {

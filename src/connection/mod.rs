@@ -230,17 +230,17 @@ impl Connection {
         self.receiver.take_next_whole_message(input)
     }
 
-    /// Returns whether input of this length ends inside a payload, so that [`take_inside_payload`](Self::take_inside_payload) may
+    /// Returns whether input of this length may end inside a message, so that [`take_inside_message`](Self::take_inside_message) may
     /// receive it.
     #[inline]
-    pub(crate) fn ends_inside_payload(&self, len: usize) -> bool {
-        self.receiver.ends_inside_payload(len)
+    pub(crate) fn may_end_inside_message(&self, len: usize) -> bool {
+        self.receiver.may_end_inside_message(len)
     }
 
-    /// Receives input that ends inside a payload, and yields no event; `false` leaves everything else to [`receive`](Self::receive).
+    /// Receives input that ends inside a message, and yields no event; `false` leaves everything else to [`receive`](Self::receive).
     #[inline]
-    pub(crate) fn take_inside_payload(&mut self, input: &mut &mut [u8]) -> bool {
-        self.receiver.take_inside_payload(input)
+    pub(crate) fn take_inside_message(&mut self, input: &mut &mut [u8]) -> bool {
+        self.receiver.take_inside_message(input)
     }
 
     /// Not inlined, so that `receive` builds a complete message where its caller wants it: moving the message would

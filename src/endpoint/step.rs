@@ -487,7 +487,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether [`events`](Self::events) may return an event. Input that ends inside a payload yields none, and is
+    /// Returns whether [`events`](Self::events) may return an event. Input that ends inside a message yields none, and is
     /// received here.
     #[inline]
     fn has_events(&mut self) -> bool {
@@ -500,8 +500,8 @@ impl Endpoint {
         if output.is_full(Cause::Event) {
             return false;
         }
-        if flow.reading == Reading::Ready && connection.ends_inside_payload(read.len()) {
-            flow.has_input = !receive_inside_payload(connection, read);
+        if flow.reading == Reading::Ready && connection.may_end_inside_message(read.len()) {
+            flow.has_input = !receive_inside_message(connection, read);
         }
         flow.has_input
     }
@@ -584,9 +584,9 @@ impl Endpoint {
     }
 }
 
-/// Receives input that ends inside a payload. Returns whether it did. Not inlined, so that a driver has the fields of no `Lent`
+/// Receives input that ends inside a message. Returns whether it did. Not inlined, so that a driver has the fields of no `Lent`
 /// in memory.
 #[inline(never)]
-fn receive_inside_payload(connection: &mut Connection, read: &mut ReadBuffer) -> bool {
-    connection.take_inside_payload(&mut read.lend().input)
+fn receive_inside_message(connection: &mut Connection, read: &mut ReadBuffer) -> bool {
+    connection.take_inside_message(&mut read.lend().input)
 }

@@ -231,6 +231,40 @@ impl ReceiveHalf {
         received.is_ok()
     }
 
+    /// Returns whether input of this length may end inside a message, so that [`take_inside_message`](Self::take_inside_message) may
+    /// receive it.
+    #[inline]
+    pub(super) fn may_end_inside_message(&self, len: usize) -> bool {
+        match self.frame {
+            Some(Frame::Fragment(Fin::Last)) => self.payload_remaining() > len as u64,
+            Some(Frame::Fragment(Fin::More)) => true,
+            Some(Frame::Whole(_) | Frame::Control(_)) => false,
+            None => !self.message.is_idle(),
+        }
+    }
+
+    /// Same as [`take_inside_payload`](Self::take_inside_payload), for input that ends inside a message, perhaps between fragments. It
+    /// may take the front of other input.
+    #[inline]
+    pub(super) fn take_inside_message(&mut self, input: &mut &mut [u8]) -> bool {
+        self.take_inside_payload(input) || self.take_inside_fragments(input)
+    }
+
+    #[inline(never)]
+    fn take_inside_fragments(&mut self, input: &mut &mut [u8]) -> bool {
+        if !self.is_before_last_fragment() || self.message.read() > 0 {
+            return false;
+        }
+        match self.take_middle_fragments(input) {
+            Ok(true) => true,
+            Ok(false) => input.is_empty() && self.frame.is_none() || self.take_inside_payload(input),
+            Err(error) => {
+                self.fail(error);
+                false
+            }
+        }
+    }
+
     fn recycle_owned(&mut self, buffer: Vec<u8>) {
         if self.state.is_open() {
             self.message.recycle(buffer);
@@ -339,16 +373,18 @@ impl ReceiveHalf {
             }
         }
         loop {
+            if self.is_before_last_fragment() && self.take_middle_fragments(input)? {
+                return Ok(None);
+            }
             let frame = match self.frame {
                 Some(frame) => frame,
                 None => {
-                    if let Some(message) = self.take_whole_fragments(input)? {
+                    if let Some(message) = self.take_last_fragment(input)? {
                         return Ok(Some(message));
                     }
-                    match self.decoder.header(input) {
-                        Ok(Some(header)) => self.begin(header)?,
-                        Ok(None) => return Ok(None),
-                        Err(violation) => return Err(self.violation(violation)),
+                    match self.next_frame(input)? {
+                        Some(frame) => frame,
+                        None => return Ok(None),
                     }
                 }
             };
@@ -389,19 +425,76 @@ impl ReceiveHalf {
         }
     }
 
-    /// Receives the fragments at the front of the input that are complete there, until the message is; as short a path as that of
-    /// messages in one frame.
-    fn take_whole_fragments<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
-        while let (false, Some(fin)) = (self.message.is_idle(), whole_fragment(input)) {
-            let Some(payload) = self.decoder.whole_frame(OpCode::Continuation, input) else {
+    /// Returns whether a message is assembled, and the input is not inside its last frame or a control frame.
+    #[inline]
+    fn is_before_last_fragment(&self) -> bool {
+        !self.message.is_idle() && matches!(self.frame, None | Some(Frame::Fragment(Fin::More)))
+    }
+
+    /// Receives the front of the input that belongs to fragments before the last one of the message that is assembled, which yields no
+    /// event. Returns whether the input ends inside of one.
+    #[inline(never)]
+    fn take_middle_fragments(&mut self, input: &mut &mut [u8]) -> Result<bool, Error> {
+        while self.is_before_last_fragment() {
+            if self.frame.is_none() {
+                self.take_whole_fragments(input)?;
+                if input.first() != Some(&NEXT_FRAGMENT) {
+                    break;
+                }
+                self.frame = self.next_frame(input)?;
+                continue;
+            }
+            let chunk = self.decoder.masked_chunk(input);
+            let complete = self.decoder.finish_frame();
+            self.fragment_chunk(chunk, Fin::More, complete)?;
+            if !complete {
+                return Ok(true);
+            }
+            self.frame = None;
+        }
+        Ok(false)
+    }
+
+    /// Receives those of these fragments that are complete in the input, by as short a path as that of messages in one frame.
+    fn take_whole_fragments(&mut self, input: &mut &mut [u8]) -> Result<(), Error> {
+        while input.first() == Some(&NEXT_FRAGMENT) {
+            let Some(payload) = self.whole_fragment(input)? else {
                 break;
             };
-            self.count_fragment(payload.bytes.len() as u64)?;
-            if let Some(message) = self.fragment_chunk(payload, fin, true)? {
-                return Ok(Some(message));
-            }
+            self.fragment_chunk(payload, Fin::More, true)?;
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Receives the last fragment of the message that is assembled, if it is complete in the input.
+    fn take_last_fragment<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Error> {
+        if self.message.is_idle() || input.first() != Some(&LAST_FRAGMENT) {
+            return Ok(None);
+        }
+        match self.whole_fragment(input)? {
+            Some(payload) => self.fragment_chunk(payload, Fin::Last, true),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the payload of a further fragment that is complete in the input.
+    #[inline]
+    fn whole_fragment<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Masked<'i>>, Error> {
+        let payload = self.decoder.whole_frame(OpCode::Continuation, input);
+        if let Some(payload) = &payload {
+            self.count_fragment(payload.bytes.len() as u64)?;
+        }
+        Ok(payload)
+    }
+
+    /// Reads the next header. `None`: the input is consumed.
+    #[inline(always)]
+    fn next_frame(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, Error> {
+        match self.decoder.header(input) {
+            Ok(Some(header)) => self.begin(header).map(Some),
+            Ok(None) => Ok(None),
+            Err(violation) => Err(self.violation(violation)),
+        }
     }
 
     /// Checks the rule that needs more than one header: the order of fragments (RFC 6455 section 5.4).
@@ -536,15 +629,6 @@ impl ReceiveHalf {
             Control::Ping => Event::Ping(payload),
             Control::Pong => Event::Pong(payload),
         }))
-    }
-}
-
-/// Returns whether the input begins with the header of a further fragment, without reserved bits.
-fn whole_fragment(input: &[u8]) -> Option<Fin> {
-    match *input.first()? {
-        NEXT_FRAGMENT => Some(Fin::More),
-        LAST_FRAGMENT => Some(Fin::Last),
-        _ => None,
     }
 }
 
