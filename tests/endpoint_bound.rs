@@ -7,7 +7,7 @@ use common::*;
 use std::time::Duration;
 use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError, Step};
 use websocket_proto::handshake::ClientRequest;
-use websocket_proto::{Config, Event, Role, entropy};
+use websocket_proto::{Config, Connection, Event, Fin, MessageKind, Role, entropy};
 
 const LIMIT: usize = 24;
 const DEPTH: u32 = 5;
@@ -188,5 +188,51 @@ fn bound_holds_for_a_client() {
                 limit: LIMIT
             }
         )
+    );
+}
+
+// D88, RFC 6455 section 5.5.1: no message follows our Close, so there is no use in waiting until the output is no longer full
+#[test]
+fn full_output_behind_a_close_is_not_open() {
+    let mut endpoint = opened(LIMIT);
+    let (_, full) = fill(&mut endpoint);
+    assert!(matches!(full, SendError::Full { .. }));
+    endpoint
+        .sender()
+        .close(1000, "")
+        .expect("a Close is always accepted");
+    assert!(endpoint.sender().is_full());
+    assert_eq!(endpoint.sender().send_binary(b""), Err(SendError::NotOpen));
+    let fragment = endpoint
+        .sender()
+        .send_fragment(MessageKind::Binary, b"", Fin::Last);
+    assert_eq!(fragment, Err(SendError::NotOpen));
+}
+
+// D88, RFC 6455 section 5.5.1: after the peer's Close a message that was begun may be completed, once there is space for it
+#[test]
+fn full_output_behind_the_peers_close_accepts_fragments_later() {
+    let config = Config::new().auto_close(false);
+    let connection = Connection::server(&config);
+    let limits = EndpointConfig::new().max_buffered(LIMIT);
+    let mut endpoint = Endpoint::from_connection(&limits, connection, &[], Duration::ZERO);
+    let begun = endpoint
+        .sender()
+        .send_fragment(MessageKind::Binary, &[7; LIMIT], Fin::More);
+    assert_eq!(begun, Ok(()));
+    endpoint.receive(&server().all_incoming(&[(0x88, b"")]));
+    assert!(matches!(endpoint.next_event(), Some((Event::Close(_), _))));
+    let mut fragment = || {
+        endpoint
+            .sender()
+            .send_fragment(MessageKind::Binary, b"", Fin::Last)
+    };
+    assert!(matches!(fragment(), Err(SendError::Full { .. })));
+    endpoint.written(endpoint.output().len());
+    assert_eq!(
+        endpoint
+            .sender()
+            .send_fragment(MessageKind::Binary, b"", Fin::Last),
+        Ok(())
     );
 }

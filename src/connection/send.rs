@@ -157,10 +157,7 @@ impl SendHalf {
         fin: Fin,
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
-        match self.message {
-            None => self.state.check_open()?,
-            Some(_) => self.state.check_unclosed()?,
-        }
+        self.check_fragment()?;
         self.next_fragment(kind, payload, fin, out)
     }
 
@@ -408,6 +405,14 @@ impl SendHalf {
                 Ok(())
             }
             Masking::Client(_) => self.send_message(prepared.kind(), prepared.payload(), out),
+        }
+    }
+
+    /// Checks that the next fragment may be sent. A message that was begun before the peer's Close may be completed.
+    pub(crate) fn check_fragment(&self) -> Result<(), Misuse> {
+        match self.message {
+            None => self.state.check_open(),
+            Some(_) => self.state.check_unclosed(),
         }
     }
 

@@ -94,7 +94,7 @@ pub enum SendError {
     /// The reason is in the [`End`], once the endpoint is [done](super::Step::Done).
     NotOpen,
     /// As much output waits as [`EndpointConfig::max_buffered`](super::EndpointConfig::max_buffered) allows, or more:
-    /// the peer reads too slowly. Returned instead of [`NotOpen`](Self::NotOpen) if the connection is closing as well.
+    /// the peer reads too slowly.
     Full {
         /// The number of bytes that wait.
         waiting: usize,

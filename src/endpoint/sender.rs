@@ -223,11 +223,18 @@ impl Sender<'_> {
         }
     }
 
+    /// Returns why nothing is sent while the output is full: if the connection is closing, there will never be space.
     #[cold]
-    fn full(&self) -> SendError {
-        SendError::Full {
-            waiting: self.output.counted(self.cause()),
-            limit: self.output.limit(),
+    fn full(&mut self) -> SendError {
+        let Some(connection) = self.origin.connection_mut() else {
+            return SendError::NotOpen;
+        };
+        match connection.send_half().check_fragment() {
+            Ok(()) => SendError::Full {
+                waiting: self.output.counted(self.cause()),
+                limit: self.output.limit(),
+            },
+            Err(closing) => closing.into(),
         }
     }
 
