@@ -234,12 +234,48 @@ fn programs_are_as_short_as_the_documentation_says() {
         (include_str!("../src/bin/feed.rs"), 40),
         (include_str!("../src/bin/room.rs"), 110),
     ] {
-        let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
-        let lines = program.lines().filter(is_code).count();
+        let lines = code_lines(program);
         assert!(lines <= most, "{lines} lines, of {most}");
         assert_eq!(program.matches("use embedding_tokio").count(), 1);
         assert!(!program.contains("websocket_proto"));
     }
+}
+
+/// The lines of code that the chapter on migrating states, each in the row that starts so.
+#[test]
+fn programs_have_the_lines_that_the_guide_says() {
+    let migrating = include_str!("../../../src/guide/migrating.md");
+    let embedding = include_str!("../../../src/guide/embedding.md");
+    for (row, code) in [
+        ("`echo.rs`", include_str!("../src/bin/echo.rs")),
+        ("`feed.rs`", include_str!("../src/bin/feed.rs")),
+        ("`room.rs`", include_str!("../src/bin/room.rs")),
+        ("`tunnel.rs`", include_str!("../src/bin/tunnel.rs")),
+        ("a client on a poll loop", block(embedding, "trait Socket")),
+        ("a blocking client", block(migrating, "fn print_all")),
+        ("a client on tokio", block(migrating, "async fn ask")),
+    ] {
+        let lines = code_lines(code);
+        let is_right =
+            |line: &str| line.starts_with(&format!("| {row}")) && line.ends_with(&format!(" | {lines} |"));
+        assert!(migrating.lines().any(is_right), "{row}: {lines} lines");
+    }
+}
+
+/// The block of code of a chapter that contains `part`.
+fn block<'c>(chapter: &'c str, part: &str) -> &'c str {
+    let mut blocks = chapter.split("```").skip(1).step_by(2);
+    let found = blocks.find(|block| block.contains(part));
+    found.expect("the chapter has the block")
+}
+
+/// The lines without comments, empty lines, and lines that rustdoc does not show.
+fn code_lines(code: &str) -> usize {
+    let is_code = |line: &&str| {
+        let (line, is_hidden) = (line.trim(), line.starts_with("# ") || *line == "#");
+        !line.is_empty() && !line.starts_with("//") && !is_hidden
+    };
+    code.lines().filter(is_code).count()
 }
 
 /// The code in the right column of the chapter on migrating is in one of its blocks, which are compiled and run as
