@@ -295,8 +295,9 @@ fn reads_before_the_last_fragment_are_received_without_a_step_for_events() {
 #[test]
 fn fragment_that_breaks_a_rule_fails_the_endpoint_in_any_read() {
     let now = Duration::ZERO;
-    let broken: [(&[u8], u8, &[u8], u16); 3] = [
+    let broken: [(&[u8], u8, &[u8], u16); 4] = [
         (b"", 0x01, b"new", 1002),
+        (b"", 0x81, b"new", 1002),
         (b"", 0x40, b"reserved", 1002),
         (b"\xff", 0x00, b"more", 1007),
     ];
@@ -326,6 +327,50 @@ fn fragment_that_breaks_a_rule_fails_the_endpoint_in_any_read() {
             assert_eq!(sent[2..4], code.to_be_bytes(), "{size} bytes each");
         }
     }
+}
+
+// RFC 6455 section 8.1: a fragment that is read into its message fails with the read that completes it
+#[test]
+fn fragment_that_is_read_into_its_message_fails_at_its_end() {
+    const READ: usize = 64;
+    let now = Duration::ZERO;
+    let config = EndpointConfig::new().max_read_size(READ);
+    let mut endpoint = opened(Role::Client, &config, Config::new());
+    let mut payload = [b'x'; 32 * READ];
+    payload[payload.len() - 1] = 0xff;
+    let wire = client().incoming(0x01, &payload);
+    let (start, rest) = wire.split_at(wire.len() % READ);
+    let (inside, last) = rest.split_at(rest.len() - READ);
+    for read in [start].into_iter().chain(inside.chunks(READ)) {
+        feed(&mut endpoint, now, read);
+        while endpoint.step(now) == Step::Event {
+            assert!(endpoint.next_event().is_none());
+        }
+    }
+    feed(&mut endpoint, now, last);
+    assert_eq!(events(&mut endpoint, now), []);
+    assert_eq!(write_all(&mut endpoint, now)[0], 0x88);
+}
+
+// RFC 6455 section 5.5.1, and Delivery::Chunks: a message that is complete in the input is not always returned as a whole
+#[test]
+fn messages_are_taken_as_the_state_and_the_configuration_say() {
+    let now = Duration::ZERO;
+    let mut endpoint = server_endpoint();
+    let frames: [(u8, &[u8]); 3] = [(0x81, b"one"), (0x88, b""), (0x81, b"two")];
+    feed(&mut endpoint, now, &server().all_incoming(&frames));
+    assert_eq!(endpoint.step(now), Step::Event);
+    let mut events = endpoint.events();
+    assert!(matches!(events.next(), Some((Event::Text(_), _))));
+    assert!(matches!(events.next(), Some((Event::Close(_), _))));
+    assert!(events.next().is_none());
+    drop(events);
+
+    let chunks = Config::new().delivery(Delivery::Chunks);
+    let mut endpoint = opened(Role::Server, &EndpointConfig::new(), chunks);
+    feed(&mut endpoint, now, &server().incoming(0x81, b"one"));
+    assert_eq!(endpoint.step(now), Step::Event);
+    assert!(matches!(endpoint.next_event(), Some((Event::TextChunk(..), _))));
 }
 
 // RFC 6455 section 8.1: a text that stays in the read buffer fails at its first wrong byte, too
