@@ -8,7 +8,7 @@ use super::output::Output;
 use super::{Phase, SendError};
 #[cfg(doc)]
 use crate::CloseCode;
-use crate::connection::{Compression, Prepared};
+use crate::connection::{Compression, Prepared, SendHalf};
 use crate::message::{Fin, MessageKind, Payload};
 use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 
@@ -63,6 +63,17 @@ impl Origin<'_> {
             Self::Event(connection) => Some(connection),
             Self::Caller(Phase::Open(connection)) => Some(connection),
             Self::Caller(_) => None,
+        }
+    }
+
+    /// Lets `send` send with the connection, if there is one. Returns whether it did. Each case has its own call, because the compiler
+    /// would otherwise make an `Option` of them, and look at that once more.
+    #[inline(always)]
+    pub(super) fn with_connection(&mut self, send: impl FnOnce(&mut Connection, Cause) -> bool) -> bool {
+        match self {
+            Self::Event(connection) => send(connection, Cause::Event),
+            Self::Caller(Phase::Open(connection)) => send(connection, Cause::Caller),
+            Self::Caller(_) => false,
         }
     }
 
@@ -241,14 +252,12 @@ impl Sender<'_> {
     /// Sends a message in one frame; a text is UTF-8.
     #[inline]
     pub(super) fn send(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
-        let cause = self.cause();
-        let is_sent = match &mut self.origin {
-            Origin::Event(connection) => send_uncompressed(connection, self.output, cause, kind, payload),
-            Origin::Caller(Phase::Open(connection)) => {
-                send_uncompressed(connection, self.output, cause, kind, payload)
-            }
-            Origin::Caller(_) => false,
-        };
+        let output = &mut *self.output;
+        let is_sent = self.origin.with_connection(|connection, cause| {
+            send_within_limit(connection, output, cause, |half, out| {
+                half.send_uncompressed(kind, payload, out)
+            })
+        });
         match is_sent {
             true => Ok(()),
             false => self.reborrow().send_compressed(kind, payload),
@@ -290,22 +299,19 @@ impl Sender<'_> {
     }
 }
 
-/// Sends a message, if the limit allows it, unless it may be compressed or has to be refused. Returns whether it did. Takes the
-/// parts of a sender, so that they are in registers.
+/// Lets `send` append to the output, if the limit allows it. Returns whether it did. Takes the parts of a sender, so that they are in
+/// registers.
 #[inline(always)]
-fn send_uncompressed(
+pub(super) fn send_within_limit(
     connection: &mut Connection,
     output: &mut Output,
     cause: Cause,
-    kind: MessageKind,
-    payload: &[u8],
+    send: impl FnOnce(&mut SendHalf, &mut Vec<u8>) -> bool,
 ) -> bool {
     if output.is_full(cause) {
         return false;
     }
-    let is_sent = connection
-        .send_half()
-        .send_uncompressed(kind, payload, output.buffer());
+    let is_sent = send(connection.send_half(), output.buffer());
     output.appended(cause);
     is_sent
 }
