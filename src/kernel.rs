@@ -91,18 +91,14 @@ fn unmask(bytes: &mut [u8], key: Option<[u8; 4]>) -> bool {
 ///
 /// [`InvalidUtf8`]; some of the bytes are masked still, then.
 #[cfg(feature = "alloc")]
-#[inline]
+#[inline(always)]
 pub(crate) fn unmask_text(
     bytes: &mut [u8],
     unmasked: usize,
     key: Option<[u8; 4]>,
 ) -> Result<&str, InvalidUtf8> {
     if bytes.len() > PIECE || unmasked > 0 {
-        let (front, rest) = bytes.split_at_mut_checked(unmasked).ok_or(InvalidUtf8)?;
-        let mut utf8 = Validator::new();
-        unmask_piece_of_text(front, None, &mut utf8)?;
-        unmask_piece_of_text(rest, key.map(|key| advance(key, unmasked)), &mut utf8)?;
-        utf8.finish()?;
+        unmask_long_text(bytes, unmasked, key)?;
     } else if !unmask(bytes, key) {
         return validate(bytes);
     }
@@ -113,6 +109,17 @@ pub(crate) fn unmask_text(
     return Ok(unsafe { core::str::from_utf8_unchecked(bytes) });
     #[cfg(not(feature = "simd"))]
     core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
+}
+
+/// Same as [`unmask_text`], for a text of several pieces or of which a part is unmasked.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn unmask_long_text(bytes: &mut [u8], unmasked: usize, key: Option<[u8; 4]>) -> Result<(), InvalidUtf8> {
+    let (front, rest) = bytes.split_at_mut_checked(unmasked).ok_or(InvalidUtf8)?;
+    let mut utf8 = Validator::new();
+    unmask_piece_of_text(front, None, &mut utf8)?;
+    unmask_piece_of_text(rest, key.map(|key| advance(key, unmasked)), &mut utf8)?;
+    utf8.finish()
 }
 
 /// Unmasks the next piece of a text, and validates it.

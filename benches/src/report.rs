@@ -378,7 +378,7 @@ pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measu
         all.filter(|(_, contestant)| {
             matches!(
                 contestant.side,
-                Side::OursEndpoint | Side::OursBuffered | Side::OursRand | Side::Peer
+                Side::OursAgain | Side::OursEndpoint | Side::OursBuffered | Side::OursRand | Side::Peer
             )
         })
     };
@@ -400,7 +400,7 @@ pub fn print_each(report: &mut Report, contestants: &[Contestant], rows: &[Measu
 pub fn print_allocations(report: &mut Report, contestants: &[Contestant], rows: &[Measured]) {
     let real = || {
         let all = contestants.iter().enumerate();
-        all.filter(|(_, contestant)| contestant.side != Side::Bound)
+        all.filter(|(_, contestant)| !matches!(contestant.side, Side::Bound | Side::OursAgain))
     };
     let mut head = vec!["allocations a message".to_string()];
     head.extend(real().map(|(_, contestant)| contestant.name.to_string()));
@@ -419,10 +419,12 @@ pub fn print_allocations(report: &mut Report, contestants: &[Contestant], rows: 
 pub fn print_idle(report: &mut Report, contestants: &[Contestant]) {
     const CONNECTIONS: u64 = 100;
     report.head(&["idle connection".into(), "bytes".into()]);
-    for contestant in contestants
-        .iter()
-        .filter(|contestant| !matches!(contestant.side, Side::Bound | Side::OursBuffered | Side::OursRand))
-    {
+    for contestant in contestants.iter().filter(|contestant| {
+        !matches!(
+            contestant.side,
+            Side::Bound | Side::OursAgain | Side::OursBuffered | Side::OursRand
+        )
+    }) {
         let connect = || {
             let mut engine = (contestant.connect)(Role::Server);
             engine.receive(hello(), true, &mut Outcome::new(Check::Quick));

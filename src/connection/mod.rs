@@ -198,7 +198,7 @@ impl Connection {
     /// one was sent before: write it, then do what [`transport_advice`](Self::transport_advice) says. A loop that
     /// leaves with `?` before it writes loses that frame; `while let Ok(Some(event))` does not, and
     /// [`receive_eof`](Self::receive_eof) still reports the error.
-    #[inline]
+    #[inline(always)]
     pub fn receive<'i>(
         &mut self,
         input: &mut &'i mut [u8],
@@ -225,7 +225,7 @@ impl Connection {
 
     /// Returns a message in one frame that is complete in the input. `None` leaves everything else to
     /// [`receive_any`](Self::receive_any).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_next_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         self.receiver.take_next_whole_message(input)
     }

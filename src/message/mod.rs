@@ -67,7 +67,7 @@ impl<'i> Content<'i> {
     pub(crate) const NONE: Self = Self::Binary(Payload::EMPTY);
 
     /// Unmasks a message that is complete in the input, except for its first bytes, which were unmasked before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend(kind: MessageKind, payload: Masked<'i>, unmasked: usize) -> Result<Self, InvalidUtf8> {
         let Masked { bytes, key } = payload;
         Ok(match kind {

@@ -20,7 +20,7 @@ pub const CONTESTANT: Contestant = Contestant {
 };
 
 struct Held {
-    ours: Ours,
+    ours: Ours<3>,
     buffer: ReadBuffer,
 }
 

@@ -39,6 +39,8 @@ pub enum Side {
     OursEndpoint,
     /// Ours with what an endpoint adds, in the smallest loop.
     OursBuffered,
+    /// Ours, compiled a second time.
+    OursAgain,
     /// Ours with keys from `rand`, which differs only in sending as a client.
     OursRand,
     Peer,
@@ -56,6 +58,7 @@ pub fn all() -> Vec<Contestant> {
         held::CONTESTANT,
         endpoint::CONTESTANT,
         buffered::CONTESTANT,
+        ours::AGAIN,
     ];
     #[cfg(feature = "peers")]
     {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::hint::black_box;
 
 use websocket_proto::handshake::ServerHandshake;
 use websocket_proto::{Config, Connection, Entropy, Event, OsEntropy};
@@ -14,8 +15,18 @@ use crate::wire::{Input, READ_SIZE, Reader, Role, WRITE_SIZE};
 pub const CONTESTANT: Contestant = Contestant {
     name: "ours",
     side: Side::Ours,
-    connect: |role| Box::new(Shared::new(role, OsEntropy)),
+    connect: |role| Box::new(Shared::<1>::new(role, OsEntropy)),
     accept: Some(accept),
+    breaks: &[],
+};
+
+/// The same, compiled a second time: how far it is from `ours` shows which differences mean nothing, because they come from where
+/// code and memory are.
+pub const AGAIN: Contestant = Contestant {
+    name: "again",
+    side: Side::OursAgain,
+    connect: |role| Box::new(Shared::<2>::new(role, OsEntropy)),
+    accept: None,
     breaks: &[],
 };
 
@@ -29,21 +40,21 @@ pub const RAND: Contestant = Contestant {
         use websocket_proto::entropy;
 
         let keys = entropy::from_fn(|key| rand::rng().fill_bytes(key));
-        Box::new(Shared::new(role, keys))
+        Box::new(Shared::<1>::new(role, keys))
     },
     accept: None,
     breaks: &[],
 };
 
-/// A connection and its output.
-pub struct Ours {
+/// A connection and its output. Each `COPY` is compiled for itself.
+pub struct Ours<const COPY: u8> {
     pub connection: Connection,
     out: Output,
 }
 
 /// Has a read buffer that all connections of a thread may share.
-struct Shared {
-    ours: Ours,
+struct Shared<const COPY: u8> {
+    ours: Ours<COPY>,
     buffer: Vec<u8>,
 }
 
@@ -60,7 +71,7 @@ pub enum Outgoing<'a> {
     Binary(&'a [u8]),
 }
 
-impl Ours {
+impl<const COPY: u8> Ours<COPY> {
     pub fn new(role: Role, config: &Config, entropy: impl Entropy + 'static) -> Self {
         Self {
             connection: match role {
@@ -79,6 +90,7 @@ impl Ours {
 
     /// Receives all events in the input. Returns how many bytes are held.
     pub fn events(&mut self, mut input: &mut [u8], echo: bool, outcome: &mut Outcome) -> usize {
+        black_box(COPY); // Otherwise the compiler would make one function of the copies.
         while let Some(event) = self
             .connection
             .receive(&mut input, &mut self.out.bytes)
@@ -113,6 +125,7 @@ impl Ours {
     }
 
     pub fn send(&mut self, message: Message, times: u64, outcome: &mut Outcome) {
+        black_box(COPY);
         let outgoing = match message.kind {
             Kind::Text => Outgoing::Text(message.text()),
             Kind::Binary => Outgoing::Binary(message.payload),
@@ -156,7 +169,7 @@ impl Output {
     }
 }
 
-impl Shared {
+impl<const COPY: u8> Shared<COPY> {
     fn new(role: Role, entropy: impl Entropy + 'static) -> Self {
         Self {
             ours: Ours::new(role, &Config::new(), entropy),
@@ -183,8 +196,9 @@ impl Shared {
     }
 }
 
-impl Engine for Shared {
+impl<const COPY: u8> Engine for Shared<COPY> {
     fn receive(&mut self, input: Input, echo: bool, outcome: &mut Outcome) {
+        black_box(COPY);
         let mut reader = input.reader();
         loop {
             let (size, buffered) = self.read(&mut reader);
