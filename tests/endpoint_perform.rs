@@ -6,9 +6,10 @@ mod common;
 use common::*;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
-use websocket_proto::endpoint::{Endpoint, EndpointConfig, ShutdownWrite, Step};
-use websocket_proto::{Config, Role};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
+use websocket_proto::{CloseCode, Config, Event, Role};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -238,5 +239,50 @@ fn sockets_are_shut_down_for_writing_only() {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
         assert_eq!(&byte, b"x");
+    }
+}
+
+/// More than a connection on the loopback interface buffers.
+const LARGE: usize = 16_000_000;
+
+/// Sends a large message, receives one, and closes; with short timeouts of the socket while output waits. The clock stands still, so
+/// no deadline of the endpoint passes.
+fn exchange(mut stream: TcpStream, role: Role) -> End {
+    let connection = open(role, &Config::new().max_message_size(LARGE as u64));
+    let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, &[], NOW);
+    endpoint
+        .sender()
+        .send_binary(&vec![7; LARGE])
+        .expect("it is open");
+    loop {
+        match endpoint.step(NOW) {
+            Step::Event => {
+                if let Some((Event::Binary(message), mut sender)) = endpoint.next_event() {
+                    assert_eq!(message.len(), LARGE);
+                    _ = sender.close(CloseCode::NORMAL, ""); // the peer may have closed
+                }
+            }
+            Step::Done => return endpoint.into_end(),
+            step => {
+                let timeout = (!endpoint.output().is_empty()).then_some(Duration::from_millis(10));
+                stream.set_read_timeout(timeout).unwrap();
+                stream.set_write_timeout(timeout).unwrap();
+                endpoint.perform(step, &mut stream);
+            }
+        }
+    }
+}
+
+// D88: two ends on blocking sockets that both send more than the network buffers do not wait for each other
+#[test]
+#[cfg(not(target_family = "wasm"))]
+#[cfg_attr(miri, ignore = "uses the network")]
+fn blocking_ends_that_both_send_much_take_turns() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let serving = thread::spawn(|| exchange(server, Role::Server));
+    for end in [exchange(client, Role::Client), serving.join().unwrap()] {
+        assert!(end.is_clean(), "{end}");
     }
 }

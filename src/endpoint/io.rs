@@ -51,6 +51,10 @@ impl Endpoint {
     /// `ErrorKind::WouldBlock`, which also reports a socket's timeout, marks the transport as blocked. With a blocking
     /// transport, set the socket's timeouts to the [`deadline`](Self::deadline); [`Wait`](Step::Wait) then means to try
     /// again, which this method handles. It ignores the other steps.
+    ///
+    /// A blocking call does one thing at a time: while it waits to write, nothing is read. If both ends may send more at once than the
+    /// network buffers, use short timeouts, such as 100 ms, while [`output`](Self::output) is not empty. Otherwise both wait for each
+    /// other, until one ends with [`Timeout::Write`](super::Timeout::Write).
     pub fn perform(&mut self, step: Step, transport: &mut (impl Read + Write + ShutdownWrite + ?Sized)) {
         match step {
             Step::Read => match transport.read(self.read_space()).map_err(Trouble::from) {
