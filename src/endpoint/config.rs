@@ -66,7 +66,7 @@ impl EndpointConfig {
         self
     }
 
-    /// Sets how many bytes of output may wait to be written. Default: 1 MiB (1,048,576).
+    /// Sets how many bytes of output may wait to be written; 0 counts as 1. Default: 1 MiB (1,048,576).
     ///
     /// Replies are automatic replies and output sent while an event is held. While this many bytes of replies wait, the
     /// endpoint returns no event and reads nothing. So the first reply to a message is always accepted; a further one is
@@ -101,7 +101,8 @@ impl EndpointConfig {
     }
 
     /// Sets how long the endpoint reads and discards input after the last byte was written, so that a reset of the
-    /// transport does not overtake that byte. Default: 2 seconds. Rounded up to milliseconds.
+    /// transport does not overtake that byte (RFC 6455 section 7.1.1). Default: 2 seconds; zero ends the endpoint
+    /// immediately. Rounded up to milliseconds; 49 days or more means until the peer ends its direction.
     pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.linger_timeout = timeout;
         self

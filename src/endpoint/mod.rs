@@ -159,7 +159,7 @@ use crate::handshake::{ClientRequest, HandshakeError, ServerHandshake};
 use crate::{Connection, Entropy};
 
 /// Manages one end of a transport for its whole life. See the [module](self).
-#[must_use = "an endpoint does nothing but by `step`"]
+#[must_use = "an endpoint does nothing unless `step` is called"]
 pub struct Endpoint {
     phase: Phase,
     flow: Flow,

@@ -20,6 +20,9 @@ use crate::message::MessageKind;
 /// [`Step::Write`](super::Step::Write) writes it as usual. So you need not hold anything across an await, and a message
 /// that the transport accepts immediately is never copied.
 ///
+/// Do not leak it, by [`core::mem::forget`] for example: the header would be sent without its payload, and the peer would take the
+/// frames that follow for the payload.
+///
 /// ```
 /// use std::io::{IoSlice, Write};
 /// use std::time::Duration;

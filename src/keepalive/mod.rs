@@ -148,7 +148,7 @@ use sha1_smol::Sha1;
 
 /// The timers of one connection. See the [module](self).
 #[derive(Clone)]
-#[must_use = "timers do nothing but by `tick`"]
+#[must_use = "timers do nothing unless `tick` is called"]
 pub struct Keepalive {
     phase: Phase,
     seed: u64,

@@ -50,6 +50,7 @@ const WHOLE_BINARY: u8 = 0x80 | OpCode::Binary.bits();
 /// The first byte of a Ping; a control frame is always in one frame.
 const WHOLE_PING: u8 = 0x80 | OpCode::Ping.bits();
 const WHOLE_PONG: u8 = 0x80 | OpCode::Pong.bits();
+
 /// A frame whose payload is not complete.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
