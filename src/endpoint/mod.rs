@@ -311,6 +311,19 @@ impl Endpoint {
     ///
     /// The previous content of the buffers cannot be seen through this endpoint: bytes read into them before are
     /// overwritten with zeros.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{Endpoint, EndpointConfig};
+    ///
+    /// let config = EndpointConfig::new();
+    /// let [mut idle, mut busy] = [(); 2].map(|()| Endpoint::server(&config, Duration::ZERO));
+    /// idle.read_space(); // allocates them
+    /// if let Some(buffers) = idle.take_buffers() {
+    ///     busy.lend_buffers(buffers);
+    /// }
+    /// assert_eq!((idle.capacity(), busy.capacity()), (0, 4096));
+    /// ```
     pub fn lend_buffers(&mut self, mut buffers: Box<Buffers>) {
         buffers.read.wipe();
         buffers.output.clear();

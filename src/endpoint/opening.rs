@@ -17,6 +17,34 @@ impl Endpoint {
     ///
     /// The deadline of the opening handshake includes the time that the caller takes. If it is missed, the client gets
     /// a 503 (RFC 9110 section 15.6.4), and a later response is refused with [`HandshakeMisuse::NoRequest`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+    /// use websocket_proto::handshake::HandshakeMisuse;
+    ///
+    /// /// Serves a chat and a health check on one port.
+    /// fn answer(endpoint: &mut Endpoint) -> Result<(), HandshakeMisuse> {
+    ///     let Some(request) = endpoint.take_request() else {
+    ///         return Ok(());
+    ///     };
+    ///     match request.path() {
+    ///         "/chat" => match endpoint.upgrade(&request) {
+    ///             Ok(upgrade) => endpoint.accept_upgrade(upgrade),
+    ///             Err(_) => Ok(()), // the response is sent
+    ///         },
+    ///         "/health" => endpoint.respond(&request, 200, &[], b"good\n"),
+    ///         _ => endpoint.respond(&request, 404, &[], b""),
+    ///     }
+    /// }
+    ///
+    /// let mut endpoint = Endpoint::server(&EndpointConfig::new(), Duration::ZERO);
+    /// endpoint.receive(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(endpoint.step(Duration::ZERO), Step::Request);
+    /// answer(&mut endpoint)?;
+    /// assert!(endpoint.output().starts_with(b"HTTP/1.1 200 "));
+    /// # Ok::<(), HandshakeMisuse>(())
+    /// ```
     pub fn take_request(&mut self) -> Option<Request> {
         match core::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Requested(request) => Some(*request),

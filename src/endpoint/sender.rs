@@ -17,6 +17,22 @@ use crate::{Connection, IntoCloseCode, Misuse, Role, State};
 ///
 /// Output waits in the endpoint until the transport accepts it. Each method does what the method of the same name does
 /// on [`Connection`], without the parameter `out`.
+///
+/// ```
+/// use std::time::Duration;
+/// use websocket_proto::endpoint::{Endpoint, EndpointConfig, SendError};
+/// use websocket_proto::{CloseCode, Config, Connection};
+///
+/// let config = EndpointConfig::new().max_buffered(6);
+/// let mut endpoint = Endpoint::from_connection(&config, Connection::server(&Config::new()), &[], Duration::ZERO);
+/// let mut sender = endpoint.sender();
+/// sender.send_text("Hello")?;
+/// assert_eq!(sender.buffered_amount(), 7);
+/// assert_eq!(sender.send_text("more"), Err(SendError::Full { waiting: 7, limit: 6 }));
+/// sender.close(CloseCode::TRY_AGAIN_LATER, "too slow")?; // a Close is always accepted
+/// assert!(!sender.is_open());
+/// # Ok::<(), SendError>(())
+/// ```
 pub struct Sender<'e> {
     pub(super) origin: Origin<'e>,
     pub(super) output: &'e mut Output,

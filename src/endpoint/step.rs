@@ -117,6 +117,31 @@ impl Endpoint {
     ///
     /// `Flush` is only returned once all output is written. After it has been [carried out](Self::flushed), a driver need not ask
     /// for another step.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use websocket_proto::endpoint::{Endpoint, EndpointConfig, Step};
+    /// use websocket_proto::{Config, Connection};
+    ///
+    /// let frames = b"\x81\x85\0\0\0\0Hello";
+    /// let connection = Connection::server(&Config::new());
+    /// let mut endpoint = Endpoint::from_connection(&EndpointConfig::new(), connection, frames, Duration::ZERO);
+    /// let (now, mut transport) = (Duration::ZERO, Vec::new());
+    /// endpoint.sender().send_text("Bye")?;
+    /// assert_eq!(endpoint.step(now), Step::Event); // and so again until the event is taken
+    /// while let Some(step) = endpoint.flush_step(now) {
+    ///     match step {
+    ///         Step::Write => {
+    ///             transport.extend_from_slice(endpoint.output());
+    ///             endpoint.written(endpoint.output().len());
+    ///         }
+    ///         Step::Flush => endpoint.flushed(),
+    ///         _ => break, // wait for the transport, or give up
+    ///     }
+    /// }
+    /// assert_eq!(transport, b"\x81\x03Bye");
+    /// # Ok::<(), websocket_proto::endpoint::SendError>(())
+    /// ```
     pub fn flush_step(&mut self, now: Duration) -> Option<Step> {
         self.flow.advance(now);
         self.do_at_this_time(false);
