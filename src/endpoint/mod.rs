@@ -124,6 +124,7 @@
 //! [lent](Endpoint::lend_buffers) to the next busy one, so that a million idle endpoints hold no heap at all.
 
 mod config;
+mod deadline;
 mod end;
 mod events;
 mod flow;

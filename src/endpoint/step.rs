@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use super::flow::{Flow, Reading, Writing};
 use super::sender::Cause;
-use super::{Buffers, Endpoint, Interruption, Phase, ReadBuffer, Timeout, TransportError};
-use crate::keepalive::{Action, Expired, NEVER};
+use super::{Buffers, Endpoint, Interruption, Phase, ReadBuffer, TransportError};
+use crate::keepalive::NEVER;
 use crate::{Connection, Role};
 
 /// The one thing to do next for an [`Endpoint`].
@@ -166,54 +166,6 @@ impl Endpoint {
         }
     }
 
-    #[inline(never)]
-    fn do_what_changes_with_time(&mut self, reads: bool) {
-        // A peer is not silent while its bytes wait for the caller.
-        if self.flow.has_input {
-            self.flow.keepalive.record_activity();
-        }
-        if self.flow.writing == Writing::Failed {
-            self.stop_sending();
-        } else if self.phase.is_closing() && !self.has_output() {
-            // The time for a Close behind a large message starts once it is written.
-            self.flow.keepalive.record_closing(self.flow.now());
-        }
-        if self.flow.may_be_due() {
-            self.reach_deadline(reads);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn reach_deadline(&mut self, reads: bool) {
-        if self.owes_events() {
-            return;
-        }
-        if self.flow.keepalive.is_due(self.flow.now) && self.is_timed() {
-            if let Err(expired) = self.do_what_is_due(reads) {
-                return self.expired(expired);
-            }
-        }
-        if self.flow.makes_no_progress() {
-            self.progress_missed();
-        }
-    }
-
-    /// Returns the latest time for the next call of [`step`](Self::step), since the same origin. `None` means never. A time in the
-    /// past means now.
-    pub fn deadline(&self) -> Option<Duration> {
-        if matches!(self.phase, Phase::Ended(_)) || self.owes_events() {
-            return None;
-        }
-        let progress =
-            (self.flow.progress_due != NEVER).then(|| Duration::from_nanos(self.flow.progress_due));
-        let keepalive = self.is_timed().then(|| self.flow.keepalive.deadline()).flatten();
-        match (progress, keepalive) {
-            (Some(progress), Some(keepalive)) => Some(progress.min(keepalive)),
-            (progress, keepalive) => progress.or(keepalive),
-        }
-    }
-
     /// Returns the space to read into, which is never empty: in the read buffer, or in a large message that is being
     /// received, which is then not copied.
     #[inline]
@@ -362,7 +314,7 @@ impl Endpoint {
     }
 
     /// Ends both directions of the transport: nothing more is read or sent.
-    fn give_up(&mut self, reason: Interruption) {
+    pub(super) fn give_up(&mut self, reason: Interruption) {
         self.flow.fail(reason);
         self.stop_sending();
         self.received(0);
@@ -382,90 +334,6 @@ impl Endpoint {
         }
         if let Some(buffers) = &mut self.buffers {
             buffers.output.drop_waiting();
-        }
-    }
-
-    /// Handles the deadline of a handshake or of a Ping: sends the Ping, or returns what has taken too long.
-    fn do_what_is_due(&mut self, reads: bool) -> Result<(), Expired> {
-        if reads && self.may_have_heard() {
-            return Ok(());
-        }
-        let now = self.flow.now();
-        if let Action::Ping(payload) = self.flow.keepalive.tick(now)? {
-            // A peer that reads a byte now and then would let them pile up.
-            if self.output().len() < self.flow.limits.max_buffered() {
-                _ = self.sender().send_ping(&payload);
-            }
-        }
-        Ok(())
-    }
-
-    fn expired(&mut self, expired: Expired) {
-        match expired {
-            Expired::Opening => self.opening_timed_out(),
-            Expired::Ping => self.time_out(Timeout::Ping),
-            Expired::Closing => self.time_out(Timeout::Closing),
-        }
-    }
-
-    /// The transport made no progress in time.
-    fn progress_missed(&mut self) {
-        match self.flow.writing {
-            // The peer's time to read our last bytes has passed.
-            Writing::ShutDown | Writing::Failed => {
-                if !self.flow.lingers() {
-                    self.finish(None);
-                }
-            }
-            Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
-                self.time_out(Timeout::Write);
-            }
-        }
-    }
-
-    /// Returns whether the transport has failed, or a deadline was missed, and events that were received before may wait for the
-    /// caller: they are returned, however late.
-    fn owes_events(&self) -> bool {
-        self.flow.writing == Writing::Failed && self.may_have_events()
-    }
-
-    fn may_have_events(&self) -> bool {
-        self.flow.has_input && matches!(self.phase, Phase::Open(_))
-    }
-
-    /// Returns whether a Ping has timed out, but its answer may be in the transport: the caller was busy, and what came
-    /// is read first.
-    fn may_have_heard(&self) -> bool {
-        self.flow.reading == Reading::Ready
-            && self.wants_to_read()
-            && self.flow.keepalive.clone().tick(self.flow.now()) == Err(Expired::Ping)
-    }
-
-    /// Returns whether the deadlines of the handshakes and of Pings apply. They do not once either direction has ended: a
-    /// peer that has ended its own cannot answer a Ping, and what is left is to be written, whose deadline is that of
-    /// progress.
-    fn is_timed(&self) -> bool {
-        let Flow { reading, writing, .. } = self.flow;
-        let has_ended = reading == Reading::Ended || writing == Writing::ShutDown;
-        self.phase.is_opening() || matches!(self.phase, Phase::Open(_)) && !has_ended
-    }
-
-    fn opening_timed_out(&mut self) {
-        let role = self.phase.role();
-        let Buffers { output, .. } = Buffers::of(&mut self.buffers, &self.flow.limits);
-        self.phase.opening_timed_out(output);
-        // A server still writes its response, and a client still returns a truncated body to its caller.
-        if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
-            self.finish(None);
-        }
-    }
-
-    /// Ends the endpoint because of a missed deadline: after the events that were received before, if there are any.
-    fn time_out(&mut self, timeout: Timeout) {
-        let reason = Interruption::TimedOut(timeout);
-        match self.may_have_events() {
-            true => self.give_up(reason),
-            false => self.finish(Some(reason)),
         }
     }
 
@@ -538,7 +406,7 @@ impl Endpoint {
     }
 
     #[inline]
-    fn has_output(&self) -> bool {
+    pub(super) fn has_output(&self) -> bool {
         let buffers = self.buffers.as_ref();
         buffers.is_some_and(|buffers| !buffers.output.is_empty())
     }
@@ -574,7 +442,7 @@ impl Endpoint {
     }
 
     /// Returns whether to read: the peer's bytes, or its end.
-    fn wants_to_read(&self) -> bool {
+    pub(super) fn wants_to_read(&self) -> bool {
         match self.flow.reading {
             Reading::Ended => false,
             Reading::Ready | Reading::Blocked => match self.phase {
