@@ -153,6 +153,24 @@ async fn both_halves_of_a_socket_that_futures_splits_are_woken() {
     assert_eq!(both_halves_are_woken(futures).await, Ok(()));
 }
 
+/// The reader was polled last and is dropped, as in a `select!`: its task is woken and does not poll the socket. The writer has to be
+/// woken by the transport itself.
+#[tokio::test]
+async fn writer_is_woken_after_a_reader_that_was_polled_last_is_dropped() {
+    let (stream, mut peer) = duplex(1000);
+    let (mut reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+    let writing = tokio::spawn(async move {
+        writer.send(vec![7; 10_000]).await?;
+        writer.flush().await
+    });
+    tokio::task::yield_now().await; // the writer waits for the transport
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(reader.next()).poll(&mut context).is_pending());
+    let read = timeout(Duration::from_secs(1), peer.read_exact(&mut [0; 10_004])).await;
+    read.expect("the writer is woken").expect("the transport is good");
+    assert_eq!(writing.await.expect("no panic"), Ok(()));
+}
+
 /// The writer closes while the transport is full and the reader was polled last. Then the peer reads: the writer has to
 /// be woken. The Close is written by then, so that its deadline begins: the reader has to be woken to wait for it.
 #[tokio::test(start_paused = true)]

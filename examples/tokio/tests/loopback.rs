@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use embedding_tokio::{
     ClientRequest, ClientStream, CloseCode, ClosedBy, Config, End, EndpointConfig, Event, Incoming,
-    Interruption, Message, OpenError, WebSocket, accept, client, connect, connect_with_tls, tls_config,
+    Interruption, KeepaliveConfig, Message, OpenError, WebSocket, accept, client, connect, connect_with_tls,
+    tls_config,
 };
 use rcgen::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -77,6 +78,54 @@ async fn large_message_and_close_arrive_over_tls() -> Result {
         let host = "localhost".try_into()?;
         let (client, server) = tokio::try_join!(connector.connect(host, client), acceptor.accept(server))?;
         large_message_and_close_arrive(client, server).await?;
+    }
+    Ok(())
+}
+
+/// RFC 6455 section 7.1.1: a large message and the Close that says what is wrong arrive at a client that reads slowly and still sends.
+/// If the server closed its socket once they are written, with input that was not read, that would reset the connection and drop them.
+#[tokio::test(flavor = "multi_thread")]
+async fn close_arrives_at_a_client_that_still_sends() -> Result {
+    // No deadline passes, however slow the machine is.
+    let hour = Duration::from_secs(60 * 60);
+    let config = EndpointConfig::new()
+        .write_timeout(hour)
+        .linger_timeout(hour)
+        .keepalive(KeepaliveConfig::new().close_timeout(hour));
+    for _ in 0..TIMES / 10 {
+        let (ours, theirs) = pair().await?;
+        let config = config.clone();
+        let strict = config.clone().connection(Config::new().max_message_size(1000));
+        let serving = tokio::spawn(async move {
+            let mut socket = accept(theirs, &strict).await.map_err(|end| end.to_string())?;
+            socket
+                .send(vec![7; SIZE])
+                .await
+                .map_err(|error| error.to_string())?;
+            assert_eq!(socket.next().await, None);
+            Ok::<_, String>(socket.into_end().to_string())
+        });
+        let config = config.connection(Config::new().max_message_size(SIZE as u64));
+        let request = ClientRequest::from_url("ws://localhost/")?;
+        let (socket, _) = client(Slow::new(ours), request, &config).await?;
+        let (mut reader, mut writer) = socket.split();
+        let sending = tokio::spawn(async move {
+            while writer.send(vec![7; 2000]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        match reader.next().await {
+            Some(Event::Binary(message)) => assert_eq!(message.len(), SIZE),
+            other => panic!("{other:?}"),
+        }
+        match reader.next().await {
+            Some(Event::Close(close)) => assert_eq!(close.code, Some(CloseCode::TOO_BIG)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(reader.next().await, None);
+        sending.await?;
+        let end = serving.await??;
+        assert!(end.contains("Config::max_message_size"), "{end}");
     }
     Ok(())
 }
