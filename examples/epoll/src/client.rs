@@ -11,23 +11,42 @@ use websocket_proto::endpoint::{Endpoint, EndpointConfig, ShutdownWrite, Step};
 mod tests;
 
 /// One client. While it is idle, it has no buffers, unless it was the last one that had a turn.
-///
-/// The stream is a type parameter so that the tests can use a transport that checks how it is driven.
-pub struct Client<T = TcpStream> {
-    pub socket: Socket<T>,
+pub struct Client<T = Socket> {
+    pub transport: T,
     pub endpoint: Endpoint,
+}
+
+/// What the steps are performed on: a [`Socket`], or TLS on it, as in `examples/tls`.
+pub trait Transport: Read + Write + ShutdownWrite {
+    /// The tests have one that checks how it is driven.
+    type Stream;
+
+    fn socket(&mut self) -> &mut Socket<Self::Stream>;
+
+    /// Returns whether a read needs nothing from the socket, because it has been read before.
+    fn is_ready(&mut self) -> bool {
+        false
+    }
+}
+
+impl<T: Read + Write> Transport for Socket<T>
+where
+    Self: ShutdownWrite,
+{
+    type Stream = T;
+
+    fn socket(&mut self) -> &mut Self {
+        self
+    }
 }
 
 /// From this size on, a message is written from where it is: a copy of a smaller one costs less than a separate write.
 const LARGE_SIZE: usize = 16 * 1024;
 
-impl<T: Read + Write> Client<T>
-where
-    Socket<T>: ShutdownWrite,
-{
-    pub fn new(stream: T, config: &EndpointConfig, now: Duration) -> Self {
+impl<T: Transport> Client<T> {
+    pub fn new(transport: T, config: &EndpointConfig, now: Duration) -> Self {
         Self {
-            socket: Socket::new(stream),
+            transport,
             endpoint: Endpoint::server(config, now),
         }
     }
@@ -35,39 +54,44 @@ where
     /// Drives the endpoint until the socket blocks, but reads only once, so that every client gets its turn.
     /// Returns the next step: [`Step::Read`], [`Step::Wait`] or [`Step::Done`].
     pub fn turn(&mut self, now: Duration) -> Step {
-        let Self { socket, endpoint } = self;
+        let Self { transport, endpoint } = self;
         endpoint.ready();
-        socket.ready();
+        transport.socket().ready();
         let mut has_read = false;
         loop {
             match endpoint.step(now) {
                 Step::Request => endpoint.accept(),
-                Step::Event => echo(endpoint, socket),
-                Step::Read if has_read && socket.is_drained => endpoint.read_blocked(),
+                Step::Event => echo(endpoint, transport),
+                Step::Read if has_read && is_drained(transport) => endpoint.read_blocked(),
                 Step::Read if has_read => return Step::Read,
                 step @ (Step::Wait(_) | Step::Done) => return step,
                 step => {
                     has_read |= step == Step::Read;
-                    endpoint.perform(step, socket);
+                    endpoint.perform(step, transport);
                 }
             }
         }
     }
 }
 
+/// Returns whether a read would find nothing.
+fn is_drained(transport: &mut impl Transport) -> bool {
+    transport.socket().is_drained && !transport.is_ready()
+}
+
 /// Echoes messages. The endpoint replies to Pings and Closes.
-fn echo<T: Write>(endpoint: &mut Endpoint, socket: &mut Socket<T>) {
+fn echo(endpoint: &mut Endpoint, transport: &mut impl Transport) {
     let mut events = endpoint.events();
     while let Some((event, mut sender)) = events.next() {
         // A client that is closing gets no more messages, so this error is ignored.
         _ = match event {
-            Event::Text(text) if socket.takes(text.len()) => sender
+            Event::Text(text) if transport.socket().takes(text.len()) => sender
                 .send_text_vectored(&text)
-                .map(|write| write.write_to(socket)),
+                .map(|write| write.write_to(transport)),
             Event::Text(text) => sender.send_text(&text),
-            Event::Binary(payload) if socket.takes(payload.len()) => sender
+            Event::Binary(payload) if transport.socket().takes(payload.len()) => sender
                 .send_binary_vectored(&payload)
-                .map(|write| write.write_to(socket)),
+                .map(|write| write.write_to(transport)),
             Event::Binary(payload) => sender.send_binary(&payload),
             _ => Ok(()),
         };
@@ -93,7 +117,7 @@ enum Writing {
 }
 
 impl<T> Socket<T> {
-    fn new(stream: T) -> Self {
+    pub fn new(stream: T) -> Self {
         Self {
             stream,
             is_drained: false,

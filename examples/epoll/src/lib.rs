@@ -11,5 +11,5 @@
 mod client;
 mod server;
 
-pub use client::{Client, Socket};
+pub use client::{Client, Socket, Transport};
 pub use server::Server;

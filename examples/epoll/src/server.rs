@@ -5,13 +5,13 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use websocket_proto::endpoint::{Buffers, End, EndpointConfig, Step};
 use websocket_proto::{Config, Delivery};
 
-use crate::Client;
+use crate::{Client, Socket, Transport};
 
 /// How often the deadlines are checked.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,10 +22,10 @@ const READ_SIZE: usize = 1024 * 1024 + 16;
 const LISTENER: Token = Token(usize::MAX);
 
 /// The server with all its clients.
-pub struct Server {
+pub struct Server<T = Socket> {
     poll: Poll,
     listener: TcpListener,
-    clients: Slab<Client>,
+    clients: Slab<Client<T>>,
     /// The clients that may have more to read.
     unfinished: VecDeque<usize>,
     /// Lent to the client whose turn it is.
@@ -35,6 +35,7 @@ pub struct Server {
     config: EndpointConfig,
     /// The origin of all endpoints' time.
     clock: Instant,
+    transport: Box<dyn Fn(Socket) -> T + Send>,
     on_end: fn(&End),
 }
 
@@ -45,6 +46,21 @@ impl Server {
     ///
     /// The error of the socket.
     pub fn bind(address: SocketAddr, on_end: fn(&End)) -> io::Result<Self> {
+        Self::over(address, |socket| socket, on_end)
+    }
+}
+
+impl<T: Transport<Stream = TcpStream>> Server<T> {
+    /// Same as [`bind`](Server::bind), with a transport on each socket.
+    ///
+    /// # Errors
+    ///
+    /// The error of the socket.
+    pub fn over(
+        address: SocketAddr,
+        transport: impl Fn(Socket) -> T + Send + 'static,
+        on_end: fn(&End),
+    ) -> io::Result<Self> {
         let mut listener = TcpListener::bind(address)?;
         let poll = Poll::new()?;
         poll.registry()
@@ -60,6 +76,7 @@ impl Server {
                 .max_read_size(READ_SIZE)
                 .connection(Config::new().delivery(Delivery::InPlace)),
             clock: Instant::now(),
+            transport: Box::new(transport),
             on_end,
         })
     }
@@ -126,7 +143,10 @@ impl Server {
             let entry = self.clients.vacant_entry();
             let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
             match self.poll.registry().register(&mut stream, token, both) {
-                Ok(()) => _ = entry.insert(Client::new(stream, &self.config, now)),
+                Ok(()) => {
+                    let transport = (self.transport)(Socket::new(stream));
+                    entry.insert(Client::new(transport, &self.config, now));
+                }
                 Err(error) => eprintln!("register: {error}"),
             }
         }
@@ -134,7 +154,7 @@ impl Server {
 
     fn note_end(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
-            client.socket.is_ended = true;
+            client.transport.socket().is_ended = true;
         }
     }
 
@@ -169,12 +189,13 @@ impl Server {
     fn leave(&mut self, key: usize) {
         self.take_buffers();
         let mut client = self.clients.remove(key);
-        _ = self.poll.registry().deregister(&mut client.socket.stream);
+        let stream = &mut client.transport.socket().stream;
+        _ = self.poll.registry().deregister(stream);
         (self.on_end)(&client.endpoint.into_end());
     }
 
     fn check_deadlines(&mut self, now: Duration) {
-        let is_due = |client: &Client| client.endpoint.deadline().is_some_and(|deadline| deadline <= now);
+        let is_due = |client: &Client<T>| client.endpoint.deadline().is_some_and(|deadline| deadline <= now);
         let due = self.clients.iter().filter(|(_, client)| is_due(client));
         for key in due.map(|(key, _)| key).collect::<Vec<_>>() {
             self.turn(key, now);

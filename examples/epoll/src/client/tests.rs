@@ -90,15 +90,15 @@ impl ShutdownWrite for Socket<Link> {
     }
 }
 
-fn client() -> Client<Link> {
+fn client() -> Client<Socket<Link>> {
     let connection = Config::new().delivery(Delivery::InPlace);
     let config = EndpointConfig::new().connection(connection).max_buffered(50_000);
-    let mut client = Client::new(Link::default(), &config, Duration::ZERO);
-    client.socket.stream.arrived.extend(HEAD);
-    client.socket.stream.room = usize::MAX;
+    let mut client = Client::new(Socket::new(Link::default()), &config, Duration::ZERO);
+    client.transport.stream.arrived.extend(HEAD);
+    client.transport.stream.room = usize::MAX;
     _ = turns(&mut client);
-    assert!(client.socket.stream.written.ends_with(b"\r\n\r\n"));
-    client.socket.stream.written.clear();
+    assert!(client.transport.stream.written.ends_with(b"\r\n\r\n"));
+    client.transport.stream.written.clear();
     client
 }
 
@@ -107,11 +107,11 @@ fn peer() -> Connection {
 }
 
 /// Turns as in `Server::run`, until the client waits or has left.
-fn turns(client: &mut Client<Link>) -> Step {
+fn turns(client: &mut Client<Socket<Link>>) -> Step {
     for _ in 0..1000 {
-        (client.socket.stream.is_blocked, client.socket.stream.reads) = (false, 0);
+        (client.transport.stream.is_blocked, client.transport.stream.reads) = (false, 0);
         let step = client.turn(Duration::ZERO);
-        let (link, waits) = (&client.socket.stream, !client.endpoint.output().is_empty());
+        let (link, waits) = (&client.transport.stream, !client.endpoint.output().is_empty());
         match step {
             Step::Read => assert_eq!(link.reads, 1, "something is done in each turn"),
             Step::Wait(_) => {
@@ -182,18 +182,18 @@ fn expect_echoes(peer: &mut Connection, mut written: Vec<u8>) {
 /// The transport accepts `room` bytes between two events, and `size` bytes arrive in each.
 fn is_served(room: usize, size: usize, interrupts_each: usize) {
     let (mut client, mut peer) = (client(), peer());
-    client.socket.stream.interrupts_each = interrupts_each;
+    client.transport.stream.interrupts_each = interrupts_each;
     let frames = frames(&mut peer);
     let mut parts = frames.chunks(size);
     for _ in 0..1000 {
-        let link = &mut client.socket.stream;
+        let link = &mut client.transport.stream;
         link.room = room;
         link.arrived.extend(parts.next().unwrap_or_default());
         // RFC 6455 section 7.1.1: the server ends the transport first.
         link.has_ended = link.is_shut_down;
-        client.socket.is_ended = link.has_ended;
+        client.transport.is_ended = link.has_ended;
         if turns(&mut client) == Step::Done {
-            expect_echoes(&mut peer, client.socket.stream.written);
+            expect_echoes(&mut peer, client.transport.stream.written);
             return assert!(client.endpoint.into_end().is_clean());
         }
     }
@@ -218,12 +218,12 @@ fn a_large_message_is_not_copied_once_the_transport_accepts_output_again() {
     for number in [5, 8] {
         let mut frame = Vec::new();
         peer.send_binary(&payload(number), &mut frame).unwrap();
-        let link = &mut client.socket.stream;
+        let link = &mut client.transport.stream;
         (link.largest_vectored, link.room) = (0, 90_000);
         link.arrived.extend(frame);
         _ = turns(&mut client);
-        assert_eq!(client.socket.stream.largest_vectored, 90_000);
-        client.socket.stream.room = usize::MAX;
+        assert_eq!(client.transport.stream.largest_vectored, 90_000);
+        client.transport.stream.room = usize::MAX;
         _ = turns(&mut client);
         assert!(client.endpoint.output().is_empty());
     }
