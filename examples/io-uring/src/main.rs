@@ -1,15 +1,13 @@
-//! An echo server on io_uring (tokio-uring), on one thread: the kernel owns the buffers while it reads and writes.
+//! An echo server on io_uring: see `lib.rs`.
 //!
 //!     cargo run --release -p embedding-io-uring -- [ADDR]
 //!
 //! Exits with 77 if the kernel has no io_uring, or does not allow it.
 
 #[cfg(target_os = "linux")]
-mod server;
-
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    server::main()
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    embedding_io_uring::run(&address, "ws", |memory| memory)
 }
 
 #[cfg(not(target_os = "linux"))]

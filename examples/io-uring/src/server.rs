@@ -2,25 +2,28 @@
 
 use std::error::Error;
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
-use std::{env, mem};
 
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_uring::net::{TcpListener, TcpStream};
+use tokio_uring::net::TcpListener;
 use websocket_proto::Event;
-use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, Step};
+use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
 
-const BUFFER_SIZE: usize = 16 * 1024;
+use crate::Memory;
 
 type Failure = Box<dyn Error>;
 
-pub fn main() -> ExitCode {
-    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+/// Serves clients, each with a transport on its memory. Returns 77 if there is no io_uring.
+pub fn run<T>(address: &str, scheme: &str, transport: impl Fn(Memory) -> T) -> ExitCode
+where
+    T: Read + Write + ShutdownWrite + AsMut<Memory> + 'static,
+{
     let runtime = match tokio_uring::Runtime::new(&tokio_uring::builder()) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -31,7 +34,7 @@ pub fn main() -> ExitCode {
     let listened = address
         .parse()
         .map_err(Failure::from)
-        .and_then(|address| runtime.block_on(listen(address)));
+        .and_then(|address| runtime.block_on(listen(address, scheme, transport)));
     match listened {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,9 +44,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(), Failure> {
+async fn listen<T>(address: SocketAddr, scheme: &str, transport: impl Fn(Memory) -> T) -> Result<(), Failure>
+where
+    T: Read + Write + ShutdownWrite + AsMut<Memory> + 'static,
+{
     let listener = TcpListener::bind(address)?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    println!("listening on {scheme}://{}", listener.local_addr()?);
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -53,69 +59,38 @@ async fn listen(address: SocketAddr) -> Result<(), Failure> {
                 continue;
             }
         };
-        tokio_uring::spawn(async move {
-            match serve(stream).await {
-                Ok(end) => eprintln!("{peer}: {end}"),
-                Err(error) => eprintln!("{peer}: {error}"),
-            }
-        });
+        _ = stream.set_nodelay(true);
+        let transport = transport(Memory::new(stream));
+        tokio_uring::spawn(async move { eprintln!("{peer}: {}", serve(transport).await) });
     }
 }
 
 /// Serves one connection, from the first byte to the last.
-///
-/// The kernel owns a buffer while it reads or writes, so what it reads is copied into the endpoint, and what it writes
-/// is copied out of it. A step starts the operation and reports the transport as blocked; operations complete in
-/// `Wait`.
-async fn serve(stream: TcpStream) -> io::Result<End> {
-    stream.set_nodelay(true)?;
+async fn serve(mut transport: impl Read + Write + ShutdownWrite + AsMut<Memory>) -> End {
     let clock = Instant::now();
     let mut endpoint = Endpoint::server(&EndpointConfig::new(), clock.elapsed());
-    let (mut input, mut output) = (vec![0; BUFFER_SIZE], Vec::new());
+    let stream = Rc::clone(&transport.as_mut().stream);
     let (mut reading, mut writing) = (pin!(None), pin!(None));
     loop {
         match endpoint.step(clock.elapsed()) {
             Step::Request => endpoint.accept(),
-            Step::Response => {} // only clients receive one
             Step::Event => echo(&mut endpoint),
-            Step::Read => {
-                if reading.is_none() {
-                    reading.set(Some(stream.read(mem::take(&mut input))));
-                }
-                endpoint.read_blocked();
-            }
-            Step::Write => {
-                if writing.is_none() {
-                    output.extend_from_slice(endpoint.output());
-                    writing.set(Some(stream.write(mem::take(&mut output)).submit()));
-                }
-                endpoint.write_blocked();
-            }
-            Step::Flush => endpoint.flushed(),
-            Step::Shutdown => match stream.shutdown(Shutdown::Write) {
-                Ok(()) => endpoint.shut_down(),
-                Err(error) => endpoint.write_failed(error),
-            },
             Step::Wait(_) => {
+                let memory = transport.as_mut();
+                if reading.is_none() {
+                    reading.set(memory.start_read().map(|buffer| stream.read(buffer)));
+                }
+                if writing.is_none() {
+                    writing.set(memory.start_write().map(|buffer| stream.write_all(buffer)));
+                }
                 select! {
                     (result, buffer) = completion(reading.as_mut()) => {
                         reading.set(None);
-                        match result {
-                            Ok(size) => endpoint.receive(&buffer[..size]),
-                            Err(error) => endpoint.read_failed(error),
-                        }
-                        input = buffer;
+                        memory.complete_read(result, buffer);
                     }
                     (result, buffer) = completion(writing.as_mut()) => {
                         writing.set(None);
-                        match result {
-                            Ok(0) => endpoint.write_failed(io::Error::from(ErrorKind::WriteZero)),
-                            Ok(size) => endpoint.written(size),
-                            Err(error) => endpoint.write_failed(error),
-                        }
-                        output = buffer;
-                        output.clear();
-                        output.shrink_to(BUFFER_SIZE); // a large message may have enlarged it
+                        memory.complete_write(result, buffer);
                     }
                     () = deadline(&endpoint, clock) => {}
                 }
@@ -124,8 +99,9 @@ async fn serve(stream: TcpStream) -> io::Result<End> {
             Step::Done => {
                 // This ends the operations that are still in progress.
                 _ = stream.shutdown(Shutdown::Both);
-                return Ok(endpoint.into_end());
+                return endpoint.into_end();
             }
+            step => endpoint.perform(step, &mut transport),
         }
     }
 }
