@@ -35,7 +35,7 @@ pub struct Server<T = Socket> {
     config: EndpointConfig,
     /// The origin of all endpoints' time.
     clock: Instant,
-    transport: Box<dyn Fn(Socket) -> T + Send>,
+    transport: Box<dyn Fn(Socket) -> io::Result<T> + Send>,
     on_end: fn(&End),
 }
 
@@ -46,7 +46,7 @@ impl Server {
     ///
     /// The error of the socket.
     pub fn bind(address: SocketAddr, on_end: fn(&End)) -> io::Result<Self> {
-        Self::over(address, |socket| socket, on_end)
+        Self::over(address, Ok, on_end)
     }
 }
 
@@ -58,7 +58,7 @@ impl<T: Transport<Stream = TcpStream>> Server<T> {
     /// The error of the socket.
     pub fn over(
         address: SocketAddr,
-        transport: impl Fn(Socket) -> T + Send + 'static,
+        transport: impl Fn(Socket) -> io::Result<T> + Send + 'static,
         on_end: fn(&End),
     ) -> io::Result<Self> {
         let mut listener = TcpListener::bind(address)?;
@@ -131,7 +131,7 @@ impl<T: Transport<Stream = TcpStream>> Server<T> {
 
     fn accept(&mut self, now: Duration) {
         loop {
-            let (mut stream, _) = match self.listener.accept() {
+            let (stream, _) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return,
@@ -140,16 +140,20 @@ impl<T: Transport<Stream = TcpStream>> Server<T> {
                 },
             };
             _ = stream.set_nodelay(true);
-            let entry = self.clients.vacant_entry();
-            let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
-            match self.poll.registry().register(&mut stream, token, both) {
-                Ok(()) => {
-                    let transport = (self.transport)(Socket::new(stream));
-                    entry.insert(Client::new(transport, &self.config, now));
-                }
-                Err(error) => eprintln!("register: {error}"),
+            if let Err(error) = self.add(stream, now) {
+                eprintln!("register: {error}");
             }
         }
+    }
+
+    fn add(&mut self, stream: TcpStream, now: Duration) -> io::Result<()> {
+        let mut transport = (self.transport)(Socket::new(stream))?;
+        let entry = self.clients.vacant_entry();
+        let (token, both) = (Token(entry.key()), Interest::READABLE | Interest::WRITABLE);
+        let stream = &mut transport.socket().stream;
+        self.poll.registry().register(stream, token, both)?;
+        entry.insert(Client::new(transport, &self.config, now));
+        Ok(())
     }
 
     fn note_end(&mut self, key: usize) {

@@ -7,7 +7,7 @@
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
-    embedding_io_uring::run(&address, "ws", |memory| memory)
+    embedding_io_uring::run(&address, "ws", Ok)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::future::pending;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use crate::Memory;
 type Failure = Box<dyn Error>;
 
 /// Serves clients, each with a transport on its memory. Returns 77 if there is no io_uring.
-pub fn run<T>(address: &str, scheme: &str, transport: impl Fn(Memory) -> T) -> ExitCode
+pub fn run<T>(address: &str, scheme: &str, transport: impl Fn(Memory) -> io::Result<T>) -> ExitCode
 where
     T: Read + Write + ShutdownWrite + AsMut<Memory> + 'static,
 {
@@ -44,7 +44,11 @@ where
     }
 }
 
-async fn listen<T>(address: SocketAddr, scheme: &str, transport: impl Fn(Memory) -> T) -> Result<(), Failure>
+async fn listen<T>(
+    address: SocketAddr,
+    scheme: &str,
+    transport: impl Fn(Memory) -> io::Result<T>,
+) -> Result<(), Failure>
 where
     T: Read + Write + ShutdownWrite + AsMut<Memory> + 'static,
 {
@@ -60,8 +64,12 @@ where
             }
         };
         _ = stream.set_nodelay(true);
-        let transport = transport(Memory::new(stream));
-        tokio_uring::spawn(async move { eprintln!("{peer}: {}", serve(transport).await) });
+        match transport(Memory::new(stream)) {
+            Ok(transport) => {
+                tokio_uring::spawn(async move { eprintln!("{peer}: {}", serve(transport).await) });
+            }
+            Err(error) => eprintln!("{peer}: {error}"),
+        }
     }
 }
 
