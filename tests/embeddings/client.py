@@ -124,7 +124,7 @@ def no_upgrade():
 
 
 def unread():
-    """The server has to stop reading instead of buffering the echoes, so sending blocks."""
+    """The server has to stop reading instead of buffering the echoes, so sending blocks. Other clients are still served."""
     frame = struct.pack("!BBQ", 0x82, 0x80 | 127, MIB) + bytes(4 + MIB)
     with raw_client() as stream:
         stream.settimeout(2)
@@ -132,7 +132,7 @@ def unread():
             for _ in range(200):
                 stream.sendall(frame)
         except (TimeoutError, ConnectionError, ssl.SSLError):
-            return
+            return asyncio.run(echoes(TEXT)())
         raise AssertionError("the server read 200 MiB although no echo was read")
 
 
@@ -143,6 +143,13 @@ def silent():
         rest(stream)
     if not 5 < time.monotonic() - began < PATIENCE:
         raise AssertionError(f"closed after {time.monotonic() - began:.1f} s")
+
+
+def no_tls():
+    """RFC 8446 section 6.2: a fatal alert."""
+    with raw(tls=False) as stream:
+        stream.sendall(HEAD)
+        expect(rest(stream)[:1], b"\x15")
 
 
 async def room():
@@ -188,8 +195,9 @@ ECHO = {
     "1 MiB in fragments": echoes([bytes(4096)] * 256, bytes(MIB)),
     "1000 messages at once": many,
     "over 1 MiB: Close 1009": too_big,
-    "unread echoes: the server stops reading": unread,
+    "unread echoes: the server stops reading, and serves others": unread,
 }
+TLS = {"no TLS: an alert": no_tls} if ca else {}
 ROOM = {"a message from one client reaches another": room}
 
 # The room drops clients that do not read, instead of not reading from them. Its own tests cover that.
@@ -210,7 +218,7 @@ def check(case, run):
 deadline = threading.Thread(target=check, args=("silent client: dropped", silent))
 if name != "room":
     deadline.start()
-for case, run in (ANY | OWN.get(name, ECHO)).items():
+for case, run in (ANY | OWN.get(name, ECHO) | TLS).items():
     check(case, run)
 if name != "room":
     deadline.join()

@@ -82,13 +82,6 @@ impl<S: Read + Write> Tls<S> {
 
     /// Encrypts as much as rustls buffers, which is 64 KiB, once everything before is sent.
     fn encrypt(&mut self, write: impl FnOnce(Writer<'_>) -> io::Result<usize>) -> io::Result<usize> {
-        if let (Connection::Server(_), true) = (&self.session, self.session.is_handshaking()) {
-            // It is the response to a request that has not arrived in time. Without keys, it cannot be sent.
-            return Err(io::Error::new(
-                ErrorKind::NotConnected,
-                "TLS handshake is not complete",
-            ));
-        }
         self.send()?;
         let size = write(self.session.writer())?;
         _ = self.send(); // it is encrypted, so an error is returned by the next call
