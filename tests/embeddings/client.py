@@ -64,6 +64,15 @@ async def many():
         expect([await received(ws) for _ in range(count)], [str(number) for number in range(count)])
 
 
+async def sizes():
+    """Around the sizes of a first read buffer (4 KiB) and of a TLS record (16 KiB), each alone in the transport."""
+    async with client() as ws:
+        for size in range(2000, 36000, 1700):
+            message = os.urandom(size)
+            await ws.send(message)
+            expect(await received(ws), message)
+
+
 async def ping():
     async with client() as ws:
         await asyncio.wait_for(await ws.ping(b"are you there"), PATIENCE)
@@ -191,6 +200,7 @@ ECHO = {
     "text": echoes(TEXT),
     "empty text": echoes(""),
     "binary": echoes(bytes(range(256))),
+    "2 to 35 KiB": sizes,
     "1 MiB": echoes(os.urandom(MIB)),
     "1 MiB in fragments": echoes([bytes(4096)] * 256, bytes(MIB)),
     "1000 messages at once": many,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_uring::net::TcpListener;
 use websocket_proto::Event;
 use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, Step};
@@ -18,6 +18,9 @@ use websocket_proto::endpoint::{End, Endpoint, EndpointConfig, ShutdownWrite, St
 use crate::Memory;
 
 type Failure = Box<dyn Error>;
+
+/// The timeout of a write that the endpoint does not know of, after its end.
+const LAST_WRITE_TIME: Duration = Duration::from_secs(1);
 
 /// Serves clients, each with a transport on its memory. Returns 77 if there is no io_uring.
 pub fn run<T>(address: &str, scheme: &str, transport: impl Fn(Memory) -> io::Result<T>) -> ExitCode
@@ -105,6 +108,10 @@ async fn serve(mut transport: impl Read + Write + ShutdownWrite + AsMut<Memory>)
                 endpoint.ready();
             }
             Step::Done => {
+                // TLS that has failed has an alert for the peer.
+                if let Some(buffer) = transport.as_mut().start_write() {
+                    _ = timeout(LAST_WRITE_TIME, stream.write_all(buffer)).await;
+                }
                 // This ends the operations that are still in progress.
                 _ = stream.shutdown(Shutdown::Both);
                 return endpoint.into_end();
