@@ -4,14 +4,21 @@ use std::error::Error;
 use std::future::poll_fn;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use websocket_proto::handshake::{ClientRequest, HandshakeMisuse, Request, Response, Upgrade};
 use websocket_proto::{Entropy, OsEntropy};
 
+#[cfg(doc)]
+use crate::KeepaliveConfig;
 use crate::{ClientStream, End, Endpoint, EndpointConfig, Step, WebSocket};
+
+/// How long TCP may take to connect, and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -31,7 +38,8 @@ pub enum OpenError {
 /// For `wss:`, the feature `tls` is needed. The server's certificate is checked against the host of the URL, and has to
 /// be issued under one of Mozilla's root certificates; [`connect_with_tls`] has settings of your own.
 ///
-/// Only the opening handshake has a deadline; to limit the whole call, wrap the future in `tokio::time::timeout`.
+/// Everything has a deadline: 10 seconds for the name lookup and TCP, 10 for TLS, and [`KeepaliveConfig::open_timeout`] for
+/// the opening handshake. To limit the whole call further, wrap the future in `tokio::time::timeout`.
 ///
 /// # Errors
 ///
@@ -73,15 +81,21 @@ pub async fn connect_with_tls(
             let host = ServerName::try_from(request.host().to_owned());
             let host = host.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             let tls = tokio_rustls::TlsConnector::from(tls.clone());
-            ClientStream::Tls(Box::new(tls.connect(host, tcp(&request).await?).await?))
+            let connecting = tls.connect(host, tcp(&request).await?);
+            ClientStream::Tls(Box::new(in_time(connecting).await?))
         }
         false => ClientStream::Tcp(tcp(&request).await?),
     };
     client(stream, request, config).await
 }
 
+async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(CONNECT_TIMEOUT, connecting).await?
+}
+
 async fn tcp(request: &ClientRequest) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((request.host(), request.port())).await?;
+    let connecting = TcpStream::connect((request.host(), request.port()));
+    let stream = in_time(connecting).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
