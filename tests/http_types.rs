@@ -99,6 +99,11 @@ fn server_checks_the_version() {
         *request.version_mut() = version;
         assert_eq!(read(&request).err(), expected, "{version:?}");
     }
+    // Which forms a target has depends on the version.
+    let mut request = upgrade_request();
+    (*request.uri_mut(), *request.version_mut()) = ("*".parse().unwrap(), Version::HTTP_09);
+    let error = HandshakeError::UnsupportedHttpVersion { major: 0, minor: 9 };
+    assert_eq!(read(&request).unwrap_err(), error);
 }
 
 // RFC 9112 section 3.2.2: 9112-3.2.2-01, 9112-3.2.2-02

@@ -103,10 +103,6 @@ fn server_rejects_other_protocols_at_once() {
     ] {
         assert_malformed(bytes, HandshakeError::MalformedMethod);
     }
-    assert_malformed(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        HandshakeError::MalformedTarget,
-    );
 }
 
 // RFC 9112 section 3.2: the target has the form that the method has. Decision D69
@@ -169,6 +165,40 @@ fn server_rejects_other_major_versions() {
         assert_eq!(error, HandshakeError::UnsupportedHttpVersion { major, minor });
         assert_response(&out, 505);
     }
+}
+
+// RFC 9112 section 2.3: 9112-2.3-02; RFC 9110 section 15.6.6. A client of HTTP/2 begins with the preface (RFC 9113 section
+// 3.4), whose target has no form that HTTP/1.1 knows; the response is still about the version.
+#[test]
+fn server_answers_the_preface_of_http_2_with_505() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for bytes in [
+        PREFACE,
+        b"PRI * HTTP/2.0",
+        b"GET * HTTP/2.0\r\n",
+        b"GET h:80 HTTP/2.0\r\n",
+    ] {
+        let (error, out) = rejection(bytes);
+        assert_eq!(
+            error,
+            HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 }
+        );
+        assert_eq!(error.to_string(), "HTTP/2.0 is not supported");
+        assert_response(&out, 505);
+        assert!(out.starts_with(b"HTTP/1.1 505 HTTP Version Not Supported\r\n"));
+    }
+    // In HTTP/1, and before a line without a version, the target is what is wrong.
+    for bytes in [
+        &b"PRI * HTTP/1.1\r\n"[..],
+        b"PRI * HTTP/1.0\r\n",
+        b"PRI * HTTP/1.1 \r\n",
+        b"PRI * http/2.0\r\n",
+        b"PRI * \r\n",
+        b"PRI * \n",
+    ] {
+        assert_malformed(bytes, HandshakeError::MalformedTarget);
+    }
+    assert_malformed(b"PRI / http/2.0\r\n", HandshakeError::MalformedHttpVersion);
 }
 
 // RFC 9112 section 3: 9112-3-01
@@ -1539,7 +1569,7 @@ fn server_upgrades_parsed_requests() {
     let _: Connection = upgrade.into_connection();
 }
 
-// RFC 6455 section 4.2.1: the same rules
+// RFC 6455 section 4.2.1: the same rules; RFC 9112 section 2.3: 9112-2.3-02
 #[test]
 fn server_refuses_parsed_requests() {
     let check = |method, target, version, at: usize, value: &'static [u8]| {
@@ -1562,10 +1592,16 @@ fn server_refuses_parsed_requests() {
         check("GET", "/", (1, 0), 0, good),
         HandshakeError::HttpVersionTooOld
     );
-    let error = check("GET", "/", (2, 0), 0, good);
+    for (method, target) in [("GET", "/"), ("PRI", "*")] {
+        let error = check(method, target, (2, 0), 0, good);
+        assert_eq!(
+            error,
+            HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 }
+        );
+    }
     assert_eq!(
-        error,
-        HandshakeError::UnsupportedHttpVersion { major: 2, minor: 0 }
+        check("GET", "/\t", (2, 0), 0, good),
+        HandshakeError::MalformedTarget
     );
     // RFC 9110 section 5.5: 9110-5.5-01
     assert_eq!(

@@ -8,6 +8,7 @@ use super::client::{Answer, ClientFieldsHandshake};
 use super::error::HandshakeError;
 use super::http::fields::as_bytes;
 use super::http::grammar::percent_encoded;
+use super::http::head::check_http_version;
 use super::http::target::Target;
 use super::server::Upgrade;
 use crate::{Config, Connection};
@@ -78,9 +79,10 @@ impl<'a> Upgrade<'a> {
                 .filter_map(|(name, value)| Some((name, value?)));
             return Self::from_extended_connect(config, as_bytes(pseudo).chain(as_bytes(headers)));
         }
-        let method = request.method().as_str();
+        let (method, version) = (request.method().as_str(), number(request.version()));
+        check_http_version(version)?;
         let target = Target::of_parts(method, uri.scheme_str(), authority, uri.path(), uri.query())?;
-        Self::from_target(config, method, target, number(request.version()), headers)
+        Self::from_target(config, method, target, version, headers)
     }
 
     /// Returns the accepting response to send, and the connection to run on the upgraded transport.

@@ -215,7 +215,10 @@ impl HeadReader {
     /// this changes only the time.
     fn usual_version(&mut self, rest: &mut &[u8]) {
         if self.state == State::Version(0) && self.kind == Kind::Request {
-            if let Some(after) = rest.strip_prefix(b"HTTP/1.1\r\n") {
+            if let Some(after) = rest
+                .strip_prefix(b"HTTP/1.1\r\n")
+                .filter(|_| self.check_target().is_ok())
+            {
                 self.head.version = (1, 1);
                 self.state = State::FirstField;
                 *rest = after;
@@ -298,9 +301,27 @@ impl HeadReader {
         let end = self.head.bytes.len();
         self.head.target = (self.head.method_end, end);
         self.head.layout = Layout::Records { at: end };
-        match Target::read(self.head.method(), self.head.target()) {
-            Ok(_) => Ok(State::Version(0)),
-            Err(error) => Err(self.of_proxy(error)),
+        Ok(State::Version(0))
+    }
+
+    /// Checks that the target has a form that the method has. Only once the version is known, because another version
+    /// may have other forms: a connection of HTTP/2 begins with `PRI * HTTP/2.0` (RFC 9113 section 3.4).
+    fn check_target(&self) -> Result<(), HandshakeError> {
+        match self.kind {
+            Kind::Request => match Target::read(self.head.method(), self.head.target()) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.of_proxy(error)),
+            },
+            Kind::Response => Ok(()),
+        }
+    }
+
+    /// Returns the error for a byte that does not belong in the version: if the target before it is malformed too, the
+    /// error is about the target.
+    fn no_version(&self, byte: u8) -> HandshakeError {
+        match self.check_target() {
+            Ok(()) => unexpected(byte, HandshakeError::MalformedHttpVersion),
+            Err(error) => error,
         }
     }
 
@@ -323,10 +344,11 @@ impl HeadReader {
             (7, b'0'..=b'9') => {
                 self.head.version.1 = digit;
                 check_http_version(self.head.version)?;
+                self.check_target()?;
             }
             (8, b'\r') if self.kind == Kind::Request => return Ok(State::LineLf),
             (8, b' ') if self.kind == Kind::Response => return Ok(State::Status(0)),
-            _ => return Err(unexpected(byte, HandshakeError::MalformedHttpVersion)),
+            _ => return Err(self.no_version(byte)),
         }
         Ok(State::Version(at.saturating_add(1)))
     }

@@ -138,14 +138,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn parse(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
-        if !target.bytes().all(is_target_byte) {
-            return Err(HandshakeError::MalformedTarget);
-        }
-        Self::read(method, target)
-    }
-
-    /// Same as `parse`, for a target whose bytes the reader of heads has checked.
+    /// Reads a target of HTTP/1.1 whose bytes have been checked.
     pub(crate) fn read(method: &str, target: &'a str) -> Result<Self, HandshakeError> {
         Self::split(method, target).check(method)
     }

@@ -12,7 +12,7 @@ use crate::deflate::{self, Parameters};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::http::fields::{KnownFields, Lines, as_bytes, check_line};
-use crate::handshake::http::grammar::{is_token, text};
+use crate::handshake::http::grammar::{is_target_byte, is_token, text};
 use crate::handshake::http::head::check_http_version;
 use crate::handshake::http::target::{Authority, Target, default_port};
 use crate::handshake::misuse::HandshakeMisuse;
@@ -101,9 +101,15 @@ impl<'a> Upgrade<'a> {
         if !is_token(method.as_bytes()) {
             return Err(HandshakeError::MalformedMethod);
         }
-        Self::from_target(config, method, Target::parse(method, target)?, version, fields)
+        if !target.bytes().all(is_target_byte) {
+            return Err(HandshakeError::MalformedTarget);
+        }
+        // Which forms a target has depends on the version.
+        check_http_version(version)?;
+        Self::from_target(config, method, Target::read(method, target)?, version, fields)
     }
 
+    /// Same as [`from_fields`](Self::from_fields), once the method, the target and the major version are checked.
     pub(in crate::handshake) fn from_target<N, V>(
         config: &Config,
         method: &str,
@@ -115,7 +121,6 @@ impl<'a> Upgrade<'a> {
         N: AsRef<[u8]> + ?Sized + 'a,
         V: AsRef<[u8]> + ?Sized + 'a,
     {
-        check_http_version(version)?;
         let mut known = KnownFields::collect_checked(as_bytes(fields), check_line)?;
         let basics = rules::check_basics(config, &known, version)?;
         Self::check(config, method, target, basics, &mut known)
