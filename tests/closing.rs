@@ -806,6 +806,85 @@ fn closed_prints_who_how_and_which_codes() {
     );
 }
 
+// RFC 6455 section 7.1, D98: the peer may have been about to finish a message that the application has not seen
+#[test]
+fn closed_shows_what_the_peer_left_incomplete() {
+    const NOTHING: &str = "";
+    const FRAME: &str = ", peer's last frame incomplete";
+    const MESSAGE: &str = ", peer's last message incomplete";
+    for end in both() {
+        let message = end.incoming(0x82, b"Hello");
+        let first = end.incoming(0x02, b"He");
+        let middle = end.incoming(0x00, b"l");
+        let last = end.incoming(0x80, b"lo");
+        let ping = end.incoming(0x89, b"p");
+        let partial = |frame: &[u8], size: usize| frame[..size].to_vec();
+        for (bytes, incomplete) in [
+            (vec![], NOTHING),
+            (message.clone(), NOTHING),
+            (partial(&message, 1), FRAME),
+            (partial(&message, 2), FRAME),
+            (partial(&message, message.len() - 1), FRAME),
+            ([&message[..], &message[..3]].concat(), FRAME),
+            (partial(&ping, 2), FRAME),
+            (first.clone(), MESSAGE),
+            ([&first[..], &middle].concat(), MESSAGE),
+            ([&first[..], &ping].concat(), MESSAGE),
+            ([&first[..], &ping[..2]].concat(), FRAME),
+            ([&first[..], &last[..1]].concat(), FRAME),
+            ([&first[..], &last].concat(), NOTHING),
+            (
+                [&end.incoming(0x02, b"")[..], &end.incoming(0x80, b"")].concat(),
+                NOTHING,
+            ),
+        ] {
+            for delivery in [Delivery::Whole, Delivery::InPlace, Delivery::Chunks] {
+                let mut connection = open(end.role, &Config::new().delivery(delivery));
+                let (mut bytes, mut out) = (bytes.clone(), Vec::new());
+                let mut input = &mut bytes[..];
+                while connection.receive(&mut input, &mut out).unwrap().is_some() {}
+                let text = format!("transport ended, not clean, sent none, received none{incomplete}");
+                assert_eq!(
+                    connection.receive_eof().to_string(),
+                    text,
+                    "{delivery:?} {bytes:x?}"
+                );
+                assert_eq!(connection.receive_eof().to_string(), text);
+                assert_eq!(connection.closed().unwrap().to_string(), text);
+            }
+        }
+    }
+}
+
+// RFC 6455 section 7.1, D98: what is incomplete does not matter after the peer's Close, or if the connection failed
+#[test]
+fn closed_shows_an_incomplete_frame_after_our_close_alone() {
+    for end in both() {
+        let mut connection = close_first(&end);
+        drive(&mut connection, &[0x82], &[]);
+        assert_eq!(
+            connection.receive_eof().to_string(),
+            "closed locally, not clean, sent 1000, received none, peer's last frame incomplete"
+        );
+        let close = [end.incoming(0x02, b"He"), end.incoming(0x88, b"")].concat();
+        let mut connection = end.open();
+        drive(&mut connection, &close, &[]);
+        assert_eq!(
+            connection.receive_eof().to_string(),
+            "closed by the peer, clean, sent 1005, received 1005"
+        );
+        let failing = [end.incoming(0x02, b"He"), vec![0x83]].concat();
+        let mut connection = end.open();
+        drive(&mut connection, &failing, &[]);
+        assert!(
+            connection
+                .receive_eof()
+                .to_string()
+                .ends_with("sent 1002, received none")
+        );
+    }
+}
+
 // RFC 6455 section 7.1.1: the buffer of a finished connection is not kept
 #[test]
 fn recycling_after_the_end_does_no_harm() {

@@ -1533,7 +1533,12 @@ fn end_of_the_transport_ends_the_opening_handshake() {
 #[test]
 fn end_of_the_transport_is_noticed_without_input() {
     let now = Duration::ZERO;
-    for before in [&[][..], &server().incoming(0x81, b"Hello"), b"\x81\x85"] {
+    const FRAME: &str = ", peer's last frame incomplete";
+    for (before, incomplete) in [
+        (&[][..], ""),
+        (&server().incoming(0x81, b"Hello"), ""),
+        (b"\x81\x85", FRAME),
+    ] {
         let mut endpoint = server_endpoint();
         feed(&mut endpoint, now, before);
         if !before.is_empty() {
@@ -1548,7 +1553,65 @@ fn end_of_the_transport_is_noticed_without_input() {
         let end = endpoint.into_end();
         assert_eq!(
             end.to_string(),
-            "transport ended, not clean, sent none, received none"
+            format!("transport ended, not clean, sent none, received none{incomplete}")
+        );
+    }
+}
+
+// RFC 6455 section 7.1, D98: the text of every end says so if the peer had begun something, also what waits in the read buffer
+#[test]
+fn end_shows_what_the_peer_left_incomplete() {
+    let now = Duration::ZERO;
+    let message = server().incoming(0x82, &[1; 300]);
+    let fragment = server().incoming(0x02, b"He");
+    for (bytes, incomplete) in [
+        (&message[..], ""),
+        (&message[..3], ", peer's last frame incomplete"),
+        (&message[..250], ", peer's last frame incomplete"),
+        (&fragment, ", peer's last message incomplete"),
+    ] {
+        for delivery in [Delivery::Whole, Delivery::InPlace] {
+            let read = || {
+                let config = Config::new().delivery(delivery);
+                let mut endpoint = opened(Role::Server, &EndpointConfig::new(), config);
+                feed(&mut endpoint, now, bytes);
+                while endpoint.step(now) == Step::Event {
+                    while endpoint.next_event().is_some() {}
+                }
+                endpoint
+            };
+            let mut failed = read();
+            failed.read_failed("reset");
+            let text = format!("transport failed: reset, not clean{incomplete}");
+            assert_eq!(failed.into_end().to_string(), text);
+            let text = format!("aborted, not clean{incomplete}");
+            assert_eq!(read().into_end().to_string(), text);
+            let mut closed = read();
+            closed.sender().close(CloseCode::TRY_AGAIN_LATER, "").unwrap();
+            closed.write_failed("reset");
+            let text = format!("transport failed: reset, not clean{incomplete}, 1013 not written");
+            assert_eq!(closed.into_end().to_string(), text);
+        }
+    }
+}
+
+// RFC 6455 section 4.2.2, D98: the head was complete, and the caller had not answered
+#[test]
+fn end_before_the_request_is_answered_says_so() {
+    let now = Duration::ZERO;
+    for is_taken in [false, true] {
+        let mut endpoint = Endpoint::server(&EndpointConfig::new(), now);
+        feed(&mut endpoint, now, REQUEST);
+        assert_eq!(endpoint.step(now), Step::Request);
+        if is_taken {
+            assert!(endpoint.take_request().is_some());
+        }
+        endpoint.read_failed("reset");
+        let end = endpoint.into_end();
+        assert_eq!(end.outcome, Outcome::Failed(HandshakeError::Unanswered));
+        assert_eq!(
+            end.to_string(),
+            "opening handshake failed: transport ended before the request was answered (transport failed: reset)"
         );
     }
 }

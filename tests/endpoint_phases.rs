@@ -204,7 +204,7 @@ fn caller_need_not_answer_a_request_whose_transport_is_gone() {
         matches!(end.interruption, Some(Interruption::Transport(_))),
         "{end:?}"
     );
-    assert_eq!(end.outcome, Outcome::Failed(HandshakeError::Eof));
+    assert_eq!(end.outcome, Outcome::Failed(HandshakeError::Unanswered));
 }
 
 /// The connection that the response opened ends with its endpoint, although the caller has not taken the response.

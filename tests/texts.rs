@@ -211,6 +211,7 @@ fn handshake_errors_print_what_is_wrong() {
             &HandshakeError::RepeatedPseudoField { name: ":path" },
             &HandshakeError::MalformedPseudoField { name: ":path" },
             &HandshakeError::TimedOut,
+            &HandshakeError::Unanswered,
             &HandshakeError::UppercaseFieldName,
             &HandshakeError::UnknownPseudoField,
             &HandshakeError::LatePseudoField,
@@ -390,7 +391,7 @@ fn debug_form_of_the_end_hides_the_reason() {
     assert_eq!(
         format!("{closed:?}"),
         "Closed { by: Peer, code: CloseCode(1001), code_sent: Some(CloseCode(1001)), \
-         code_unsent: None, code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6 }"
+         code_unsent: None, code_received: Some(CloseCode(1001)), is_clean: true, reason_len: 6, unfinished: Nothing }"
     );
 }
 

@@ -92,6 +92,6 @@ impl Closed {
     /// assert_eq!(log(&receiver, &sender), "closed by the peer, clean, sent 1005, received 1005");
     /// ```
     pub fn of(receiver: &ReceiveHalf, sender: &SendHalf) -> Option<Self> {
-        Self::once_over(&sender.state, &receiver.state)
+        Self::once_over(&sender.state, &receiver.state, receiver.unfinished())
     }
 }

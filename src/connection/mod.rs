@@ -268,7 +268,11 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Closed {
         self.receiver.end_of_transport();
         self.sender.update_incoming(Incoming::Over);
-        Closed::at_the_end(&self.sender.state, &self.receiver.state)
+        Closed::at_the_end(
+            &self.sender.state,
+            &self.receiver.state,
+            self.receiver.unfinished(),
+        )
     }
 
     /// Reports to the sending half that nothing more can be written. What was received before is still returned.

@@ -69,7 +69,8 @@ pub enum ClosedBy {
     Transport,
 }
 
-/// A summary of how a connection ended. [`Display`](fmt::Display) gives one line for the log.
+/// A summary of how a connection ended. [`Display`](fmt::Display) gives one line for the log, which also says whether the
+/// transport ended inside a frame or a fragmented message of the peer's.
 ///
 /// ```
 /// use websocket_proto::{ClosedBy, CloseCode, Config, Connection, entropy};
@@ -118,7 +119,7 @@ enum ReceiveState {
     /// Failed for good: every later call returns the same error.
     Failed(Error),
     /// The transport ended before the peer's Close.
-    Ended,
+    Ended(Unfinished),
     /// The transport ended after the peer's Close.
     EndedAfterClose(PeerClose),
 }
@@ -127,6 +128,16 @@ enum ReceiveState {
 struct PeerClose {
     code: Option<CloseCode>,
     reason: Box<str>,
+}
+
+/// What the peer had begun when the transport ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Unfinished {
+    Nothing,
+    /// A frame, its header or its payload.
+    Frame,
+    /// A message, of which the last fragment is missing.
+    Message,
 }
 
 /// What the sending half knows about the receiving direction, whose states follow each other in this order.
@@ -158,7 +169,7 @@ impl Receiving {
             ReceiveState::Failing(error) | ReceiveState::Failed(error) => Some(error),
             ReceiveState::Open
             | ReceiveState::Closed(_)
-            | ReceiveState::Ended
+            | ReceiveState::Ended(_)
             | ReceiveState::EndedAfterClose(_) => None,
         }
     }
@@ -179,8 +190,8 @@ impl Receiving {
     }
 
     /// Records that the transport ended.
-    pub(super) fn end(&mut self) {
-        self.0 = mem::replace(&mut self.0, ReceiveState::Ended).at_the_end();
+    pub(super) fn end(&mut self, unfinished: Unfinished) {
+        self.0 = mem::replace(&mut self.0, ReceiveState::Open).at_the_end(unfinished);
     }
 
     /// What to report to the sending half.
@@ -188,7 +199,7 @@ impl Receiving {
         match self.0 {
             ReceiveState::Open | ReceiveState::Failing(_) => Incoming::Open,
             ReceiveState::Closed(_) => Incoming::Closed,
-            ReceiveState::Failed(_) | ReceiveState::Ended | ReceiveState::EndedAfterClose(_) => {
+            ReceiveState::Failed(_) | ReceiveState::Ended(_) | ReceiveState::EndedAfterClose(_) => {
                 Incoming::Over
             }
         }
@@ -296,9 +307,10 @@ impl SendState {
 
 impl ReceiveState {
     /// Returns the state after the transport has ended. A failure that was found is the end, returned or not.
-    fn at_the_end(self) -> Self {
+    fn at_the_end(self, unfinished: Unfinished) -> Self {
         match self {
-            Self::Open | Self::Ended => Self::Ended,
+            Self::Open => Self::Ended(unfinished),
+            Self::Ended(unfinished) => Self::Ended(unfinished),
             Self::Closed(close) | Self::EndedAfterClose(close) => Self::EndedAfterClose(close),
             Self::Failing(error) | Self::Failed(error) => Self::Failed(error),
         }
@@ -306,7 +318,7 @@ impl ReceiveState {
 
     fn close(&self) -> Option<&PeerClose> {
         match self {
-            Self::Open | Self::Failing(_) | Self::Failed(_) | Self::Ended => None,
+            Self::Open | Self::Failing(_) | Self::Failed(_) | Self::Ended(_) => None,
             Self::Closed(close) | Self::EndedAfterClose(close) => Some(close),
         }
     }
@@ -314,20 +326,24 @@ impl ReceiveState {
 
 impl Closed {
     /// Returns the end, unless something may still be received or sent.
-    pub(super) fn once_over(sending: &Sending, receiving: &Receiving) -> Option<Self> {
+    pub(super) fn once_over(
+        sending: &Sending,
+        receiving: &Receiving,
+        unfinished: Unfinished,
+    ) -> Option<Self> {
         let sending = sending.with_incoming(receiving.incoming());
         match sending.state() {
             State::Open | State::Closing => None,
-            State::Closed => Some(Self::at_the_end(&sending, receiving)),
+            State::Closed => Some(Self::at_the_end(&sending, receiving, unfinished)),
         }
     }
 
     /// Returns the end as it is if the transport ends now.
-    pub(super) fn at_the_end(sending: &Sending, receiving: &Receiving) -> Self {
+    pub(super) fn at_the_end(sending: &Sending, receiving: &Receiving, unfinished: Unfinished) -> Self {
         Self {
             send: sending.own,
             unsent: SendState::Open,
-            receive: receiving.0.clone().at_the_end(),
+            receive: receiving.0.clone().at_the_end(unfinished),
         }
     }
 
@@ -385,9 +401,35 @@ impl Closed {
             (SendState::Closed(_), _) => ClosedBy::Local,
             (SendState::Answered(_), _) => ClosedBy::Peer,
             (SendState::Open, ReceiveState::Closed(_) | ReceiveState::EndedAfterClose(_)) => ClosedBy::Peer,
-            (SendState::Open, ReceiveState::Open | ReceiveState::Failing(_) | ReceiveState::Ended) => {
+            (SendState::Open, ReceiveState::Open | ReceiveState::Failing(_) | ReceiveState::Ended(_)) => {
                 ClosedBy::Transport
             }
+        }
+    }
+}
+
+impl Closed {
+    fn unfinished(&self) -> Unfinished {
+        match self.receive {
+            ReceiveState::Ended(unfinished) => unfinished,
+            ReceiveState::Open
+            | ReceiveState::Closed(_)
+            | ReceiveState::Failing(_)
+            | ReceiveState::Failed(_)
+            | ReceiveState::EndedAfterClose(_) => Unfinished::Nothing,
+        }
+    }
+
+    /// Writes what was not complete at the end: something that the peer had begun, or this side's Close.
+    pub(crate) fn write_incomplete(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unfinished() {
+            Unfinished::Nothing => {}
+            Unfinished::Frame => f.write_str(", peer's last frame incomplete")?,
+            Unfinished::Message => f.write_str(", peer's last message incomplete")?,
+        }
+        match self.code_unsent() {
+            Some(code) => write!(f, ", {} not written", code.0),
+            None => Ok(()),
         }
     }
 }
@@ -403,6 +445,7 @@ impl fmt::Debug for Closed {
             .field("code_received", &self.code_received())
             .field("is_clean", &self.is_clean())
             .field("reason_len", &self.reason().len())
+            .field("unfinished", &self.unfinished())
             .finish()
     }
 }
@@ -433,10 +476,7 @@ impl fmt::Display for Closed {
             // Next to the code that it came with. Escaped, because the peer chose it and logs are read by lines.
             reason => write!(f, " {reason:?}")?,
         }
-        match self.code_unsent() {
-            Some(code) => write!(f, ", {} not written", code.0),
-            None => Ok(()),
-        }
+        self.write_incomplete(f)
     }
 }
 

@@ -166,10 +166,7 @@ impl fmt::Display for End {
             // Its text is "transport ended", without further detail.
             (Outcome::Closed(closed), Some(interruption)) if closed.by() == ClosedBy::Transport => {
                 write!(f, "{interruption}, not clean")?;
-                match closed.code_unsent() {
-                    Some(code) => write!(f, ", {} not written", code.0),
-                    None => Ok(()),
-                }
+                closed.write_incomplete(f)
             }
             (outcome, None) => outcome.fmt(f),
             // Its text says so itself.

@@ -268,7 +268,7 @@ impl Phase {
             }
             Self::AwaitingRequest(mut handshake) => Outcome::Failed(handshake.receive_eof()),
             Self::AwaitingResponse(mut asked) => Outcome::Failed(asked.handshake.receive_eof()),
-            Self::Requested(_) | Self::Deciding => Outcome::Failed(HandshakeError::Eof),
+            Self::Requested(_) | Self::Deciding => Outcome::Failed(HandshakeError::Unanswered),
         };
         *self = Self::Ended(Box::new(End {
             outcome,

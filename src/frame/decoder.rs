@@ -115,6 +115,16 @@ impl Decoder {
         }
     }
 
+    /// Returns whether a part of the current frame is still to come.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_inside_frame(&self) -> bool {
+        match self.state {
+            State::Header { size, .. } => size > 0,
+            State::Payload { remaining, .. } => remaining > 0,
+            State::Failed(_) => false,
+        }
+    }
+
     /// Sets the limit of [`Rules::max_payload`] for subsequent headers, e.g. to the part of a message limit that is
     /// left for its remaining fragments.
     #[inline]

@@ -25,6 +25,8 @@ use core::fmt;
 pub enum HandshakeError {
     /// The transport ended before the head was complete.
     Eof,
+    /// The transport of an [`Endpoint`](crate::endpoint::Endpoint) was given up before its caller answered the request.
+    Unanswered,
     /// The head was not complete when the caller's timeout expired (RFC 9110 section 15.5.9).
     TimedOut,
     /// A mistake of the caller: `receive`, `receive_eof` or `handle_timeout` was called after `receive` had returned
@@ -243,6 +245,7 @@ impl fmt::Display for HandshakeError {
             Self::RepeatedPseudoField { name } => return write!(f, "pseudo-field {name} appears twice"),
             Self::MalformedPseudoField { name } => return write!(f, "pseudo-field {name} is malformed"),
             Self::Eof => "transport ended before the head was complete",
+            Self::Unanswered => "transport ended before the request was answered",
             Self::TimedOut => "head was not complete in time",
             Self::Finished => "handshake is already finished",
             Self::BareCarriageReturn => "head has a CR without LF",

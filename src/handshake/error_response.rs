@@ -53,6 +53,7 @@ impl HandshakeError {
             #[cfg(feature = "deflate")]
             Self::Deflate(_) => 502,
             Self::Eof
+            | Self::Unanswered
             | Self::Finished
             | Self::BareCarriageReturn
             | Self::BareLineFeed

@@ -120,7 +120,7 @@ fn reason(ledger: &mut Ledger, side: &Side<'_>, end: &End) -> Result<(), String>
                 .count(format!("{}: no handshake in time", role(side.role)));
             opening_timed_out(ledger, side)
         }
-        (Outcome::Failed(HandshakeError::Eof), _) => {
+        (Outcome::Failed(HandshakeError::Eof | HandshakeError::Unanswered), _) => {
             ledger
                 .tally
                 .count(format!("{}: no handshake, transport ended", role(side.role)));

@@ -13,7 +13,7 @@ use core::fmt;
 use super::compression::{Inflate, Inflating};
 use super::event::{Close, Event};
 use super::reply::{Reply, ReplyKind};
-use super::state::Receiving;
+use super::state::{Receiving, Unfinished};
 use crate::Config;
 use crate::config::Delivery;
 use crate::error::Error;
@@ -270,8 +270,19 @@ impl ReceiveHalf {
     }
 
     pub(super) fn end_of_transport(&mut self) {
-        self.state.end();
+        self.state.end(self.unfinished());
         self.drop_unfinished();
+    }
+
+    /// Returns what the peer has begun and not finished.
+    pub(super) fn unfinished(&self) -> Unfinished {
+        match self.frame {
+            _ if self.decoder.is_inside_frame() => Unfinished::Frame,
+            // It was read where it stays, and has not been delivered.
+            Some(Frame::Fragment(Fin::Last)) => Unfinished::Nothing,
+            _ if self.is_between_messages() => Unfinished::Nothing,
+            _ => Unfinished::Message,
+        }
     }
 
     #[cold]
