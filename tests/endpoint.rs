@@ -416,7 +416,7 @@ fn opening_that_takes_too_long_is_a_timeout_in_both_roles() {
         assert_eq!(end.timeout(), Some(Timeout::Opening));
         assert_eq!(
             end.to_string(),
-            "opening handshake failed: head was not complete in time"
+            "opening handshake failed: head was not complete within the 10s of KeepaliveConfig::open_timeout"
         );
     }
 }
@@ -458,6 +458,73 @@ fn peer_that_does_not_read_is_given_up_after_the_write_timeout() {
     assert_eq!(endpoint.deadline(), Some(seconds(11)));
     assert_eq!(endpoint.step(seconds(11)), Step::Done);
     assert_eq!(endpoint.into_end().timeout(), Some(Timeout::Write));
+}
+
+// D84: the text of a missed deadline names the setting and its value, which is rounded up to milliseconds
+#[test]
+fn missed_deadline_names_its_setting_and_value() {
+    let config = EndpointConfig::new()
+        .write_timeout(Duration::from_micros(1500))
+        .keepalive(
+            KeepaliveConfig::new()
+                .open_timeout(Duration::from_millis(2500))
+                .ping_interval(seconds(30))
+                .ping_timeout(Duration::from_nanos(1))
+                .close_timeout(seconds(3)),
+        );
+    let server = || opened(Role::Server, &config, Config::new());
+    let mut unread = server();
+    unread.sender().send_text("x").unwrap();
+    let mut closing = server();
+    closing.sender().close(None, "").unwrap();
+    let mut asking = Endpoint::server(&config, Duration::ZERO);
+    feed(&mut asking, Duration::ZERO, REQUEST);
+    for (mut endpoint, writes, expected) in [
+        (
+            Endpoint::server(&config, Duration::ZERO),
+            true,
+            "opening handshake failed: head was not complete within the 2.5s of KeepaliveConfig::open_timeout",
+        ),
+        (
+            asking,
+            true,
+            "not opened, status 503 (opening handshake took longer than the 2.5s of KeepaliveConfig::open_timeout)",
+        ),
+        (
+            server(),
+            true,
+            "peer sent nothing for the 1ms of KeepaliveConfig::ping_timeout after a ping, not clean",
+        ),
+        (
+            unread,
+            false,
+            "peer did not read for the 2ms of EndpointConfig::write_timeout, not clean",
+        ),
+        (
+            closing,
+            true,
+            "closed locally, not clean, sent 1005, received none \
+             (closing handshake took longer than the 3s of KeepaliveConfig::close_timeout)",
+        ),
+    ] {
+        let mut now = Duration::ZERO;
+        loop {
+            match endpoint.step(now) {
+                Step::Read => endpoint.read_blocked(),
+                Step::Write if writes => endpoint.written(usize::MAX),
+                Step::Write => endpoint.write_blocked(),
+                Step::Flush => endpoint.flushed(),
+                Step::Shutdown => endpoint.shut_down(),
+                Step::Request | Step::Wait(_) => {
+                    now = endpoint.deadline().expect("there is a deadline");
+                    endpoint.ready();
+                }
+                Step::Response | Step::Event => unreachable!("nothing arrives"),
+                Step::Done => break,
+            }
+        }
+        assert_eq!(endpoint.into_end().to_string(), expected);
+    }
 }
 
 // RFC 6455 section 5.5.2: a peer that is silent after a Ping
@@ -1116,12 +1183,13 @@ fn end_shows_the_close_for_a_slow_reader() {
         ),
         (
             Peer::ReadsOnly,
-            "closed locally, not clean, sent 1013, received none (closing handshake took too long)",
+            "closed locally, not clean, sent 1013, received none \
+             (closing handshake took longer than the 10s of KeepaliveConfig::close_timeout)",
             true,
         ),
         (
             Peer::ReadsNothing,
-            "peer did not read, not clean, 1013 not written",
+            "peer did not read for the 10s of EndpointConfig::write_timeout, not clean, 1013 not written",
             false,
         ),
         (
@@ -1210,7 +1278,7 @@ fn request_that_the_caller_does_not_answer_in_time_gets_a_503() {
         assert_eq!(end.timeout(), Some(Timeout::Opening));
         assert_eq!(
             end.to_string(),
-            "not opened, status 503 (opening handshake took too long)"
+            "not opened, status 503 (opening handshake took longer than the 10s of KeepaliveConfig::open_timeout)"
         );
     }
 }

@@ -250,7 +250,13 @@ fn rejection_is_returned_at_the_deadline_without_the_rest_of_its_body() {
     let end = endpoint.into_end();
     assert_eq!(end.outcome, Outcome::Responded { status: 403 });
     assert!(
-        matches!(end.interruption, Some(Interruption::TimedOut(Timeout::Opening))),
+        matches!(
+            end.interruption,
+            Some(Interruption::TimedOut {
+                timeout: Timeout::Opening,
+                ..
+            })
+        ),
         "{end}"
     );
 }
@@ -290,8 +296,12 @@ fn debug_of_an_endpoint_shows_no_payload() {
 fn texts_of_errors_differ() {
     let timeouts = [Timeout::Opening, Timeout::Ping, Timeout::Write, Timeout::Closing];
     let mut texts: Vec<_> = timeouts
-        .map(|timeout| Interruption::TimedOut(timeout).to_string())
+        .map(|timeout| {
+            let limit = Duration::from_secs(1);
+            Interruption::TimedOut { timeout, limit }.to_string()
+        })
         .to_vec();
+    texts.extend(timeouts.map(|timeout| timeout.to_string()));
     texts.push(Interruption::Aborted.to_string());
     let full = SendError::Full { waiting: 7, limit: 5 };
     let errors = [

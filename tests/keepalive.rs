@@ -361,9 +361,9 @@ fn timeouts_have_a_text() {
     assert_eq!(
         told,
         [
-            "opening handshake took too long",
-            "peer was silent after a ping",
-            "closing handshake took too long",
+            "opening handshake took longer than KeepaliveConfig::open_timeout",
+            "peer was silent for KeepaliveConfig::ping_timeout after a ping",
+            "closing handshake took longer than KeepaliveConfig::close_timeout",
         ]
     );
 }

@@ -72,17 +72,18 @@ impl Endpoint {
     }
 
     fn expired(&mut self, expired: Expired) {
+        let limit = self.flow.keepalive.expired_timeout();
         match expired {
-            Expired::Opening => self.opening_timed_out(),
-            Expired::Ping => self.time_out(Timeout::Ping),
-            Expired::Closing => self.time_out(Timeout::Closing),
+            Expired::Opening => self.opening_timed_out(limit),
+            Expired::Ping => self.time_out(Timeout::Ping, limit),
+            Expired::Closing => self.time_out(Timeout::Closing, limit),
         }
     }
 
-    fn opening_timed_out(&mut self) {
+    fn opening_timed_out(&mut self, limit: Duration) {
         let role = self.phase.role();
         let Buffers { output, .. } = Buffers::of(&mut self.buffers, &self.flow.limits);
-        self.phase.opening_timed_out(output);
+        self.phase.opening_timed_out(limit, output);
         // A server still writes its response, and a client still returns a truncated body to its caller.
         if let (Some(Role::Client), Phase::Unopened(..)) = (role, &self.phase) {
             self.finish(None);
@@ -99,14 +100,15 @@ impl Endpoint {
                 }
             }
             Writing::Ready | Writing::Blocked | Writing::Unflushed | Writing::UnflushedBlocked => {
-                self.time_out(Timeout::Write);
+                let limit = Duration::from_millis(self.flow.limits.write_timeout.into());
+                self.time_out(Timeout::Write, limit);
             }
         }
     }
 
     /// Ends the endpoint because of a missed deadline: after the events that were received before, if there are any.
-    fn time_out(&mut self, timeout: Timeout) {
-        let reason = Interruption::TimedOut(timeout);
+    fn time_out(&mut self, timeout: Timeout, limit: Duration) {
+        let reason = Interruption::TimedOut { timeout, limit };
         match self.may_have_events() {
             true => self.give_up(reason),
             false => self.finish(Some(reason)),

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
+use core::time::Duration;
 
 use crate::handshake::HandshakeError;
 #[cfg(doc)]
@@ -22,8 +23,8 @@ pub type TransportError = Box<dyn Error + Send + Sync>;
 /// | the peer | the end | `code_sent` | `code_unsent` |
 /// |---|---|---|---|
 /// | reads everything, and replies | `closed locally, clean, sent 1013, received 1013` | 1013 | |
-/// | reads everything, and does not reply | `closed locally, not clean, sent 1013, received none (closing handshake took too long)` | 1013 | |
-/// | reads nothing for the [write timeout](super::EndpointConfig::write_timeout) | `peer did not read, not clean, 1013 not written` | | 1013 |
+/// | reads everything, and does not reply | `closed locally, not clean, sent 1013, received none (closing handshake took longer than the 10s of KeepaliveConfig::close_timeout)` | 1013 | |
+/// | reads nothing for the [write timeout](super::EndpointConfig::write_timeout) | `peer did not read for the 10s of EndpointConfig::write_timeout, not clean, 1013 not written` | | 1013 |
 /// | leaves before the Close is written | `transport failed: connection reset, not clean, 1013 not written` | | 1013 |
 ///
 /// In the first two rows, the transport has accepted the Close; only a reply shows that the peer has read it.
@@ -60,7 +61,12 @@ pub enum Outcome {
 #[non_exhaustive]
 pub enum Interruption {
     /// A deadline was missed.
-    TimedOut(Timeout),
+    TimedOut {
+        /// Which one.
+        timeout: Timeout,
+        /// The value of the setting, rounded up to milliseconds.
+        limit: Duration,
+    },
     /// The transport failed.
     Transport(TransportError),
     /// The caller called [`Endpoint::abort`](super::Endpoint::abort), or
@@ -154,7 +160,7 @@ impl End {
     /// Returns the deadline that was missed, if that ended the endpoint.
     pub fn timeout(&self) -> Option<Timeout> {
         match self.interruption {
-            Some(Interruption::TimedOut(timeout)) => Some(timeout),
+            Some(Interruption::TimedOut { timeout, .. }) => Some(timeout),
             Some(Interruption::Transport(_) | Interruption::Aborted) | None => None,
         }
     }
@@ -169,8 +175,11 @@ impl fmt::Display for End {
                 closed.write_incomplete(f)
             }
             (outcome, None) => outcome.fmt(f),
-            // Its text says so itself.
-            (outcome @ Outcome::Failed(HandshakeError::TimedOut), Some(_)) => outcome.fmt(f),
+            // One text for both.
+            (Outcome::Failed(HandshakeError::TimedOut), Some(Interruption::TimedOut { timeout, limit })) => {
+                f.write_str("opening handshake failed: head was not complete within ")?;
+                timeout.write_setting(Some(*limit), f)
+            }
             (outcome, Some(interruption)) => write!(f, "{outcome} ({interruption})"),
         }
     }
@@ -189,20 +198,45 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(timeout) => timeout.fmt(f),
+            Self::TimedOut { timeout, limit } => timeout.describe(Some(*limit), f),
             Self::Transport(error) => write!(f, "transport failed: {error}"),
             Self::Aborted => f.write_str("aborted"),
         }
     }
 }
 
+/// Names the setting. The text of [`Interruption::TimedOut`] also has its value.
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(None, f)
+    }
+}
+
+impl Timeout {
+    fn describe(self, limit: Option<Duration>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Opening => "opening handshake took too long",
-            Self::Ping => "peer sent nothing after a ping",
-            Self::Write => "peer did not read",
-            Self::Closing => "closing handshake took too long",
+            Self::Opening => "opening handshake took longer than ",
+            Self::Ping => "peer sent nothing for ",
+            Self::Write => "peer did not read for ",
+            Self::Closing => "closing handshake took longer than ",
+        })?;
+        self.write_setting(limit, f)?;
+        f.write_str(match self {
+            Self::Ping => " after a ping",
+            Self::Opening | Self::Write | Self::Closing => "",
+        })
+    }
+
+    /// Writes the name of the setting, after its value.
+    fn write_setting(self, limit: Option<Duration>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(limit) = limit {
+            write!(f, "the {limit:?} of ")?;
+        }
+        f.write_str(match self {
+            Self::Opening => "KeepaliveConfig::open_timeout",
+            Self::Ping => "KeepaliveConfig::ping_timeout",
+            Self::Write => "EndpointConfig::write_timeout",
+            Self::Closing => "KeepaliveConfig::close_timeout",
         })
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 
 use super::end::{End, Interruption, Outcome, Timeout};
 use super::output::Output;
@@ -34,7 +35,7 @@ pub(super) enum Phase {
     Open(Connection),
     /// There is no connection and there will be none: only the waiting output is still written. Holds the deadline that
     /// was missed, if that is the reason.
-    Unopened(Outcome, Option<Timeout>),
+    Unopened(Outcome, Option<Interruption>),
     /// The transport may be dropped.
     Ended(Box<End>),
 }
@@ -56,7 +57,7 @@ pub(super) struct Rejection {
     pub(super) response: Response,
     pub(super) body: Vec<u8>,
     /// The deadline that passed before the body was complete.
-    missed: Option<Timeout>,
+    missed: Option<Interruption>,
 }
 
 impl Rejecting {
@@ -72,12 +73,12 @@ impl Rejecting {
     }
 
     /// Returns the rejection when no more of its body is read: the transport ended, or the deadline was missed.
-    fn give_up(&mut self, missed: Option<Timeout>) -> Rejection {
+    fn give_up(&mut self, missed: Option<Interruption>) -> Rejection {
         let body = self.reader.receive_eof();
         self.rejection(body.ok(), missed)
     }
 
-    fn rejection(&self, body: Option<Vec<u8>>, missed: Option<Timeout>) -> Rejection {
+    fn rejection(&self, body: Option<Vec<u8>>, missed: Option<Interruption>) -> Rejection {
         Rejection {
             response: self.response.clone(),
             body: body.unwrap_or_else(|| self.reader.received().to_vec()),
@@ -208,12 +209,16 @@ impl Phase {
 
     /// Handles an opening handshake that took too long. A server's response is then in `output`; a rejected client has
     /// the part of the body received so far.
-    pub(super) fn opening_timed_out(&mut self, output: &mut Output) {
+    pub(super) fn opening_timed_out(&mut self, limit: Duration, output: &mut Output) {
+        let missed = Interruption::TimedOut {
+            timeout: Timeout::Opening,
+            limit,
+        };
         let outcome = match self {
             Self::AwaitingRequest(handshake) => Outcome::Failed(handshake.handle_timeout(output.buffer())),
             Self::AwaitingResponse(asked) => Outcome::Failed(asked.handshake.handle_timeout(output.buffer())),
             Self::AwaitingBody(rejecting) => {
-                *self = Self::Rejected(Box::new(rejecting.give_up(Some(Timeout::Opening))));
+                *self = Self::Rejected(Box::new(rejecting.give_up(Some(missed))));
                 return;
             }
             Self::Requested(_) | Self::Deciding => {
@@ -224,7 +229,7 @@ impl Phase {
                 return;
             }
         };
-        *self = Self::Unopened(outcome, Some(Timeout::Opening));
+        *self = Self::Unopened(outcome, Some(missed));
     }
 
     /// The opening handshake failed.
@@ -239,7 +244,7 @@ impl Phase {
 
     /// Ends an endpoint in this phase. A Close in `unwritten` was never sent.
     pub(super) fn end(&mut self, interruption: Option<Interruption>, unwritten: Option<&Output>) {
-        let mut timeout = None;
+        let mut missed = None;
         let outcome = match mem::replace(self, Self::Deciding) {
             Self::Ended(end) => {
                 *self = Self::Ended(end);
@@ -257,13 +262,13 @@ impl Phase {
                 status: rejecting.response.status(),
             },
             Self::Rejected(rejection) => {
-                timeout = rejection.missed;
+                missed = rejection.missed;
                 Outcome::Responded {
                     status: rejection.response.status(),
                 }
             }
-            Self::Unopened(outcome, missed) => {
-                timeout = missed;
+            Self::Unopened(outcome, reason) => {
+                missed = reason;
                 outcome
             }
             Self::AwaitingRequest(mut handshake) => Outcome::Failed(handshake.receive_eof()),
@@ -272,7 +277,7 @@ impl Phase {
         };
         *self = Self::Ended(Box::new(End {
             outcome,
-            interruption: timeout.map(Interruption::TimedOut).or(interruption),
+            interruption: missed.or(interruption),
         }));
     }
 

@@ -202,7 +202,7 @@ enum Phase {
     /// In the closing handshake.
     Closing { due: u64 },
     /// Every later call returns the same.
-    Expired(Expired),
+    Expired { expired: Expired, timeout: Millis },
 }
 
 /// What was received from the peer since the Ping.
@@ -265,7 +265,7 @@ impl Keepalive {
                 Heard::Something => self.phase = Phase::Idle { due },
                 Heard::Nothing | Heard::NothingAgain => {}
             },
-            Phase::Opening { .. } | Phase::Closing { .. } | Phase::Expired(_) => {}
+            Phase::Opening { .. } | Phase::Closing { .. } | Phase::Expired { .. } => {}
         }
     }
 
@@ -308,7 +308,7 @@ impl Keepalive {
                     due: self.close_timeout.after(nanos(now)),
                 };
             }
-            Phase::Closing { .. } | Phase::Expired(_) => {}
+            Phase::Closing { .. } | Phase::Expired { .. } => {}
         }
     }
 
@@ -325,15 +325,15 @@ impl Keepalive {
             return Ok(Action::Wait);
         }
         match self.phase {
-            Phase::Opening { .. } => self.expire(Expired::Opening),
+            Phase::Opening { timeout, .. } => self.expire(Expired::Opening, timeout),
             Phase::Idle { .. } => self.ping(now, Heard::Nothing),
             Phase::Waiting { sent, heard } => match heard {
                 Heard::Something => self.ping(now, Heard::Nothing),
                 Heard::Nothing if self.is_late(now, sent) => self.ping(now, Heard::NothingAgain),
-                Heard::Nothing | Heard::NothingAgain => self.expire(Expired::Ping),
+                Heard::Nothing | Heard::NothingAgain => self.expire(Expired::Ping, self.ping_timeout),
             },
-            Phase::Closing { .. } => self.expire(Expired::Closing),
-            Phase::Expired(expired) => Err(expired),
+            Phase::Closing { .. } => self.expire(Expired::Closing, self.close_timeout),
+            Phase::Expired { expired, .. } => Err(expired),
         }
     }
 
@@ -350,6 +350,17 @@ impl Keepalive {
     /// Returns the last round-trip time that was measured, by [`record_pong`](Self::record_pong).
     pub fn last_rtt(&self) -> Option<Duration> {
         (self.rtt != NO_RTT).then(|| Duration::from_micros(self.rtt.into()))
+    }
+
+    /// Returns the timeout that has expired, rounded up to milliseconds as it is held; zero before.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn expired_timeout(&self) -> Duration {
+        match self.phase {
+            Phase::Expired { timeout, .. } => Duration::from_nanos(timeout.nanos()),
+            Phase::Opening { .. } | Phase::Idle { .. } | Phase::Waiting { .. } | Phase::Closing { .. } => {
+                Duration::ZERO
+            }
+        }
     }
 
     /// Whether [`tick`](Self::tick) has more to do than to wait, for a clock that never jumps backwards. `now` is in
@@ -377,7 +388,7 @@ impl Keepalive {
                 Heard::Nothing | Heard::NothingAgain => self.ping_timeout.after(sent),
                 Heard::Something => self.patience().after(sent),
             },
-            Phase::Expired(_) => 0,
+            Phase::Expired { .. } => 0,
         }
     }
 
@@ -396,7 +407,7 @@ impl Keepalive {
             Phase::Idle { due } => *due = self.ping_interval.after(now).min(*due),
             Phase::Closing { due } => *due = self.close_timeout.after(now).min(*due),
             Phase::Waiting { sent, .. } if now < *sent => self.phase = Phase::Idle { due: now },
-            Phase::Waiting { .. } | Phase::Expired(_) => {}
+            Phase::Waiting { .. } | Phase::Expired { .. } => {}
         }
     }
 
@@ -417,8 +428,8 @@ impl Keepalive {
         Ok(Action::Ping(self.payload))
     }
 
-    fn expire(&mut self, expired: Expired) -> Result<Action, Expired> {
-        self.phase = Phase::Expired(expired);
+    fn expire(&mut self, expired: Expired, timeout: Millis) -> Result<Action, Expired> {
+        self.phase = Phase::Expired { expired, timeout };
         Err(expired)
     }
 }
@@ -436,9 +447,9 @@ impl fmt::Debug for Keepalive {
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Opening => "opening handshake took too long",
-            Self::Ping => "peer was silent after a ping",
-            Self::Closing => "closing handshake took too long",
+            Self::Opening => "opening handshake took longer than KeepaliveConfig::open_timeout",
+            Self::Ping => "peer was silent for KeepaliveConfig::ping_timeout after a ping",
+            Self::Closing => "closing handshake took longer than KeepaliveConfig::close_timeout",
         })
     }
 }

@@ -876,7 +876,7 @@ impl Side {
         let is_silent = for_long(heard, PING_TIMEOUT);
         let is_closing_for_long = closing.is_some_and(|since| for_long(since, CLOSE_TIMEOUT));
         match &end.interruption {
-            Some(Interruption::TimedOut(timeout)) => assert!(
+            Some(Interruption::TimedOut { timeout, .. }) => assert!(
                 match timeout {
                     Timeout::Opening => for_long(Duration::ZERO, OPEN_TIMEOUT),
                     Timeout::Ping => is_silent,

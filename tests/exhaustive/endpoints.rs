@@ -696,7 +696,7 @@ impl System for Pair {
                             Some(
                                 Interruption::Aborted
                                     | Interruption::Transport(_)
-                                    | Interruption::TimedOut(_)
+                                    | Interruption::TimedOut { .. }
                             )
                         )
                 );

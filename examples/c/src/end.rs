@@ -114,10 +114,22 @@ fn outcome(end: &End) -> wsp_outcome {
 fn interruption(end: &End) -> wsp_interruption {
     match &end.interruption {
         None => wsp_interruption::None,
-        Some(Interruption::TimedOut(Timeout::Opening)) => wsp_interruption::OpenTimeout,
-        Some(Interruption::TimedOut(Timeout::Ping)) => wsp_interruption::PingTimeout,
-        Some(Interruption::TimedOut(Timeout::Write)) => wsp_interruption::WriteTimeout,
-        Some(Interruption::TimedOut(Timeout::Closing)) => wsp_interruption::CloseTimeout,
+        Some(Interruption::TimedOut {
+            timeout: Timeout::Opening,
+            ..
+        }) => wsp_interruption::OpenTimeout,
+        Some(Interruption::TimedOut {
+            timeout: Timeout::Ping,
+            ..
+        }) => wsp_interruption::PingTimeout,
+        Some(Interruption::TimedOut {
+            timeout: Timeout::Write,
+            ..
+        }) => wsp_interruption::WriteTimeout,
+        Some(Interruption::TimedOut {
+            timeout: Timeout::Closing,
+            ..
+        }) => wsp_interruption::CloseTimeout,
         Some(Interruption::Transport(_)) => wsp_interruption::Transport,
         Some(Interruption::Aborted) => wsp_interruption::Aborted,
         Some(_) => wsp_interruption::Other,

@@ -149,7 +149,7 @@ fn closing(
         _ => return Err("no peer breaks a rule".into()),
     }
     match interruption {
-        Some(Interruption::TimedOut(timeout)) => timed_out(ledger, side, *timeout),
+        Some(Interruption::TimedOut { timeout, .. }) => timed_out(ledger, side, *timeout),
         Some(Interruption::Transport(_)) | None => peer_is_gone(ledger, side),
         Some(_) => Err("it was not aborted".into()),
     }
@@ -287,7 +287,7 @@ fn role(role: Role) -> &'static str {
 fn summary(closed: &Closed, interruption: Option<&Interruption>) -> String {
     let clean = if closed.is_clean() { "clean" } else { "not clean" };
     match interruption {
-        Some(Interruption::TimedOut(timeout)) => format!("{timeout}, {clean}"),
+        Some(timed_out @ Interruption::TimedOut { .. }) => format!("{timed_out}, {clean}"),
         Some(Interruption::Transport(_)) => format!("transport failed, {clean}"),
         _ => format!("closed by {:?}, {clean}", closed.by()),
     }

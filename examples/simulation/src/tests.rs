@@ -15,8 +15,8 @@ fn seeds_pass_and_repeat_their_traces() {
         total.add(&first.tally);
     }
     for expected in [
-        "client: peer sent nothing after a ping, not clean",
-        "server: peer sent nothing after a ping, not clean",
+        "client: peer sent nothing for the 800ms of KeepaliveConfig::ping_timeout after a ping, not clean",
+        "server: peer sent nothing for the 800ms of KeepaliveConfig::ping_timeout after a ping, not clean",
         "client: closed by Peer, clean",
         "server: closed by Peer, clean",
     ] {

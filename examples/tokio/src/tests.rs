@@ -225,7 +225,7 @@ async fn close_of_the_writer_wakes_both_halves() {
             );
             let end = end.expect("it has ended");
             assert!(
-                end.ends_with("sent 1001, received none (closing handshake took too long)"),
+                end.ends_with("received none (closing handshake took longer than the 10s of KeepaliveConfig::close_timeout)"),
                 "{end}"
             );
         }
@@ -411,7 +411,7 @@ async fn timers_run_while_the_socket_waits() {
     );
     assert_eq!(
         socket.into_end().to_string(),
-        "peer sent nothing after a ping, not clean"
+        "peer sent nothing for the 20s of KeepaliveConfig::ping_timeout after a ping, not clean"
     );
     let mut sent = Vec::new();
     peer.read_to_end(&mut sent).await.expect("the transport is good");
@@ -431,7 +431,7 @@ async fn writer_alone_gives_up_a_peer_that_does_not_read() {
         writer
             .with_socket(|socket| socket.end().map(End::to_string))
             .as_deref(),
-        Some("peer did not read, not clean")
+        Some("peer did not read for the 10s of EndpointConfig::write_timeout, not clean")
     );
 }
 

@@ -58,7 +58,7 @@ async fn drops_a_slow_reader_and_closes_all() -> Result {
     let [slow, dead] = match peers() {
         None => [
             "closed locally, clean, sent 1013, received 1013",
-            "peer did not read, not clean, 1013 not written",
+            "peer did not read for the 10s of EndpointConfig::write_timeout, not clean, 1013 not written",
         ],
         Some(_) => ["closed with 1013", "the client does not read"],
     };
