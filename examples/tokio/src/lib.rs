@@ -32,8 +32,8 @@
 //! - **Everything can be dropped.** Each future can be dropped at any await point, in a `select!` or by a timeout,
 //!   without losing data: what was read or queued is in the socket, not in the future. A `send` that is dropped has sent
 //!   nothing.
-//! - **The end is a value.** After `None`, [`end`](WebSocket::end) reports how the connection ended, including
-//!   transport errors, missed deadlines and protocol violations.
+//! - **The end is a value.** After `None`, [`end`](WebSocket::end), or [`with_end`](Reader::with_end) of a half, reports
+//!   how the connection ended, including transport errors, missed deadlines and protocol violations.
 //! - **Dropping the socket does not close it.** Await [`close`](WebSocket::close), or the peer sees 1006.
 //! - **Events are received, messages are sent.** [`Message::try_from`] converts one to the other without a copy.
 //!
@@ -75,7 +75,7 @@ pub use message::Message;
 pub use open::connect_with_tls;
 pub use open::{Incoming, OpenError, accept, client, client_with, connect};
 use split::{Half, Wakers};
-pub use split::{Messages, Reader, Writer};
+pub use split::{Messages, Reader, ReuniteError, Writer};
 pub use stream::ClientStream;
 #[cfg(feature = "tls")]
 pub use tls::tls_config;
@@ -242,9 +242,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.stream
     }
 
-    /// Splits the socket for two tasks, one that reads and one that writes. To look at the [`end`](Self::end), use
-    /// [`with_socket`](Reader::with_socket) of either half:
-    /// `reader.with_socket(|socket| socket.end().map(ToString::to_string))`.
+    /// Splits the socket for two tasks, one that reads and one that writes. Either half shows how the connection ended,
+    /// by [`with_end`](Reader::with_end); [`reunite`](Reader::reunite) rejoins them.
     ///
     /// `split` of the crate `futures` works as well: either way, each half has its own waker. But its sink holds a message
     /// back until the next call, so a message sent just before the peer's Close is received may be lost with

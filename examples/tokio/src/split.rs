@@ -1,5 +1,6 @@
 //! Two halves for two tasks, and the wakers of both.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Event, IntoCloseCode, Message, SendError, WebSocket};
+use crate::{End, Event, IntoCloseCode, Message, SendError, WebSocket};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Half {
@@ -111,11 +112,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         Messages(self)
     }
 
-    /// Gives access to the socket, such as to its [`end`](WebSocket::end).
+    /// Looks at how the connection ended, once [`next`](Self::next) has returned `None`; before, this returns `None`.
+    ///
+    /// ```no_run
+    /// # async fn log(mut reader: embedding_tokio::Reader<tokio::net::TcpStream>) {
+    /// while let Some(event) = reader.next().await {
+    ///     println!("{event:?}");
+    /// }
+    /// let text: Option<String> = reader.with_end(|end| end.to_string());
+    /// # }
+    /// ```
+    ///
+    /// For an [`End`] of your own, [`reunite`](Self::reunite) the halves.
+    pub fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
+        lock(&self.0).end().map(look)
+    }
+
+    /// Rejoins the two halves of a socket, at any time: nothing that was read or queued is lost.
+    /// [`into_end`](WebSocket::into_end) of the socket then returns how the connection ended.
+    ///
+    /// # Errors
+    ///
+    /// Both halves, if they are not from the same socket.
+    pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, ReuniteError<S>> {
+        if !Arc::ptr_eq(&self.0, &writer.0) {
+            return Err(ReuniteError(self, writer));
+        }
+        drop(writer);
+        let shared = Arc::into_inner(self.0).expect("there are two halves, and one was dropped");
+        Ok(shared.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives access to the socket. For its end, there is [`with_end`](Self::with_end).
     pub fn with_socket<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         look(&mut lock(&self.0))
     }
 }
+
+/// Two halves that are not from the same socket, from [`Reader::reunite`].
+pub struct ReuniteError<S>(pub Reader<S>, pub Writer<S>);
+
+impl<S> fmt::Debug for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReuniteError")
+    }
+}
+
+impl<S> fmt::Display for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the halves are not from the same socket")
+    }
+}
+
+impl<S> std::error::Error for ReuniteError<S> {}
 
 /// The messages to send on, from [`Reader::messages`]. The items are never errors; `forward` needs the type.
 #[derive(Debug)]
@@ -188,8 +237,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         socket.waker.wake_by_ref();
     }
 
-    /// Gives access to the socket, such as to its [`end`](WebSocket::end), or to its [`endpoint`](WebSocket::endpoint),
-    /// whose output the reader then writes.
+    /// Looks at how the connection ended. Same as [`Reader::with_end`].
+    pub fn with_end<T>(&self, look: impl FnOnce(&End) -> T) -> Option<T> {
+        lock(&self.0).end().map(look)
+    }
+
+    /// Gives access to the socket, such as to its [`endpoint`](WebSocket::endpoint), whose output the reader then
+    /// writes.
     pub fn with_socket<T>(&self, look: impl FnOnce(&mut WebSocket<S>) -> T) -> T {
         let mut socket = lock(&self.0);
         let looked = look(&mut socket);

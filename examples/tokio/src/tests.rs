@@ -189,10 +189,7 @@ async fn close_of_the_writer_wakes_both_halves() {
             while let Some(event) = reader.next().await {
                 events.push(event);
             }
-            (
-                events,
-                reader.with_socket(|socket| socket.end().map(End::to_string)),
-            )
+            (events, reader.with_end(End::to_string))
         });
         tokio::task::yield_now().await; // and now the reader waits
         let mut wire = vec![0; 10_004 + 7];
@@ -418,6 +415,56 @@ async fn timers_run_while_the_socket_waits() {
     assert_eq!(sent[0], 0x89, "a Ping");
 }
 
+/// Each half shows the end once the reader has returned `None`, and the halves together are the socket again.
+#[tokio::test(start_paused = true)]
+async fn halves_show_the_end_and_can_be_rejoined() {
+    let (stream, mut peer) = duplex(1000);
+    let (reader, mut writer) = server(stream, &EndpointConfig::new()).split();
+    writer.send("Hello").await.expect("it is open");
+    assert_eq!(reader.with_end(End::to_string), None);
+    assert_eq!(writer.with_end(End::to_string), None);
+
+    // Rejoined while it is open: what waits to be read is still there.
+    peer.write_all(b"\x81\x82\0\0\0\0hi")
+        .await
+        .expect("the transport is good");
+    let mut socket = reader.reunite(writer).expect("they are from one socket");
+    assert_eq!(socket.next().await, Some(Event::Text("hi".into())));
+
+    let (mut reader, writer) = socket.split();
+    peer.write_all(b"\x82\x83").await.expect("the transport is good");
+    drop(peer);
+    assert_eq!(reader.next().await, None);
+    let text = "transport ended, not clean, sent none, received none, peer's last frame incomplete";
+    assert_eq!(reader.with_end(End::to_string).as_deref(), Some(text));
+    assert_eq!(writer.with_end(End::is_clean), Some(false));
+    let end = reader
+        .reunite(writer)
+        .expect("they are from one socket")
+        .into_end();
+    assert!(matches!(end.outcome, Outcome::Closed(_)) && end.to_string() == text);
+}
+
+/// Halves of two sockets are returned, and still work.
+#[tokio::test(start_paused = true)]
+async fn halves_of_two_sockets_are_not_rejoined() {
+    let ((here, _peer), (there, mut other_peer)) = (duplex(1000), duplex(1000));
+    let (reader, writer) = server(here, &EndpointConfig::new()).split();
+    let (other_reader, other_writer) = server(there, &EndpointConfig::new()).split();
+    let error = reader.reunite(other_writer).expect_err("they are of two sockets");
+    assert_eq!(error.to_string(), "the halves are not from the same socket");
+    let ReuniteError(reader, mut other_writer) = error;
+    assert!(reader.reunite(writer).is_ok());
+    other_writer.send("x").await.expect("it is open");
+    let mut wire = [0; 3];
+    other_peer
+        .read_exact(&mut wire)
+        .await
+        .expect("the transport is good");
+    assert_eq!(&wire, b"\x81\x01x");
+    assert!(other_reader.reunite(other_writer).is_ok());
+}
+
 /// The write timeout also runs while only the writer is polled.
 #[tokio::test(start_paused = true)]
 async fn writer_alone_gives_up_a_peer_that_does_not_read() {
@@ -428,9 +475,7 @@ async fn writer_alone_gives_up_a_peer_that_does_not_read() {
     assert_eq!(writer.flush().await, Err(SendError::NotOpen));
     assert_eq!(began.elapsed().as_secs(), 10);
     assert_eq!(
-        writer
-            .with_socket(|socket| socket.end().map(End::to_string))
-            .as_deref(),
+        writer.with_end(End::to_string).as_deref(),
         Some("peer did not read for the 10s of EndpointConfig::write_timeout, not clean")
     );
 }

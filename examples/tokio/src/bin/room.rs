@@ -101,9 +101,7 @@ impl Room {
             }
         }
         self.clients().as_mut().and_then(|clients| clients.remove(&id));
-        reader
-            .with_socket(|socket| socket.end().map(End::to_string))
-            .unwrap_or_default()
+        reader.with_end(End::to_string).unwrap_or_default()
     }
 
     /// Queues a message for all without waiting: a client with too much buffered output is closed.

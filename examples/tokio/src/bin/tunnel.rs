@@ -152,8 +152,8 @@ where
             _ => {}
         }
     }
-    reader.with_socket(|socket| match socket.end() {
-        Some(end) if end.is_clean() => Ok(()),
-        end => Err(end.map(|end| end.to_string()).unwrap_or_default().into()),
-    })
+    match reader.with_end(|end| (end.is_clean(), end.to_string())) {
+        Some((false, end)) => Err(end.into()),
+        _ => Ok(()),
+    }
 }
