@@ -1,6 +1,6 @@
 //! A transport in memory, between the endpoint and the kernel.
 
-use std::io::{self, Cursor, ErrorKind, Read, Write};
+use std::io::{self, Cursor, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::net::Shutdown;
 use std::rc::Rc;
@@ -10,10 +10,6 @@ use websocket_proto::endpoint::ShutdownWrite;
 
 /// The size of a read. Between messages, the output keeps at most this much memory.
 const BUFFER_SIZE: usize = 16 * 1024;
-
-/// How much is given to the kernel to write at once. The endpoint expects that this is written within its timeout for
-/// writes, so a peer may be slow, but not slower than that.
-const WRITE_SIZE: usize = 64 * 1024;
 
 /// What the kernel has read and what it is to write. A call that has to wait for the kernel fails with `WouldBlock`.
 pub struct Memory {
@@ -25,10 +21,11 @@ pub struct Memory {
     wants_input: bool,
     has_ended: bool,
     read_error: Option<io::Error>,
-    /// Empty while the kernel owns the buffer.
+    /// A copy of what is to be written. Empty while the kernel owns the buffer.
     output: Vec<u8>,
     is_writing: bool,
-    write_error: Option<io::Error>,
+    /// How much of it the kernel has written, until a write returns this.
+    written: Option<io::Result<usize>>,
 }
 
 impl Memory {
@@ -41,7 +38,7 @@ impl Memory {
             read_error: None,
             output: Vec::new(),
             is_writing: false,
-            write_error: None,
+            written: None,
         }
     }
 
@@ -63,19 +60,22 @@ impl Memory {
         self.input = Cursor::new(buffer);
     }
 
-    /// Returns what is to be written.
+    /// Returns what is to be written, unless the kernel is writing.
     pub fn start_write(&mut self) -> Option<Vec<u8>> {
-        self.is_writing = !self.output.is_empty();
-        self.is_writing.then(|| mem::take(&mut self.output))
+        if self.is_writing || self.output.is_empty() {
+            return None;
+        }
+        self.is_writing = true;
+        Some(mem::take(&mut self.output))
     }
 
-    /// Takes the buffer back after the kernel has written all of it, or has failed.
-    pub fn complete_write(&mut self, result: io::Result<()>, mut buffer: Vec<u8>) {
+    /// Takes the buffer back after the kernel has written some of it.
+    pub fn complete_write(&mut self, result: io::Result<usize>, mut buffer: Vec<u8>) {
         buffer.clear();
-        buffer.shrink_to(BUFFER_SIZE);
+        buffer.shrink_to(BUFFER_SIZE); // a large message may have enlarged it
         self.output = buffer;
         self.is_writing = false;
-        self.write_error = result.err();
+        self.written = Some(result);
     }
 }
 
@@ -90,30 +90,34 @@ impl Read for Memory {
     }
 }
 
+/// The first call starts the operation and fails with `WouldBlock`, as those do that are made before it is complete. Then
+/// a call returns how much of its bytes the kernel has written: the caller has to pass the same bytes again, and may add
+/// some to them, which endpoints and rustls do.
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let space = WRITE_SIZE.saturating_sub(self.output.len());
-        if self.is_writing || space == 0 {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let size = bytes.len().min(space);
-        self.output.extend_from_slice(&bytes[..size]);
-        Ok(size)
+        self.write_vectored(&[IoSlice::new(bytes)])
     }
 
-    /// Succeeds once the kernel has written everything.
-    fn flush(&mut self) -> io::Result<()> {
-        match self.write_error.take() {
-            Some(error) => Err(error),
-            None if self.is_writing || !self.output.is_empty() => Err(ErrorKind::WouldBlock.into()),
-            None => Ok(()),
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(result) = self.written.take() {
+            return result;
         }
+        if self.output.is_empty() && !self.is_writing {
+            slices
+                .iter()
+                .for_each(|slice| self.output.extend_from_slice(slice));
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// Does nothing: what a write has returned is written.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl ShutdownWrite for Memory {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.flush()?;
         self.stream.shutdown(Shutdown::Write)
     }
 }

@@ -92,7 +92,7 @@ async fn serve(mut transport: impl Read + Write + ShutdownWrite + AsMut<Memory>)
                     reading.set(memory.start_read().map(|buffer| stream.read(buffer)));
                 }
                 if writing.is_none() {
-                    writing.set(memory.start_write().map(|buffer| stream.write_all(buffer)));
+                    writing.set(memory.start_write().map(|buffer| stream.write(buffer).submit()));
                 }
                 select! {
                     (result, buffer) = completion(reading.as_mut()) => {
