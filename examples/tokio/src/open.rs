@@ -27,8 +27,9 @@ pub enum OpenError {
     /// There is no transport: the name does not resolve, TCP or TLS failed, or the URL is `wss:` and the feature `tls` is
     /// off.
     Io(io::Error),
-    /// The server rejected the request. The response has the status and the header fields.
-    Rejected(Box<Response>),
+    /// The server rejected the request. The response has the status and the header fields; the bytes are its body, within
+    /// [`Config::max_body_size`](crate::Config::max_body_size): see [`Endpoint::response_body`].
+    Rejected(Box<Response>, Vec<u8>),
     /// The opening handshake did not succeed.
     Failed(Box<End>),
 }
@@ -126,9 +127,10 @@ pub async fn client_with<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(WebSocket<S>, Response), OpenError> {
     let mut socket = WebSocket::new(stream, |now| Endpoint::client(config, request, entropy, now));
     let _ = poll_fn(|cx| socket.poll_drive(cx)).await;
+    let body = socket.endpoint.response_body().to_vec();
     match socket.endpoint.take_response() {
         Some(response) if response.status() == 101 => Ok((socket, response)),
-        Some(response) => Err(OpenError::Rejected(Box::new(response))),
+        Some(response) => Err(OpenError::Rejected(Box::new(response), body)),
         None => Err(OpenError::Failed(Box::new(socket.into_end()))),
     }
 }
@@ -243,7 +245,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Rejected(response) => write!(f, "rejected with status {}", response.status()),
+            Self::Rejected(response, _) => write!(f, "rejected with status {}", response.status()),
             Self::Failed(end) => end.fmt(f),
         }
     }

@@ -200,10 +200,16 @@ async fn request_is_looked_at_before_it_is_accepted() -> Result {
         (Some("chat.v1"), Some(&b"7"[..]))
     );
 
-    let request = ClientRequest::from_url(&format!("ws://{address}/other"))?;
-    match connect(request, &EndpointConfig::new()).await {
-        Err(OpenError::Rejected(response)) => assert_eq!(response.status(), 403),
-        other => panic!("{other:?}"),
+    // The head has the length of the body, so one that is too large is not read at all.
+    for (limit, text) in [(9, "not here\n"), (8, "")] {
+        let request = ClientRequest::from_url(&format!("ws://{address}/other"))?;
+        let config = EndpointConfig::new().connection(Config::new().max_body_size(limit));
+        match connect(request, &config).await {
+            Err(OpenError::Rejected(response, body)) => {
+                assert_eq!((response.status(), &body[..]), (403, text.as_bytes()));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     let mut stream = TcpStream::connect(address).await?;

@@ -38,8 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 eprintln!("{}", socket.into_end());
             }
             // Another attempt would not help.
-            Err(OpenError::Rejected(response)) if matches!(response.status(), 400..=499) => {
-                return Err(OpenError::Rejected(response).into());
+            Err(OpenError::Rejected(response, body)) if matches!(response.status(), 400..=499) => {
+                return Err(OpenError::Rejected(response, body).into());
             }
             Err(error) => eprintln!("{error}"),
         }

@@ -88,7 +88,7 @@ async fn reports_that_there_is_no_service() -> Result {
     let (_far, far_address) = start(TUNNEL, &["--to", &nothing.to_string(), "127.0.0.1:0"]).await?;
     let url = format!("ws://{far_address}/");
     let refused = connect(ClientRequest::from_url(&url)?, &EndpointConfig::new()).await;
-    assert!(matches!(refused, Err(OpenError::Rejected(response)) if response.status() == 502));
+    assert!(matches!(refused, Err(OpenError::Rejected(response, _)) if response.status() == 502));
     let (_near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
     let mut stream = TcpStream::connect(near_address).await?;
     let read = timeout(PATIENCE, stream.read(&mut [0; 16])).await?;
