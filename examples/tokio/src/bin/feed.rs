@@ -37,12 +37,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
                 eprintln!("{}", socket.into_end());
             }
-            // Another attempt would not help.
-            Err(OpenError::Rejected(response, body)) if matches!(response.status(), 400..=499) => {
-                return Err(OpenError::Rejected(response, body).into());
-            }
+            Err(error) if is_final(&error) => return Err(error.to_string().into()),
             Err(error) => eprintln!("{error}"),
         }
         tokio::time::sleep(backoff.delay()).await;
     }
+}
+
+/// Another attempt does not help after a 4xx, except a timeout (408), a request too early (425) and too many of them (429).
+fn is_final(error: &OpenError) -> bool {
+    matches!(error, OpenError::Rejected(response, _)
+        if matches!(response.status(), 400..=499) && !matches!(response.status(), 408 | 425 | 429))
 }

@@ -97,14 +97,17 @@ async fn compresses() -> Result {
     Ok(())
 }
 
-/// Another attempt would get a 401 too.
+/// RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4: another attempt may help after 408, 425 and 429. It
+/// would get a 401 again.
 #[tokio::test]
-async fn ends_after_a_rejection() -> Result {
+async fn ends_after_a_rejection_that_is_final() -> Result {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (mut feed, tls) = start_feed(&listener)?;
-    let (stream, _) = timeout(PATIENCE, listener.accept()).await??;
-    let incoming = Incoming::read(tls.accept(stream).await?, &feed_config()).await?;
-    incoming.reject(401, &[], b"who are you?\n").await;
+    for status in [408, 425, 429, 401] {
+        let (stream, _) = timeout(PATIENCE, listener.accept()).await??;
+        let incoming = Incoming::read(tls.accept(stream).await?, &feed_config()).await?;
+        incoming.reject(status, &[], b"not now\n").await;
+    }
     assert!(!timeout(PATIENCE, feed.wait()).await??.success());
     Ok(())
 }

@@ -5,8 +5,8 @@
 //!
 //! Duties of both: `wss:` and `ws:`, with further root certificates; a subprotocol, and a token in Authorization; texts of
 //! up to 4 MiB; a deadline for the whole of connecting; Pings, and the end of a connection to a server that does not reply;
-//! randomized exponential backoff, reset by the first text; no further attempt after a status 4xx; the reply to a Close is
-//! written; a log of how each connection ended.
+//! randomized exponential backoff, reset by the first text; no further attempt after a status 4xx, except 408, 425 and
+//! 429; the reply to a Close is written; a log of how each connection ended.
 //!
 //! Left out, as the library does not have it: compression.
 
@@ -20,8 +20,9 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::http::{StatusCode, Uri};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Bytes, ClientRequestBuilder, Message, http::Uri};
+use tokio_tungstenite::tungstenite::{self, Bytes, ClientRequestBuilder, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -60,8 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 Ok(close) => eprintln!("closed by the server: {close:?}"),
                 Err(error) => eprintln!("{error}"),
             },
-            // Another attempt would not help.
-            Ok(Err(tungstenite::Error::Http(response))) if response.status().is_client_error() => {
+            Ok(Err(tungstenite::Error::Http(response))) if is_final(response.status()) => {
                 return Err(format!("rejected with status {}", response.status()).into());
             }
             Ok(Err(error)) => eprintln!("{error}"),
@@ -69,6 +69,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         sleep(delays.next().unwrap_or(TIMEOUT)).await;
     }
+}
+
+/// Another attempt does not help after a 4xx, except a timeout (408), a request too early (425) and too many of them (429).
+fn is_final(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429)
 }
 
 async fn print(
