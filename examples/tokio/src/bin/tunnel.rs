@@ -40,7 +40,14 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                eprintln!("accept: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await; // there may be no descriptor left
+                continue;
+            }
+        };
         let (option, to) = (option.clone(), to.clone());
         tokio::spawn(async move {
             let result = match option.as_str() {

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use embedding_tokio::{ClientRequest, EndpointConfig, OpenError, connect};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Result, TUNNEL, peak_memory, start};
@@ -79,6 +80,34 @@ async fn passes_a_reset_on() -> Result {
     let read = timeout(PATIENCE, stream.read(&mut [0; 16])).await?;
     assert!(read.is_err(), "{read:?}");
     Ok(())
+}
+
+/// A tunnel that has no descriptor left for another client serves the next one once it has.
+#[tokio::test]
+async fn outlasts_a_lack_of_descriptors() -> Result {
+    let nothing = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let (mut far, far_address) = start(TUNNEL, &["--to", &nothing.to_string(), "127.0.0.1:0"]).await?;
+    let id = far.id().ok_or("it has ended")?.to_string();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &id, "--nofile=32"])
+        .status()
+        .await?;
+    assert!(limited.success());
+    let mut clients = Vec::new();
+    for _ in 0..32 {
+        clients.push(TcpStream::connect(far_address).await?);
+    }
+    let mut log = BufReader::new(far.stderr.take().ok_or("no log")?).lines();
+    while let Some(line) = timeout(PATIENCE, log.next_line()).await?? {
+        if line.starts_with("accept: ") {
+            drop(clients);
+            let request = ClientRequest::from_url(&format!("ws://{far_address}/"))?;
+            let refused = connect(request, &EndpointConfig::new()).await;
+            assert!(matches!(refused, Err(OpenError::Rejected(response, _)) if response.status() == 502));
+            return Ok(());
+        }
+    }
+    Err("it has ended".into())
 }
 
 /// A client of a service that is down gets a reset, and a WebSocket client the status 502.
