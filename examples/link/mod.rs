@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use websocket_proto::endpoint::{Endpoint, Step};
 
+/// How much is copied for a write without the lock: what a write does not accept is copied again for the next.
+const WRITE_SIZE: usize = 64 * 1024;
+
 pub struct Link {
     stream: TcpStream,
     clock: Instant,
@@ -89,7 +92,8 @@ impl Link {
             let mut endpoint = self.endpoint();
             match endpoint.step(self.clock.elapsed()) {
                 step @ (Step::Write | Step::Flush | Step::Shutdown) => {
-                    let output = endpoint.output().to_vec();
+                    let output = endpoint.output();
+                    let output = output[..output.len().min(WRITE_SIZE)].to_vec();
                     endpoint.write_blocked();
                     drop(endpoint);
                     self.changed.notify_all();

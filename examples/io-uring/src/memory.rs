@@ -11,6 +11,9 @@ use websocket_proto::endpoint::ShutdownWrite;
 /// The size of a read. Between messages, the output keeps at most this much memory.
 const BUFFER_SIZE: usize = 16 * 1024;
 
+/// How much is copied for one write: what the kernel does not write of it is copied again for the next.
+const WRITE_SIZE: usize = 64 * 1024;
+
 /// What the kernel has read and what it is to write. A call that has to wait for the kernel fails with `WouldBlock`.
 pub struct Memory {
     pub stream: Rc<TcpStream>,
@@ -79,6 +82,14 @@ impl Memory {
     }
 }
 
+/// Copies the bytes of the slices in order, up to [`WRITE_SIZE`].
+fn copy_some(slices: &[IoSlice<'_>], output: &mut Vec<u8>) {
+    for slice in slices {
+        let size = slice.len().min(WRITE_SIZE - output.len());
+        output.extend_from_slice(&slice[..size]);
+    }
+}
+
 impl Read for Memory {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = self.input.read(buffer)?;
@@ -103,9 +114,7 @@ impl Write for Memory {
             return result;
         }
         if self.output.is_empty() && !self.is_writing {
-            slices
-                .iter()
-                .for_each(|slice| self.output.extend_from_slice(slice));
+            copy_some(slices, &mut self.output);
         }
         Err(ErrorKind::WouldBlock.into())
     }
@@ -125,5 +134,22 @@ impl ShutdownWrite for Memory {
 impl AsMut<Self> for Memory {
     fn as_mut(&mut self) -> &mut Self {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A write that is partial costs a copy of what may be written at once, not of all that waits.
+    #[test]
+    fn a_part_of_a_large_output_is_copied() {
+        let wire: Vec<u8> = (0..=255).cycle().take(3 * WRITE_SIZE).collect();
+        for head in [0, 10, WRITE_SIZE, 2 * WRITE_SIZE] {
+            let slices = [&wire[..head], &wire[head..]].map(IoSlice::new);
+            let mut output = Vec::new();
+            copy_some(&slices, &mut output);
+            assert!(output == wire[..WRITE_SIZE], "{head} bytes in the first slice");
+        }
     }
 }
