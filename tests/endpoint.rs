@@ -771,6 +771,31 @@ fn lent_buffers_expose_nothing_of_the_previous_endpoint() {
     assert!(third.take_buffers().is_some(), "it holds nothing");
 }
 
+// Design 2, section 1: an endpoint whose buffers were taken allocates none for its state, except by `sender`; lent ones are used
+#[test]
+fn sender_allocates_buffers_and_the_state_does_not() {
+    let now = Duration::ZERO;
+    let mut idle = opened(Role::Server, &EndpointConfig::new(), Config::new());
+    idle.read_blocked();
+    let (waits, heap) = heap::measure(|| {
+        let is_waiting = matches!(idle.step(now), Step::Wait(_)) && idle.deadline().is_some();
+        is_waiting && idle.end().is_none() && idle.last_rtt().is_none()
+    });
+    assert!(waits);
+    assert_eq!(heap, heap::Heap::default());
+    let (is_open, heap) = heap::measure(|| idle.sender().is_open());
+    assert!(is_open && heap.calls == 1, "{heap:?}");
+    assert_eq!(idle.capacity(), 0, "nothing is allocated for the bytes");
+    let buffers = idle.take_buffers().expect("they hold nothing");
+    let (buffers, heap) = heap::measure(|| {
+        idle.lend_buffers(buffers);
+        assert!(idle.sender().is_open());
+        idle.take_buffers()
+    });
+    assert!(buffers.is_some());
+    assert_eq!(heap, heap::Heap::default());
+}
+
 // A read that fills the buffers makes them grow for the next endpoint too, up to the largest read
 #[test]
 fn lent_buffers_grow_with_reads_that_fill_them() {

@@ -242,6 +242,10 @@ impl Endpoint {
     }
 
     /// Returns a handle to send with.
+    ///
+    /// If the endpoint has no [`Buffers`], such as after [`take_buffers`](Self::take_buffers), this allocates them, even if
+    /// the handle is only asked [`is_open`](Sender::is_open). Nothing is allocated for their bytes until a message is sent,
+    /// and until then they can be taken again.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
         let output = &mut Buffers::of(&mut self.buffers, &self.flow.limits).output;
@@ -295,6 +299,11 @@ impl Endpoint {
     /// Takes the buffers of an idle endpoint, to lend them to another one. `None` if it has no buffers, or if they hold
     /// anything. The beginning of a message is copied out of them, except with
     /// [`Delivery::InPlace`](crate::Delivery::InPlace).
+    ///
+    /// Without buffers, [`end`](Self::end), [`deadline`](Self::deadline), [`last_rtt`](Self::last_rtt) and
+    /// [`step`](Self::step) allocate nothing as long as nothing arrives and no deadline passes. [`sender`](Self::sender)
+    /// allocates buffers, so to ask many idle endpoints whether they are [open](Sender::is_open), lend the same buffers to
+    /// each before and take them afterwards.
     pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
         self.release_input();
         self.buffers.take_if(|buffers| buffers.hold_nothing())
