@@ -58,9 +58,37 @@ fn bytes_go_through_unchanged() {
     });
 }
 
+/// A server that answers at the end of what the client sends, which is not the end of the connection.
+#[test]
+fn a_fin_goes_through_while_the_other_direction_continues() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let upstream = server.local_addr().unwrap().to_string();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = server.accept().unwrap().0;
+            if matches!(receive_all(&stream), Ok(received) if received == REQUEST) {
+                _ = stream.write_all(RESPONSES);
+            }
+        });
+        scope.spawn(|| serve(listener.accept().unwrap().0, &upstream));
+        client.write_all(REQUEST).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(receive_all(&client).unwrap(), RESPONSES);
+    });
+}
+
+/// Receives until the FIN. If it is not passed on, this fails after a time in which it would have arrived.
+fn receive_all(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received)?;
+    Ok(received)
+}
+
 /// Writes `bytes` in pieces of `size` bytes, and returns everything that is received.
 fn exchange(stream: TcpStream, bytes: &[u8], size: usize) -> Vec<u8> {
-    let mut received = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
             bytes
@@ -68,9 +96,8 @@ fn exchange(stream: TcpStream, bytes: &[u8], size: usize) -> Vec<u8> {
                 .for_each(|piece| (&stream).write_all(piece).unwrap());
             stream.shutdown(Shutdown::Write).unwrap();
         });
-        (&stream).read_to_end(&mut received).unwrap();
-    });
-    received
+        receive_all(&stream).unwrap()
+    })
 }
 
 #[test]
