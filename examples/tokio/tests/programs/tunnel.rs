@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Result, TUNNEL, peak_memory, start};
+use crate::support::{LONG_PATIENCE, PATIENCE, Result, TUNNEL, peak_memory, start};
 
 /// The bytes and the FIN of each direction arrive while the other continues, and memory does not grow with them.
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +52,8 @@ async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64, pause: Duratio
         to.write_all(received.to_string().as_bytes()).await?;
         to.shutdown().await
     });
-    tokio::io::copy(&mut tokio::io::repeat(7).take(size), &mut from).await?;
+    let mut bytes = tokio::io::repeat(7).take(size);
+    timeout(LONG_PATIENCE, tokio::io::copy(&mut bytes, &mut from)).await??;
     from.shutdown().await?;
     let mut answer = String::new();
     timeout(PATIENCE, from.read_to_string(&mut answer)).await??;
