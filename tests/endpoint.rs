@@ -779,7 +779,7 @@ fn sender_allocates_buffers_and_the_state_does_not() {
     idle.read_blocked();
     let (waits, heap) = heap::measure(|| {
         let is_waiting = matches!(idle.step(now), Step::Wait(_)) && idle.deadline().is_some();
-        is_waiting && idle.end().is_none() && idle.last_rtt().is_none()
+        is_waiting && idle.is_open() && idle.end().is_none() && idle.last_rtt().is_none()
     });
     assert!(waits);
     assert_eq!(heap, heap::Heap::default());

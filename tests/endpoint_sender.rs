@@ -101,7 +101,7 @@ fn sender_sends_what_a_connection_sends() {
 fn sender_is_open_until_either_side_has_sent_a_close() {
     for close_of_peer in [false, true] {
         let mut endpoint = opened(Role::Server);
-        assert!(endpoint.sender().is_open());
+        assert!(endpoint.is_open() && endpoint.sender().is_open());
         match close_of_peer {
             true => {
                 feed(&mut endpoint, NOW, &server().incoming(0x88, &[]));
@@ -110,12 +110,12 @@ fn sender_is_open_until_either_side_has_sent_a_close() {
             }
             false => endpoint.sender().close(CloseCode::NORMAL, "").unwrap(),
         }
-        assert!(!endpoint.sender().is_open());
+        assert!(!endpoint.is_open() && !endpoint.sender().is_open());
         endpoint.abort();
-        assert!(!endpoint.sender().is_open());
+        assert!(!endpoint.is_open() && !endpoint.sender().is_open());
     }
     for mut unopened in [server_endpoint(), client_endpoint()] {
-        assert!(!unopened.sender().is_open());
+        assert!(!unopened.is_open() && !unopened.sender().is_open());
         assert_eq!(unopened.sender().send_pong(b""), Err(SendError::NotOpen));
     }
 }

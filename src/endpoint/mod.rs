@@ -243,9 +243,9 @@ impl Endpoint {
 
     /// Returns a handle to send with.
     ///
-    /// If the endpoint has no [`Buffers`], such as after [`take_buffers`](Self::take_buffers), this allocates them, even if
-    /// the handle is only asked [`is_open`](Sender::is_open). Nothing is allocated for their bytes until a message is sent,
-    /// and until then they can be taken again.
+    /// If the endpoint has no [`Buffers`], such as after [`take_buffers`](Self::take_buffers), this allocates them, but
+    /// nothing for their bytes until a message is sent; until then they can be taken again. Whether the endpoint
+    /// [is open](Self::is_open) is known without them.
     #[inline]
     pub fn sender(&mut self) -> Sender<'_> {
         let output = &mut Buffers::of(&mut self.buffers, &self.flow.limits).output;
@@ -254,6 +254,12 @@ impl Endpoint {
             output,
             flow: &mut self.flow,
         }
+    }
+
+    /// Returns whether messages can be sent: the connection is open, and neither side has sent a Close.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.phase.is_open()
     }
 
     /// Changes the limit for received messages, like [`Connection::set_max_message_size`]. Does nothing unless the
@@ -300,10 +306,9 @@ impl Endpoint {
     /// anything. The beginning of a message is copied out of them, except with
     /// [`Delivery::InPlace`](crate::Delivery::InPlace).
     ///
-    /// Without buffers, [`end`](Self::end), [`deadline`](Self::deadline), [`last_rtt`](Self::last_rtt) and
-    /// [`step`](Self::step) allocate nothing as long as nothing arrives and no deadline passes. [`sender`](Self::sender)
-    /// allocates buffers, so to ask many idle endpoints whether they are [open](Sender::is_open), lend the same buffers to
-    /// each before and take them afterwards.
+    /// Without buffers, [`is_open`](Self::is_open), [`end`](Self::end), [`deadline`](Self::deadline),
+    /// [`last_rtt`](Self::last_rtt) and [`step`](Self::step) allocate nothing as long as nothing arrives and no deadline
+    /// passes. [`sender`](Self::sender) allocates buffers.
     pub fn take_buffers(&mut self) -> Option<Box<Buffers>> {
         self.release_input();
         self.buffers.take_if(|buffers| buffers.hold_nothing())

@@ -213,7 +213,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Returns whether messages can be sent: the connection is open, and neither side has sent a Close.
+    /// Returns whether messages can be sent, like [`Endpoint::is_open`](super::Endpoint::is_open).
     #[inline]
     pub fn is_open(&self) -> bool {
         self.origin.connection().map(Connection::state) == Some(State::Open)

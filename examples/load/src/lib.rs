@@ -87,7 +87,7 @@ impl Client {
         if client.drive() == Step::Response {
             client.endpoint.take_response();
         }
-        match client.endpoint.sender().is_open() {
+        match client.endpoint.is_open() {
             true => Ok(client),
             false => Err(client.endpoint.into_end().to_string().into()),
         }

@@ -328,7 +328,7 @@ impl Endpoint {
     /// Whether messages can be sent.
     #[getter]
     fn is_open(&self) -> PyResult<bool> {
-        Ok(self.lock()?.endpoint.sender().is_open())
+        Ok(self.lock()?.endpoint.is_open())
     }
 
     /// Whether so much output waits that a message would be refused.

@@ -137,7 +137,7 @@ impl Client {
                 Host::Client(self.number),
                 socket.endpoint(),
             );
-            if talk.is_finished() && socket.endpoint().sender().is_open() {
+            if talk.is_finished() && socket.endpoint().is_open() {
                 return (self.close(socket, id, times).await, true);
             }
         }
