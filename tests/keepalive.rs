@@ -369,6 +369,28 @@ fn timeouts_have_a_text() {
 }
 
 #[test]
+fn the_value_of_the_timeout_is_known_once_it_has_expired() {
+    let config = CONFIG
+        .open_timeout(Duration::from_micros(3_500))
+        .ping_timeout(TIMEOUT)
+        .close_timeout(millis(7));
+    let mut opening = Keepalive::new(&config, START);
+    assert_eq!(opening.expired_timeout(), None);
+    opening.expires(START + millis(4), Expired::Opening);
+    assert_eq!(opening.expired_timeout(), Some(millis(4)), "rounded up");
+    let mut silent = opened(&config);
+    silent.pings(START + INTERVAL);
+    assert_eq!(silent.expired_timeout(), None);
+    silent.expires(START + INTERVAL + TIMEOUT, Expired::Ping);
+    assert_eq!(silent.expired_timeout(), Some(TIMEOUT));
+    let mut closing = opened(&config);
+    closing.record_closing(START);
+    assert_eq!(closing.expired_timeout(), None);
+    closing.expires(START + millis(7), Expired::Closing);
+    assert_eq!(closing.expired_timeout(), Some(millis(7)));
+}
+
+#[test]
 fn a_peer_gets_another_chance_after_a_sleep() {
     let sent = START + INTERVAL;
     let hour = secs(3_600);

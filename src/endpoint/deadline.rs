@@ -72,7 +72,7 @@ impl Endpoint {
     }
 
     fn expired(&mut self, expired: Expired) {
-        let limit = self.flow.keepalive.expired_timeout();
+        let limit = self.flow.keepalive.expired_timeout().unwrap_or_default();
         match expired {
             Expired::Opening => self.opening_timed_out(limit),
             Expired::Ping => self.time_out(Timeout::Ping, limit),

@@ -173,6 +173,8 @@ pub enum Action {
 }
 
 /// The timeout that expired. Close the transport.
+///
+/// [`Display`](fmt::Display) names the setting; [`Keepalive::expired_timeout`] returns its value.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Expired {
@@ -352,13 +354,12 @@ impl Keepalive {
         (self.rtt != NO_RTT).then(|| Duration::from_micros(self.rtt.into()))
     }
 
-    /// Returns the timeout that has expired, rounded up to milliseconds as it is held; zero before.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn expired_timeout(&self) -> Duration {
+    /// Returns how long the timeout was that has expired, rounded up to milliseconds; `None` before.
+    pub fn expired_timeout(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Expired { timeout, .. } => Duration::from_nanos(timeout.nanos()),
+            Phase::Expired { timeout, .. } => Some(Duration::from_nanos(timeout.nanos())),
             Phase::Opening { .. } | Phase::Idle { .. } | Phase::Waiting { .. } | Phase::Closing { .. } => {
-                Duration::ZERO
+                None
             }
         }
     }
