@@ -247,9 +247,16 @@ def digest_of(data):
 
 
 def copy_sources(root, woven=()):
-    """Copies all but the files that are woven. One that did not change is not written, so that it is not built again."""
-    files = subprocess.run(["git", "ls-files"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    for file in map(pathlib.Path, files):
+    """Copies all but the files that are woven. One that did not change is not written, so that it is not built again. A file of an
+    earlier run that is not in the tree any more is deleted: it might be a program that Cargo finds."""
+    listed = subprocess.run(["git", "ls-files"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    files = [pathlib.Path(file) for file in listed]
+    known = set(files)
+    for copy in [copy for copy in root.rglob("*") if copy.is_file() or copy.is_symlink()]:
+        file = copy.relative_to(root)
+        if file.parts[0] != "target" and file not in known:
+            copy.unlink()
+    for file in files:
         copy = root / file
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not file.is_file() or str(file) in woven:
