@@ -406,9 +406,7 @@ impl Closed {
             }
         }
     }
-}
 
-impl Closed {
     fn unfinished(&self) -> Unfinished {
         match self.receive {
             ReceiveState::Ended(unfinished) => unfinished,

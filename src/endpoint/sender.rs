@@ -10,7 +10,7 @@ use super::{Phase, SendError};
 use crate::CloseCode;
 use crate::connection::{Compression, Prepared, SendHalf};
 use crate::message::{Fin, MessageKind, Payload};
-use crate::{Connection, IntoCloseCode, Misuse, Role, State};
+use crate::{Connection, IntoCloseCode, Misuse, Role};
 
 /// Sends on an [`Endpoint`](super::Endpoint). [`Events::next`](super::Events::next) returns one with
 /// each event, and [`Endpoint::sender`](super::Endpoint::sender) at any other time.
@@ -216,7 +216,7 @@ impl Sender<'_> {
     /// Returns whether messages can be sent, like [`Endpoint::is_open`](super::Endpoint::is_open).
     #[inline]
     pub fn is_open(&self) -> bool {
-        self.origin.connection().map(Connection::state) == Some(State::Open)
+        self.origin.connection().is_some_and(Connection::is_open)
     }
 
     /// Returns whether as much output waits as the limit allows, or more, so that a message would be refused.

@@ -149,8 +149,8 @@ impl ReceiveHalf {
     /// Returns a message in one frame that is complete in the input: the most common case, which touches no state
     /// unless its text is not UTF-8. `None` leaves everything else, including errors, to `receive_any`.
     ///
-    /// Always inlined, with all that it calls for a short message. Otherwise the compiler does so in a program with one loop that
-    /// receives, but not in one with three, where a short message would take twice the time.
+    /// Always inlined, with all that it calls for a short message. Otherwise it depends on the caller's program whether the compiler
+    /// does so, for example on how many of its loops receive, and a short message takes up to twice the time.
     #[inline(always)]
     pub(super) fn take_whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         match self.takes_whole_messages() {
