@@ -114,22 +114,13 @@ fn outcome(end: &End) -> wsp_outcome {
 fn interruption(end: &End) -> wsp_interruption {
     match &end.interruption {
         None => wsp_interruption::None,
-        Some(Interruption::TimedOut {
-            timeout: Timeout::Opening,
-            ..
-        }) => wsp_interruption::OpenTimeout,
-        Some(Interruption::TimedOut {
-            timeout: Timeout::Ping,
-            ..
-        }) => wsp_interruption::PingTimeout,
-        Some(Interruption::TimedOut {
-            timeout: Timeout::Write,
-            ..
-        }) => wsp_interruption::WriteTimeout,
-        Some(Interruption::TimedOut {
-            timeout: Timeout::Closing,
-            ..
-        }) => wsp_interruption::CloseTimeout,
+        Some(Interruption::TimedOut { timeout, .. }) => match timeout {
+            Timeout::Opening => wsp_interruption::OpenTimeout,
+            Timeout::Ping => wsp_interruption::PingTimeout,
+            Timeout::Write => wsp_interruption::WriteTimeout,
+            Timeout::Closing => wsp_interruption::CloseTimeout,
+            _ => wsp_interruption::Other,
+        },
         Some(Interruption::Transport(_)) => wsp_interruption::Transport,
         Some(Interruption::Aborted) => wsp_interruption::Aborted,
         Some(_) => wsp_interruption::Other,

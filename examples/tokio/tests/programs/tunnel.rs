@@ -1,12 +1,23 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use embedding_tokio::{ClientRequest, EndpointConfig, OpenError, connect};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::support::{LONG_PATIENCE, PATIENCE, Result, TUNNEL, peak_memory, start};
+
+/// Starts the end that connects to a service.
+async fn far_end(service: SocketAddr) -> Result<(Child, SocketAddr)> {
+    start(TUNNEL, &["--to", &service.to_string(), "127.0.0.1:0"]).await
+}
+
+/// Starts the end that clients connect to.
+async fn near_end(far: SocketAddr) -> Result<(Child, SocketAddr)> {
+    start(TUNNEL, &["--through", &format!("ws://{far}/"), "127.0.0.1:0"]).await
+}
 
 /// The bytes and the FIN of each direction arrive while the other continues, and memory does not grow with them.
 #[tokio::test(flavor = "multi_thread")]
@@ -17,13 +28,8 @@ async fn carries_each_direction_to_its_end() -> Result {
         1 << 30
     };
     let service = TcpListener::bind("127.0.0.1:0").await?;
-    let (far, far_address) = start(
-        TUNNEL,
-        &["--to", &service.local_addr()?.to_string(), "127.0.0.1:0"],
-    )
-    .await?;
-    let url = format!("ws://{far_address}/");
-    let (near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
+    let (far, far_address) = far_end(service.local_addr()?).await?;
+    let (near, near_address) = near_end(far_address).await?;
     let both = async || -> Result<(TcpStream, TcpStream)> {
         let client = TcpStream::connect(near_address).await?;
         Ok((client, timeout(PATIENCE, service.accept()).await??.0))
@@ -65,13 +71,8 @@ async fn carry(mut from: TcpStream, mut to: TcpStream, size: u64, pause: Duratio
 #[tokio::test]
 async fn passes_a_reset_on() -> Result {
     let service = TcpListener::bind("127.0.0.1:0").await?;
-    let (_far, far_address) = start(
-        TUNNEL,
-        &["--to", &service.local_addr()?.to_string(), "127.0.0.1:0"],
-    )
-    .await?;
-    let url = format!("ws://{far_address}/");
-    let (_near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
+    let (_far, far_address) = far_end(service.local_addr()?).await?;
+    let (_near, near_address) = near_end(far_address).await?;
     let mut stream = TcpStream::connect(near_address).await?;
     let (mut accepted, _) = timeout(PATIENCE, service.accept()).await??;
     accepted.write_all(b"7").await?;
@@ -87,7 +88,7 @@ async fn passes_a_reset_on() -> Result {
 #[tokio::test]
 async fn outlasts_a_lack_of_descriptors() -> Result {
     let nothing = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let (mut far, far_address) = start(TUNNEL, &["--to", &nothing.to_string(), "127.0.0.1:0"]).await?;
+    let (mut far, far_address) = far_end(nothing).await?;
     let id = far.id().ok_or("it has ended")?.to_string();
     let limited = Command::new("prlimit")
         .args(["--pid", &id, "--nofile=32"])
@@ -115,11 +116,11 @@ async fn outlasts_a_lack_of_descriptors() -> Result {
 #[tokio::test]
 async fn reports_that_there_is_no_service() -> Result {
     let nothing = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let (_far, far_address) = start(TUNNEL, &["--to", &nothing.to_string(), "127.0.0.1:0"]).await?;
+    let (_far, far_address) = far_end(nothing).await?;
     let url = format!("ws://{far_address}/");
     let refused = connect(ClientRequest::from_url(&url)?, &EndpointConfig::new()).await;
     assert!(matches!(refused, Err(OpenError::Rejected(response, _)) if response.status() == 502));
-    let (_near, near_address) = start(TUNNEL, &["--through", &url, "127.0.0.1:0"]).await?;
+    let (_near, near_address) = near_end(far_address).await?;
     let mut stream = TcpStream::connect(near_address).await?;
     let read = timeout(PATIENCE, stream.read(&mut [0; 16])).await?;
     assert!(read.is_err(), "{read:?}");
